@@ -1,0 +1,44 @@
+# "make" alone lists what can be done. Everything works on a machine that has only Go, git and make.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VERSION ?=
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Start with simulated services on http://localhost:5000; nothing real is touched
+	go run . -demo
+
+.PHONY: run
+run: ## Start with the settings in .env and the environment
+	go run .
+
+.PHONY: check
+check: ## Say what is wrong with the settings
+	go run . -check
+
+.PHONY: test
+test: ## Run all tests with the race detector; installs what they need where it is missing
+	@scripts/test-deps
+	go test -race ./...
+
+.PHONY: lint
+lint: ## Run gofmt, go vet, staticcheck, golangci-lint and govulncheck, built here where missing
+	@unformatted=$$(gofmt -l .); \
+		if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	"$$(scripts/tool staticcheck)" ./...
+	"$$(scripts/tool golangci-lint)" run ./...
+	@scripts/vulncheck
+
+.PHONY: build
+build: ## Build the static binary ./patdesk, as the container image does; VERSION=v1.2.3 stamps it
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o patdesk .
+
+.PHONY: clean
+clean: ## Remove what was built here; settings and sessions stay
+	rm -rf patdesk .bin

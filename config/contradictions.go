@@ -1,0 +1,88 @@
+package config
+
+import (
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// contradictions are the faults that no setting has alone.
+func (c Config) contradictions() []contradiction {
+	return slices.Concat(c.exposure(), c.plainHTTP(), c.timeouts(), c.tenants())
+}
+
+// exposure: who listens to other machines must know by which address people come. Otherwise anybody's Host header
+// would say where Entra ID sends the sign-in's answer.
+func (c Config) exposure() []contradiction {
+	if c.ListenAddress == "" || c.ListensOnLoopback() || c.BaseURL != "" || len(c.TrustedProxies) > 0 {
+		return nil
+	}
+	return []contradiction{{Fault{baseURL,
+		"is not set, although " + listenAddress + " (" + c.ListenAddress + ") can be reached from other machines",
+		"Put the address there that people open, such as https://patdesk.example.com. In a container whose port is published on this machine alone that is http://localhost:5000.",
+	}, []string{baseURL, listenAddress, trustedProxies}}}
+}
+
+// plainHTTP: secrets and cookies would cross the network in clear.
+func (c Config) plainHTTP() []contradiction {
+	if !c.overPlainHTTP() || c.AllowHTTP {
+		return nil
+	}
+	return []contradiction{{Fault{baseURL,
+		"is without https: " + quote(c.BaseURL) + ". Everybody on the way could read the tokens' secrets",
+		"Put an https address there, with a reverse proxy that has the certificate. To go without on purpose, set " + allowHTTP + "=true.",
+	}, []string{baseURL, allowHTTP}}}
+}
+
+func (c Config) overPlainHTTP() bool {
+	u, err := url.Parse(c.BaseURL)
+	return err == nil && u.Scheme == "http" && !isLoopback(u.Hostname())
+}
+
+func (c Config) timeouts() []contradiction {
+	if c.Lifetime >= c.IdleTimeout {
+		return nil
+	}
+	return []contradiction{{Fault{sessionLifetime,
+		"(" + spoken(c.Lifetime) + ") is shorter than " + sessionIdleTimeout + " (" + spoken(c.IdleTimeout) + ")",
+		"Make it at least as long: it ends every session, the idle time only those that nobody uses.",
+	}, []string{sessionLifetime, sessionIdleTimeout}}}
+}
+
+func (c Config) tenants() []contradiction {
+	tenant := strings.ToLower(path.Base(c.Authority))
+	if len(c.AllowedTenants) == 0 || !guid.MatchString(tenant) || slices.Contains(c.AllowedTenants, tenant) {
+		return nil
+	}
+	return []contradiction{{Fault{allowedTenants,
+		"leaves out " + tenant + ", the tenant in " + authority + ", so that nobody could sign in",
+		"Add it, or remove the setting: the authority lets in that tenant alone.",
+	}, []string{allowedTenants, authority}}}
+}
+
+// advise says what is allowed but worth a second thought.
+func (s *source) advise(c Config) {
+	if c.Credential.Secret.IsSet() {
+		s.warn(clientSecret, "a client secret is fine for trying patdesk out. For production Microsoft advises a certificate: see "+certificateFile+".")
+	}
+	switch strings.ToLower(path.Base(c.Authority)) {
+	case "common":
+		s.warn(authority, "with /common people are offered personal Microsoft accounts, which can't be used with Azure DevOps's tokens. /organizations, or better your tenant's ID, avoids that.")
+		s.adviseTenants(c)
+	case "organizations":
+		s.adviseTenants(c)
+	}
+	if c.overPlainHTTP() && c.AllowHTTP {
+		s.warn(baseURL, "tokens' secrets cross the network in clear, because "+allowHTTP+" is true. Entra ID itself takes redirect URIs without https for localhost only.")
+	}
+	if c.BaseURL == "" && len(c.TrustedProxies) > 0 {
+		s.warn(baseURL, "it is not set, so the public address is taken from the headers of the proxies in "+trustedProxies+". Setting it leaves nothing to them.")
+	}
+}
+
+func (s *source) adviseTenants(c Config) {
+	if len(c.AllowedTenants) == 0 {
+		s.warn(allowedTenants, "it is not set, and "+authority+" names no tenant: work accounts of every company can sign in, and the app must be registered as multitenant. Name your tenant's ID in one of them.")
+	}
+}

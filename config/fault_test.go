@@ -1,0 +1,227 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/config"
+)
+
+// Each of these must stop the start, under the name of the setting that is to be mended and in words that an operator
+// recognises.
+func TestRefused(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	tests := []struct {
+		name    string
+		set     settings
+		setting string
+		words   string
+	}{
+		{"no client id", settings{"CLIENT_ID": "-"}, "CLIENT_ID", "is not set"},
+		{"client id with space", settings{"CLIENT_ID": "my app"}, "CLIENT_ID", "spaces"},
+		{"client id of the sample", settings{"CLIENT_ID": "Enter_the_Application_Id_here"}, "CLIENT_ID", "Enter_the_Application_Id_here"},
+		{"no credential", settings{"CLIENT_SECRET": "-"}, "CLIENT_SECRET", "is not set"},
+		{"secret of the sample", settings{"CLIENT_SECRET": "Enter_the_Client_Secret_here"}, "CLIENT_SECRET", "placeholder"},
+		{"Python instead of the secret", settings{"CLIENT_SECRET": `os.getenv("CLIENT_SECRET")`}, "CLIENT_SECRET", "placeholder"},
+		{"angle brackets", settings{"CLIENT_ID": "<your client id>"}, "CLIENT_ID", "placeholder"},
+		{"secret and certificate", settings{"CLIENT_CERTIFICATE_FILE": write(t, "x")}, "CLIENT_SECRET", "CLIENT_CERTIFICATE_FILE (environment)"},
+		{"secret and workload identity", settings{"AZURE_FEDERATED_TOKEN_FILE": write(t, "x")}, "CLIENT_SECRET", "take the label off"},
+		{"secret and Key Vault", settings{"KEY_VAULT_URL": "https://v.vault.azure.net"}, "CLIENT_SECRET", "KEY_VAULT_URL"},
+		{"secret and its file", settings{"CLIENT_SECRET_FILE": write(t, "y")}, "CLIENT_SECRET", "given twice"},
+		{"secret's file is missing", settings{"CLIENT_SECRET": "-", "CLIENT_SECRET_FILE": missing}, "CLIENT_SECRET_FILE", "doesn't exist"},
+		{"secret's file is a folder", settings{"CLIENT_SECRET": "-", "CLIENT_SECRET_FILE": t.TempDir()}, "CLIENT_SECRET_FILE", "folder"},
+		{"secret's file is empty", settings{"CLIENT_SECRET": "-", "CLIENT_SECRET_FILE": write(t, "\n")}, "CLIENT_SECRET_FILE", "empty"},
+		{"secret's file is huge", settings{"CLIENT_SECRET": "-", "CLIENT_SECRET_FILE": write(t, strings.Repeat("x", 70_000))}, "CLIENT_SECRET_FILE", "more than 64 kB"},
+		{"certificate is missing", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": missing}, "CLIENT_CERTIFICATE_FILE", missing},
+		{"certificate instead of its path", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": "-----BEGIN PRIVATE KEY-----"}, "CLIENT_CERTIFICATE_FILE", "doesn't exist"},
+		{"assertion is missing", settings{"CLIENT_SECRET": "-", "AZURE_FEDERATED_TOKEN_FILE": missing}, "AZURE_FEDERATED_TOKEN_FILE", "doesn't exist"},
+		{"password without certificate", settings{"CLIENT_CERTIFICATE_PASSWORD": "hush"}, "CLIENT_CERTIFICATE_PASSWORD", "without CLIENT_CERTIFICATE_FILE"},
+
+		{"authority without https", settings{"AUTHORITY": "http://login.microsoftonline.com/organizations"}, "AUTHORITY", "https://"},
+		{"authority without scheme", settings{"AUTHORITY": "login.microsoftonline.com/organizations"}, "AUTHORITY", "isn't an address"},
+		{"authority is only the tenant", settings{"AUTHORITY": aTenant}, "AUTHORITY", "isn't an address"},
+		{"authority without tenant", settings{"AUTHORITY": "https://login.microsoftonline.com/"}, "AUTHORITY", "names no tenant"},
+		{"authority of the sample", settings{"AUTHORITY": "https://login.microsoftonline.com/Enter_the_Tenant_Name_Here"}, "AUTHORITY", "Enter_the_Tenant_Name_Here"},
+		{"authority with version", settings{"AUTHORITY": "https://login.microsoftonline.com/contoso.com/v2.0/"}, "AUTHORITY", "ends in /v2.0"},
+		{"authority is an endpoint", settings{"AUTHORITY": "https://login.microsoftonline.com/contoso.com/oauth2/authorize"}, "AUTHORITY", "more than the tenant"},
+		{"authority with query", settings{"AUTHORITY": "https://login.microsoftonline.com/contoso.com?x=1"}, "AUTHORITY", "?"},
+		{"authority with bare question mark", settings{"AUTHORITY": "https://login.microsoftonline.com/contoso.com?"}, "AUTHORITY", "?"},
+		{"authority with fragment", settings{"AUTHORITY": "https://login.microsoftonline.com/contoso.com#"}, "AUTHORITY", "#"},
+		{"authority with password", settings{"AUTHORITY": "https://u:hush@login.microsoftonline.com/contoso.com"}, "AUTHORITY", "user name or password"},
+		{"authority with bad port", settings{"AUTHORITY": "https://login.microsoftonline.com:99999/contoso.com"}, "AUTHORITY", "port"},
+		{"personal accounts", settings{"AUTHORITY": "https://login.microsoftonline.com/consumers"}, "AUTHORITY", "personal Microsoft accounts"},
+		{"ADFS", settings{"AUTHORITY": "https://adfs.contoso.com/adfs"}, "AUTHORITY", "isn't a tenant"},
+		{"B2C", settings{"AUTHORITY": "https://contoso.b2clogin.com/contoso"}, "AUTHORITY", "B2C"},
+		{"dots for a tenant", settings{"AUTHORITY": "https://login.microsoftonline.com/%2e%2e"}, "AUTHORITY", "isn't a tenant"},
+		{"allowed tenant is a domain", settings{"ALLOWED_TENANTS": "contoso.com"}, "ALLOWED_TENANTS", "contoso.com"},
+		{"allowed tenants without the authority's", settings{"ALLOWED_TENANTS": aClientID}, "ALLOWED_TENANTS", aTenant},
+		{"scope of OpenID Connect", settings{"SCOPE": "openid r/vso.pats"}, "SCOPE", "adds by itself"},
+		{"scope with quotes inside", settings{"SCOPE": `r/vso"pats`}, "SCOPE", "characters"},
+		{"empty list of scopes", settings{"SCOPE": `[]`}, "SCOPE", "is not set"},
+
+		{"endpoint without https", settings{"ENDPOINT": "http://vssps.dev.azure.com"}, "ENDPOINT", "https://"},
+		{"endpoint of the sample", settings{"ENDPOINT": "https://vssps.dev.azure.com/Enter_the_Collection_Name_Here/_apis/Tokens/Pats?api-version=6.1-preview"}, "ENDPOINT", "Enter_the_Collection_Name_Here"},
+		{"endpoint of dev.azure.com", settings{"ENDPOINT": "https://dev.azure.com/contoso"}, "ENDPOINT", "another service"},
+		{"endpoint of visualstudio.com", settings{"ENDPOINT": "https://contoso.visualstudio.com"}, "ENDPOINT", "another service"},
+		{"endpoint without organization", settings{"ENDPOINT": "https://vssps.dev.azure.com/_apis/tokens/pats"}, "ENDPOINT", "form"},
+		{"endpoint of another API", settings{"ENDPOINT": "https://vssps.dev.azure.com/contoso/_apis/graph"}, "ENDPOINT", "form"},
+		{"endpoint with dots", settings{"ENDPOINT": "https://localhost/../contoso/_apis/tokens/pats"}, "ENDPOINT", "form"},
+		{"endpoint with old version", settings{"ENDPOINT": "https://vssps.dev.azure.com/contoso/_apis/tokens/pats?api-version=5.0"}, "ENDPOINT", "api-version"},
+		{"endpoint with two versions", settings{"ENDPOINT": "https://vssps.dev.azure.com?api-version=7.1&api-version=7.2"}, "ENDPOINT", "something other"},
+		{"endpoint with another parameter", settings{"ENDPOINT": "https://vssps.dev.azure.com?$top=1"}, "ENDPOINT", "something other"},
+		{"organization with slash", settings{"ORGANIZATIONS": "contoso,a/b"}, "ORGANIZATIONS", `"a/b"`},
+		{"organization with dots", settings{"ORGANIZATIONS": ".."}, "ORGANIZATIONS", "organization"},
+		{"organization too long", settings{"ORGANIZATIONS": strings.Repeat("a", 65)}, "ORGANIZATIONS", "organization"},
+		{"organization as address", settings{"ORGANIZATIONS": "https://dev.azure.com/contoso"}, "ORGANIZATIONS", "organization"},
+		{"organization left out", settings{"ENDPOINT": "https://vssps.dev.azure.com/contoso", "ORGANIZATIONS": "fabrikam"}, "ORGANIZATIONS", "contoso"},
+		{"discovery without https", settings{"DISCOVERY_ENDPOINT": "http://app.vssps.visualstudio.com"}, "DISCOVERY_ENDPOINT", "https://"},
+		{"discovery of the wrong service", settings{"DISCOVERY_ENDPOINT": "https://vssps.dev.azure.com"}, "DISCOVERY_ENDPOINT", "another service"},
+		{"discovery with path", settings{"DISCOVERY_ENDPOINT": "https://app.vssps.visualstudio.com/_apis/accounts"}, "DISCOVERY_ENDPOINT", "path"},
+		{"discovery with query", settings{"DISCOVERY_ENDPOINT": "https://app.vssps.visualstudio.com?a=b"}, "DISCOVERY_ENDPOINT", "?"},
+
+		{"redirect path without slash", settings{"REDIRECT_PATH": "getAToken"}, "REDIRECT_PATH", "begin with /"},
+		{"redirect path is an address", settings{"REDIRECT_PATH": "http://localhost:5000/getAToken"}, "REDIRECT_PATH", "is a whole address"},
+		{"redirect path is home", settings{"REDIRECT_PATH": "/"}, "REDIRECT_PATH", "plain path"},
+		{"redirect path with query", settings{"REDIRECT_PATH": "/a?b"}, "REDIRECT_PATH", "plain path"},
+		{"redirect path with fragment", settings{"REDIRECT_PATH": "/a#b"}, "REDIRECT_PATH", "plain path"},
+		{"redirect path with dots", settings{"REDIRECT_PATH": "/a/../b"}, "REDIRECT_PATH", "plain path"},
+		{"redirect path with two slashes", settings{"REDIRECT_PATH": "//evil.example"}, "REDIRECT_PATH", "plain path"},
+		{"redirect path with pattern", settings{"REDIRECT_PATH": "/{x}"}, "REDIRECT_PATH", "placeholder"},
+		{"redirect path with star", settings{"REDIRECT_PATH": "/*"}, "REDIRECT_PATH", "plain path"},
+		{"redirect path with slash at its end", settings{"REDIRECT_PATH": "/a/"}, "REDIRECT_PATH", "plain path"},
+		{"redirect path in the way", settings{"REDIRECT_PATH": "/Tokens/new"}, "REDIRECT_PATH", "/tokens"},
+		{"listen on a placeholder", settings{"LISTEN_ADDRESS": "<host>"}, "LISTEN_ADDRESS", "placeholder"},
+		{"listen without port", settings{"LISTEN_ADDRESS": "localhost"}, "LISTEN_ADDRESS", "host:port"},
+		{"listen on a bare port", settings{"LISTEN_ADDRESS": "5000"}, "LISTEN_ADDRESS", "host:port"},
+		{"listen on a URL", settings{"LISTEN_ADDRESS": "http://localhost:5000"}, "LISTEN_ADDRESS", "URL"},
+		{"listen on IPv6 without brackets", settings{"LISTEN_ADDRESS": "::1:5000"}, "LISTEN_ADDRESS", "brackets"},
+		{"listen on a port too high", settings{"LISTEN_ADDRESS": "localhost:70000"}, "LISTEN_ADDRESS", "65535"},
+		{"listen on a negative port", settings{"LISTEN_ADDRESS": "localhost:-1"}, "LISTEN_ADDRESS", "65535"},
+		{"listen on a named port", settings{"LISTEN_ADDRESS": "localhost:http"}, "LISTEN_ADDRESS", "65535"},
+		{"listen on no port", settings{"LISTEN_ADDRESS": "localhost:"}, "LISTEN_ADDRESS", "65535"},
+		{"listen on a strange host", settings{"LISTEN_ADDRESS": "a b:1"}, "LISTEN_ADDRESS", "host"},
+		{"listening to all without BASE_URL", settings{"LISTEN_ADDRESS": ":5000"}, "BASE_URL", "other machines"},
+		{"listening to the network without BASE_URL", settings{"LISTEN_ADDRESS": "10.0.0.1:5000", "ALLOW_HTTP": "true"}, "BASE_URL", "other machines"},
+		{"base without https", settings{"BASE_URL": "http://patdesk.example.com"}, "BASE_URL", "ALLOW_HTTP=true"},
+		{"base without scheme", settings{"BASE_URL": "patdesk.example.com"}, "BASE_URL", "isn't an address"},
+		{"base with other scheme", settings{"BASE_URL": "ftp://patdesk.example.com"}, "BASE_URL", "https://"},
+		{"base with query", settings{"BASE_URL": "https://patdesk.example.com/?a"}, "BASE_URL", "?"},
+		{"base with fragment", settings{"BASE_URL": "https://patdesk.example.com/#a"}, "BASE_URL", "#"},
+		{"base with password", settings{"BASE_URL": "https://u:hush@patdesk.example.com"}, "BASE_URL", "user name or password"},
+		{"base with dots", settings{"BASE_URL": "https://patdesk.example.com/a/../b"}, "BASE_URL", "plain"},
+		{"base with two slashes", settings{"BASE_URL": "https://patdesk.example.com//b"}, "BASE_URL", "plain"},
+		{"base with odd host", settings{"BASE_URL": "https://-x-/"}, "BASE_URL", "host"},
+		{"base without host", settings{"BASE_URL": "https:///pat"}, "BASE_URL", "isn't an address"},
+		{"neither true nor false", settings{"ALLOW_HTTP": "maybe"}, "ALLOW_HTTP", "true"},
+		{"proxy by name", settings{"TRUSTED_PROXIES": "nginx"}, "TRUSTED_PROXIES", "nginx"},
+		{"every IPv4 address", settings{"TRUSTED_PROXIES": "10.0.0.1, 0.0.0.0/0"}, "TRUSTED_PROXIES", "strangers"},
+		{"every IPv6 address", settings{"TRUSTED_PROXIES": "::/0"}, "TRUSTED_PROXIES", "strangers"},
+		{"half of the IPv4 addresses", settings{"TRUSTED_PROXIES": "128.0.0.0/1"}, "TRUSTED_PROXIES", "strangers"},
+		{"more than every IPv4 address as IPv6", settings{"TRUSTED_PROXIES": "::ffff:0.0.0.0/80"}, "TRUSTED_PROXIES", "isn't an address"},
+		{"proxy with a zone", settings{"TRUSTED_PROXIES": "fe80::1%eth0"}, "TRUSTED_PROXIES", "isn't an address"},
+		{"every IPv4 address as IPv6", settings{"TRUSTED_PROXIES": "::ffff:0.0.0.0/96"}, "TRUSTED_PROXIES", "strangers"},
+
+		{"unknown store", settings{"SESSION_TYPE": "memcached"}, "SESSION_TYPE", "memcached"},
+		{"session folder is a file", settings{"SESSION_DIR": write(t, "x")}, "SESSION_DIR", "file"},
+		{"short key", settings{"SESSION_KEYS": "MDEyMzQ1Njc4OWFiY2RlZg=="}, "SESSION_KEYS", "number 1) that is shorter"},
+		{"key that is no base64", settings{"SESSION_KEYS": aKey + ",correct-horse-battery-staple!"}, "SESSION_KEYS", "number 2) that is neither"},
+		{"key of zeros", settings{"SESSION_KEYS": strings.Repeat("00", 32)}, "SESSION_KEYS", "guess"},
+		{"key twice", settings{"SESSION_KEYS": aKey + "," + strings.TrimRight(aKey, "=")}, "SESSION_KEYS", "twice"},
+		{"time is a placeholder", settings{"SESSION_LIFETIME": "<time>"}, "SESSION_LIFETIME", "placeholder"},
+		{"time without unit", settings{"SESSION_IDLE_TIMEOUT": "3600"}, "SESSION_IDLE_TIMEOUT", "no unit"},
+		{"time in days", settings{"SESSION_LIFETIME": "7d"}, "SESSION_LIFETIME", "isn't a time"},
+		{"idle too short", settings{"SESSION_IDLE_TIMEOUT": "59s"}, "SESSION_IDLE_TIMEOUT", "from 1m to 24h"},
+		{"idle too long", settings{"SESSION_IDLE_TIMEOUT": "25h", "SESSION_LIFETIME": "48h"}, "SESSION_IDLE_TIMEOUT", "range"},
+		{"negative idle", settings{"SESSION_IDLE_TIMEOUT": "-1h"}, "SESSION_IDLE_TIMEOUT", "range"},
+		{"lifetime too long", settings{"SESSION_LIFETIME": "169h"}, "SESSION_LIFETIME", "range"},
+		{"lifetime below idle", settings{"SESSION_IDLE_TIMEOUT": "90m", "SESSION_LIFETIME": "1h"}, "SESSION_LIFETIME", "(1h) is shorter than SESSION_IDLE_TIMEOUT (1h30m)"},
+		{"display too short", settings{"SECRET_DISPLAY_TIME": "30s"}, "SECRET_DISPLAY_TIME", "range"},
+		{"display too long", settings{"SECRET_DISPLAY_TIME": "61m"}, "SECRET_DISPLAY_TIME", "range"},
+		{"log level", settings{"LOG_LEVEL": "loud"}, "LOG_LEVEL", "loud"},
+		{"log format", settings{"LOG_FORMAT": "xml"}, "LOG_FORMAT", "xml"},
+
+		{"Redis sessions", settings{"SESSION_TYPE": "redis"}, "SESSION_TYPE", "not available in this version"},
+		{"Redis", settings{"REDIS_URL": "redis://u:hush@r"}, "REDIS_URL", "not available in this version"},
+		{"Redis by file", settings{"REDIS_URL_FILE": "/x"}, "REDIS_URL_FILE", "not available in this version"},
+		{"metrics", settings{"METRICS_ADDRESS": ":9090"}, "METRICS_ADDRESS", "not available in this version"},
+		{"Key Vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net"}, "KEY_VAULT_URL", "not available in this version"},
+		{"Key Vault's secret", settings{"KEY_VAULT_SECRET": "s"}, "KEY_VAULT_SECRET", "not available in this version"},
+		{"Key Vault's certificate", settings{"KEY_VAULT_CERTIFICATE": "c"}, "KEY_VAULT_CERTIFICATE", "not available in this version"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, faults := load(t, with(tt.set))
+			i := slices.IndexFunc(faults, func(f config.Fault) bool {
+				return f.Setting == tt.setting && strings.Contains(f.Error(), tt.words)
+			})
+			if i < 0 {
+				t.Fatalf("no fault of %s with %q in: %v", tt.setting, tt.words, faults)
+			}
+			if faults[i].Fix == "" || !strings.HasSuffix(faults[i].Fix, ".") || strings.HasSuffix(faults[i].Problem, ".") {
+				t.Errorf("not well formed: %#v", faults[i])
+			}
+			if extra := len(faults) - 1; extra > 0 && tt.name != "secret and Key Vault" {
+				t.Errorf("one mistake gave %d more faults: %v", extra, faults)
+			}
+			if strings.Contains(faults.Error(), "hush") {
+				t.Errorf("a password is shown: %v", faults)
+			}
+		})
+	}
+}
+
+// All faults come at once, in the order of the documentation.
+func TestFaultsAreListedTogether(t *testing.T) {
+	_, faults := load(t, settings{
+		"LOG_LEVEL": "loud", "CLIENT_ID": "a b", "AUTHORITY": "x", "LISTEN_ADDRESS": "5000", "SESSION_LIFETIME": "1",
+	})
+	var got []string
+	for _, f := range faults {
+		got = append(got, f.Setting)
+	}
+	want := []string{"CLIENT_ID", "CLIENT_SECRET", "AUTHORITY", "LISTEN_ADDRESS", "SESSION_LIFETIME", "LOG_LEVEL"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	text := faults.Error()
+	if !strings.HasPrefix(text, "6 settings have to be mended:\n  - CLIENT_ID has spaces") || strings.Count(text, "\n") != 12 {
+		t.Errorf("not a readable list: %s", text)
+	}
+}
+
+// A Config put together by the program is held to the same rules between settings.
+func TestValidate(t *testing.T) {
+	c := good(t, with(nil))
+	if err := c.Validate(); err != nil {
+		t.Errorf("Validate: %v", err)
+	}
+	c.ListenAddress, c.Lifetime = "0.0.0.0:5000", time.Minute
+	err := c.Validate()
+	if err == nil || !strings.Contains(err.Error(), "BASE_URL") || !strings.Contains(err.Error(), "SESSION_LIFETIME") {
+		t.Errorf("Validate gave %v, want faults of BASE_URL and SESSION_LIFETIME", err)
+	}
+}
+
+func TestOneFault(t *testing.T) {
+	_, faults := load(t, with(settings{"LOG_FORMAT": "xml"}))
+	equal(t, faults.Error(), "one setting has to be mended:\n  - LOG_FORMAT isn't a form of log: \"xml\".\n    Put text or json there.")
+}
+
+func TestUnreadableFile(t *testing.T) {
+	path := write(t, "x")
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := os.Open(path); err == nil { // the superuser reads everything: a broken link can't be read by anyone
+		_ = f.Close()
+		path = filepath.Join(path, "below-a-file")
+	}
+	_, faults := load(t, with(settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": path}))
+	if len(faults) != 1 || faults[0].Setting != "CLIENT_CERTIFICATE_FILE" || !strings.Contains(faults[0].Problem, "can't be rea") {
+		t.Errorf("got %v", faults)
+	}
+}

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// readServing reads how browsers reach patdesk.
+func (s *source) readServing(c *Config) {
+	c.RedirectPath = s.readRedirectPath()
+	c.ListenAddress = s.readListenAddress()
+	c.BaseURL = s.readBaseURL()
+	c.AllowHTTP = s.readBool(allowHTTP)
+	c.TrustedProxies = s.readTrustedProxies()
+}
+
+// plainPath is a path of ordinary segments. Entra ID takes no ! $ ' ( ) , ; in a redirect URI, and compares it letter
+// by letter, so nothing that needs escaping is let in:
+// https://learn.microsoft.com/entra/identity-platform/reply-url
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+
+// ownPaths are the first segments of patdesk's own routes, which the redirect path must leave alone.
+var ownPaths = []string{
+	"changes", "demo", "favicon.ico", "healthz", "metrics", "operations", "organizations", "readyz", "robots.txt",
+	"scopes", "sessions", "sign-in", "sign-out", "static", "tokens",
+}
+
+func (s *source) readRedirectPath() string {
+	path := s.text(redirectPath)
+	if path == "" {
+		return ""
+	}
+	fix := "Put a path such as " + defaultOf(redirectPath) + " there, and register the whole address with the app."
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch {
+	case strings.Contains(path, "://"):
+		s.fault(redirectPath, "is a whole address: "+quote(path), "Put only the path there, without host. The host comes from "+baseURL+".")
+	case !strings.HasPrefix(path, "/"):
+		s.fault(redirectPath, "doesn't begin with /: "+quote(path), fix)
+	case !isPlainPath(path):
+		s.fault(redirectPath, "isn't a plain path: "+quote(path), fix)
+	case containsFold(ownPaths, first):
+		s.fault(redirectPath, "is in the way of patdesk's own /"+strings.ToLower(first), fix)
+	default:
+		return path
+	}
+	return ""
+}
+
+// isPlainPath takes "" too, the root.
+func isPlainPath(path string) bool {
+	segments := strings.Split(path, "/")
+	dots := slices.Contains(segments, ".") || slices.Contains(segments, "..")
+	return path == "" || plainPath.MatchString(path) && !dots
+}
+
+const listenFix = "Put host:port there: localhost:5000 for this machine alone, :5000 for all its addresses."
+
+func (s *source) readListenAddress() string {
+	address := s.text(listenAddress)
+	if address == "" {
+		return ""
+	}
+	host, port, err := net.SplitHostPort(address)
+	switch {
+	case strings.Contains(address, "://"):
+		s.fault(listenAddress, "is a URL: "+quote(address), "Leave out http:// and the path. "+listenFix)
+	case err != nil:
+		s.fault(listenAddress, "isn't host:port: "+quote(address), listenFix+" An IPv6 address needs brackets: [::1]:5000.")
+	case !validPort(port, 0):
+		s.fault(listenAddress, "has a port that isn't a number from 0 to 65535: "+quote(address), listenFix)
+	case host != "" && !validHost(host):
+		s.fault(listenAddress, "has a host that isn't a name or an address: "+quote(address), listenFix)
+	default:
+		return address
+	}
+	return ""
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+
+func validHost(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || hostName.MatchString(host)
+}
+
+func validPort(port string, least int) bool {
+	n, err := strconv.Atoi(port)
+	return err == nil && n >= least && n <= 65535 && port[0] != '+'
+}
+
+const baseURLFix = "Put the address there that people open, for example https://patdesk.example.com or https://example.com/pat."
+
+func (s *source) readBaseURL() string {
+	u := s.readURL(baseURL, baseURLFix)
+	if u == nil {
+		return ""
+	}
+	path := strings.TrimRight(u.Path, "/")
+	if !isPlainPath(path) {
+		s.fault(baseURL, "has a path that isn't a plain one: "+quote(u.Path), baseURLFix)
+		return ""
+	}
+	return u.Scheme + "://" + withoutDefaultPort(u) + path
+}
+
+// withoutDefaultPort writes the host as a browser does in its Origin header, with which it is compared.
+func withoutDefaultPort(u *url.URL) string {
+	if u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+		return strings.TrimSuffix(u.Host, ":"+u.Port())
+	}
+	return u.Host
+}
+
+func (s *source) readBool(name string) bool {
+	value := s.text(name)
+	yes, err := strconv.ParseBool(value)
+	if err != nil && value != "" {
+		s.fault(name, "is neither true nor false: "+quote(value), `Put "true" or "false" there.`)
+	}
+	return yes
+}
+
+func (s *source) readTrustedProxies() []netip.Prefix {
+	var proxies []netip.Prefix
+	for _, entry := range list(s.text(trustedProxies)) {
+		prefix, ok := parsePrefix(entry)
+		switch {
+		case !ok:
+			s.fault(trustedProxies, "has an entry that isn't an address or a network: "+quote(entry),
+				"Put the proxies' addresses there, separated by commas: 10.0.0.7 or 10.0.0.0/24. Names aren't looked up.")
+		case prefix.Addr().Is4() && prefix.Bits() < 8, prefix.Addr().Is6() && prefix.Bits() < 7:
+			s.fault(trustedProxies, "has a network that takes in strangers: "+quote(entry),
+				"Name the proxies alone. Whoever is in there can make up the address that people are sent back to.")
+		default:
+			proxies = append(proxies, prefix)
+		}
+	}
+	return proxies
+}
+
+// parsePrefix reads a network or a single address. IPv4 written as IPv6 is taken as IPv4.
+func parsePrefix(entry string) (netip.Prefix, bool) {
+	if address, err := netip.ParseAddr(entry); err == nil && address.Zone() == "" {
+		address = address.Unmap()
+		return netip.PrefixFrom(address, address.BitLen()), true
+	}
+	prefix, err := netip.ParsePrefix(entry)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	if prefix.Addr().Is4In6() {
+		if prefix.Bits() < 96 {
+			return netip.Prefix{}, false
+		}
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
+	}
+	return prefix.Masked(), true
+}

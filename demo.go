@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/joho/godotenv"
+
+	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/internal/simulator"
+)
+
+// demoSettings are the settings that a demo takes from the environment. Everything about the app, its credentials
+// and the services is the simulator's.
+var demoSettings = []string{
+	"LISTEN_ADDRESS", "BASE_URL", "TRUSTED_PROXIES", "LOG_LEVEL", "LOG_FORMAT",
+	"SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "SECRET_DISPLAY_TIME", "REDIRECT_PATH",
+}
+
+// realCredentials are the settings beside which a demo refuses to run: somebody who has them might take the demo for
+// the real thing.
+var realCredentials = []string{
+	"CLIENT_SECRET", "CLIENT_SECRET_FILE", "CLIENT_CERTIFICATE_FILE", "AZURE_FEDERATED_TOKEN_FILE", "KEY_VAULT_URL",
+}
+
+// runDemo serves the whole program against the simulator.
+func runDemo(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) int {
+	if name := foundCredential(getenv); name != "" {
+		fmt.Fprintf(stderr, "The demo doesn't run beside real credentials: %s is set in the environment or in %s.\n"+
+			"Start it in another folder or with %s unset; or leave out -demo for the real thing.\n", name, dotenv, name)
+		return exitMisused
+	}
+	sim := simulator.New(simulator.Options{Seed: true})
+	// Not bound to ctx: operations in flight must still find their service while the demo stops.
+	if err := sim.Start(context.WithoutCancel(ctx)); err != nil {
+		fmt.Fprintln(stderr, "the demo can't start its simulator:", err)
+		return exitFailed
+	}
+	defer sim.Close()
+	dir, err := os.MkdirTemp("", "patdesk-demo-")
+	if err != nil {
+		fmt.Fprintln(stderr, "the demo can't make a folder for its sessions:", err)
+		return exitFailed
+	}
+	defer os.RemoveAll(dir)
+	cfg, err := config.Load(demoEnv(getenv, sim, filepath.Join(dir, "sessions")), "")
+	if err == nil && !cfg.ListensOnLoopback() {
+		err = fmt.Errorf("LISTEN_ADDRESS is %s, but a demo listens on this machine only: put localhost:5000 there", cfg.ListenAddress)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "the demo can't start:\n%v\n", err)
+		return exitMisused
+	}
+	cfg.Warnings = nil // they are about real credentials
+	listening := func(public string) {
+		sim.SetRedirectURIs(public + cfg.RedirectPath)
+		sim.SetPostLogoutURIs(public + "/")
+		fmt.Fprintf(stdout, "patdesk demo: open %s in your browser. Its services can be made to fail at %s.\n", public, sim.PanelURL())
+		fmt.Fprintln(stdout, "Nothing real is touched: people, organizations, tokens and secrets are made up, and gone when you stop it (Ctrl+C).")
+	}
+	return serve(ctx, setup{config: cfg, client: sim.Client(), demo: true, listening: listening, stdout: stdout, stderr: stderr})
+}
+
+// foundCredential names a setting that belongs to the real thing.
+func foundCredential(getenv func(string) string) string {
+	file, err := godotenv.Read(dotenv)
+	if err != nil { // there is none, or it can't be read: then it can't be mistaken for anything either
+		file = nil
+	}
+	for _, name := range realCredentials {
+		if getenv(name) != "" || file[name] != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+func demoEnv(getenv func(string) string, sim *simulator.Simulator, dir string) func(string) string {
+	made := map[string]string{
+		"CLIENT_ID": sim.ClientID(), "CLIENT_SECRET": sim.ClientSecret(), "AUTHORITY": sim.Authority(),
+		"ENDPOINT": sim.Endpoint(), "DISCOVERY_ENDPOINT": sim.DiscoveryEndpoint(), "SESSION_DIR": dir,
+	}
+	return func(name string) string {
+		if value, ok := made[name]; ok {
+			return value
+		}
+		if slices.Contains(demoSettings, name) {
+			return getenv(name)
+		}
+		return ""
+	}
+}

@@ -1,0 +1,104 @@
+package handlers
+
+import (
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// base is what the layout needs; every page struct embeds it.
+type base struct {
+	Root          string // path prefix of all our links: "" or "/pat"
+	Title         string
+	Demo          bool
+	Version       string
+	RequestID     string
+	SignedIn      bool
+	PersonName    string
+	Username      string
+	Organization  string             // the current one, "" if none
+	Organizations []organizationLink // for the switcher
+	Notices       []notice           // on every page: secrets that wait, rotations half-way, unknown outcomes
+	Section       string             // active entry of the navigation: "tokens", "changes", "scopes", "sessions"
+}
+
+type organizationLink struct {
+	Name, URL string
+	Current   bool
+}
+
+// notice is a banner. Kind: "secret", "rotation", "unknown", "done" or "warning".
+type notice struct {
+	Kind, Text, LinkText, URL string
+}
+
+type field struct{ Label, Value string }
+
+// link offered as a next step.
+type nextAction struct {
+	Text, URL string
+	Primary   bool
+}
+
+type when = templates.When
+
+// base fills what every page shows. It reads the journal (for banners) and only what is already known of the
+// organizations: no page view costs a call to Azure DevOps for its frame.
+func (h *Handlers) base(v *visit, title, section string) base {
+	b := base{
+		Root: v.address.root, Title: title, Demo: h.Demo, Version: h.Version,
+		RequestID: requestID(v.Context()), Section: section,
+	}
+	if v.session == nil || !v.session.SignedIn() {
+		return b
+	}
+	person := v.session.Person()
+	b.SignedIn, b.PersonName, b.Username = true, person.Name, person.Username
+	if b.PersonName == "" {
+		b.PersonName = person.Username
+	}
+	b.Organization = h.currentOrganization(v)
+	for _, name := range h.knownOrganizations(v) {
+		b.Organizations = append(b.Organizations, organizationLink{
+			Name: name, URL: v.link(listPath(name)), Current: name == b.Organization,
+		})
+	}
+	b.Notices = h.notices(v)
+	return b
+}
+
+// notices lists what waits for the person, on every page but the one that it leads to.
+func (h *Handlers) notices(v *visit) []notice {
+	pending, err := h.Journal.Pending(v.Context(), v.session.Person().Key())
+	if err != nil {
+		h.Log.WarnContext(v.Context(), "unfinished operations could not be listed", "error", err)
+		text := templates.Message("notice.unreadable", nil)
+		return []notice{{Kind: "warning", Text: text.What}}
+	}
+	var out []notice
+	for i := range pending {
+		op := &pending[i]
+		if v.URL.Path == operationPath(op.ID) {
+			continue
+		}
+		kind, key := noticeKind(op)
+		text := templates.Message(key, h.operationWords(v, op))
+		out = append(out, notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.link(operationPath(op.ID))})
+	}
+	return out
+}
+
+// noticeKind says which banner an unfinished operation gets: the most pressing first.
+func noticeKind(op *operation.Operation) (kind, key string) {
+	switch {
+	case op.Secret == operation.SecretWaiting:
+		return "secret", "notice.secretWaiting"
+	case op.State == operation.Unknown:
+		return "unknown", "notice.unknown"
+	case op.State == operation.Sent:
+		return "unknown", "notice.inProgress"
+	case op.Old == operation.OldAlive || op.Old == operation.OldFailed:
+		return "rotation", "notice.rotation"
+	default:
+		return "unknown", "notice.secretExpired"
+	}
+}

@@ -1,0 +1,147 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// changeWait is how long a form waits for its change. After that the operation's page goes on waiting.
+const changeWait = 90 * time.Second
+
+// refused is a change that was not done, for the page that shows its form again with what was typed.
+type refused struct {
+	status  int
+	problem *problemSummary
+	form    string // id for the next try
+	header  http.Header
+}
+
+// change carries out a form's operation once, however often the form is sent, and decides what to answer: done
+// where it succeeded, the form again where it was refused, the operation's page for everything in between.
+func (h *Handlers) change(v *visit, r operation.Request, again func(refused) answer, done func(*operation.Operation) answer) (answer, error) {
+	r.Person, r.Form, r.Gone = v.session.Person().Key(), v.PostForm.Get("form"), v.Context().Done()
+	r.Content = v.PostForm.Encode() // as typed: dates counted from now differ between two clicks
+	ctx, cancel := context.WithTimeout(v.Context(), changeWait)
+	defer cancel()
+	op, err := h.Journal.Do(ctx, h.caller(v), r)
+	if status, key := formRefusal(err); status != 0 {
+		fieldsOf(v.Context()).Err = err
+		no := refused{status: status, problem: summary(key, nil), form: r.Form}
+		if status != http.StatusServiceUnavailable { // then the same form can be sent again
+			no.form = h.Journal.Form(r.Person, r.Action, r.Target)
+		}
+		return again(no), nil
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case op.State == operation.Failed:
+		return h.failed(v, op, r, again)
+	case op.Unkept != "":
+		return h.operationAnswer(v, op) // its secret stands nowhere else
+	case op.State == operation.Succeeded:
+		return done(op), nil
+	default:
+		return v.to(operationPath(op.ID)), nil
+	}
+}
+
+// failed shows the form again, or leads through a sign-in where that is what was missing.
+func (h *Handlers) failed(v *visit, op *operation.Operation, r operation.Request, again func(refused) answer) (answer, error) {
+	err := failureError(op.Failure, op.Organization)
+	fieldsOf(v.Context()).Err = err
+	if _, signIn := needsSignIn(err); signIn && !answeredBefore(v.session, err) {
+		return nil, err
+	}
+	no := refused{form: h.Journal.Form(r.Person, r.Action, r.Target)}
+	if answeredBefore(v.session, err) {
+		no.status, no.problem = http.StatusForbidden, summary("signin.challengeRepeated", nil)
+		return again(no), nil
+	}
+	problem, t := h.refusal(v, op.Failure, op.Organization)
+	no.status, no.problem, no.header = t.status, problem, retryHeader(t.retryAfter)
+	return again(no), nil
+}
+
+// failureError is the error that a recorded failure was made of.
+func failureError(f *operation.Failure, organization string) error {
+	if f == nil {
+		return &azuredevops.Error{Kind: azuredevops.KindNotUnderstood, Organization: organization}
+	}
+	if f.Source == operation.SourceEntra {
+		return &entra.Error{Kind: entra.Kind(f.Kind), Code: f.Code, Claims: f.Claims, RetryAfter: f.RetryAfter}
+	}
+	return &azuredevops.Error{
+		Organization: organization, Kind: azuredevops.Kind(f.Kind), Status: f.Status, Code: f.Code,
+		ActivityID: f.ActivityID, RetryAfter: f.RetryAfter, Claims: f.Claims,
+	}
+}
+
+// operationWords is what the catalogue's sentences about an operation can name.
+func (h *Handlers) operationWords(v *visit, op *operation.Operation) map[string]any {
+	words := map[string]any{
+		"Organization": op.Organization, "Token": operationToken(op), "Action": string(op.Action),
+		"Until": v.when(op.SecretUntil).Relative, "Asked": v.when(op.Want.ValidTo).Date,
+	}
+	if op.Result != nil {
+		words["Granted"] = v.when(op.Result.ValidTo).Date
+	}
+	return words
+}
+
+// operationToken names the token that an operation is about.
+func operationToken(op *operation.Operation) string {
+	for _, name := range []string{op.Want.DisplayName, nameOf(op.Before), nameOf(op.Result)} {
+		if name != "" {
+			return name
+		}
+	}
+	return templates.Message("token.unnamed", nil).Title
+}
+
+func nameOf(t *azuredevops.Token) string {
+	if t == nil {
+		return ""
+	}
+	if t.DisplayName == "" {
+		return t.AuthorizationID
+	}
+	return t.DisplayName
+}
+
+// doneSentence says what was just done, on the page that a successful change leads to.
+func (h *Handlers) doneSentence(v *visit) string {
+	id := v.URL.Query().Get("done")
+	if id == "" {
+		return ""
+	}
+	op, err := h.Journal.Get(v.Context(), v.session.Person().Key(), id)
+	if err != nil || op.State != operation.Succeeded {
+		return ""
+	}
+	return templates.Message(successKey(op), h.operationWords(v, op)).What
+}
+
+// successKey names the sentence for a change that succeeded.
+func successKey(op *operation.Operation) string {
+	key := map[operation.Action]string{
+		operation.Create: "operation.created", operation.Update: "operation.updated",
+		operation.Revoke: "operation.revoked", operation.Rotate: "operation.rotated",
+	}[op.Action]
+	if shortened(op) {
+		key += "Shortened"
+	}
+	return key
+}
+
+// shortened says that the service gave an earlier end than was asked for. It rounds to hundredths of a second
+// and, where a policy says so, cuts; a minute tells the two apart.
+func shortened(op *operation.Operation) bool {
+	return op.Result != nil && !op.Want.ValidTo.IsZero() && op.Want.ValidTo.Sub(op.Result.ValidTo) > time.Minute
+}

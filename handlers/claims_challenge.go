@@ -1,0 +1,37 @@
+package handlers
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// maxChallenges bounds how many answered challenges a session remembers.
+const maxChallenges = 5
+
+// noteChallenge remembers that this session began by answering claims.
+func (h *Handlers) noteChallenge(v *visit, s *session.Session, claims string) error {
+	return s.Change(v.Context(), func(state *session.State) {
+		state.Challenges = append(state.Challenges, challengeName(claims))
+		if extra := len(state.Challenges) - maxChallenges; extra > 0 {
+			state.Challenges = slices.Delete(state.Challenges, 0, extra)
+		}
+	})
+}
+
+// answeredBefore says if err is a challenge that this session has answered already: asking the person to sign in
+// once more would never end.
+func answeredBefore(s *session.Session, err error) bool {
+	var api *azuredevops.Error
+	return errors.As(err, &api) && api.Kind == azuredevops.KindClaims &&
+		slices.Contains(s.State().Challenges, challengeName(api.Claims))
+}
+
+func challengeName(claims string) string {
+	sum := sha256.Sum256([]byte(claims))
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,34 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// crossOriginGuard refuses forms that other sites send in the visitor's name.
+type crossOriginGuard struct{ protection *http.CrossOriginProtection }
+
+// newCrossOriginGuard trusts BASE_URL's origin besides the request's own Host, because a proxy may not pass Host on
+// and old browsers send nothing but Origin.
+func newCrossOriginGuard(baseURL *url.URL) (*crossOriginGuard, error) {
+	protection := http.NewCrossOriginProtection()
+	if baseURL != nil {
+		if err := protection.AddTrustedOrigin(baseURL.Scheme + "://" + baseURL.Host); err != nil {
+			return nil, err
+		}
+	}
+	return &crossOriginGuard{protection}, nil
+}
+
+func (g *crossOriginGuard) protect(h *Handlers) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := g.protection.Check(r); err != nil {
+				fieldsOf(r.Context()).Err = err
+				h.writePlain(w, r, http.StatusForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}

@@ -1,0 +1,74 @@
+// Package handlers holds what patdesk does on a request: the route table, one file for each action with its form
+// and its page struct, the middleware, and the one place that turns an error into status, log record and page.
+//
+// A request is read into a visit; the action decides and returns an answer (a page or a redirect); respond.go
+// writes it. Nothing is written before the decision has been made, so a failure always gets a whole page.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// Options is what the handlers need to know of the configuration, and the parts they stand on.
+type Options struct {
+	Sessions *session.Manager
+	Entra    *entra.Provider
+	API      *azuredevops.Client
+	Journal  *operation.Journal
+
+	BaseURL        *url.URL       // public address; nil if it is not configured
+	Local          *url.URL       // address on the loopback interface, used when nothing else says the public one; may be nil
+	TrustedProxies []netip.Prefix // peers whose forwarded headers count
+	RedirectPath   string         // "/getAToken"
+
+	Organizations []string // fixed by the operator; empty = discovered
+	ClientID      string   // named on the page that asks for admin approval
+	AzureURL      string   // https://dev.azure.com, for links to the token page of Azure DevOps
+	Demo          bool     // marks every page
+	Version       string
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: slog.Default
+}
+
+// Handlers answers requests.
+type Handlers struct {
+	Options
+	guard    *crossOriginGuard
+	discover *organizationCache
+	draining drainState
+}
+
+// New makes Handlers. It fails only if a page that has to be there at any time can't be rendered.
+func New(o Options) (*Handlers, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	h := &Handlers{Options: o, discover: newOrganizationCache(o.Now)}
+	guard, err := newCrossOriginGuard(o.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	h.guard = guard
+	return h, nil
+}
+
+// caller is the API on behalf of the visitor.
+func (h *Handlers) caller(v *visit) *azuredevops.Caller {
+	tokens, account := v.session.Tokens(), v.session.Person().Account
+	return h.API.As(func(ctx context.Context) (string, error) {
+		return h.Entra.AccessToken(ctx, tokens, account)
+	})
+}

@@ -1,0 +1,46 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// drainState says whether the process is about to stop.
+type drainState struct{ stopping atomic.Bool }
+
+// Drain makes /readyz fail, so that load balancers stop sending before the process stops listening.
+func (h *Handlers) Drain() { h.draining.stopping.Store(true) }
+
+// healthz answers as long as the process serves. It asks nobody else: a restart would not mend them.
+func (h *Handlers) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeText(w, http.StatusOK, "ok\n")
+}
+
+// readyz says whether requests should be sent here: the session store works and the process isn't stopping.
+// Azure DevOps being down is no reason, since every replica would be taken out.
+func (h *Handlers) readyz(w http.ResponseWriter, r *http.Request) {
+	if h.draining.stopping.Load() {
+		writeText(w, http.StatusServiceUnavailable, "stopping\n")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := h.Sessions.Ping(ctx); err != nil {
+		fieldsOf(r.Context()).Err = err
+		writeText(w, http.StatusServiceUnavailable, "session store unavailable\n")
+		return
+	}
+	writeText(w, http.StatusOK, "ready\n")
+}
+
+func (h *Handlers) robots(w http.ResponseWriter, _ *http.Request) {
+	writeText(w, http.StatusOK, "User-agent: *\nDisallow: /\n")
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // the prober may be gone
+}

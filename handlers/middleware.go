@@ -1,0 +1,210 @@
+package handlers
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+)
+
+// maxFormBytes bounds a posted form. The largest honest one, with every scope chosen, is under 16 KiB.
+const maxFormBytes = 256 << 10
+
+type contextKey int
+
+const (
+	requestIDKey contextKey = iota
+	logFieldsKey
+	addressKey
+)
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey).(string)
+	return id
+}
+
+// identify gives each request an id of our own. One that comes with the request is not adopted: it would be text
+// from outside in every log record and on every error page.
+func (h *Handlers) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := rand.Text()[:16]
+		w.Header().Set("X-Request-Id", id)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey, id)))
+	})
+}
+
+// contentSecurityPolicy allows our own files and nothing else. form-action 'self' also forbids a form's redirect
+// to Entra, which is why signing in starts with a link (https://www.w3.org/TR/CSP3/#directive-form-action).
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+
+// securityHeaders stands outside everything else, so that errors, redirects and static files carry them too.
+func (h *Handlers) securityHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", contentSecurityPolicy)
+		header.Set("X-Content-Type-Options", "nosniff")
+		// same-origin, not no-referrer: that one makes browsers send "Origin: null" with our own forms.
+		header.Set("Referrer-Policy", "same-origin")
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()")
+		// Anything weaker shows a secret again after Back, even when its owner has signed out.
+		header.Set("Cache-Control", "no-store")
+		if h.BaseURL != nil && h.BaseURL.Scheme == "https" {
+			header.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recoverPanics answers a panic with the prepared plain page; the log gets the stack, the visitor never.
+func (h *Handlers) recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
+				panic(cause)
+			}
+			h.Log.ErrorContext(r.Context(), "panic", "request_id", requestID(r.Context()), "cause", cause, "stack", string(debug.Stack()))
+			h.writePlain(w, r, http.StatusInternalServerError)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// logFields collects, while a request passes, what its one log record says.
+type logFields struct {
+	Person, Session string
+	Err             error
+}
+
+func fieldsOf(ctx context.Context) *logFields {
+	if f, ok := ctx.Value(logFieldsKey).(*logFields); ok {
+		return f
+	}
+	return &logFields{}
+}
+
+// logRequests writes one record for each request. It names the route and the path, never the query: the
+// callback's query holds an authorization code.
+func (h *Handlers) logRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		fields := &logFields{}
+		r = r.WithContext(context.WithValue(r.Context(), logFieldsKey, fields))
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() {
+			level := slog.LevelInfo
+			if quietPath(r.URL.Path) {
+				level = slog.LevelDebug
+			}
+			if ww.Status() >= http.StatusInternalServerError {
+				level = slog.LevelWarn
+			}
+			h.Log.LogAttrs(r.Context(), level, "request", requestAttrs(r, ww, fields, time.Since(start))...)
+		}()
+		next.ServeHTTP(ww, r)
+	})
+}
+
+func quietPath(path string) bool {
+	return path == "/healthz" || path == "/readyz" || strings.Contains(path, "/static/")
+}
+
+func requestAttrs(r *http.Request, ww middleware.WrapResponseWriter, f *logFields, took time.Duration) []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("request_id", requestID(r.Context())),
+		slog.String("method", r.Method),
+		slog.String("path", r.URL.Path),
+		slog.Int("status", ww.Status()),
+		slog.Int("bytes", ww.BytesWritten()),
+		slog.Duration("duration", took),
+		slog.String("client", r.RemoteAddr),
+	}
+	if route := chi.RouteContext(r.Context()); route != nil {
+		attrs = append(attrs, slog.String("route", route.RoutePattern()))
+	}
+	if f.Person != "" {
+		attrs = append(attrs, slog.String("person", f.Person), slog.String("session", f.Session))
+	}
+	if f.Err != nil {
+		attrs = append(attrs, slog.Any("error", f.Err))
+	}
+	return attrs
+}
+
+// clientAddress replaces RemoteAddr by the client's own address when the peer is a trusted proxy: the right-most
+// hop of X-Forwarded-For that is not a trusted proxy itself. What stands left of it anybody can have written.
+func (h *Handlers) clientAddress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		trusted := h.trustedPeer(r)
+		if trusted {
+			if client, ok := h.forwardedFor(r); ok {
+				r.RemoteAddr = client
+			}
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), trustedPeerKey{}, trusted)))
+	})
+}
+
+type trustedPeerKey struct{}
+
+func fromTrustedProxy(ctx context.Context) bool {
+	trusted, _ := ctx.Value(trustedPeerKey{}).(bool)
+	return trusted
+}
+
+func (h *Handlers) trustedPeer(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && h.isTrusted(peer.Addr())
+}
+
+func (h *Handlers) isTrusted(a netip.Addr) bool {
+	for _, prefix := range h.TrustedProxies {
+		if prefix.Contains(a.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Handlers) forwardedFor(r *http.Request) (string, bool) {
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		addr, err := parseHop(strings.TrimSpace(hops[i]))
+		if err != nil {
+			return "", false
+		}
+		if !h.isTrusted(addr) {
+			return addr.Unmap().String(), true
+		}
+	}
+	return "", false
+}
+
+// parseHop reads an address as proxies write it: with or without port, IPv6 with or without brackets.
+func parseHop(hop string) (netip.Addr, error) {
+	if ap, err := netip.ParseAddrPort(hop); err == nil {
+		return ap.Addr(), nil
+	}
+	return netip.ParseAddr(strings.Trim(hop, "[]"))
+}
+
+// limitBody bounds what is read of a request. Reading past it fails with http.MaxBytesError, answered as 413.
+func (h *Handlers) limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+		next.ServeHTTP(w, r)
+	})
+}

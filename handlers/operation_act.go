@@ -1,0 +1,57 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// step takes one step of an existing operation and shows its page again.
+func (h *Handlers) step(v *visit, take func(ctx context.Context, person, id string) (*operation.Operation, error)) (answer, error) {
+	ctx, cancel := context.WithTimeout(v.Context(), changeWait)
+	defer cancel()
+	id := v.param("operation")
+	_, err := take(ctx, v.session.Person().Key(), id)
+	var api *azuredevops.Error
+	switch _, signIn := needsSignIn(err); {
+	case err == nil:
+	case signIn:
+		return nil, err
+	case errors.As(err, &api): // recorded in the operation: its page says so
+		fieldsOf(v.Context()).Err = err
+	default:
+		return nil, err
+	}
+	return v.to(operationPath(id)), nil
+}
+
+// acknowledgeSecret: "I have saved it".
+func (h *Handlers) acknowledgeSecret(v *visit) (answer, error) {
+	return h.step(v, h.Journal.Acknowledge)
+}
+
+// revokeOld: "the new one is in place".
+func (h *Handlers) revokeOld(v *visit) (answer, error) {
+	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
+		return h.Journal.RevokeOld(ctx, h.caller(v), person, id)
+	})
+}
+
+func (h *Handlers) keepOld(v *visit) (answer, error) { return h.step(v, h.Journal.KeepOld) }
+
+// checkOperation looks again for what an unknown outcome has left behind.
+func (h *Handlers) checkOperation(v *visit) (answer, error) {
+	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
+		return h.Journal.Reconcile(ctx, h.caller(v), person, id)
+	})
+}
+
+func (h *Handlers) revokeCandidate(v *visit) (answer, error) {
+	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
+		return h.Journal.RevokeCandidate(ctx, h.caller(v), person, id, v.PostForm.Get("authorizationId"))
+	})
+}
+
+func (h *Handlers) dismissOperation(v *visit) (answer, error) { return h.step(v, h.Journal.Dismiss) }

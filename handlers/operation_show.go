@@ -1,0 +1,299 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// progressWait is how long an operation's page waits for an outcome before it shows that work goes on.
+const progressWait = 20 * time.Second
+
+// operationPage shows one change: its progress, its secret, its outcome and the next step.
+type operationPage struct {
+	base
+	Heading        string
+	InProgress     bool
+	State          string
+	Sentence       string
+	Advice         string
+	Details        []field
+	TokenName      string
+	TokenURL       string
+	Organization   string
+	Secret         string
+	SecretUntil    when
+	SecretFake     bool
+	SecretNote     string
+	Unkept         bool
+	Asked, Granted when
+	Shortened      bool
+	Expires        when
+	Scopes         []string
+	SaveAction     string
+	Old            *oldToken
+	Candidates     []candidate
+	NextActions    []nextAction
+	DismissAction  string
+	CheckAction    string
+}
+
+// oldToken is the token that a rotation replaces.
+type oldToken struct {
+	State        string // "alive", "failed", "revoked", "kept"
+	Name, URL    string
+	Expires      when
+	Sentence     string
+	Problem      *problemSummary
+	RevokeAction string
+	KeepAction   string
+}
+
+// candidate is a token that fits an operation whose outcome is unknown.
+type candidate struct {
+	Name, AuthorizationID, URL string
+	Created, Expires           when
+	Scopes                     []string
+	RevokeAction               string
+}
+
+func (h *Handlers) showOperation(v *visit) (answer, error) {
+	ctx, cancel := context.WithTimeout(v.Context(), progressWait)
+	defer cancel()
+	op, err := h.Journal.Wait(ctx, v.session.Person().Key(), v.param("operation"))
+	if err != nil {
+		return nil, err
+	}
+	return h.operationAnswer(v, op)
+}
+
+// operationAnswer is the page of an operation as it stands. An outcome that isn't known, or a failure, is told with
+// the status of what went wrong: neither is ever a 200.
+func (h *Handlers) operationAnswer(v *visit, op *operation.Operation) (answer, error) {
+	words := h.operationWords(v, op)
+	p := operationPage{
+		base:  h.base(v, operationToken(op), "changes"),
+		State: string(op.State), InProgress: op.State == operation.Sent,
+		TokenName: operationToken(op), TokenURL: tokenURL(v, op.Organization, op.Result), Organization: op.Organization,
+		SecretFake: h.Demo,
+	}
+	p.describeResult(v, op)
+	status := http.StatusOK
+	switch op.State {
+	case operation.Succeeded:
+		if err := h.describeSuccess(v, op, &p, words); err != nil {
+			return nil, err
+		}
+	case operation.Unknown:
+		status = h.describeUnknown(v, op, &p, words)
+	case operation.Failed:
+		t := h.wordFailure(v, op.Failure, op.Organization)
+		status, p.Heading, p.Sentence, p.Advice, p.Details = t.status, t.text.Title, t.text.What, t.text.Advice, h.support(v, t)
+		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
+	default:
+		text := templates.Message("operation.inProgress", words)
+		p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
+	}
+	p.NextActions = append(p.NextActions, nextAction{Text: templates.Message("action.backToTokens", nil).Title, URL: v.link(listPath(op.Organization))})
+	return page{status: status, template: "operation", data: p}, nil
+}
+
+func (p *operationPage) describeResult(v *visit, op *operation.Operation) {
+	p.Scopes = scopeList(op.Want.Scopes)
+	if op.Result == nil {
+		p.Expires = v.when(op.Want.ValidTo)
+		return
+	}
+	if len(op.Result.Scopes) > 0 {
+		p.Scopes = scopeList(op.Result.Scopes)
+	}
+	p.Expires = v.when(op.Result.ValidTo)
+	if p.Shortened = shortened(op); p.Shortened {
+		p.Asked, p.Granted = v.when(op.Want.ValidTo), v.when(op.Result.ValidTo)
+	}
+}
+
+func (h *Handlers) describeSuccess(v *visit, op *operation.Operation, p *operationPage, words map[string]any) error {
+	text := templates.Message(successKey(op), words)
+	p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
+	switch op.Secret {
+	case operation.SecretWaiting:
+		secret, err := h.Journal.RevealSecret(v.Context(), op.Person, op.ID)
+		if err != nil {
+			return err
+		}
+		p.Secret, p.SecretUntil, p.SaveAction = secret, v.when(op.SecretUntil), v.link(operationPath(op.ID)+"/acknowledge")
+	case operation.SecretSaved:
+		p.SecretNote = templates.Message("operation.secretSaved", words).What
+	case operation.SecretExpired:
+		p.SecretNote = templates.Message("operation.secretExpired", words).What
+		h.offerAnother(v, op, p)
+	case operation.SecretUnkept:
+		h.describeUnkept(v, op, p, words)
+	case operation.SecretNone: // the change makes no secret
+	}
+	p.Old = h.describeOld(v, op)
+	return nil
+}
+
+// describeUnkept: the store couldn't take the secret, so this answer is the only place where it stands.
+func (h *Handlers) describeUnkept(v *visit, op *operation.Operation, p *operationPage, words map[string]any) {
+	switch {
+	case op.Unkept != "":
+		p.Secret, p.Unkept = op.Unkept, true
+		p.SecretNote = templates.Message("operation.secretUnkept", words).What
+	case op.OrphanRevoked:
+		p.SecretNote = templates.Message("operation.orphanRevoked", words).What
+	default:
+		p.SecretNote = templates.Message("operation.secretGone", words).What
+		h.offerAnother(v, op, p)
+	}
+}
+
+// offerAnother: a token whose secret nobody has is of no use; the way on is to rotate or to revoke it.
+func (h *Handlers) offerAnother(v *visit, op *operation.Operation, p *operationPage) {
+	if op.Result == nil {
+		return
+	}
+	p.NextActions = append(p.NextActions,
+		nextAction{templates.Message("action.rotateNew", nil).Title, v.link(tokenPath(op.Organization, op.Result.AuthorizationID, "rotate")), true},
+		nextAction{templates.Message("action.revokeNew", nil).Title, v.link(tokenPath(op.Organization, op.Result.AuthorizationID, "revoke")), false})
+	if !op.Dismissed {
+		p.DismissAction = v.link(operationPath(op.ID) + "/dismiss")
+	}
+}
+
+func (h *Handlers) describeOld(v *visit, op *operation.Operation) *oldToken {
+	if op.Old == operation.OldNone || op.Before == nil {
+		return nil
+	}
+	words := h.operationWords(v, op)
+	key := map[operation.OldState]string{
+		operation.OldAlive: "operation.oldAlive", operation.OldFailed: "operation.oldFailed",
+		operation.OldRevoked: "operation.oldRevoked", operation.OldKept: "operation.oldKept",
+	}[op.Old]
+	old := &oldToken{
+		State: string(op.Old), Name: nameOf(op.Before), URL: tokenURL(v, op.Organization, op.Before),
+		Expires: v.when(op.Before.ValidTo), Sentence: templates.Message(key, words).What,
+	}
+	if op.Old == operation.OldAlive || op.Old == operation.OldFailed {
+		old.RevokeAction = v.link(operationPath(op.ID) + "/revoke-old")
+		old.KeepAction = v.link(operationPath(op.ID) + "/keep-old")
+	}
+	if op.Old == operation.OldFailed && op.OldFailure != nil {
+		old.Problem, _ = h.refusal(v, op.OldFailure, op.Organization)
+	}
+	return old
+}
+
+// describeUnknown says what may have happened, what was found, and the one right next step.
+func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operationPage, words map[string]any) int {
+	text := templates.Message(unknownKey(op), words)
+	p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
+	status := http.StatusBadGateway
+	if op.Failure != nil {
+		t := h.wordFailure(v, op.Failure, op.Organization)
+		p.Details = append([]field{{templates.Message("label.cause", nil).Title, t.text.What}}, h.support(v, t)...)
+		if t.status >= http.StatusInternalServerError {
+			status = t.status
+		}
+	}
+	for _, t := range op.Candidates {
+		p.Candidates = append(p.Candidates, candidate{
+			Name: shownName(t.DisplayName), AuthorizationID: t.AuthorizationID, URL: tokenURL(v, op.Organization, &t),
+			Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), Scopes: scopeList(t.Scopes),
+			RevokeAction: v.link(operationPath(op.ID) + "/revoke-candidate"),
+		})
+	}
+	if op.Dismissed {
+		return status
+	}
+	p.CheckAction = v.link(operationPath(op.ID) + "/check")
+	p.DismissAction = v.link(operationPath(op.ID) + "/dismiss")
+	if op.Reconciled && len(op.Candidates) == 0 {
+		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
+	}
+	return status
+}
+
+func unknownKey(op *operation.Operation) string {
+	switch {
+	case op.Action == operation.Update:
+		return "operation.unknownUpdate"
+	case op.Action == operation.Revoke:
+		return "operation.unknownRevoke"
+	case !op.Reconciled && op.Action == operation.Rotate:
+		return "operation.unknownRotate"
+	case !op.Reconciled:
+		return "operation.unknownCreate"
+	case len(op.Candidates) == 0:
+		return "operation.unknownNone"
+	case len(op.Candidates) == 1:
+		return "operation.unknownOne"
+	default:
+		return "operation.unknownSeveral"
+	}
+}
+
+// againPath is the form of the same change, filled with what was asked for.
+func (h *Handlers) againPath(op *operation.Operation) string {
+	verb := map[operation.Action]string{operation.Update: "edit", operation.Revoke: "revoke", operation.Rotate: "rotate"}[op.Action]
+	if verb != "" && op.Before != nil {
+		return tokenPath(op.Organization, op.Before.AuthorizationID, verb)
+	}
+	q := url.Values{"organization": {op.Organization}, "name": {op.Want.DisplayName}, "scope": {strings.Join(op.Want.Scopes, " ")}}
+	if !op.Want.ValidTo.IsZero() {
+		q.Set("expiry", "date")
+		q.Set("date", op.Want.ValidTo.UTC().Format(dateLayout))
+	}
+	return "/tokens/new?" + q.Encode()
+}
+
+// changesPage lists the person's own last changes.
+type changesPage struct {
+	base
+	Changes []changeRow
+}
+
+type changeRow struct {
+	When                                                  when
+	What, Token, Organization, Outcome, OutcomeClass, URL string
+}
+
+const shownChanges = 100
+
+func (h *Handlers) listChanges(v *visit) (answer, error) {
+	operations, err := h.Journal.Recent(v.Context(), v.session.Person().Key(), shownChanges)
+	if err != nil {
+		return nil, err
+	}
+	p := changesPage{base: h.base(v, templates.Message("changes.title", nil).Title, "changes")}
+	for i := range operations {
+		op := &operations[i]
+		p.Changes = append(p.Changes, changeRow{
+			When: v.when(op.Started), What: templates.Message("change."+string(op.Action), nil).Title, Token: operationToken(op),
+			Organization: op.Organization, Outcome: templates.Message("outcome."+outcome(op), nil).Title, OutcomeClass: outcome(op),
+			URL: v.link(operationPath(op.ID)),
+		})
+	}
+	return page{template: "changes", data: p}, nil
+}
+
+// outcome is an operation's state as the list of changes shows it.
+func outcome(op *operation.Operation) string {
+	switch {
+	case op.State == operation.Succeeded && op.Secret == operation.SecretWaiting:
+		return "waiting"
+	case op.State == operation.Succeeded && op.Secret == operation.SecretExpired:
+		return "secretExpired"
+	case op.State == operation.Succeeded && (op.Old == operation.OldAlive || op.Old == operation.OldFailed):
+		return "halfway"
+	default:
+		return string(op.State)
+	}
+}

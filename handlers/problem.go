@@ -1,0 +1,278 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// problemPage is every error that has a page of its own.
+type problemPage struct {
+	base
+	Status  int
+	Heading string
+	What    string
+	Advice  string
+	Details []field // for support: activity id, error code, request id
+	Actions []nextAction
+}
+
+// problemSummary is an error shown above a form whose input is kept.
+type problemSummary struct {
+	Heading, What, Advice string
+	Details               []field
+}
+
+// httpError is a request that we refuse by ourselves. key names its words in the catalogue; empty = by status.
+type httpError struct {
+	status int
+	key    string
+	data   map[string]any
+	cause  error
+}
+
+func (e *httpError) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("%d %s: %v", e.status, e.key, e.cause)
+	}
+	return fmt.Sprintf("%d %s", e.status, e.key)
+}
+
+func (e *httpError) Unwrap() error { return e.cause }
+
+// trouble is an error put in words: what a page needs, whether it fills the page or stands above a form.
+type trouble struct {
+	status     int
+	text       templates.Text
+	details    []field
+	retryAfter time.Duration
+	source     string // "azuredevops", "entra", "store", "http"
+	kind       string
+}
+
+// problem turns an error into its answer. A sign-in that ran out is no error: it leads through a new one and back.
+func (h *Handlers) problem(v *visit, err error) answer {
+	if v.session != nil {
+		if answeredBefore(v.session, err) {
+			err = &httpError{status: http.StatusForbidden, key: "signin.challengeRepeated"}
+		} else if c, ok := needsSignIn(err); ok {
+			result, failed := h.signInFirst(v, c)
+			if failed == nil {
+				return result
+			}
+			err = failed
+		}
+	}
+	fieldsOf(v.Context()).Err = err
+	if errors.Is(err, context.Canceled) && v.Context().Err() != nil {
+		return page{status: 499, template: "problem", data: problemPage{base: h.plainBase(v, "")}}
+	}
+	t := h.trouble(v, err)
+	p := problemPage{
+		base: h.frame(v, t), Status: t.status, Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice,
+		Details: h.support(v, t), Actions: h.wayOut(v, t),
+	}
+	return page{status: t.status, template: "problem", data: p, header: retryHeader(t.retryAfter)}
+}
+
+// frame is the page's frame, without banners where the store can't be asked for them.
+func (h *Handlers) frame(v *visit, t trouble) base {
+	if t.source == "store" {
+		return h.plainBase(v, t.text.Title)
+	}
+	return h.base(v, t.text.Title, "")
+}
+
+func (h *Handlers) plainBase(v *visit, title string) base {
+	return base{Root: v.address.root, Title: title, Demo: h.Demo, Version: h.Version, RequestID: requestID(v.Context())}
+}
+
+func (h *Handlers) trouble(v *visit, err error) trouble {
+	var (
+		api     *azuredevops.Error
+		sign    *entra.Error
+		refused *httpError
+	)
+	switch {
+	case errors.As(err, &refused):
+		return httpTrouble(refused)
+	case errors.As(err, &api):
+		return h.wordFailure(v, describeAPI(api), api.Organization)
+	case errors.As(err, &sign):
+		failure := DescribeFailure(err)
+		return h.wordFailure(v, &failure, "")
+	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
+		return storeTrouble("store.notKept")
+	case errors.Is(err, operation.ErrNotFound):
+		return httpTrouble(&httpError{status: http.StatusNotFound, key: "operation.notFound"})
+	case storeDown(err):
+		return storeTrouble("store.unavailable")
+	default:
+		return httpTrouble(&httpError{status: http.StatusInternalServerError})
+	}
+}
+
+func httpTrouble(e *httpError) trouble {
+	key := e.key
+	if key == "" {
+		key = "http." + strconv.Itoa(e.status)
+	}
+	return trouble{status: e.status, text: templates.Message(key, e.data), source: "http", kind: key}
+}
+
+func storeTrouble(key string) trouble {
+	return trouble{status: http.StatusServiceUnavailable, text: templates.Message(key, nil), source: "store", kind: key, retryAfter: 10 * time.Second}
+}
+
+// wordFailure words a failure of Azure DevOps or Entra, live or as an operation recorded it.
+func (h *Handlers) wordFailure(v *visit, f *operation.Failure, organization string) trouble {
+	t := trouble{source: f.Source, kind: f.Kind, retryAfter: f.RetryAfter}
+	words := map[string]any{
+		"Organization": organization, "Code": f.Code, "Status": f.Status, "ClientID": h.ClientID,
+		"RetryAfter": h.retryWords(v, f.RetryAfter), "Tenant": v.session.Person().TenantID, "Username": v.session.Person().Username,
+	}
+	switch f.Source {
+	case operation.SourceEntra:
+		t.status = entraStatus(entra.Kind(f.Kind))
+		t.text = templates.Message("entra."+f.Kind, words)
+	case operation.SourceOperation:
+		t.status = http.StatusBadGateway
+		t.text = templates.Message("operation."+f.Kind, words)
+	default:
+		t.status = apiStatus(azuredevops.Kind(f.Kind))
+		t.text = templates.Message("azuredevops."+f.Kind, words)
+	}
+	t.details = failureDetails(f)
+	return t
+}
+
+func (h *Handlers) retryWords(v *visit, after time.Duration) string {
+	if after <= 0 {
+		return ""
+	}
+	return v.when(v.now.Add(after)).Relative
+}
+
+func failureDetails(f *operation.Failure) []field {
+	var out []field
+	add := func(key, value string) {
+		if value != "" && value != "0" {
+			out = append(out, field{templates.Message(key, nil).Title, value})
+		}
+	}
+	add("label.activityID", f.ActivityID)
+	add("label.code", f.Code)
+	if f.Source == operation.SourceAzureDevOps {
+		add("label.status", strconv.Itoa(f.Status))
+	}
+	return out
+}
+
+// support adds our own request id to what the service told.
+func (h *Handlers) support(v *visit, t trouble) []field {
+	return append(t.details, field{templates.Message("label.requestID", nil).Title, requestID(v.Context())})
+}
+
+// wayOut offers the next step that fits: the same page again where that can help, otherwise the list.
+func (h *Handlers) wayOut(v *visit, t trouble) []nextAction {
+	var out []nextAction
+	add := func(key, url string) {
+		out = append(out, nextAction{Text: templates.Message(key, nil).Title, URL: url, Primary: len(out) == 0})
+	}
+	signedIn := v.session != nil && v.session.SignedIn()
+	canHelp := t.status >= 500 || t.status == http.StatusTooManyRequests || t.status == http.StatusForbidden && t.source == "azuredevops"
+	if canHelp && (v.Method == http.MethodGet || v.Method == http.MethodHead) && t.source != "http" && v.URL.Path != h.RedirectPath {
+		add("action.tryAgain", v.link(v.here()))
+	}
+	if !signedIn || t.source == "entra" || t.kind == string(azuredevops.KindSignIn) || t.kind == string(azuredevops.KindRefused) {
+		add("action.signInAgain", v.link(startPath("/", "")))
+	}
+	if signedIn {
+		add("action.backToTokens", v.link(listPath("")))
+		if t.source == "azuredevops" {
+			add("action.otherOrganization", v.link("/organizations"))
+		}
+	}
+	return out
+}
+
+func startPath(returnTo, draft string) string {
+	q := url.Values{}
+	if returnTo != "" && returnTo != "/" {
+		q.Set("return", returnTo)
+	}
+	if draft != "" {
+		q.Set("draft", draft)
+	}
+	if len(q) == 0 {
+		return "/sign-in/start"
+	}
+	return "/sign-in/start?" + q.Encode()
+}
+
+func retryHeader(after time.Duration) http.Header {
+	if after <= 0 {
+		return nil
+	}
+	seconds := int64((after + time.Second - 1) / time.Second)
+	return http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}}
+}
+
+// apiStatus is the status of a page that tells of a failure of the API. 5xx: the fault lies behind us.
+func apiStatus(k azuredevops.Kind) int {
+	switch k {
+	case azuredevops.KindSignIn, azuredevops.KindRefused, azuredevops.KindForbidden, azuredevops.KindConditionalAccess,
+		azuredevops.KindServicePrincipal, azuredevops.KindClaims:
+		return http.StatusForbidden
+	case azuredevops.KindOrganization, "authorizationNotFound", "tokenNotFound", "hostAuthorizationNotFound":
+		return http.StatusNotFound
+	case azuredevops.KindThrottled:
+		return http.StatusTooManyRequests
+	case azuredevops.KindUnavailable, azuredevops.KindPaused:
+		return http.StatusServiceUnavailable
+	case azuredevops.KindTimeout:
+		return http.StatusGatewayTimeout
+	case azuredevops.KindServer, azuredevops.KindNotUnderstood, azuredevops.KindTooLarge, azuredevops.KindConnection,
+		azuredevops.KindTLS, azuredevops.KindBadRequest, azuredevops.KindCanceled,
+		"failedToIssueAccessToken", "failedToUpdateAccessToken", "failedToReadTenantPolicy", "failedToReadOrgPolicy":
+		return http.StatusBadGateway
+	case "displayNameRequired", "invalidDisplayName", "invalidValidTo", "invalidScope":
+		return http.StatusUnprocessableEntity
+	case "expiredPatCannotBeExtended":
+		return http.StatusConflict
+	default: // every other patTokenError is a refusal: policy, person, client or organization
+		return http.StatusForbidden
+	}
+}
+
+func entraStatus(k entra.Kind) int {
+	switch k {
+	case entra.KindExpired, entra.KindForged:
+		return http.StatusBadRequest
+	case entra.KindMisconfigured:
+		return http.StatusInternalServerError
+	case entra.KindUnavailable:
+		return http.StatusServiceUnavailable
+	case entra.KindOther:
+		return http.StatusBadGateway
+	default:
+		return http.StatusForbidden
+	}
+}
+
+func (h *Handlers) notFound(*visit) (answer, error) {
+	return nil, &httpError{status: http.StatusNotFound}
+}
+
+func (h *Handlers) methodNotAllowed(*visit) (answer, error) {
+	return nil, &httpError{status: http.StatusMethodNotAllowed}
+}

@@ -1,0 +1,123 @@
+package handlers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// handle makes an http.HandlerFunc of an action.
+func (h *Handlers) handle(a action) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{Request: r, w: w, address: addressOf(r.Context()), now: h.Now()}
+		result, err := h.decide(v, a)
+		if err != nil {
+			result = h.problem(v, err)
+		}
+		h.write(v, result)
+	}
+}
+
+// decide reads the session and lets the action decide.
+func (h *Handlers) decide(v *visit, a action) (answer, error) {
+	opened, err := h.Sessions.Open(v.Request)
+	if err != nil {
+		return nil, err
+	}
+	v.session = opened
+	if opened.SignedIn() {
+		fields := fieldsOf(v.Context())
+		fields.Person, fields.Session = opened.Person().ObjectID, opened.Hash()
+	}
+	if v.Method == http.MethodPost {
+		if err := v.ParseForm(); err != nil {
+			return nil, badForm(err)
+		}
+	}
+	return a(v)
+}
+
+func badForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return &httpError{status: http.StatusRequestEntityTooLarge, cause: err}
+	}
+	return &httpError{status: http.StatusBadRequest, cause: err}
+}
+
+// signedIn lets only signed-in people through. Others are led to the sign-in page, and from there back to where
+// they wanted to go, with what they had typed.
+func (h *Handlers) signedIn(a action) action {
+	return func(v *visit) (answer, error) {
+		if v.session.SignedIn() {
+			return a(v)
+		}
+		return h.signInFirst(v, challenge{})
+	}
+}
+
+// write renders into memory first: a template that fails must not leave half a page behind.
+func (h *Handlers) write(v *visit, result answer) {
+	switch result := result.(type) {
+	case redirect:
+		http.Redirect(v.w, v.Request, result.to, http.StatusSeeOther)
+	case page:
+		var body bytes.Buffer
+		if err := templates.Render(&body, result.template, result.data); err != nil {
+			h.Log.ErrorContext(v.Context(), "page could not be rendered", "request_id", requestID(v.Context()), "template", result.template, "error", err)
+			h.writePlain(v.w, v.Request, http.StatusInternalServerError)
+			return
+		}
+		h.writePage(v.w, result, body.Bytes())
+	default:
+		h.Log.ErrorContext(v.Context(), "action without an answer", "request_id", requestID(v.Context()), "answer", fmt.Sprintf("%T", result))
+		h.writePlain(v.w, v.Request, http.StatusInternalServerError)
+	}
+}
+
+func (h *Handlers) writePage(w http.ResponseWriter, p page, body []byte) {
+	for name, values := range p.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if p.status == 0 {
+		p.status = http.StatusOK
+	}
+	w.WriteHeader(p.status)
+	_, _ = w.Write(body) // the visitor may be gone; there is nobody to tell
+}
+
+// writePlain is the page for when nothing else can be trusted: no session, no address, no journal.
+func (h *Handlers) writePlain(w http.ResponseWriter, r *http.Request, status int) {
+	text := templates.Message("http."+strconv.Itoa(status), map[string]any{"Address": h.homeAddress()})
+	p := problemPage{
+		base:   base{Root: addressOf(r.Context()).root, Title: text.Title, Demo: h.Demo, Version: h.Version, RequestID: requestID(r.Context())},
+		Status: status, Heading: text.Title, What: text.What, Advice: text.Advice,
+		Details: []field{{Label: templates.Message("label.requestID", nil).Title, Value: requestID(r.Context())}},
+	}
+	var body bytes.Buffer
+	if err := templates.Render(&body, "problem", p); err != nil {
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	h.writePage(w, page{status: status}, body.Bytes())
+}
+
+func (h *Handlers) homeAddress() string {
+	for _, u := range []*url.URL{h.BaseURL, h.Local} {
+		if u != nil {
+			return addressFrom(u).url("/")
+		}
+	}
+	return ""
+}
+
+// storeDown says that the session store could not be asked or written.
+func storeDown(err error) bool { return errors.Is(err, session.ErrUnavailable) }

@@ -1,0 +1,66 @@
+package handlers
+
+import (
+	"net/url"
+	"path"
+	"strings"
+)
+
+// maxReturnPath bounds what is kept of an address to return to, in bytes.
+const maxReturnPath = 2048
+
+// safeReturn gives the path (below the root, with query) to go to after signing in. Whatever isn't plainly a path
+// of ours becomes "/": browsers read backslashes as slashes and drop tabs and line ends, so those are refused
+// rather than repaired (https://url.spec.whatwg.org/#url-parsing).
+func safeReturn(raw string) string {
+	if len(raw) > maxReturnPath || !strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "//") {
+		return "/"
+	}
+	for _, c := range raw {
+		if c <= ' ' || c == '\\' || c == 0x7f || c > 0x7e {
+			return "/"
+		}
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
+		return "/"
+	}
+	if !plainPath(u) {
+		return "/"
+	}
+	if strings.HasPrefix(u.Path, "/sign-in") || strings.HasPrefix(u.Path, "/sign-out") {
+		return "/"
+	}
+	if u.RawQuery != "" {
+		return u.EscapedPath() + "?" + u.RawQuery
+	}
+	return u.EscapedPath()
+}
+
+// plainPath refuses every way, encoded or not, to leave our prefix or to start an authority.
+func plainPath(u *url.URL) bool {
+	clean := path.Clean(u.Path)
+	if u.Path != clean && u.Path != clean+"/" {
+		return false // dot segments, doubled slashes
+	}
+	lower := strings.ToLower(u.EscapedPath())
+	for _, encoded := range []string{"%2f", "%5c", "%2e", "%00", "%0a", "%0d", "%09"} {
+		if strings.Contains(lower, encoded) {
+			return false
+		}
+	}
+	return !strings.ContainsRune(u.Path, '\\')
+}
+
+// formPage is the page that holds the form posted to path: the same path, but for the buttons on an operation's
+// page and the like.
+func formPage(posted string) string {
+	if rest, ok := strings.CutPrefix(posted, "/operations/"); ok {
+		id, _, _ := strings.Cut(rest, "/")
+		return "/operations/" + id
+	}
+	if strings.HasPrefix(posted, "/sessions/") {
+		return "/sessions"
+	}
+	return (&url.URL{Path: posted}).EscapedPath()
+}

@@ -1,0 +1,71 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/patdesk/patdesk/static"
+)
+
+// Routes is the whole program as one handler. Everything that needs a signed-in person stands in one group, so
+// that no second list has to agree with this one.
+func (h *Handlers) Routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(h.identify, h.securityHeaders, h.recoverPanics, h.logRequests, h.clientAddress)
+	r.Use(middleware.GetHead)
+	r.Get("/healthz", h.healthz)
+	r.Get("/readyz", h.readyz)
+
+	app := chi.NewRouter()
+	app.Use(h.guard.protect(h), h.limitBody, middleware.GetHead)
+	app.NotFound(h.handle(h.notFound))
+	app.MethodNotAllowed(h.handle(h.methodNotAllowed))
+
+	app.Get("/healthz", h.healthz) // below the sub-path too
+	app.Get("/readyz", h.readyz)
+	app.Handle("/static/*", static.Handler())
+	app.Get("/favicon.ico", static.Favicon)
+	app.Get("/robots.txt", h.robots)
+
+	app.Get("/", h.handle(h.home))
+	app.Get("/sign-in", h.handle(h.signIn))
+	app.Get("/sign-in/start", h.handle(h.startSignIn))
+	app.Get(h.RedirectPath, h.handle(h.finishSignIn))
+	app.Post("/sign-out", h.handle(h.signOut))
+	app.Get("/sign-out", h.handle(h.askSignOut))
+	app.Get("/scopes", h.handle(h.listScopes))
+
+	app.Group(func(in chi.Router) {
+		get := func(path string, a action) { in.Get(path, h.handle(h.signedIn(a))) }
+		post := func(path string, a action) { in.Post(path, h.handle(h.signedIn(a))) }
+
+		get("/organizations", h.chooseOrganization)
+		get("/tokens", h.listTokens)
+		get("/tokens/new", h.newToken)
+		post("/tokens/new", h.createToken)
+		get("/tokens/{organization}/{id}", h.showToken)
+		get("/tokens/{organization}/{id}/edit", h.editToken)
+		post("/tokens/{organization}/{id}/edit", h.updateToken)
+		get("/tokens/{organization}/{id}/revoke", h.askRevoke)
+		post("/tokens/{organization}/{id}/revoke", h.revokeToken)
+		get("/tokens/{organization}/{id}/rotate", h.askRotate)
+		post("/tokens/{organization}/{id}/rotate", h.rotateToken)
+
+		get("/operations/{operation}", h.showOperation)
+		post("/operations/{operation}/acknowledge", h.acknowledgeSecret)
+		post("/operations/{operation}/revoke-old", h.revokeOld)
+		post("/operations/{operation}/keep-old", h.keepOld)
+		post("/operations/{operation}/check", h.checkOperation)
+		post("/operations/{operation}/revoke-candidate", h.revokeCandidate)
+		post("/operations/{operation}/dismiss", h.dismissOperation)
+
+		get("/changes", h.listChanges)
+		get("/sessions", h.listSessions)
+		post("/sessions/end-others", h.endOtherSessions)
+	})
+
+	r.Mount("/", h.publicAddress(app))
+	return r
+}

@@ -1,0 +1,370 @@
+package handlers
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// tokenListPage lists an organization's tokens.
+type tokenListPage struct {
+	base
+	NewURL     string
+	Query      string
+	Filters    []filterLink
+	Sort       string
+	Order      string
+	Status     string
+	Columns    []columnLink
+	Tokens     []tokenRow
+	Total      int // before searching
+	Problems   []partialProblem
+	GlobalNote string
+	ManualURL  string
+	Done       string
+}
+
+type filterLink struct {
+	Text, URL string
+	Current   bool
+}
+
+type columnLink struct {
+	Text, URL string
+	Sorted    string // "", "ascending", "descending": aria-sort
+}
+
+type tokenRow struct {
+	Name          string
+	URL           string
+	Scopes        []string
+	HighScopes    bool
+	FullAccess    bool
+	Organization  string
+	Global        bool
+	Created       when
+	Expires       when
+	Urgency       string // "", "soon", "urgent", "past"
+	Status        string
+	StatusClass   string
+	MadeBy        string
+	Unfinished    string
+	UnfinishedURL string
+}
+
+// listedToken is a token with what only the list knows of it: the filter that returned it.
+type listedToken struct {
+	azuredevops.Token
+	status azuredevops.Status
+}
+
+// listView is the list's state, all of it in the address.
+type listView struct {
+	organization, status, query, sort, order string
+}
+
+var allStatuses = []azuredevops.Status{azuredevops.Active, azuredevops.Expired, azuredevops.Revoked}
+
+func (h *Handlers) listTokens(v *visit) (answer, error) {
+	q := v.URL.Query()
+	if q.Get("organization") == "" {
+		return h.pickOrganization(v)
+	}
+	organization, err := h.organizationOf(q.Get("organization"))
+	if err != nil {
+		return nil, err
+	}
+	h.rememberCurrent(v, organization)
+	view := readListView(organization, q)
+	listed, failed := h.fetch(v, organization, view.statuses())
+	if len(failed) == len(view.statuses()) && len(listed) == 0 {
+		return nil, failed[0]
+	}
+	p := tokenListPage{
+		base:   h.base(v, templates.Message("tokens.title", map[string]any{"Organization": organization}).Title, "tokens"),
+		NewURL: v.link("/tokens/new?" + url.Values{"organization": {organization}}.Encode()),
+		Query:  view.query, Sort: view.sort, Order: view.order, Status: view.status,
+		Total: len(listed), ManualURL: v.link("/organizations"), Done: h.doneSentence(v),
+	}
+	for _, err := range failed {
+		p.Problems = append(p.Problems, *h.partial(v, err, v.link(v.here())))
+	}
+	p.Filters, p.Columns = view.filters(v), view.columns(v)
+	p.Tokens = h.rows(v, organization, view.arrange(listed))
+	if slices.ContainsFunc(listed, func(t listedToken) bool { return t.Global() && t.status == azuredevops.Active }) {
+		p.GlobalNote = globalNote(v.now).What
+	}
+	status := http.StatusOK
+	return page{status: status, template: "tokens", data: p}, nil
+}
+
+// pickOrganization finds the list to show when the address names none.
+func (h *Handlers) pickOrganization(v *visit) (answer, error) {
+	if last := h.currentOrganization(v); last != "" {
+		return v.to(listPath(last)), nil
+	}
+	names, err := h.organizations(v)
+	if len(names) > 0 {
+		return v.to(listPath(names[0])), nil
+	}
+	if err != nil {
+		if _, again := needsSignIn(err); again {
+			return nil, err
+		}
+	}
+	return v.to("/organizations"), nil
+}
+
+// fetch reads the lists of several statuses side by side. What could be read comes back together with the failures.
+func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []error) {
+	caller := h.caller(v)
+	found, errs := make([][]azuredevops.Token, len(statuses)), make([]error, len(statuses))
+	var group errgroup.Group
+	group.Go(func() error {
+		_, _ = h.organizations(v) // for the switcher; its failure is told on the page for choosing one
+		return nil
+	})
+	for i, status := range statuses {
+		group.Go(func() error {
+			found[i], errs[i] = caller.List(v.Context(), organization, status)
+			return nil // each failure is shown beside the others' results
+		})
+	}
+	_ = group.Wait() // always nil, see above
+	seen := map[string]int{}
+	for i, status := range statuses {
+		for _, t := range found[i] {
+			if at, twice := seen[t.AuthorizationID]; twice {
+				tokens[at].status = status // a revoked token may be listed as expired too: the later word is the stronger
+				continue
+			}
+			seen[t.AuthorizationID] = len(tokens)
+			tokens = append(tokens, listedToken{t, status})
+		}
+		if errs[i] != nil {
+			failed = append(failed, errs[i])
+		}
+	}
+	return tokens, failed
+}
+
+func readListView(organization string, q url.Values) listView {
+	view := listView{
+		organization: organization, status: strings.ToLower(q.Get("status")), query: strings.TrimSpace(q.Get("q")),
+		sort: q.Get("sort"), order: q.Get("order"),
+	}
+	if !slices.Contains([]string{"active", "expired", "revoked", "all"}, view.status) {
+		view.status = "active"
+	}
+	if _, ok := sorters[view.sort]; !ok {
+		view.sort = "expires"
+	}
+	if view.order != "desc" {
+		view.order = "asc"
+	}
+	if len(view.query) > 200 {
+		view.query = strings.ToValidUTF8(view.query[:200], "")
+	}
+	return view
+}
+
+func (l listView) statuses() []azuredevops.Status {
+	if l.status == "all" {
+		return allStatuses
+	}
+	return []azuredevops.Status{azuredevops.Status(l.status)}
+}
+
+// path is the address of this view. What stands at its default is left out.
+func (l listView) path() string {
+	q := url.Values{"organization": {l.organization}}
+	for name, value := range map[string]string{"status": l.status, "q": l.query, "sort": l.sort, "order": l.order} {
+		if value != "" && value != listDefaults[name] {
+			q.Set(name, value)
+		}
+	}
+	return "/tokens?" + q.Encode()
+}
+
+var listDefaults = map[string]string{"status": "active", "sort": "expires", "order": "asc"}
+
+func (l listView) filters(v *visit) []filterLink {
+	var out []filterLink
+	for _, status := range []string{"active", "expired", "revoked", "all"} {
+		other := l
+		other.status = status
+		out = append(out, filterLink{Text: templates.Message("status."+status, nil).Title, URL: v.link(other.path()), Current: status == l.status})
+	}
+	return out
+}
+
+// sorters compare two tokens for each column.
+var sorters = map[string]func(a, b listedToken) int{
+	"name":         func(a, b listedToken) int { return compareFold(a.DisplayName, b.DisplayName) },
+	"scopes":       func(a, b listedToken) int { return compareFold(scopeWords(a.Scopes), scopeWords(b.Scopes)) },
+	"organization": func(a, b listedToken) int { return cmp.Compare(globalRank(a), globalRank(b)) },
+	"created":      func(a, b listedToken) int { return a.ValidFrom.Compare(b.ValidFrom) },
+	"expires":      func(a, b listedToken) int { return a.ValidTo.Compare(b.ValidTo) },
+	"status":       func(a, b listedToken) int { return cmp.Compare(a.status, b.status) },
+}
+
+func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
+
+func globalRank(t listedToken) int {
+	if t.Global() {
+		return 1
+	}
+	return 0
+}
+
+func (l listView) columns(v *visit) []columnLink {
+	var out []columnLink
+	for _, name := range []string{"name", "scopes", "organization", "created", "expires", "status"} {
+		other, column := l, columnLink{Text: templates.Message("column."+name, nil).Title}
+		other.sort, other.order = name, "asc"
+		if l.sort == name {
+			column.Sorted = "ascending"
+			if l.order == "desc" {
+				column.Sorted = "descending"
+			} else {
+				other.order = "desc"
+			}
+		}
+		column.URL = v.link(other.path())
+		out = append(out, column)
+	}
+	return out
+}
+
+// arrange searches and sorts. Every word of the search must be found in the name or in a scope.
+func (l listView) arrange(listed []listedToken) []listedToken {
+	words := strings.Fields(strings.ToLower(l.query))
+	var out []listedToken
+	for _, t := range listed {
+		text := strings.ToLower(t.DisplayName + " " + strings.Join(t.Scopes, " ") + " " + scopeWords(t.Scopes))
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
+			out = append(out, t)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b listedToken) int {
+		by := sorters[l.sort](a, b)
+		if l.order == "desc" {
+			by = -by
+		}
+		return cmp.Or(by, compareFold(a.DisplayName, b.DisplayName), cmp.Compare(a.AuthorizationID, b.AuthorizationID))
+	})
+	return out
+}
+
+func (h *Handlers) rows(v *visit, organization string, tokens []listedToken) []tokenRow {
+	unfinished := h.unfinishedByToken(v)
+	rows := make([]tokenRow, 0, len(tokens))
+	for _, t := range tokens {
+		row := tokenRow{
+			Name: shownName(t.DisplayName), URL: v.link(tokenPath(organization, t.AuthorizationID, "")),
+			Organization: organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
+			Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			Status: templates.Message("status."+string(t.status), nil).Title, StatusClass: string(t.status),
+		}
+		if t.Global() {
+			row.Organization = templates.Message("organization.all", nil).Title
+		}
+		if t.status == azuredevops.Active {
+			row.Urgency = urgency(t.ValidTo, v.now)
+		}
+		for _, id := range t.Scopes {
+			scope := azuredevops.LookupScope(id)
+			row.Scopes = append(row.Scopes, scopeName(scope))
+			row.HighScopes = row.HighScopes || scope.High
+		}
+		if op, ok := unfinished[t.AuthorizationID]; ok {
+			row.Unfinished = templates.Message("notice.rotation", h.operationWords(v, op)).Advice
+			row.UnfinishedURL = v.link(operationPath(op.ID))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// unfinishedByToken finds rotations that stand half-way, by their old and by their new token.
+func (h *Handlers) unfinishedByToken(v *visit) map[string]*operation.Operation {
+	pending, err := h.Journal.Pending(v.Context(), v.session.Person().Key())
+	if err != nil {
+		return nil // the banner says so already
+	}
+	out := map[string]*operation.Operation{}
+	for i := range pending {
+		op := &pending[i]
+		if op.Action != operation.Rotate || op.Before == nil {
+			continue
+		}
+		out[op.Before.AuthorizationID] = op
+		if op.Result != nil {
+			out[op.Result.AuthorizationID] = op
+		}
+	}
+	return out
+}
+
+func shownName(name string) string {
+	if strings.TrimSpace(name) == "" {
+		return templates.Message("token.unnamed", nil).Title
+	}
+	return name
+}
+
+// scopeName is a scope in words: "Code: Read & write". What the table doesn't know is shown as it is.
+func scopeName(s azuredevops.Scope) string {
+	switch {
+	case !s.Known:
+		return s.ID
+	case s.ID == azuredevops.FullAccess || s.Level == "" || s.Level == s.Group:
+		return s.Group
+	default:
+		return s.Group + ": " + s.Level
+	}
+}
+
+func scopeWords(ids []string) string {
+	var words []string
+	for _, id := range ids {
+		words = append(words, scopeName(azuredevops.LookupScope(id)))
+	}
+	return strings.Join(words, ", ")
+}
+
+const day = 24 * time.Hour
+
+// urgency says how near a token's end is.
+func urgency(end, now time.Time) string {
+	switch left := end.Sub(now); {
+	case left <= 0:
+		return "past"
+	case left <= 7*day:
+		return "urgent"
+	case left <= 30*day:
+		return "soon"
+	default:
+		return ""
+	}
+}
+
+// globalTokensEnd is when tokens for all organizations stop working
+// (https://devblogs.microsoft.com/devops/retirement-of-global-personal-access-tokens-in-azure-devops/).
+var globalTokensEnd = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
+
+func globalNote(now time.Time) templates.Text {
+	if now.Before(globalTokensEnd) {
+		return templates.Message("global.before", map[string]any{"When": templates.At(globalTokensEnd, now).Relative})
+	}
+	return templates.Message("global.after", nil)
+}

@@ -1,0 +1,118 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// newToken shows the form, filled from the address: so a link can propose a name, an expiry, scopes or a preset.
+func (h *Handlers) newToken(v *visit) (answer, error) {
+	values := v.URL.Query()
+	person := v.session.Person().Key()
+	form := h.Journal.Form(person, operation.Create, "")
+	if kept, ok := h.restore(v); ok {
+		next, done, mine := h.restoredForm(v, kept.Get("form"), operation.Create, "")
+		if done != nil {
+			return v.to(operationPath(done.ID)), nil
+		}
+		if mine {
+			values = kept
+		}
+		form = next
+	}
+	f := readTokenForm(values)
+	f.form = form
+	if f.expiry == "" {
+		f.expiry = "30"
+	}
+	switch {
+	case values.Get("preset") != "":
+		f.scopes = pick(presetScopes(values.Get("preset")))
+	case values.Get("scope") != "":
+		f.scopes = pick(strings.Fields(values.Get("scope")))
+	}
+	if f.organization == "" {
+		f.organization = h.currentOrganization(v)
+	}
+	return h.tokenFormAnswer(v, f, formFaults{}, refused{})
+}
+
+// createToken makes the token. Sent twice, the form leads to the same token.
+func (h *Handlers) createToken(v *visit) (answer, error) {
+	f := readTokenForm(v.PostForm)
+	want, faults := h.wanted(v, f)
+	if len(faults) > 0 {
+		return h.tokenFormAnswer(v, f, faults, refused{status: http.StatusUnprocessableEntity})
+	}
+	again := func(no refused) answer {
+		f.form = no.form
+		result, err := h.tokenFormAnswer(v, f, formFaults{}, no)
+		if err != nil {
+			return h.problem(v, err)
+		}
+		return result
+	}
+	done := func(op *operation.Operation) answer { return v.to(operationPath(op.ID)) }
+	return h.change(v, operation.Request{Action: operation.Create, Organization: f.organization, Want: want}, again, done)
+}
+
+// wanted checks everything that was typed and says all faults at once.
+func (h *Handlers) wanted(v *visit, f tokenForm) (azuredevops.Wanted, formFaults) {
+	faults := formFaults{}
+	if fault := nameFault(f.name); fault != "" {
+		faults["name"] = fault
+	}
+	switch {
+	case f.organization == "":
+		faults["organization"] = "form.organizationRequired"
+	case !azuredevops.ValidOrganization(f.organization):
+		faults["organization"] = "form.organizationInvalid"
+	case !h.allowedOrganization(f.organization):
+		faults["organization"] = "form.organizationUnknown"
+	}
+	end, fault := f.validTo(v.now)
+	if fault != "" {
+		faults["expiry"] = fault
+	}
+	return azuredevops.Wanted{DisplayName: f.name, Scopes: f.wantedScopes(faults), ValidTo: end}, faults
+}
+
+func (h *Handlers) tokenFormAnswer(v *visit, f tokenForm, faults formFaults, no refused) (answer, error) {
+	if f.form == "" { // the form came without its id: by hand, or cut
+		f.form = h.Journal.Form(v.session.Person().Key(), operation.Create, "")
+	}
+	names, err := h.organizations(v)
+	if _, again := needsSignIn(err); again && v.Method == http.MethodGet {
+		return nil, err
+	}
+	p := tokenFormPage{
+		base:       h.base(v, templates.Message("newToken.title", nil).Title, "tokens"),
+		FormAction: v.link("/tokens/new"), Problem: no.problem, Presets: presets(), CancelURL: v.link(listPath(f.organization)),
+	}
+	p.CanTypeOrganization = len(h.Organizations) == 0 && len(names) == 0
+	if f.organization != "" && !containsFold(names, f.organization) && len(h.Organizations) == 0 {
+		if p.CanTypeOrganization || !azuredevops.ValidOrganization(f.organization) {
+			p.CanTypeOrganization = true
+		} else {
+			names = append(slices.Clone(names), f.organization)
+		}
+	}
+	for _, name := range names {
+		p.OrganizationChoices = append(p.OrganizationChoices, option{Value: name, Text: name, Selected: strings.EqualFold(name, f.organization)})
+	}
+	p.OrganizationTyped = f.organization
+	f.fill(v, &p, faults, "")
+	return page{status: no.status, template: "token-new", data: p, header: no.header}, nil
+}
+
+// replacementPath is the form for a new token like t.
+func replacementPath(organization string, t azuredevops.Token) string {
+	q := url.Values{"organization": {organization}, "name": {t.DisplayName}, "scope": {strings.Join(t.Scopes, " ")}}
+	return "/tokens/new?" + q.Encode()
+}

@@ -1,0 +1,111 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// rotatePage asks before a token is replaced by a new one of the same name, scopes and length of life.
+type rotatePage struct {
+	base
+	Problem                     *problemSummary
+	Errors                      []fieldError
+	FormAction, Form, CancelURL string
+	Name, OrganizationText      string
+	Scopes                      []string
+	Expires                     when
+	NewExpires                  when
+	Life                        string
+	MadeBy                      string
+	GlobalNote                  string
+	Old                         []option
+}
+
+func (h *Handlers) askRotate(v *visit) (answer, error) {
+	organization, t, err := h.visited(v)
+	if err != nil {
+		return nil, err
+	}
+	if t.status != azuredevops.Active {
+		return h.unchangeable(v, organization, t), nil
+	}
+	form, done := h.restoredOrNew(v, operation.Rotate, changeTarget(organization, t.AuthorizationID))
+	if done != nil {
+		return done, nil
+	}
+	old := "confirm"
+	if kept, ok := h.restore(v); ok && kept.Get("old") != "" {
+		old = kept.Get("old")
+	}
+	return h.rotateAnswer(v, organization, t, old, refused{form: form}, nil), nil
+}
+
+// rotateToken copies the old token's fields before anything is changed.
+func (h *Handlers) rotateToken(v *visit) (answer, error) {
+	organization, t, err := h.visited(v)
+	if err != nil {
+		return nil, err
+	}
+	form, old := v.PostForm.Get("form"), v.PostForm.Get("old")
+	if t.status != azuredevops.Active && !h.sentBefore(v, form) {
+		return h.unchangeable(v, organization, t), nil
+	}
+	if old != "now" && old != "confirm" {
+		faults := []fieldError{{"old", templates.Message("form.oldRequired", nil).What}}
+		return h.rotateAnswer(v, organization, t, "", refused{status: http.StatusUnprocessableEntity, form: form}, faults), nil
+	}
+	again := func(no refused) answer { return h.rotateAnswer(v, organization, t, old, no, nil) }
+	done := func(op *operation.Operation) answer { return v.to(operationPath(op.ID)) }
+	before := t.Token
+	return h.change(v, operation.Request{
+		Action: operation.Rotate, Target: changeTarget(organization, t.AuthorizationID), Organization: organization, Before: &before,
+		Want:         azuredevops.Wanted{DisplayName: t.DisplayName, Scopes: t.Scopes, ValidTo: v.now.Add(sameLife(t.Token)).UTC().Truncate(time.Second)},
+		RevokeAtOnce: old == "now",
+	}, again, done)
+}
+
+// sameLife is the length of life that a token was given, within what the service allows.
+func sameLife(t azuredevops.Token) time.Duration {
+	life := t.ValidTo.Sub(t.ValidFrom)
+	switch {
+	case t.ValidFrom.IsZero() || life <= 0:
+		return 30 * day
+	case life > maxTokenLife:
+		return maxTokenLife
+	default:
+		return life
+	}
+}
+
+func (h *Handlers) rotateAnswer(v *visit, organization string, t listedToken, old string, no refused, faults []fieldError) answer {
+	life, name := sameLife(t.Token), shownName(t.DisplayName)
+	p := rotatePage{
+		base:    h.base(v, templates.Message("rotateToken.title", map[string]any{"Token": name}).Title, "tokens"),
+		Problem: no.problem, Errors: faults,
+		FormAction: v.link(tokenPath(organization, t.AuthorizationID, "rotate")), Form: no.form,
+		CancelURL: v.link(tokenPath(organization, t.AuthorizationID, "")),
+		Name:      name, OrganizationText: organization, Scopes: scopeList(t.Scopes), Expires: v.when(t.ValidTo),
+		NewExpires: v.when(v.now.Add(life)), Life: lifeWords(life), MadeBy: azuredevops.MadeBy(t.DisplayName),
+	}
+	for _, choice := range []string{"confirm", "now"} {
+		text := templates.Message("rotate.old."+choice, nil)
+		p.Old = append(p.Old, option{Value: choice, Text: text.Title, Hint: text.What, Selected: choice == old})
+	}
+	if t.Global() {
+		p.GlobalNote = templates.Message("global.rotate", map[string]any{"Organization": organization}).What
+	}
+	return page{status: no.status, template: "token-rotate", data: p, header: no.header}
+}
+
+// tokenURL is a token's page, for links from operations.
+func tokenURL(v *visit, organization string, t *azuredevops.Token) string {
+	if t == nil || t.AuthorizationID == "" {
+		return ""
+	}
+	return v.link("/tokens/" + url.PathEscape(organization) + "/" + url.PathEscape(t.AuthorizationID))
+}

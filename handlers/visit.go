@@ -1,0 +1,86 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// visit is one request as an action sees it.
+type visit struct {
+	*http.Request
+	w       http.ResponseWriter // for cookies only; answers are returned
+	session *session.Session
+	address publicAddress
+	now     time.Time
+}
+
+// action answers one kind of request. It decides; respond.go writes.
+type action func(*visit) (answer, error)
+
+// answer is what an action decided: a page or a redirect.
+type answer interface{ isAnswer() }
+
+// page is an HTML page; template names it, data embeds base.
+type page struct {
+	status   int // 0 = 200
+	template string
+	data     any
+	header   http.Header
+}
+
+// redirect answers 303 See Other: the browser follows with a GET, whatever the method was.
+type redirect struct{ to string }
+
+func (page) isAnswer()     {}
+func (redirect) isAnswer() {}
+
+// link makes an address of ours from a path below the root.
+func (v *visit) link(path string) string { return v.address.root + path }
+
+// to redirects to a path of ours.
+func (v *visit) to(path string) redirect { return redirect{v.link(path)} }
+
+// when words a moment as seen now.
+func (v *visit) when(t time.Time) templates.When { return templates.At(t, v.now) }
+
+// here is the visited path and query, below the root.
+func (v *visit) here() string {
+	if v.URL.RawQuery == "" {
+		return v.URL.EscapedPath()
+	}
+	return v.URL.EscapedPath() + "?" + v.URL.RawQuery
+}
+
+// param is a path parameter, unescaped. chi hands it out as it stood in the address when that was escaped.
+func (v *visit) param(name string) string {
+	raw := chi.URLParam(v.Request, name)
+	if text, err := url.PathUnescape(raw); err == nil {
+		return text
+	}
+	return raw
+}
+
+// tokenPath is the address of a token's page, or with a verb of one of its forms.
+func tokenPath(organization, id, verb string) string {
+	path := "/tokens/" + url.PathEscape(organization) + "/" + url.PathEscape(id)
+	if verb != "" {
+		path += "/" + verb
+	}
+	return path
+}
+
+// listPath is the address of an organization's token list.
+func listPath(organization string) string {
+	if organization == "" {
+		return "/tokens"
+	}
+	return "/tokens?" + url.Values{"organization": {organization}}.Encode()
+}
+
+func operationPath(id string) string { return "/operations/" + url.PathEscape(id) }

@@ -1,0 +1,185 @@
+package azuredevops_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+const (
+	html       = "Content-Type: text/html; charset=utf-8\n"
+	signInPage = "<!DOCTYPE html><html><head><title>\r\n\tAzure DevOps Services | Sign In\r\n</title></head></html>"
+	bom        = "\ufeff"
+	activity   = "ActivityId: 5a3b1c9e-0000-4000-8000-000000000001\n"
+	notMember  = `{"$id":"1","innerException":null,"message":"TF400813: The user 'aaaa' is not authorized to access this resource.","typeName":"Microsoft.TeamFoundation.Framework.Server.UnauthorizedRequestException","typeKey":"InvalidIdentityException","errorCode":0,"eventId":3000}`
+)
+
+// What each answer means, and whether a change may have been carried out.
+func TestAnswers(t *testing.T) {
+	type want struct {
+		kind    azuredevops.Kind
+		unknown bool // of a change
+		code    string
+	}
+	tests := map[string]struct {
+		reply reply
+		want  want
+	}{
+		"203 sign-in page":            {reply{203, html, signInPage}, want{kind: "signIn"}},
+		"203 that says JSON":          {reply{203, "", `{"patTokens":[]}`}, want{kind: "signIn"}},
+		"302 to sign-in":              {reply{302, html + "Location: https://spsprodweu1.vssps.visualstudio.com/_signin?realm=x\n", "<h2>Object moved</h2>"}, want{kind: "signIn"}},
+		"307 within the host":         {reply{307, "Location: /elsewhere\n", ""}, want{kind: "signIn"}},
+		"302 with a broken location":  {reply{302, "Location: http://%zz/\n", ""}, want{kind: "signIn"}},
+		"304":                         {reply{304, "", ""}, want{kind: "signIn"}},
+		"200 sign-in page":            {reply{200, html, signInPage}, want{kind: "signIn", unknown: true}},
+		"200 other HTML":              {reply{200, html, "<html>Welcome to the hotel's Wi-Fi</html>"}, want{kind: "notUnderstood", unknown: true}},
+		"200 HTML that says it is":    {reply{200, "", "<html>"}, want{kind: "notUnderstood", unknown: true}},
+		"200 plain text":              {reply{200, "Content-Type: text/plain\n", resultJSON(id, `"`+secret+`"`)}, want{kind: "notUnderstood", unknown: true}},
+		"200 cut JSON":                {reply{200, "", resultJSON(id, `"`+secret+`"`)[:200]}, want{kind: "notUnderstood", unknown: true}},
+		"200 JSON array":              {reply{200, "", `[]`}, want{kind: "notUnderstood", unknown: true}},
+		"200 wrong type":              {reply{200, "", `{"patToken":7,"patTokens":7,"value":7,"id":7}`}, want{kind: "notUnderstood", unknown: true}},
+		"201 without a body":          {reply{201, "", ""}, want{kind: "notUnderstood", unknown: true}},
+		"401 TF400813 behind a BOM":   {reply{401, "WWW-Authenticate: Bearer\n" + activity, bom + notMember}, want{"refused", false, "TF400813"}},
+		"401 service error in header": {reply{401, html + "WWW-Authenticate: Bearer\nX-TFS-ServiceError: TF400813%3a+The+user\n", ""}, want{"refused", false, "TF400813"}},
+		"401 empty, Basic":            {reply{401, "Content-Type: \nWWW-Authenticate: Basic realm=\"https://tfsprodweu3.visualstudio.com/\"\n", ""}, want{kind: "signIn"}},
+		"401 HTML":                    {reply{401, html, signInPage}, want{kind: "signIn"}},
+		"401 claims challenge":        {reply{401, "WWW-Authenticate: Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZX19fQ==\"\n", ""}, want{kind: "claims"}},
+		"401 claims that aren't":      {reply{401, "WWW-Authenticate: Bearer error=\"insufficient_claims\", claims=\"bm90IGpzb24=\"\n", ""}, want{kind: "signIn"}},
+		"401 claims without end":      {reply{401, "WWW-Authenticate: Bearer error=\"insufficient_claims\", claims=\"" + strings.Repeat("eyJh", 2000) + "\"\n", ""}, want{kind: "signIn"}},
+		"401 service principal":       {reply{401, "", `{"message":"Service principals are not allowed to perform this action.","typeKey":"InvalidAccessException"}`}, want{"servicePrincipal", false, "InvalidAccessException"}},
+		"400 token as bearer":         {reply{400, "", `{"message":"The requested operation is not allowed.","typeKey":"InvalidAccessException"}`}, want{"servicePrincipal", false, "InvalidAccessException"}},
+		"403 not allowed":             {reply{403, "", `{"message":"Access denied.","typeKey":"AccessCheckException"}`}, want{"forbidden", false, "AccessCheckException"}},
+		"403 HTML":                    {reply{403, html, "<html>no</html>"}, want{kind: "forbidden"}},
+		"403 conditional access":      {reply{403, "", `{"message":"VS403463: The conditional access policy defined by your Azure Active Directory administrator has failed."}`}, want{"conditionalAccess", false, "VS403463"}},
+		"403 conditional access HTML": {reply{403, html, "<img src='data:image/png;base64," + strings.Repeat("A", 40<<10) + "'>VS403463: failed"}, want{"conditionalAccess", false, "VS403463"}},
+		"404 HTML":                    {reply{404, html, "<html>not found</html>"}, want{kind: "organization"}},
+		"404 empty":                   {reply{404, "", ""}, want{kind: "organization"}},
+		"400 JsonReaderException":     {reply{400, "", `{"message":"TF400898: An Internal Error Occurred. Activity Id: 5a3b1c9e-0000-4000-8000-000000000001.","typeName":"Newtonsoft.Json.JsonReaderException","typeKey":"JsonReaderException"}`}, want{"badRequest", false, "TF400898"}},
+		"400 cut JSON":                {reply{400, "", `{"message":"`}, want{kind: "badRequest"}},
+		"405":                         {reply{405, "", ""}, want{kind: "badRequest"}},
+		"408":                         {reply{408, "", ""}, want{kind: "timeout"}},
+		"429 blocked":                 {reply{429, "Retry-After: 3600\n", `{"message":"TF400733: The request has been canceled"}`}, want{"throttled", false, "TF400733"}},
+		"500 TF400898":                {reply{500, activity, `{"message":"TF400898: An Internal Error Occurred."}`}, want{"server", true, "TF400898"}},
+		"500 HTML":                    {reply{500, html, "<html>oops</html>"}, want{kind: "server", unknown: true}},
+		"500 naming an error":         {reply{500, "", `{"patToken":null,"patTokenError":"failedToIssueAccessToken"}`}, want{"server", true, "failedToIssueAccessToken"}},
+		"502 from a gateway":          {reply{502, html, "<html>Bad Gateway</html>"}, want{kind: "server", unknown: true}},
+		"503 with a date":             {reply{503, "Retry-After: Sun, 22 Nov 2026 13:00:00 GMT\n", ""}, want{kind: "unavailable", unknown: true}},
+		"299 HTML":                    {reply{299, html, ""}, want{kind: "notUnderstood", unknown: true}},
+		"dirty code":                  {reply{403, "ActivityId: a\tb" + strings.Repeat("c", 100) + "\n", `{"typeKey":"\u0000\u202eEvil` + strings.Repeat("x", 100) + `"}`}, want{kind: "forbidden"}},
+	}
+	for name, test := range tests {
+		for _, call := range every {
+			t.Run(name+"/"+call, func(t *testing.T) {
+				s := serve(t, azuredevops.Options{}, test.reply.ServeHTTP)
+				_, err := calls[call](s.caller)
+				e := failure(t, err)
+				if e.Kind != test.want.kind || e.Unknown != (test.want.unknown && isChange(call)) {
+					t.Errorf("got %s, unknown %v; want %s, unknown %v for changes", e.Kind, e.Unknown, test.want.kind, test.want.unknown)
+				}
+				if e.Call != call || e.Status != test.reply.status {
+					t.Errorf("call %q, status %d; want %q, %d", e.Call, e.Status, call, test.reply.status)
+				}
+				if test.want.code != "" && e.Code != test.want.code {
+					t.Errorf("code %q, want %q", e.Code, test.want.code)
+				}
+				if strings.Contains(test.reply.headers+test.reply.body, "5a3b1c9e") && e.ActivityID != "5a3b1c9e-0000-4000-8000-000000000001" {
+					t.Errorf("activity id %q", e.ActivityID)
+				}
+				if strings.Contains(test.reply.headers, "Retry-After") && e.RetryAfter != time.Hour {
+					t.Errorf("retry after %v, want 1h", e.RetryAfter)
+				}
+				if want := `{"access_token":{"nbf":{"essential":true}}}`; e.Kind == "claims" && e.Claims != want {
+					t.Errorf("claims %q, want %q", e.Claims, want)
+				}
+				if n := len(s.requests(http.MethodPost, http.MethodPut, http.MethodDelete)); isChange(call) && n != 1 {
+					t.Errorf("the change was sent %d times", n)
+				}
+			})
+		}
+	}
+}
+
+// A 404 of the organization itself to a call that names a token is about the token.
+func TestMissingToken(t *testing.T) {
+	notFound := reply{404, "", `{"message":"no such token","typeKey":"AuthorizationIdNotFoundException"}`}
+	for call, want := range map[string]azuredevops.Kind{"get": "authorizationNotFound", "update": "authorizationNotFound", "revoke": "authorizationNotFound", "list": "organization", "create": "organization"} {
+		_, err := calls[call](serve(t, azuredevops.Options{}, notFound.ServeHTTP).caller)
+		if e := failure(t, err); e.Kind != want {
+			t.Errorf("%s: %s, want %s", call, e.Kind, want)
+		}
+	}
+}
+
+// The values of patTokenError, in the order of the service's enumeration.
+var patTokenErrors = strings.Fields(`none displayNameRequired invalidDisplayName invalidValidTo invalidScope userIdRequired
+	invalidUserId invalidUserType accessDenied failedToIssueAccessToken invalidClient invalidClientType invalidClientId
+	invalidTargetAccounts hostAuthorizationNotFound authorizationNotFound failedToUpdateAccessToken sourceNotSupported
+	invalidSourceIP invalidSource duplicateHash sshPolicyDisabled invalidToken tokenNotFound invalidAuthorizationId
+	failedToReadTenantPolicy globalPatPolicyViolation fullScopePatPolicyViolation patLifespanPolicyViolation
+	invalidTokenType invalidAudience invalidSubject deploymentHostNotSupported disablePatCreationPolicyViolation
+	failedToReadOrgPolicy globalPATCreationBlocked expiredPatCannotBeExtended`)
+
+// Each patTokenError, in each form, with each status that it can come with, is the
+// Kind of that name, and the change was definitely not made.
+func TestPatTokenErrors(t *testing.T) {
+	if len(patTokenErrors) != 37 {
+		t.Fatalf("%d values, want 37", len(patTokenErrors))
+	}
+	forms := map[string]func(i int, name string) string{
+		"name": func(_ int, name string) string { return fmt.Sprintf(`{"patToken":null,"patTokenError":%q}`, name) },
+		"Name": func(_ int, name string) string {
+			return fmt.Sprintf(`{"patTokenError":%q}`, strings.ToUpper(name[:1])+name[1:])
+		},
+		"number": func(i int, _ string) string { return fmt.Sprintf(`{"patToken":null,"patTokenError":%d}`, i) },
+		"message": func(_ int, name string) string {
+			return fmt.Sprintf(`{"message":%q,"typeKey":"SessionTokenCreateException"}`, name)
+		},
+		"sentence": func(_ int, name string) string { return fmt.Sprintf(`{"message":"Failed to create PAT: %s."}`, name) },
+	}
+	for i, name := range patTokenErrors[1:] {
+		for form, body := range forms {
+			for _, status := range []int{200, 400, 403, 409} {
+				if status == 200 && (form == "message" || form == "sentence") {
+					continue
+				}
+				s := serve(t, azuredevops.Options{}, reply{status, "", body(i+1, name)}.ServeHTTP)
+				_, err := calls["create"](s.caller)
+				e := failure(t, err)
+				if string(e.Kind) != name || e.Unknown || e.Status != status || !strings.EqualFold(e.Code, name) {
+					t.Errorf("%s as %s with %d: got %+v", name, form, status, *e)
+				}
+				s.Close()
+			}
+		}
+	}
+}
+
+// Values that aren't in the table are kept, and none of them is taken for success.
+func TestUnknownPatTokenError(t *testing.T) {
+	for body, want := range map[string]azuredevops.Error{
+		`{"patTokenError":"quotaExceeded"}`:        {Kind: "unknownPatError", Code: "quotaExceeded"},
+		`{"patTokenError":37}`:                     {Kind: "unknownPatError", Code: "37"},
+		`{"patTokenError":-1}`:                     {Kind: "unknownPatError", Code: "-1"},
+		`{"patTokenError":1.5}`:                    {Kind: "unknownPatError", Code: "1.5"},
+		`{"patTokenError":[1]}`:                    {Kind: "notUnderstood", Unknown: true},
+		`{"patTokenError":{"a":1}}`:                {Kind: "notUnderstood", Unknown: true},
+		`{"patTokenError":true}`:                   {Kind: "notUnderstood", Unknown: true},
+		`{"patToken":null,"patTokenError":"none"}`: {Kind: "notUnderstood", Unknown: true},
+		`{"patToken":null,"patTokenError":0}`:      {Kind: "notUnderstood", Unknown: true},
+		`{}`:                                       {Kind: "notUnderstood", Unknown: true},
+		`null`:                                     {Kind: "notUnderstood", Unknown: true},
+		"":                                         {Kind: "notUnderstood", Unknown: true},
+	} {
+		s := serve(t, azuredevops.Options{}, ok(body).ServeHTTP)
+		for _, call := range []string{"create", "update"} {
+			_, err := calls[call](s.caller)
+			if e := failure(t, err); e.Kind != want.Kind || e.Code != want.Code || e.Unknown != want.Unknown {
+				t.Errorf("%s answered %s: got %+v", call, body, *e)
+			}
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package azuredevops
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Limits of a call when Options doesn't say otherwise. The service delays
+// people who ask much for up to 30 s before it refuses them, which a read needn't
+// wait for. A change is given longer: cutting one off can lose a secret.
+//
+// https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits
+const (
+	defaultTimeout        = 30 * time.Second
+	defaultChangeTimeout  = 60 * time.Second
+	defaultConnectTimeout = 10 * time.Second
+	defaultTLSTimeout     = 10 * time.Second
+)
+
+// Addresses and versions of the public service.
+const (
+	defaultEndpoint   = "https://vssps.dev.azure.com"
+	defaultDiscovery  = "https://app.vssps.visualstudio.com"
+	defaultAPIVersion = "7.1-preview.1"
+)
+
+// Options configures a Client. The zero value calls the public service.
+type Options struct {
+	Endpoint          string // https://vssps.dev.azure.com if empty; may have a path
+	APIVersion        string // 7.1-preview.1 if empty
+	DiscoveryEndpoint string // https://app.vssps.visualstudio.com if empty; may have a path
+
+	// HTTPClient lends its Transport; its other fields are not used. Nil means
+	// a transport of our own with the limits below, the proxy that the
+	// environment names and the system's certificates.
+	HTTPClient *http.Client
+
+	Timeout        time.Duration // of a whole read with its retries and pages; 0 = 30s
+	ChangeTimeout  time.Duration // of a whole change; 0 = 60s
+	ConnectTimeout time.Duration // of the TCP connection; 0 = 10s
+	TLSTimeout     time.Duration // of the TLS handshake; 0 = 10s
+	HeaderTimeout  time.Duration // from the request to the answer's header; 0 = 5/6 of the whole call
+
+	Now   func() time.Time                                 // time.Now if nil
+	Sleep func(ctx context.Context, d time.Duration) error // waits for d or until ctx ends; a timer if nil
+}
+
+// Client calls the PAT Lifecycle Management API and organization discovery. It is
+// safe for concurrent use; a program needs one.
+type Client struct {
+	endpoint, apiVersion, discovery string
+	timeout, changeTimeout          time.Duration
+	reads, changes                  http.RoundTripper
+	now                             func() time.Time
+	sleep                           func(context.Context, time.Duration) error
+	guards                          *guards
+	holds                           *holds
+}
+
+// New makes a Client. It makes no call.
+func New(o Options) *Client {
+	o = o.withDefaults()
+	reads, changes := o.transports()
+	return &Client{
+		endpoint:      strings.TrimRight(o.Endpoint, "/"),
+		apiVersion:    o.APIVersion,
+		discovery:     strings.TrimRight(o.DiscoveryEndpoint, "/"),
+		timeout:       o.Timeout,
+		changeTimeout: o.ChangeTimeout,
+		reads:         reads,
+		changes:       changes,
+		now:           o.Now,
+		sleep:         o.Sleep,
+		guards:        newGuards(o.Now),
+		holds:         newHolds(o.Now),
+	}
+}
+
+func (o Options) withDefaults() Options {
+	o.Endpoint = cmp.Or(o.Endpoint, defaultEndpoint)
+	o.APIVersion = cmp.Or(o.APIVersion, defaultAPIVersion)
+	o.DiscoveryEndpoint = cmp.Or(o.DiscoveryEndpoint, defaultDiscovery)
+	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
+	o.ChangeTimeout = cmp.Or(o.ChangeTimeout, defaultChangeTimeout)
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, defaultConnectTimeout)
+	o.TLSTimeout = cmp.Or(o.TLSTimeout, defaultTLSTimeout)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Sleep == nil {
+		o.Sleep = wait
+	}
+	return o
+}
+
+// wait returns after d, or earlier with the error of ctx.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Bearer returns an Entra access token for the person on whose behalf is called.
+// Its error reaches the caller as it is, and nothing is sent then.
+type Bearer func(ctx context.Context) (string, error)
+
+// Caller is a Client for one person. It is safe for concurrent use.
+type Caller struct {
+	client *Client
+	bearer Bearer
+}
+
+// As returns a Caller for the person that b speaks for.
+func (c *Client) As(b Bearer) *Caller { return &Caller{client: c, bearer: b} }
+
+// Pauses returns the organizations that are left alone for now because calls to
+// them failed again and again, with the time until which. The name "" stands for
+// the discovery of organizations.
+func (c *Client) Pauses() map[string]time.Time { return c.guards.pauses() }

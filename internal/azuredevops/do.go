@@ -1,0 +1,239 @@
+package azuredevops
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	maxTries = 3                // of a read
+	maxPause = 10 * time.Second // that a call waits before it goes on; a person is waiting too
+)
+
+// Caps of an answer's body, after decompression.
+const (
+	maxBody      = 1 << 20
+	maxListBody  = 8 << 20
+	maxErrorBody = 128 << 10 // of what isn't a result; the longest known has an image of 40 KB in it
+)
+
+// call is one request to be made, the same at every try.
+type call struct {
+	name         string // for Error.Call
+	organization string
+	method       string
+	url          string
+	body         []byte // JSON, nil for none
+	maxBody      int64
+	namesToken   bool // the address names one token
+}
+
+// change says that the call must be sent at most once.
+func (q call) change() bool { return q.method != http.MethodGet }
+
+// fail returns an Error of this call.
+func (q call) fail(k Kind, cause error) *Error {
+	return &Error{Call: q.name, Organization: printable(q.organization), Kind: k, Err: cause}
+}
+
+// paused returns the Error of a call that wasn't sent because of a pause.
+func (q call) paused(k Kind, left time.Duration) *Error {
+	e := q.fail(k, nil)
+	e.RetryAfter = left
+	return e
+}
+
+// answer is a result: status 2xx, body read whole, JSON or empty.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do makes the call and returns its result. It is the one way to the network. A
+// read that met a passing fault is tried again; a change never.
+func (c *Caller) do(ctx context.Context, q call) (answer, error) {
+	bearer, err := c.bearer(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	if bearer == "" || strings.ContainsFunc(bearer, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return answer{}, q.fail(KindSignIn, errNoBearer)
+	}
+	p, left := c.client.guards.admit(q.organization)
+	if p == nil {
+		return answer{}, q.paused(KindPaused, left)
+	}
+	v := neutral
+	defer func() { p.done(v) }()
+	for try := 1; ; try++ {
+		var a answer
+		var failure *Error
+		a, v, failure = c.client.send(ctx, q, bearer, p)
+		if failure == nil {
+			return a, nil
+		}
+		if q.change() || try == maxTries || !failure.passing() || !c.client.rest(ctx, failure.RetryAfter, try) {
+			return answer{}, failure
+		}
+	}
+}
+
+// passing says that the same read may well succeed in a moment.
+func (e *Error) passing() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable || e.Kind == KindConnection
+}
+
+// rest waits before the next try: as long as the service asked for, else longer
+// each time, a little at random so that those who failed together don't come back
+// together. It returns false at once if that is too long to wait for.
+func (c *Client) rest(ctx context.Context, asked time.Duration, try int) bool {
+	d := asked
+	if d == 0 {
+		d = time.Duration(try*try) * 250 * time.Millisecond
+	}
+	if d > maxPause || d >= remaining(ctx) {
+		return false
+	}
+	jitter := rand.N(d/4 + time.Millisecond) //nolint:gosec // nothing secret about it
+	return c.sleep(ctx, d+jitter) == nil
+}
+
+// send makes one exchange with the service, in its turn.
+func (c *Client) send(ctx context.Context, q call, bearer string, p *pass) (answer, verdict, *Error) {
+	key := keyOf(q.organization, bearer)
+	if left, kind := c.holds.left(key, q.change()); left > 0 && !c.rest(ctx, left, 0) && ctx.Err() == nil {
+		return answer{}, neutral, q.paused(kind, left)
+	}
+	release, paused, err := p.take(ctx)
+	if err != nil {
+		return answer{}, neutral, q.fail(kindOf(ctx, err), err)
+	}
+	if paused > 0 {
+		return answer{}, neutral, q.paused(KindPaused, paused)
+	}
+	defer release()
+
+	response, sent, err := c.exchange(ctx, q, bearer)
+	if err != nil {
+		failure := q.broken(ctx, err)
+		failure.Unknown = q.change() && sent
+		return answer{}, failure.verdict(), failure
+	}
+	defer response.Body.Close()
+	asked := retryAfter(response.Header, c.now())
+	if asked > 0 && holding(response.StatusCode) {
+		c.holds.add(key, response.StatusCode, asked)
+	}
+	a, failure := q.read(ctx, response)
+	if failure != nil {
+		failure.RetryAfter = asked
+		return answer{}, failure.verdict(), failure
+	}
+	return a, healthy, nil
+}
+
+// holding says that Retry-After with this status is about the requests to come.
+func holding(status int) bool {
+	return status/100 == 2 || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+}
+
+// exchange sends the request and returns the answer with its body still to be
+// read. Without an answer, sent says whether the request may have gone out.
+//
+// The transport is used without an http.Client around it, so that nothing follows
+// redirects or keeps cookies.
+func (c *Client) exchange(ctx context.Context, q call, bearer string) (response *http.Response, sent bool, err error) {
+	transport := c.reads
+	if q.change() {
+		transport = c.changes
+	}
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	request, err := http.NewRequestWithContext(ctx, q.method, q.url, bytes.NewReader(q.body))
+	if err != nil {
+		return nil, false, err
+	}
+	if q.body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	// With GetBody the transport would be free to send a change again.
+	request.GetBody = nil
+	request.Header.Set("Authorization", "Bearer "+bearer)
+	request.Header.Set("Accept", "application/json")
+	// Other languages have made the PAT endpoints answer 500 TF400898.
+	request.Header.Set("Accept-Language", "en-US")
+	request.Header.Set("X-Tfs-Fedauthredirect", "Suppress")
+	request.Header.Set("User-Agent", "patdesk")
+	response, err = transport.RoundTrip(request)
+	// Without a connection nothing was sent. A transport that isn't known to
+	// report connections may have had one.
+	_, reports := transport.(*http.Transport)
+	return response, connected.Load() || !reports && !dialing(err), err
+}
+
+// read reads and judges the answer.
+func (q call) read(ctx context.Context, response *http.Response) (answer, *Error) {
+	a := answer{status: response.StatusCode, header: response.Header}
+	var err error
+	if !a.result() {
+		a.body, err = io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
+		if a.status == http.StatusOK && len(a.body) == 0 && err == nil {
+			return a, nil
+		}
+		return answer{}, q.judge(a)
+	}
+	if response.ContentLength > q.maxBody {
+		err = errLength
+	} else {
+		a.body, err = readUpTo(response.Body, q.maxBody)
+	}
+	// What is whole in itself counts, even if the connection broke at its very
+	// end: it may hold a secret that is told only once.
+	if err == nil || wholeObject(a.body) {
+		return a, nil
+	}
+	failure := q.broken(ctx, err)
+	if errors.Is(err, errLength) {
+		failure = q.fail(KindTooLarge, errLength)
+	}
+	failure.describe(a)
+	failure.Unknown = q.change()
+	return answer{}, failure
+}
+
+// readUpTo returns the whole of r, or errLength if that is more than limit. With
+// another error it returns what came before. The buffer doubles, but never beyond
+// the limit.
+func readUpTo(r io.Reader, limit int64) ([]byte, error) {
+	body := make([]byte, 0, 8<<10)
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > limit:
+			return nil, errLength
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return body, err
+		}
+		if len(body) == cap(body) {
+			size := 2 * cap(body)
+			if int64(size) >= limit {
+				size = int(limit) + 1 // one more than allowed is enough to tell
+			}
+			body = append(make([]byte, 0, size), body...)
+		}
+	}
+}

@@ -1,0 +1,309 @@
+package azuredevops
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	maxClaims     = 4 << 10        // bytes of a challenge, which goes into an address at Entra
+	maxRetryAfter = 24 * time.Hour // whatever the service says
+)
+
+var (
+	numberPattern   = regexp.MustCompile(`\b(?:TF|VS)[0-9]{5,7}\b`)
+	activityPattern = regexp.MustCompile(`(?i)activity id:?\s+([0-9a-f-]{36})`)
+	signInPattern   = regexp.MustCompile(`(?i)<title>[^<]*sign in|/_signin\b`)
+	claimsPattern   = regexp.MustCompile(`(?i)\bclaims\s*=\s*"?([A-Za-z0-9+/_=-]+)`)
+)
+
+// result says that the answer can hold the result of a call. 203 can't: with it
+// the service sends its sign-in page.
+func (a answer) result() bool {
+	switch {
+	case a.status == http.StatusNoContent:
+		return true
+	case a.status == http.StatusNonAuthoritativeInfo, a.status/100 != 2:
+		return false
+	}
+	return a.isJSON()
+}
+
+// isJSON goes by the content type, not by the look of the body.
+func (a answer) isJSON() bool {
+	t, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return false
+	}
+	return t == "application/json" || t == "text/json" || strings.HasSuffix(t, "+json")
+}
+
+// fault is the body of an answer that says what went wrong. In older versions
+// message is the name of a patTokenError.
+type fault struct {
+	Message       string        `json:"message"`
+	TypeKey       string        `json:"typeKey"`
+	PatTokenError patTokenError `json:"patTokenError"`
+}
+
+func (a answer) fault() fault {
+	var f fault
+	if a.isJSON() {
+		// What is there of it is used; the status says the rest.
+		_ = json.Unmarshal(withoutBOM(a.body), &f)
+	}
+	return f
+}
+
+// named returns the patTokenError that the body names, "" if none.
+func (f fault) named() patTokenError {
+	if f.PatTokenError.failed() {
+		return f.PatTokenError
+	}
+	words := strings.Fields(strings.TrimRight(f.Message, ". "))
+	if len(words) == 0 {
+		return ""
+	}
+	last := words[len(words)-1]
+	if k, ok := lookupPatTokenError(last); ok && k != patTokenErrorNone {
+		return patTokenError(last)
+	}
+	return ""
+}
+
+// judge says what an answer means that isn't a result.
+func (q call) judge(a answer) *Error {
+	f := a.fault()
+	e := q.fail("", nil)
+	e.describe(a)
+	e.Unknown = q.change() && (a.status >= 500 || a.status < 300 && a.status != http.StatusNonAuthoritativeInfo)
+	if named := f.named(); named != "" && a.status/100 == 4 {
+		e.Kind, e.Code = named.kind(), printable(string(named))
+		return e
+	}
+	e.Kind = a.kind(f)
+	switch e.Kind {
+	case KindClaims:
+		e.Claims = claims(a.header)
+	case KindOrganization:
+		// The organization itself answered, so what is missing is the token.
+		if q.namesToken && f.TypeKey != "" {
+			e.Kind = kindAuthorizationNotFound
+		}
+	case KindNotUnderstood:
+		e.Err = errNotJSON
+	}
+	return e
+}
+
+// kind goes by the status and by what tells answers of one status apart.
+func (a answer) kind(f fault) Kind {
+	switch {
+	case a.status == http.StatusNonAuthoritativeInfo, a.status/100 == 3:
+		return KindSignIn
+	case a.status/100 == 2:
+		if signInPattern.Match(a.body) {
+			return KindSignIn
+		}
+		return KindNotUnderstood
+	case a.status/100 == 4 && bytes.Contains(a.body, []byte("VS403463")):
+		return KindConditionalAccess
+	case a.status/100 == 4 && f.peopleOnly():
+		return KindServicePrincipal
+	}
+	switch a.status {
+	case http.StatusUnauthorized:
+		return a.kindOf401(f)
+	case http.StatusForbidden:
+		return KindForbidden
+	case http.StatusNotFound, http.StatusGone:
+		return KindOrganization
+	case http.StatusRequestTimeout:
+		return KindTimeout
+	case http.StatusTooManyRequests:
+		return KindThrottled
+	case http.StatusServiceUnavailable:
+		return KindUnavailable
+	}
+	switch a.status / 100 {
+	case 4:
+		return KindBadRequest
+	case 5:
+		return KindServer
+	}
+	return KindNotUnderstood
+}
+
+// peopleOnly: the API takes neither service principals nor tokens as bearer.
+func (f fault) peopleOnly() bool {
+	return strings.EqualFold(f.TypeKey, "InvalidAccessException") ||
+		strings.HasPrefix(f.Message, "Service principals are not allowed") ||
+		strings.HasPrefix(f.Message, "The requested operation is not allowed")
+}
+
+// kindOf401 tells a bearer that the service understood and refused from one that
+// it could do nothing with.
+func (a answer) kindOf401(f fault) Kind {
+	switch {
+	case claims(a.header) != "":
+		return KindClaims
+	case f.TypeKey != "", a.header.Get("X-Tfs-Serviceerror") != "", numberPattern.MatchString(f.Message):
+		return KindRefused
+	}
+	return KindSignIn
+}
+
+// claims returns the claims of a challenge, a JSON object, or "".
+//
+// https://learn.microsoft.com/entra/identity-platform/claims-challenge
+func claims(h http.Header) string {
+	for _, challenge := range h.Values("WWW-Authenticate") {
+		m := claimsPattern.FindStringSubmatch(challenge)
+		if m == nil || len(m[1]) > maxClaims {
+			continue
+		}
+		encoded := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(m[1])
+		decoded, err := base64.RawStdEncoding.DecodeString(encoded)
+		if err == nil && wholeObject(decoded) {
+			return string(decoded)
+		}
+	}
+	return ""
+}
+
+// describe notes status, code and activity id of an answer.
+func (e *Error) describe(a answer) {
+	e.Status = a.status
+	f := a.fault()
+	told, _ := url.QueryUnescape(a.header.Get("X-Tfs-Serviceerror"))
+	switch number := numberPattern.FindString(f.Message + " " + told); {
+	case f.PatTokenError.failed():
+		e.Code = printable(string(f.PatTokenError))
+	case number != "":
+		e.Code = number
+	case f.TypeKey != "":
+		e.Code = printable(f.TypeKey)
+	default:
+		e.Code = string(numberPattern.Find(a.body[:min(len(a.body), maxErrorBody)]))
+	}
+	for _, name := range []string{"ActivityId", "X-VSS-E2EID"} {
+		if id := printable(a.header.Get(name)); id != "" {
+			e.ActivityID = id
+			return
+		}
+	}
+	if m := activityPattern.FindStringSubmatch(f.Message); m != nil {
+		e.ActivityID = m[1]
+	}
+}
+
+// verdict of a failed exchange about the organization. An answer that refuses
+// speaks for its health, and a certificate is not its fault.
+func (e *Error) verdict() verdict {
+	switch e.Kind {
+	case KindTimeout, KindConnection, KindServer, KindUnavailable:
+		if e.Status/100 == 4 {
+			return healthy
+		}
+		return failing
+	case KindCanceled, KindTLS:
+		return neutral
+	}
+	return healthy
+}
+
+// broken is the Error of an exchange that ended without a whole answer.
+func (q call) broken(ctx context.Context, err error) *Error {
+	return q.fail(kindOf(ctx, err), safe(err))
+}
+
+// kindOf tells the ways apart in which an exchange can break. What our own side
+// decided comes first: it shows as all sorts of errors.
+func kindOf(ctx context.Context, err error) Kind {
+	var timeout net.Error
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return KindCanceled
+	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
+		return KindTimeout
+	case untrusted(err):
+		return KindTLS
+	case garbled(err):
+		return KindNotUnderstood
+	}
+	return KindConnection
+}
+
+// garbled says that the body isn't compressed as its header says.
+func garbled(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt)
+}
+
+// untrusted says that the TLS handshake failed.
+func untrusted(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var certificate x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &alert) ||
+		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &certificate)
+}
+
+// dialing says that err is of making a connection.
+func dialing(err error) bool {
+	var operation *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &operation) && operation.Op == "dial" || errors.As(err, &dns) || untrusted(err)
+}
+
+// safe returns err if its text can't hold anything that the service has sent,
+// else a sentence of our own: net/http quotes what it doesn't take for HTTP.
+func safe(err error) error {
+	var operation *net.OpError
+	var timeout net.Error
+	switch {
+	case untrusted(err), errors.As(err, &timeout) && timeout.Timeout():
+		return err
+	case errors.As(err, &operation):
+		return operation
+	}
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return errBroken
+}
+
+// retryAfter reads the header of that name, seconds or a date; 0 without one.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(date.Sub(now), 0), maxRetryAfter)
+}

@@ -1,0 +1,128 @@
+package azuredevops
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// discoveryVersion is the version of the profile and accounts APIs. Both have
+// left preview.
+const discoveryVersion = "7.1"
+
+// Organization is one that the person belongs to.
+type Organization struct {
+	ID   string `json:"id"` // accountId, which is what a token's TargetAccounts hold
+	Name string `json:"name"`
+}
+
+var organizationPattern = regexp.MustCompile(`^[0-9A-Za-z](?:[0-9A-Za-z_-]{0,62}[0-9A-Za-z])?$`)
+
+// ValidOrganization says if name can be an organization's name, so that nothing
+// else gets into an address. New names have up to 50 letters, digits and hyphens;
+// older ones may have more.
+//
+// https://learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions
+func ValidOrganization(name string) bool { return organizationPattern.MatchString(name) }
+
+// Organizations discovers the person's organizations, sorted by name. Those that
+// are disabled, deleted or moved are left out.
+//
+// https://learn.microsoft.com/rest/api/azure/devops/account/accounts/list
+func (c *Caller) Organizations(ctx context.Context) ([]Organization, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.client.timeout)
+	defer cancel()
+	member, err := c.memberID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := c.discoveryCall("/_apis/accounts", url.Values{"memberId": {member}})
+	a, err := c.do(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var w struct {
+		Value *list[wireAccount] `json:"value"`
+	}
+	if failure := q.decode(a, &w); failure != nil {
+		return nil, failure
+	}
+	if w.Value == nil {
+		return nil, q.notUnderstood(a, errType)
+	}
+	return organizations(*w.Value), nil
+}
+
+// memberID returns the person's id in the profile service.
+func (c *Caller) memberID(ctx context.Context) (string, error) {
+	q := c.discoveryCall("/_apis/profile/profiles/me", url.Values{})
+	a, err := c.do(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	var w struct {
+		ID          text `json:"id"`
+		PublicAlias text `json:"publicAlias"`
+	}
+	if failure := q.decode(a, &w); failure != nil {
+		return "", failure
+	}
+	id := string(cmp.Or(w.ID, w.PublicAlias))
+	if !ValidAuthorizationID(id) {
+		return "", q.notUnderstood(a, errType)
+	}
+	return id, nil
+}
+
+func (c *Caller) discoveryCall(path string, query url.Values) call {
+	query.Set("api-version", discoveryVersion)
+	return call{
+		name:    "organizations",
+		method:  http.MethodGet,
+		url:     c.client.discovery + path + "?" + query.Encode(),
+		maxBody: maxBody,
+	}
+}
+
+// wireAccount is an organization as the accounts API sends it.
+type wireAccount struct {
+	ID     text          `json:"accountId"`
+	Name   text          `json:"accountName"`
+	Status accountStatus `json:"accountStatus"`
+}
+
+// accountStatus is a name or a number, and mostly not there.
+type accountStatus string
+
+// UnmarshalJSON reads a name or a number.
+func (s *accountStatus) UnmarshalJSON(b []byte) error {
+	if b[0] == '"' {
+		return json.Unmarshal(b, (*text)(s))
+	}
+	*s = accountStatus(b[:min(len(b), 16)])
+	return nil
+}
+
+// closed says that the organization can't be worked in.
+func (s accountStatus) closed() bool {
+	return slices.Contains([]string{"disabled", "2", "deleted", "3", "moved", "4"}, strings.ToLower(string(s)))
+}
+
+func organizations(accounts []wireAccount) []Organization {
+	var found []Organization
+	for _, a := range accounts {
+		if name := string(a.Name); ValidOrganization(name) && !a.Status.closed() {
+			found = append(found, Organization{ID: printable(string(a.ID)), Name: name})
+		}
+	}
+	byName := func(a, b Organization) int {
+		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+	}
+	slices.SortStableFunc(found, byName)
+	return slices.CompactFunc(found, func(a, b Organization) bool { return byName(a, b) == 0 })
+}

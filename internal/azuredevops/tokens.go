@@ -1,0 +1,374 @@
+package azuredevops
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	pageSize     = 100 // the most that the service takes
+	maxPages     = 500
+	maxListBytes = 32 << 20 // of all pages together
+	maxName      = 4 << 10  // bytes of a name that is sent; the service's own limit isn't published
+)
+
+// Token is a personal access token's record; never its secret.
+type Token struct {
+	AuthorizationID string    `json:"authorizationId"`
+	DisplayName     string    `json:"displayName"`
+	Scopes          []string  `json:"scopes"`         // the wire's one string, split at spaces
+	TargetAccounts  []string  `json:"targetAccounts"` // ids of organizations; nil: global
+	ValidFrom       time.Time `json:"validFrom"`      // UTC
+	ValidTo         time.Time `json:"validTo"`        // UTC
+}
+
+// Global says that t works in all organizations of its owner.
+func (t Token) Global() bool { return t.TargetAccounts == nil }
+
+// Status is what the list's filter that returned a token says of it. Nothing in
+// the record does.
+type Status string
+
+// The filters of the list that tell a token's status.
+const (
+	Active  Status = "active"
+	Expired Status = "expired"
+	Revoked Status = "revoked"
+)
+
+// Wanted is what a token is to be: for create all three, for update zero = leave
+// as it is.
+type Wanted struct {
+	DisplayName string    `json:"displayName,omitempty"`
+	Scopes      []string  `json:"scopes,omitempty"`
+	ValidTo     time.Time `json:"validTo,omitzero"`
+}
+
+var authorizationIDPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
+
+// ValidAuthorizationID says if id can be a token's id, so that nothing else gets
+// into an address. Ids are GUIDs; the check is a little wider.
+func ValidAuthorizationID(id string) bool { return authorizationIDPattern.MatchString(id) }
+
+// List returns all pages of the organization's tokens with that status, in the
+// order of the service. With an error it also returns the tokens it got before.
+func (c *Caller) List(ctx context.Context, organization string, s Status) ([]Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.client.timeout)
+	defer cancel()
+	var tokens []Token
+	known := map[string]bool{} // ids: tokens can move from page to page meanwhile
+	asked := map[string]bool{"": true}
+	room := int64(maxListBytes)
+	for next := ""; ; {
+		q, err := c.listCall(organization, s, next)
+		if err != nil {
+			return nil, err
+		}
+		q.maxBody = min(maxListBody, room)
+		a, err := c.do(ctx, q)
+		if err != nil {
+			return tokens, err
+		}
+		room -= int64(len(a.body))
+		page, more, failure := q.page(a)
+		for _, t := range page {
+			if !known[t.AuthorizationID] {
+				known[t.AuthorizationID] = true
+				tokens = append(tokens, t)
+			}
+		}
+		switch {
+		case failure != nil:
+			return tokens, failure
+		case more == "":
+			return tokens, nil
+		case asked[more] || len(asked) == maxPages:
+			return tokens, q.notUnderstood(a, errEndless)
+		}
+		asked[more], next = true, more
+	}
+}
+
+// listCall asks for one page. Filter, order and size are sent with each, as their
+// defaults aren't documented.
+func (c *Caller) listCall(organization string, s Status, next string) (call, error) {
+	query := url.Values{
+		"displayFilterOption": {string(s)},
+		"sortByOption":        {"displayDate"},
+		"isSortAscending":     {"false"},
+		"$top":                {strconv.Itoa(pageSize)},
+	}
+	if next != "" {
+		query.Set("continuationToken", next)
+	}
+	return c.patCall("list", http.MethodGet, organization, query, nil)
+}
+
+// page reads one page of a list and the continuation token of the next, "" at
+// the end.
+func (q call) page(a answer) ([]Token, string, *Error) {
+	var w wirePage
+	if failure := q.decode(a, &w); failure != nil {
+		return nil, "", failure
+	}
+	if w.PatTokenError.failed() {
+		return nil, "", q.refused(a, w.PatTokenError)
+	}
+	found := w.wireTokens
+	if !found.PatTokens.there && w.Value != nil {
+		next := found.ContinuationToken
+		if found = wireTokens(*w.Value); found.ContinuationToken == "" {
+			found.ContinuationToken = next
+		}
+	}
+	if !found.PatTokens.there {
+		return nil, "", q.notUnderstood(a, errType)
+	}
+	tokens := make([]Token, 0, len(found.PatTokens.tokens))
+	for i := range found.PatTokens.tokens {
+		t, ok := found.PatTokens.tokens[i].token()
+		if !ok {
+			return tokens, "", q.notUnderstood(a, errType)
+		}
+		tokens = append(tokens, t)
+	}
+	return tokens, string(found.ContinuationToken), nil
+}
+
+// Get returns one token. Its status is not known from this answer.
+func (c *Caller) Get(ctx context.Context, organization, authorizationID string) (Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.client.timeout)
+	defer cancel()
+	q, err := c.tokenCall("get", http.MethodGet, organization, authorizationID)
+	if err != nil {
+		return Token{}, err
+	}
+	return c.record(ctx, q, authorizationID)
+}
+
+// Create makes a token and returns its record and its secret. It is never retried.
+// Without a secret there is always an error; if its Token is set, the service
+// says that it has made that token.
+func (c *Caller) Create(ctx context.Context, organization string, w Wanted) (Token, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.client.changeTimeout)
+	defer cancel()
+	body := wantedBody(w)
+	body["allOrgs"] = false
+	q, err := c.patCall("create", http.MethodPost, organization, nil, body)
+	if err != nil {
+		return Token{}, "", err
+	}
+	if k := w.invalid(true); k != "" {
+		return Token{}, "", q.fail(k, errName)
+	}
+	a, err := c.do(ctx, q)
+	if err != nil {
+		return Token{}, "", err
+	}
+	return q.created(a)
+}
+
+// created reads the answer to create. A secret that came counts, whatever else is
+// missing: it won't be told again.
+func (q call) created(a answer) (Token, string, error) {
+	var w wireResult
+	if failure := q.decode(a, &w); failure != nil {
+		return Token{}, "", failure
+	}
+	made := w.PatToken
+	if made == nil {
+		made = &wireToken{}
+	}
+	token, ok := made.token()
+	failure := q.notUnderstood(a, errNoSecret)
+	switch {
+	case w.PatTokenError.failed():
+		failure = q.refused(a, w.PatTokenError)
+		if ok {
+			failure.Unknown, failure.Err = true, errContradicted
+		}
+	case made.Secret != "":
+		return token, string(made.Secret), nil
+	}
+	if ok {
+		failure.Token = &token
+	}
+	return Token{}, "", failure
+}
+
+// Update changes the fields set in w. The token's secret stays the same. It is
+// never retried.
+func (c *Caller) Update(ctx context.Context, organization, authorizationID string, w Wanted) (Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.client.changeTimeout)
+	defer cancel()
+	body := wantedBody(w)
+	if len(body) == 0 {
+		return Token{}, call{name: "update", organization: organization}.fail(KindBadRequest, errNothing)
+	}
+	body["authorizationId"] = authorizationID
+	q, err := c.patCall("update", http.MethodPut, organization, nil, body)
+	if err != nil {
+		return Token{}, err
+	}
+	q.namesToken = true
+	if !ValidAuthorizationID(authorizationID) {
+		return Token{}, q.fail(kindInvalidAuthorizationID, errName)
+	}
+	if k := w.invalid(false); k != "" {
+		return Token{}, q.fail(k, errName)
+	}
+	return c.record(ctx, q, authorizationID)
+}
+
+// Revoke ends a token. nil means that it is revoked now: 204, 200, or already
+// gone and seen to be gone. It is safe to call again.
+func (c *Caller) Revoke(ctx context.Context, organization, authorizationID string) error {
+	ctx, cancel := context.WithTimeout(ctx, c.client.changeTimeout)
+	defer cancel()
+	q, err := c.tokenCall("revoke", http.MethodDelete, organization, authorizationID)
+	if err != nil {
+		return err
+	}
+	a, err := c.do(ctx, q)
+	if err == nil {
+		err = q.revoked(a)
+	}
+	if missing(err) && c.gone(ctx, organization, authorizationID) {
+		return nil
+	}
+	return err
+}
+
+// revoked reads the answer to revoke: empty, or a result without an error.
+func (q call) revoked(a answer) error {
+	if a.status != http.StatusOK && a.status != http.StatusNoContent {
+		return q.notUnderstood(a, errType)
+	}
+	if len(a.body) == 0 {
+		return nil
+	}
+	var w wireResult
+	if failure := q.decode(a, &w); failure != nil {
+		return failure
+	}
+	if w.PatTokenError.failed() {
+		return q.refused(a, w.PatTokenError)
+	}
+	return nil
+}
+
+// missing says that err is the service's word that there is no such token.
+func missing(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status != 0 && slices.Contains([]Kind{KindOrganization, kindAuthorizationNotFound, kindTokenNotFound}, e.Kind)
+}
+
+// gone says that the list of active tokens was read whole and doesn't hold id.
+func (c *Caller) gone(ctx context.Context, organization, id string) bool {
+	active, err := c.List(ctx, organization, Active)
+	return err == nil && !slices.ContainsFunc(active, func(t Token) bool {
+		return strings.EqualFold(t.AuthorizationID, id)
+	})
+}
+
+// record makes a call whose result is the token with that id.
+func (c *Caller) record(ctx context.Context, q call, authorizationID string) (Token, error) {
+	a, err := c.do(ctx, q)
+	if err != nil {
+		return Token{}, err
+	}
+	var w wireResult
+	if failure := q.decode(a, &w); failure != nil {
+		return Token{}, failure
+	}
+	if w.PatTokenError.failed() {
+		return Token{}, q.refused(a, w.PatTokenError)
+	}
+	if w.PatToken == nil {
+		return Token{}, q.notUnderstood(a, errNoRecord)
+	}
+	token, ok := w.PatToken.token()
+	if !ok || !strings.EqualFold(token.AuthorizationID, authorizationID) {
+		return Token{}, q.notUnderstood(a, errOtherRecord)
+	}
+	return token, nil
+}
+
+// tokenCall is a call whose address names a token.
+func (c *Caller) tokenCall(name, method, organization, authorizationID string) (call, error) {
+	q, err := c.patCall(name, method, organization, url.Values{"authorizationId": {authorizationID}}, nil)
+	if err == nil && !ValidAuthorizationID(authorizationID) {
+		return call{}, q.fail(kindInvalidAuthorizationID, errName)
+	}
+	q.namesToken = true
+	return q, err
+}
+
+// patCall is a call to the one address of the PAT API.
+func (c *Caller) patCall(name, method, organization string, query url.Values, body map[string]any) (call, error) {
+	q := call{name: name, organization: organization, method: method, maxBody: maxBody}
+	if !ValidOrganization(organization) {
+		return q, q.fail(KindOrganization, errName)
+	}
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set("api-version", c.client.apiVersion)
+	q.url = c.client.endpoint + "/" + url.PathEscape(organization) + "/_apis/tokens/pats?" + query.Encode()
+	if body != nil {
+		// Strings, a bool: this can't fail.
+		q.body, _ = json.Marshal(body)
+	}
+	return q, nil
+}
+
+// wantedBody is w as the service reads it: the fields that are set. Dates are in
+// UTC with milliseconds, which is about what the service keeps.
+func wantedBody(w Wanted) map[string]any {
+	body := map[string]any{}
+	if w.DisplayName != "" {
+		body["displayName"] = w.DisplayName
+	}
+	if len(w.Scopes) > 0 {
+		body["scope"] = strings.Join(w.Scopes, " ")
+	}
+	if !w.ValidTo.IsZero() {
+		body["validTo"] = w.ValidTo.UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	return body
+}
+
+// invalid is what the service would say of w, as far as it need not be asked;
+// "" if nothing is wrong. whole: all fields must be set.
+func (w Wanted) invalid(whole bool) Kind {
+	scope := strings.Join(w.Scopes, " ")
+	switch {
+	case whole && w.DisplayName == "":
+		return kindDisplayNameRequired
+	case len(w.DisplayName) > maxName || !utf8.ValidString(w.DisplayName):
+		return kindInvalidDisplayName
+	case whole && len(w.Scopes) == 0, len(scope) > maxText, !plain(scope, len(w.Scopes)):
+		return kindInvalidScope
+	case whole && w.ValidTo.IsZero():
+		return kindInvalidValidTo
+	}
+	return ""
+}
+
+// plain says that scope is n words of printable ASCII with single spaces between.
+func plain(scope string, n int) bool {
+	if strings.ContainsFunc(scope, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return false
+	}
+	words := strings.Fields(scope)
+	return len(words) == n && strings.Join(words, " ") == scope
+}

@@ -1,0 +1,120 @@
+package entra
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
+)
+
+// attemptLife is how old an attempt may be when the browser comes back.
+const attemptLife = 15 * time.Minute
+
+// Attempt is what must be kept between Begin and Finish, on the server and bound to the browser. It can be encoded as
+// JSON.
+type Attempt struct {
+	State       string    `json:"state"`
+	Nonce       string    `json:"nonce"`
+	Verifier    string    `json:"verifier"`
+	RedirectURI string    `json:"redirectUri"`
+	Claims      string    `json:"claims,omitempty"`
+	Started     time.Time `json:"started"`
+}
+
+// BeginOptions are the choices of one sign-in.
+type BeginOptions struct {
+	RedirectURI string
+	Claims      string // decoded claims challenge, "" if none
+	LoginHint   string
+	Prompt      string // "", "select_account", "login" or "consent"
+}
+
+// ownScopes are asked for beside the API's, so that there is an ID token with a name and a refresh token. MSAL adds
+// them by itself only when it redeems.
+var ownScopes = []string{"openid", "profile", "offline_access"}
+
+// Begin returns the address at Entra to send the browser to. Errors are of type *Error.
+func (p *Provider) Begin(ctx context.Context, o BeginOptions) (string, Attempt, error) {
+	a := Attempt{
+		State: random(), Nonce: random(), Verifier: random() + random(),
+		RedirectURI: o.RedirectURI, Claims: validClaims(o.Claims), Started: p.o.Now(),
+	}
+	x := &exchange{}
+	address, err := p.authorizeURL(withExchange(ctx, x), a)
+	if err != nil {
+		if x.failure != nil {
+			return "", Attempt{}, x.failure
+		}
+		return "", Attempt{}, trouble(err)
+	}
+	query := address.Query()
+	query.Set("response_mode", "query") // with form_post no SameSite cookie would come back
+	query.Set("state", a.State)
+	query.Set("nonce", a.Nonce)
+	query.Set("code_challenge", challengeOf(a.Verifier))
+	query.Set("code_challenge_method", "S256")
+	if o.LoginHint != "" {
+		query.Set("login_hint", o.LoginHint)
+	}
+	if slices.Contains([]string{"select_account", "login", "consent"}, o.Prompt) {
+		query.Set("prompt", o.Prompt)
+	}
+	address.RawQuery = query.Encode()
+	return address.String(), a, nil
+}
+
+func (p *Provider) authorizeURL(ctx context.Context, a Attempt) (*url.URL, error) {
+	client, err := p.client(&sessionCache{})
+	if err != nil {
+		return nil, misconfigured(err)
+	}
+	var options []confidential.AuthCodeURLOption
+	if a.Claims != "" {
+		options = append(options, confidential.WithClaims(a.Claims))
+	}
+	text, err := client.AuthCodeURL(ctx, p.o.ClientID, a.RedirectURI, append(slices.Clone(p.o.Scopes), ownScopes...), options...)
+	if err != nil {
+		return nil, err
+	}
+	address, err := url.Parse(text)
+	if err != nil || address.Host == "" || address.Scheme != "https" && address.Scheme != "http" {
+		return nil, &Error{Kind: KindUnavailable, Err: errors.New("the metadata has no usable authorization endpoint")}
+	}
+	return address, nil
+}
+
+func misconfigured(err error) *Error {
+	return &Error{Kind: KindMisconfigured, Err: err} // of our own credential: names files, never contents
+}
+
+// random is 256 bits, in 43 characters: also what RFC 7636 asks of a verifier.
+func random() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+const maxClaims = 8 << 10 // bytes
+
+// validClaims lets only a JSON object through: MSAL would pass anything on.
+func validClaims(claims string) string {
+	claims = strings.TrimSpace(claims)
+	var object map[string]any
+	if claims == "" || len(claims) > maxClaims || json.Unmarshal([]byte(claims), &object) != nil || object == nil {
+		return ""
+	}
+	return claims
+}

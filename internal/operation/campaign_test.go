@@ -1,0 +1,390 @@
+package operation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// TestCampaign carries out changes under random faults of the service and the store and deaths of workers, and then, all
+// faults over, looks what a person can find out. PATDESK_SEED replays a campaign, PATDESK_ROUNDS sets its length.
+func TestCampaign(t *testing.T) {
+	seed := fromEnvironment(t, "PATDESK_SEED", uint64(time.Now().UnixNano()))
+	rounds := fromEnvironment(t, "PATDESK_ROUNDS", 300)
+	if rounds > 100_000 {
+		t.Fatal("PATDESK_ROUNDS is more than 100000")
+	}
+	t.Logf("PATDESK_SEED=%d PATDESK_ROUNDS=%d", seed, rounds)
+	tally := map[string]int{}
+	for n := range rounds {
+		one := &round{t: t, n: n, rand: rand.New(rand.NewPCG(seed, n)), tally: tally}
+		one.run()
+		if t.Failed() {
+			t.Fatalf("round %d of PATDESK_SEED=%d failed: %s", n, seed, one)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(tally)) {
+		t.Logf("%6d %s", tally[key], key)
+	}
+}
+
+func fromEnvironment(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// round is one form with everything that happens to it.
+type round struct {
+	t     *testing.T
+	n     uint64
+	rand  *rand.Rand
+	tally map[string]int
+
+	action     operation.Action
+	atOnce     bool
+	sendings   int
+	nobody     bool // nobody is there to read the answers
+	callFaults map[string][]callFault
+	storeFrom  int // the store fails from this write on...
+	storeTimes int // ...so many times
+	storeHow   fault
+	storeKind  string // "" for every kind of record
+	dieAt      string
+
+	world   *world
+	request operation.Request
+	made    map[string]string // secret to authorizationId of what was made by this form
+	mu      sync.Mutex
+	answers []*operation.Operation
+}
+
+func (r *round) String() string {
+	return fmt.Sprintf("%s (at once %t), %d sendings, nobody there %t, service %v, store from write %d of %q %d times (%d), dies at %q",
+		r.action, r.atOnce, r.sendings, r.nobody, r.callFaults, r.storeFrom, r.storeKind, r.storeTimes, r.storeHow, r.dieAt)
+}
+
+// callFault is what becomes of one call of the service.
+type callFault int
+
+const (
+	fine       callFault = iota
+	refused              // definitely not done
+	lostBefore           // not done, and that can't be known
+	lostAfter            // done, and that can't be known
+)
+
+func (f callFault) errors(call string) (before, after error) {
+	switch f {
+	case refused:
+		return refusal(call, azuredevops.KindForbidden, 403), nil
+	case lostBefore:
+		return lost(call, azuredevops.KindConnection), nil
+	case lostAfter:
+		return nil, lost(call, azuredevops.KindTimeout)
+	}
+	return nil, nil
+}
+
+// chance is true in p of 100 cases.
+func (r *round) chance(p int) bool { return r.rand.IntN(100) < p }
+
+func (r *round) run() {
+	r.draw()
+	subT := &roundT{T: r.t}
+	r.world = newWorld(subT)
+	defer subT.end()
+	r.prepare()
+	r.send()
+	r.world.azure.fail(nil, nil)
+	r.judge()
+}
+
+// draw throws the dice for everything that will happen.
+func (r *round) draw() {
+	actions := []operation.Action{operation.Create, operation.Rotate, operation.Rotate, operation.Revoke, operation.Update}
+	points := []string{"claimed", "listed", "intended", "answered", "kept", "recorded", "refused", "retired"}
+	r.action = actions[r.rand.IntN(len(actions))]
+	r.atOnce = r.chance(50)
+	r.sendings = 1 + r.rand.IntN(3)
+	r.nobody = r.chance(40)
+	r.callFaults = map[string][]callFault{}
+	if r.chance(60) {
+		for _, call := range []string{"create", "update", "revoke", "list", "get"} {
+			for range 6 {
+				f := fine
+				if r.chance(40) {
+					f = callFault(1 + r.rand.IntN(3))
+				}
+				r.callFaults[call] = append(r.callFaults[call], f)
+			}
+		}
+	}
+	if r.chance(50) {
+		r.storeFrom, r.storeTimes, r.storeHow = r.rand.IntN(9), 1+r.rand.IntN(3), before
+		if r.chance(50) {
+			r.storeTimes = 1000
+		}
+		if r.chance(50) {
+			r.storeFrom, r.storeKind = r.rand.IntN(3), []string{"secret", "operation", "unfinished"}[r.rand.IntN(3)]
+		}
+		if r.chance(40) {
+			r.storeHow = after
+		}
+	}
+	if r.chance(40) {
+		r.dieAt = points[r.rand.IntN(len(points))]
+	}
+}
+
+// prepare sets the scene: tokens that are there before, one of them like the new one, and one that somebody makes.
+func (r *round) prepare() {
+	w := r.world
+	w.azure.make("build agent", scopes, expires)
+	w.azure.make("deploy", []string{"vso.release"}, start.AddDate(0, 0, 30))
+	r.request = w.request(w.replica(), r.action)
+	r.request.RevokeAtOnce = r.atOnce
+	for _, p := range w.azure.tokens {
+		p.ValidFrom = start.AddDate(0, 0, -1)
+	}
+	r.made = map[string]string{}
+	known := len(w.azure.all())
+	calls := map[string]int{}
+	var mu sync.Mutex
+	next := func(call string) callFault {
+		mu.Lock()
+		defer mu.Unlock()
+		faults := r.callFaults[call]
+		if len(faults) == 0 {
+			return fine
+		}
+		return faults[(calls[call]/2)%len(faults)]
+	}
+	w.azure.fail(func(_ context.Context, call string) error {
+		before, _ := next(call).errors(call)
+		mu.Lock()
+		calls[call]++
+		if before != nil {
+			calls[call]++ // no asking afterwards
+		}
+		mu.Unlock()
+		return before
+	}, func(_ context.Context, call string) error {
+		_, after := next(call).errors(call)
+		mu.Lock()
+		calls[call]++
+		mu.Unlock()
+		if call == "create" {
+			for _, p := range w.azure.all()[known:] {
+				r.made[p.secret] = p.AuthorizationID
+			}
+		}
+		return after
+	})
+}
+
+// send sends the form as often as was drawn, over two processes, and waits until all work has ended.
+func (r *round) send() {
+	replicas := []*replica{r.world.replica(), r.world.replica()}
+	writes := 0
+	var mu sync.Mutex
+	gone := make(chan struct{})
+	for _, replica := range replicas {
+		replica.store.failing(func(call, kind string) fault {
+			if call == "read" || call == "list" || call == "lock" || r.storeKind != "" && kind != r.storeKind {
+				return none
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			writes++
+			if r.storeTimes > 0 && writes > r.storeFrom && writes <= r.storeFrom+r.storeTimes {
+				return r.storeHow
+			}
+			return none
+		})
+		operation.OnReach(replica.Journal, func(point string) {
+			if r.nobody && point == "claimed" {
+				close(gone)
+			}
+			if point == r.dieAt {
+				runtime.Goexit()
+			}
+		})
+	}
+	var wg sync.WaitGroup
+	for i := range r.sendings {
+		wg.Go(func() { r.sendOnce(replicas[i%2], gone) })
+	}
+	wg.Wait()
+	for _, replica := range replicas {
+		if err := replica.Drain(context.Background()); err != nil {
+			r.t.Errorf("Drain: %v", err)
+		}
+	}
+}
+
+func (r *round) sendOnce(at *replica, gone <-chan struct{}) {
+	q := r.request
+	q.Gone = gone
+	op, err := at.Do(context.Background(), r.world.azure, q)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		r.answers = append(r.answers, op)
+		return
+	}
+	if !errors.Is(err, operation.ErrNotKept) && !strings.Contains(err.Error(), "no space left") {
+		r.t.Errorf("Do: %v", err)
+	}
+}
+
+// judge is another process, after all faults. It looks for what became of the form.
+func (r *round) judge() {
+	w := r.world
+	r.count("rounds of "+string(r.action), 1)
+	if n := w.azure.count("create"); n > 1 {
+		r.t.Errorf("the form was sent to the service %d times", n)
+	}
+	at := w.replica()
+	recent, err := at.Recent(context.Background(), mona, 10)
+	if err != nil || len(recent) > 1 {
+		r.t.Errorf("recent = %+v, %v, want at most one operation", recent, err)
+		return
+	}
+	if len(recent) == 0 {
+		r.judgeWithoutRecord()
+		return
+	}
+	op, err := at.Reconcile(context.Background(), w.azure, mona, recent[0].ID)
+	if err != nil {
+		r.t.Errorf("Reconcile: %v", err)
+		return
+	}
+	r.count("ended "+string(op.State), 1)
+	pending := w.pending(at)
+	if slices.Contains(pending, op.ID) != op.Pending() {
+		r.t.Errorf("pending = %q, but the operation is %+v", pending, op)
+	}
+	r.judgeNewTokens(at, op)
+	r.judgeOldToken(op)
+}
+
+// judgeWithoutRecord: nothing is recorded, so nothing may have been sent, and everybody was told so.
+func (r *round) judgeWithoutRecord() {
+	r.count("ended without a record (503)", 1)
+	if len(r.made) > 0 || r.world.azure.count("update")+r.world.azure.count("revoke") > 0 {
+		r.t.Errorf("something was sent without a record")
+	}
+	if len(r.answers) > 0 {
+		r.t.Errorf("an answer has an operation that is not recorded: %+v", r.answers[0])
+	}
+}
+
+// judgeNewTokens: every token that was made is shown, can be shown, is revoked, or is named.
+func (r *round) judgeNewTokens(at *replica, op *operation.Operation) {
+	made := op.Action == operation.Create || op.Action == operation.Rotate
+	if made && op.State == operation.Succeeded && len(r.made) == 0 {
+		r.t.Errorf("a failure is called a success: %+v", op)
+	}
+	if made && op.State == operation.Failed && len(r.made) > 0 {
+		r.t.Errorf("a success is called a failure: %+v", op)
+	}
+	revealed := r.world.reveal(at, op.ID)
+	for secret, id := range r.made {
+		r.count("tokens made", 1)
+		p := r.world.azure.find(id)
+		switch {
+		case revealed == secret:
+			r.count("tokens made: secret can be shown", 1)
+		case slices.ContainsFunc(r.answers, func(a *operation.Operation) bool { return a.Unkept == secret }) && !r.nobody:
+			r.count("tokens made: secret was in the answer", 1)
+		case p.revoked:
+			r.count("tokens made: revoked", 1)
+		case len(op.Candidates) == 1 && op.Candidates[0].AuthorizationID == id && op.Pending():
+			r.count("tokens made: named to the person", 1)
+		default:
+			r.count("tokens made: LOST", 1)
+			r.t.Errorf("token %s is lost; operation %+v", id, op)
+		}
+	}
+	if made && len(r.made) == 0 && len(op.Candidates) > 0 {
+		r.t.Errorf("tokens are named that were not made: %+v", op.Candidates)
+	}
+}
+
+// judgeOldToken: what is said of the token that was to be changed is true, and it is not revoked before the new one's
+// secret is in somebody's hands.
+func (r *round) judgeOldToken(op *operation.Operation) {
+	if r.action == operation.Create {
+		return
+	}
+	old := r.world.azure.find(r.request.Before.AuthorizationID)
+	switch r.action {
+	case operation.Revoke:
+		r.wantTruth(op, old.revoked)
+	case operation.Update:
+		r.wantTruth(op, old.DisplayName == r.request.Want.DisplayName)
+	case operation.Rotate:
+		if old.revoked && (op.State != operation.Succeeded || op.Secret == operation.SecretUnkept) {
+			r.t.Errorf("the old token was revoked although the new one is not in place: %+v", op)
+		}
+		if !old.revoked && op.Old == operation.OldRevoked {
+			r.t.Errorf("the old token is not revoked, as %+v says", op)
+		}
+		if old.revoked && op.Old == operation.OldNone {
+			r.t.Errorf("the old token is revoked, and %+v doesn't say so", op)
+		}
+		r.count(fmt.Sprintf("old token %q", op.Old), 1)
+	}
+}
+
+func (r *round) wantTruth(op *operation.Operation, done bool) {
+	if op.State == operation.Succeeded && !done || op.State == operation.Failed && done {
+		r.t.Errorf("done: %t, but the operation says %q", done, op.State)
+	}
+}
+
+func (r *round) count(what string, n int) { r.tally[what] += n }
+
+// roundT gives each round a folder of its own that goes at the end of the round.
+type roundT struct {
+	*testing.T
+	cleanups []func()
+}
+
+func (t *roundT) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
+
+func (t *roundT) TempDir() string {
+	dir, err := os.MkdirTemp(t.T.TempDir(), "round")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func (t *roundT) end() {
+	for _, f := range slices.Backward(t.cleanups) {
+		f()
+	}
+}

@@ -1,0 +1,127 @@
+package operation_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// finish carries out n operations that need nobody any more.
+func (w *world) finish(r *replica, n int) {
+	w.t.Helper()
+	for range n {
+		op := w.do(r, w.create(r))
+		if _, err := r.Acknowledge(context.Background(), mona, op.ID); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// Pending runs on every page view: what is finished must not cost anything there.
+func TestPendingReadsOnlyWhatIsPending(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	w.finish(r, 20)
+	r.store.calls = nil
+	w.wantPending(r)
+	if len(r.store.calls) != 1 || r.store.calls[0] != "list unfinished" {
+		t.Errorf("with nothing pending: %q, want one listing", r.store.calls)
+	}
+	op := w.do(r, w.create(r))
+	r.store.calls = nil
+	w.wantPending(r, op.ID)
+	if len(r.store.calls) != 3 {
+		t.Errorf("with one pending operation: %q, want a listing and two reads", r.store.calls)
+	}
+}
+
+// A marker that a crash left over goes at the next look.
+func TestPendingTidiesUp(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	op := w.do(r, w.create(r))
+	r.store.failing(refuse("delete", "unfinished", before))
+	if _, err := r.Acknowledge(context.Background(), mona, op.ID); err != nil {
+		t.Fatal(err)
+	}
+	r.store.failing(refuse("create", "operation", before))
+	if _, err := r.Do(context.Background(), w.azure, w.create(r)); err == nil {
+		t.Fatal("the claim was recorded")
+	}
+	r.store.failing(nil)
+	for range 2 {
+		w.wantPending(r)
+	}
+	r.store.calls = nil
+	w.wantPending(r)
+	if len(r.store.calls) != 1 {
+		t.Errorf("markers are left over: %q", r.store.calls)
+	}
+}
+
+// Records of finished operations are dropped after 30 days, of unfinished ones after 90: later than a form can be sent.
+func TestRecordsOutliveTheirForms(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	w.finish(r, 1)
+	pending := w.do(r, w.create(r))
+	count := func() int {
+		recent, err := r.Recent(context.Background(), mona, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(recent)
+	}
+	for _, step := range []struct{ day, want int }{{29, 2}, {31, 1}, {89, 1}, {91, 0}} {
+		w.clock.mu.Lock()
+		w.clock.now = start.AddDate(0, 0, step.day)
+		w.clock.mu.Unlock()
+		if got := count(); got != step.want {
+			t.Errorf("after %d days %d operations are kept, want %d", step.day, got, step.want)
+		}
+	}
+	if _, err := r.Get(context.Background(), mona, pending.ID); !errors.Is(err, operation.ErrNotFound) {
+		t.Errorf("Get: %v, want ErrNotFound", err)
+	}
+}
+
+func BenchmarkPending(b *testing.B) {
+	w := newWorld(b)
+	r := w.replica()
+	w.finish(r, 1000)
+	b.Run("none of 1000", func(b *testing.B) {
+		for b.Loop() {
+			w.pending(r)
+		}
+	})
+	for range 3 {
+		w.do(r, w.create(r))
+	}
+	b.Run("3 of 1003", func(b *testing.B) {
+		for b.Loop() {
+			w.pending(r)
+		}
+	})
+}
+
+func BenchmarkRecent(b *testing.B) {
+	w := newWorld(b)
+	r := w.replica()
+	w.finish(r, 1000)
+	for b.Loop() {
+		if _, err := r.Recent(context.Background(), mona, 50); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCreate(b *testing.B) {
+	w := newWorld(b)
+	r := w.replica()
+	for b.Loop() {
+		w.do(r, w.create(r))
+		w.azure.tokens = nil
+	}
+}

@@ -1,0 +1,172 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// Request is a form that was sent.
+type Request struct {
+	Form         string
+	Person       string
+	Action       Action
+	Target       string // as given to Form
+	Organization string
+	Before       *azuredevops.Token // update, revoke, rotate: the token as it is
+	Want         azuredevops.Wanted
+	Content      string          // the form as it was typed: tells a form that was changed from one sent twice; "" = Want does
+	RevokeAtOnce bool            // rotate: revoke the old token as soon as the new secret is kept
+	Gone         <-chan struct{} `json:"-"` // closed when nobody is there to read the answer (r.Context().Done()); nil: ctx says it
+}
+
+// Do carries out the request once, however often it is sent, and returns the operation when its outcome is recorded. The
+// work goes on when ctx ends; the operation is then returned in progress (Sent). A second call with the same form, here
+// or in another process, waits for the first. That a change was refused or is unknown is no error of Do.
+//
+// Errors: ErrForged, ErrStale, ErrChanged; ErrNotKept and ErrStopping, with which nothing was sent.
+func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, error) {
+	id, err := j.check(r.Form, r.Person, r.Action, r.Target)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.matchTarget(); err != nil {
+		return nil, err
+	}
+	f, first, err := j.board(id, r)
+	switch {
+	case errors.Is(err, ErrStopping):
+		return j.follow(ctx, id, r, err)
+	case err != nil:
+		return nil, err
+	case first:
+		go j.fly(context.WithoutCancel(ctx), f, s)
+	}
+	op, err := f.wait(ctx, r.Gone)
+	if errors.Is(err, errElsewhere) {
+		return j.follow(ctx, id, r, ErrNotKept)
+	}
+	return op, err
+}
+
+// matchTarget refuses a request that would change another token than the one its form is for.
+func (r *Request) matchTarget() error {
+	if r.Action == Create {
+		return nil
+	}
+	if r.Before == nil || r.Target != r.Organization+"/"+r.Before.AuthorizationID {
+		return fmt.Errorf("%w: it is for %q", ErrForged, r.Target)
+	}
+	return nil
+}
+
+// errElsewhere says that the form was claimed before, or that its work ended without an outcome: the record tells.
+var errElsewhere = errors.New("operation: the form's work is not done here")
+
+// follow waits for an operation that was claimed elsewhere. absent is the error if there is none.
+func (j *Journal) follow(ctx context.Context, id string, r Request, absent error) (*Operation, error) {
+	loadCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	kept, err := j.load(loadCtx, r.Person, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, absent
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !r.repeats(kept.Fingerprint, kept.Want.ValidTo, j.options.Now().Sub(kept.Started)) {
+		return nil, ErrChanged
+	}
+	op, err := j.await(ctx, kept)
+	if errors.Is(err, ErrNotFound) { // its claim was withdrawn
+		return nil, absent
+	}
+	return op, err
+}
+
+// fly is the worker: it claims the form, carries out the request, and lands the flight with the outcome. ctx is not the
+// request's: the browser's going away must not stop it.
+func (j *Journal) fly(ctx context.Context, f *flight, s Service) {
+	defer j.leave()
+	defer func() { j.guard(f.id, recover()) }()
+	defer j.land(f, nil, errElsewhere) // if it ends without an outcome
+	w := &work{Journal: j, service: s, flight: f}
+	release, err := w.claim(ctx)
+	if err != nil {
+		j.land(f, nil, err)
+		return
+	}
+	defer release()
+	w.perform(ctx)
+}
+
+// claim makes this worker the only one that carries out the form: it takes the operation's lock and then creates its
+// record, which succeeds once for all processes. The lock comes first, so that the record is never seen unlocked while
+// its worker lives.
+func (w *work) claim(ctx context.Context) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	w.record = w.newRecord()
+	for {
+		release, err := w.tryClaim(ctx)
+		if err != nil || release != nil {
+			return release, err
+		}
+		pause(ctx, 10*time.Millisecond) // another worker is claiming it this moment
+		if ctx.Err() != nil {
+			return nil, notKept(ctx.Err())
+		}
+	}
+}
+
+// tryClaim returns neither a release nor an error if another worker holds the lock of an operation without record.
+func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
+	_, err = w.load(ctx, w.record.Person, w.record.ID)
+	if err == nil {
+		return nil, errElsewhere
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return nil, notKept(err)
+	}
+	release, ok, err := w.records.TryLock(ctx, w.record.key())
+	if err != nil {
+		return nil, notKept(err)
+	}
+	if !ok {
+		return nil, nil
+	}
+	err = w.create(ctx, w.record)
+	if err == nil {
+		w.flight.update(w.record.at(w.options.Now()))
+		return release, nil
+	}
+	release()
+	if errors.Is(err, session.ErrExists) {
+		return nil, errElsewhere
+	}
+	return nil, notKept(err)
+}
+
+// newRecord is the intent.
+func (w *work) newRecord() *record {
+	r := &w.flight.request
+	return &record{
+		Operation: Operation{
+			ID: w.flight.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization,
+			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: w.flight.started,
+		},
+		Fingerprint: r.fingerprint(),
+		Called:      r.Action == Update || r.Action == Revoke, // nothing comes between the record and the call
+	}
+}
+
+// notKept says that nothing was sent because of err.
+func notKept(err error) error { return fmt.Errorf("%w: %w", ErrNotKept, err) }
+
+// flightKey names a flight in the Journal.
+func flightKey(person, id string) string { return strings.Join([]string{person, id}, "\n") }

@@ -1,0 +1,161 @@
+package operation
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// flight is one form being worked on in this process, with the requests that wait for its answer (its readers). The
+// browser shows only the answer to the last of several clicks, so every reader that is still there gets the outcome.
+type flight struct {
+	id      string
+	request Request
+	started time.Time
+	known   chan struct{} // closed when the operation is recorded, or at landing
+	done    chan struct{} // closed at landing
+	empty   chan struct{} // closed when landed and the last reader has left
+
+	mu      sync.Mutex
+	op      *Operation // as far as known; nil before it is recorded
+	err     error
+	landed  bool
+	readers int
+	read    bool // a reader that was still there took the outcome
+}
+
+// board lets a request join the flight of its form, or begin it (first). ErrChanged, ErrStopping.
+func (j *Journal) board(id string, r Request) (f *flight, first bool, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	key := flightKey(r.Person, id)
+	if f = j.flights[key]; f != nil {
+		if !r.repeats(f.request.fingerprint(), f.request.Want.ValidTo, j.options.Now().Sub(f.started)) {
+			return nil, false, ErrChanged
+		}
+		f.mu.Lock()
+		f.readers++
+		f.mu.Unlock()
+		return f, false, nil
+	}
+	if j.stopping {
+		return nil, false, ErrStopping
+	}
+	f = &flight{
+		id: id, request: r, started: j.options.Now(), readers: 1,
+		known: make(chan struct{}), done: make(chan struct{}), empty: make(chan struct{}),
+	}
+	j.flights[key] = f
+	j.busy++
+	return f, true, nil
+}
+
+// land ends the flight with its outcome; the first call counts. From then on the record answers further requests.
+func (j *Journal) land(f *flight, op *Operation, err error) {
+	j.mu.Lock()
+	key := flightKey(f.request.Person, f.id)
+	if j.flights[key] == f {
+		delete(j.flights, key)
+	}
+	j.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.landed {
+		return
+	}
+	f.landed, f.err = true, err
+	if f.op == nil {
+		close(f.known)
+	}
+	if op != nil {
+		f.op = op
+	}
+	close(f.done)
+	if f.readers == 0 {
+		close(f.empty)
+	}
+}
+
+// update is the operation as far as it is known, for readers whose time is up.
+func (f *flight) update(op *Operation) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.op == nil {
+		close(f.known)
+	}
+	f.op = op
+}
+
+// wait returns the flight's outcome, or what is known of it when ctx ends; not before it is recorded, which takes a moment
+// or fails within storeTimeout.
+func (f *flight) wait(ctx context.Context, gone <-chan struct{}) (*Operation, error) {
+	<-f.known
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readers--
+	if f.landed {
+		f.read = f.read || there(ctx, gone)
+		if f.readers == 0 {
+			close(f.empty)
+		}
+		if f.err != nil {
+			return nil, f.err
+		}
+	}
+	return f.op.clone(), nil
+}
+
+// there says if somebody is there to read the answer, as far as can be known.
+func there(ctx context.Context, gone <-chan struct{}) bool {
+	if gone == nil {
+		gone = ctx.Done()
+	}
+	select {
+	case <-gone:
+		return false
+	default:
+		return true
+	}
+}
+
+// unread waits until all readers have left and says that none of them took the outcome.
+func (f *flight) unread() bool {
+	<-f.empty
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.read
+}
+
+// begin counts a goroutine that Drain waits for: ErrStopping. leave ends it.
+func (j *Journal) begin() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.stopping {
+		return ErrStopping
+	}
+	j.busy++
+	return nil
+}
+
+func (j *Journal) leave() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.busy--
+	if j.stopping && j.busy == 0 {
+		close(j.quiet)
+	}
+}
+
+// guard keeps a fault in one worker from ending the whole program; its operation is found dead and becomes unknown. What
+// was panicked with is logged by its type only: the value might quote a secret.
+func (j *Journal) guard(id string, recovered any) {
+	if recovered != nil {
+		j.options.Log.Error("a worker panicked", "operation", id, "panic", fmt.Sprintf("%T", recovered), "stack", string(debug.Stack()))
+	}
+}

@@ -1,0 +1,226 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// Options configures a Journal.
+type Options struct {
+	DisplayTime time.Duration    // of a secret, from its creation; 0 = 10 minutes
+	CallTimeout time.Duration    // of a change; 0 = 60 seconds
+	Now         func() time.Time // nil = time.Now
+	Log         *slog.Logger     // gets operation ids and authorizationIds, never a secret; nil = no log
+
+	// Describe puts an error of the sign-in (no access token could be had, so nothing was sent) in a form that can be kept;
+	// this package doesn't know the sign-in's types. nil: Source "entra", Kind "other".
+	Describe func(err error) Failure
+}
+
+// withDefaults fills in what was left out.
+func (o Options) withDefaults() Options {
+	if o.DisplayTime == 0 {
+		o.DisplayTime = 10 * time.Minute
+	}
+	if o.CallTimeout == 0 {
+		o.CallTimeout = time.Minute
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Describe == nil {
+		o.Describe = func(error) Failure { return Failure{Source: SourceEntra, Kind: "other"} }
+	}
+	return o
+}
+
+// Journal keeps and carries out operations. Several of them, in one or more processes, may share a store.
+type Journal struct {
+	records *session.Records
+	options Options
+	pause   func(ctx context.Context, d time.Duration) // between two tries
+	reach   func(point string)                         // called at the named points of a worker; does nothing outside tests
+
+	mu       sync.Mutex
+	flights  map[string]*flight // requests being worked on here, by person and id
+	busy     int                // goroutines that Drain waits for
+	stopping bool
+	quiet    chan struct{} // closed when stopping and nobody is busy
+}
+
+// New makes a Journal over r.
+func New(r *session.Records, o Options) *Journal {
+	return &Journal{
+		records: r,
+		options: o.withDefaults(),
+		pause:   pause,
+		reach:   func(string) {},
+		flights: map[string]*flight{},
+		quiet:   make(chan struct{}),
+	}
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// Get returns an operation as it stands: ErrNotFound.
+func (j *Journal) Get(ctx context.Context, person, id string) (*Operation, error) {
+	r, err := j.load(ctx, person, id)
+	if err != nil {
+		return nil, err
+	}
+	j.buryIfDead(ctx, r)
+	return r.at(j.options.Now()), nil
+}
+
+// Find returns the operation that form, sent before, has begun; ErrNotFound if it was never sent.
+func (j *Journal) Find(ctx context.Context, person, form string) (*Operation, error) {
+	id, _, _, ok := parseForm(form)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	return j.Get(ctx, person, id)
+}
+
+// Wait is Get that waits, at most until ctx ends, while the operation is still in progress, here or in another process.
+func (j *Journal) Wait(ctx context.Context, person, id string) (*Operation, error) {
+	r, err := j.load(ctx, person, id)
+	if err != nil {
+		return nil, err
+	}
+	return j.await(ctx, r)
+}
+
+// await waits for the lock of an operation in progress: who gets it finds the outcome, or a dead worker.
+func (j *Journal) await(ctx context.Context, r *record) (*Operation, error) {
+	if r.State != Sent {
+		return r.at(j.options.Now()), nil
+	}
+	release, err := j.records.Lock(ctx, r.key())
+	if err != nil {
+		return r.at(j.options.Now()), nil
+	}
+	defer release()
+	r, err = j.loadLocked(context.WithoutCancel(ctx), r.Person, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return r.at(j.options.Now()), nil
+}
+
+// Pending returns what needs the person (see Operation.Pending), newest first. It is made to run on every page view.
+func (j *Journal) Pending(ctx context.Context, person string) ([]Operation, error) {
+	var ids []string
+	err := j.records.Each(ctx, kindUnfinished, person, func(_ string, decode func(any) error) error {
+		var m marker
+		if decode(&m) == nil {
+			ids = append(ids, m.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var pending []Operation
+	for _, id := range ids {
+		op, err := j.pendingOne(ctx, person, id)
+		if err != nil {
+			return nil, err
+		}
+		if op != nil {
+			pending = append(pending, *op)
+		}
+	}
+	newestFirst(pending)
+	return pending, nil
+}
+
+// pendingOne returns the operation that a marker points to, nil if it needs nobody (any more); then the marker goes.
+func (j *Journal) pendingOne(ctx context.Context, person, id string) (*Operation, error) {
+	r, err := j.load(ctx, person, id)
+	if errors.Is(err, ErrNotFound) {
+		if release, ok, err := j.records.TryLock(ctx, operationKey(person, id)); err == nil && ok {
+			defer release()
+			j.dropStrayMarker(ctx, person, id)
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.buryIfDead(ctx, r)
+	if !r.Pending() {
+		j.settle(ctx, r)
+		return nil, nil
+	}
+	return r.at(j.options.Now()), nil
+}
+
+// Recent returns the person's operations of the last 30 days (unfinished ones: 90), newest first, at most n.
+func (j *Journal) Recent(ctx context.Context, person string, n int) ([]Operation, error) {
+	var all []record
+	err := j.eachRecord(ctx, person, func(r *record) { all = append(all, *r) })
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b record) int { return b.Started.Compare(a.Started) })
+	var recent []Operation
+	for i := range all[:min(n, len(all))] {
+		j.buryIfDead(ctx, &all[i])
+		recent = append(recent, *all[i].at(j.options.Now()))
+	}
+	return recent, nil
+}
+
+// eachRecord calls f with every readable operation of the person, in no order.
+func (j *Journal) eachRecord(ctx context.Context, person string, f func(*record)) error {
+	return j.records.Each(ctx, kindOperation, person, func(_ string, decode func(any) error) error {
+		var r record
+		if decode(&r) == nil {
+			f(&r)
+		}
+		return nil
+	})
+}
+
+func newestFirst(ops []Operation) {
+	slices.SortFunc(ops, func(a, b Operation) int { return b.Started.Compare(a.Started) })
+}
+
+// Dismiss takes an operation off the pending list whose outcome is unknown, or whose secret can't be shown any more. A
+// secret that still waits is not dismissed, nor is a rotation's old token (see KeepOld).
+func (j *Journal) Dismiss(ctx context.Context, person, id string) (*Operation, error) {
+	return j.edit(ctx, person, id, func(r *record) error {
+		expired := r.at(j.options.Now()).Secret == SecretExpired
+		if r.Dismissed || r.State != Unknown && r.Secret != SecretUnkept && !expired {
+			return errUnchanged
+		}
+		r.Dismissed = true
+		return nil
+	})
+}
+
+// edit is a change that the person makes to the record alone.
+func (j *Journal) edit(ctx context.Context, person, id string, f func(*record) error) (*Operation, error) {
+	r := &record{Operation: Operation{Person: person, ID: id}}
+	if err := j.change(ctx, r, f); err != nil {
+		return nil, err
+	}
+	return r.at(j.options.Now()), nil
+}

@@ -1,0 +1,197 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+// Action is what a person asked for.
+type Action string
+
+// What can be done with a token.
+const (
+	Create Action = "create"
+	Update Action = "update"
+	Revoke Action = "revoke"
+	Rotate Action = "rotate"
+)
+
+// State says how far an operation is, and never more than is known.
+type State string
+
+// From Sent an operation goes to one of the others; from Unknown, once it is seen what happened, to Succeeded or Failed.
+const (
+	Sent      State = "sent"      // recorded, and perhaps sent: in progress
+	Succeeded State = "succeeded" // done
+	Failed    State = "failed"    // definitely not done
+	Unknown   State = "unknown"   // may have been done
+)
+
+// SecretState says where a created secret is.
+type SecretState string
+
+// A secret is waiting or unkept first; SecretExpired is a matter of the clock and never stored.
+const (
+	SecretNone    SecretState = ""
+	SecretWaiting SecretState = "waiting" // kept, to be shown until SecretUntil
+	SecretSaved   SecretState = "saved"   // "I have saved it"
+	SecretExpired SecretState = "expired" // display time over without acknowledgement
+	SecretUnkept  SecretState = "unkept"  // could not be kept: shown in one answer only, or the token was revoked
+)
+
+// OldState says how far a rotation is with the old token.
+type OldState string
+
+// A rotation's old token is alive from the success on, until it is revoked or the person decides to keep it.
+const (
+	OldNone    OldState = ""        // untouched: no rotation, or none that made a usable new token
+	OldAlive   OldState = "alive"   // still active; to be revoked when the new one is in place
+	OldFailed  OldState = "failed"  // revoking failed; still active as far as we know
+	OldRevoked OldState = "revoked" // revoked, or no longer active for another reason
+	OldKept    OldState = "kept"    // dismissed by the person: left alive on purpose
+)
+
+// Where a Failure comes from.
+const (
+	SourceAzureDevOps = "azuredevops" // Kind is an azuredevops.Kind
+	SourceEntra       = "entra"       // no access token could be had, nothing was sent; Kind is an entra.Kind
+	SourceOperation   = "operation"   // Kind is Interrupted
+)
+
+// Interrupted is the Kind of a failure that nobody reported: the worker stopped (crash, kill, end of a graceful stop)
+// before it knew the outcome.
+const Interrupted = "interrupted"
+
+// Failure is why an operation failed or is unknown, in a form that can be kept. It holds no secret and no body.
+type Failure struct {
+	Source     string
+	Kind       string
+	Status     int // HTTP status, 0 if no answer came
+	Code       string
+	ActivityID string
+	RetryAfter time.Duration
+	Claims     string
+}
+
+// Operation is one change that a person asked for.
+type Operation struct {
+	ID            string
+	Person        string
+	Action        Action
+	State         State
+	Organization  string
+	Want          azuredevops.Wanted
+	Before        *azuredevops.Token // update, revoke, rotate: the token as it was
+	Result        *azuredevops.Token // as the service returned it
+	Failure       *Failure           // of Failed and Unknown
+	Started       time.Time
+	Finished      time.Time
+	Secret        SecretState
+	SecretUntil   time.Time
+	RevokeAtOnce  bool // rotate
+	Old           OldState
+	OldFailure    *Failure
+	Candidates    []azuredevops.Token // tokens to be revoked by the person: those that an Unknown create may have made, or an orphan
+	Revoked       []azuredevops.Token // former Candidates that the person revoked
+	Reconciled    bool                // looked for, and the answer was complete
+	OrphanRevoked bool                // the secret couldn't be kept nor shown, so the new token was revoked
+	Dismissed     bool
+
+	Unkept string `json:"-"` // the secret, when it (or its record) could not be kept: show it now, in this answer
+}
+
+// Pending says if the operation still needs the person: it is in progress, its outcome is unknown, its secret was not
+// said to be saved, or a rotation's old token is still alive.
+func (o *Operation) Pending() bool {
+	switch o.State {
+	case Sent:
+		return true
+	case Unknown:
+		return !o.Dismissed && !o.cleared()
+	case Succeeded:
+		return o.secretOpen() && !o.Dismissed && !o.cleared() || o.Old == OldAlive || o.Old == OldFailed
+	}
+	return false
+}
+
+// secretOpen: nobody has said yet what became of the secret.
+func (o *Operation) secretOpen() bool {
+	return o.Secret == SecretWaiting || o.Secret == SecretExpired || o.Secret == SecretUnkept
+}
+
+// cleared: all tokens that the operation made, or may have made, without a secret in anybody's hands were revoked.
+func (o *Operation) cleared() bool { return len(o.Revoked) > 0 && len(o.Candidates) == 0 }
+
+// makes: a success makes a token and tells its secret.
+func (o *Operation) makes() bool { return o.Action == Create || o.Action == Rotate }
+
+// at is a copy of the operation as it stands at now: whether a secret's time is over is a matter of the clock alone.
+func (o *Operation) at(now time.Time) *Operation {
+	c := o.clone()
+	if c.Secret == SecretWaiting && !now.Before(c.SecretUntil) {
+		c.Secret = SecretExpired
+	}
+	return c
+}
+
+// clone is a copy that its reader may change.
+func (o *Operation) clone() *Operation {
+	c := *o
+	c.Candidates, c.Revoked = slices.Clone(o.Candidates), slices.Clone(o.Revoked)
+	return &c
+}
+
+// Service is what an operation needs of the API; *azuredevops.Caller satisfies it. An error that is no *azuredevops.Error
+// says that no access token could be had, so that nothing was sent.
+type Service interface {
+	List(ctx context.Context, organization string, s azuredevops.Status) ([]azuredevops.Token, error)
+	Get(ctx context.Context, organization, authorizationID string) (azuredevops.Token, error)
+	Create(ctx context.Context, organization string, w azuredevops.Wanted) (azuredevops.Token, string, error)
+	Update(ctx context.Context, organization, authorizationID string, w azuredevops.Wanted) (azuredevops.Token, error)
+	Revoke(ctx context.Context, organization, authorizationID string) error
+}
+
+// Errors of the Journal, with the HTTP status that fits each.
+var (
+	ErrForged   = errors.New("operation: the form is not this person's, or not for this action and target") // 403
+	ErrStale    = errors.New("operation: the form is too old")                                              // 410, with input kept in a fresh form
+	ErrChanged  = errors.New("operation: the form was sent before with other content")                      // 422
+	ErrNotKept  = errors.New("operation: the store could not record the intent; nothing was sent")          // 503
+	ErrNotFound = errors.New("operation: no such operation of this person")                                 // 404
+)
+
+// ErrStopping refuses new work during a graceful stop: nothing was sent. It is also an ErrNotKept (503).
+var ErrStopping error = stoppingError{}
+
+type stoppingError struct{}
+
+func (stoppingError) Error() string { return "operation: the program is stopping; nothing was sent" }
+
+// Is makes it an ErrNotKept too.
+func (stoppingError) Is(target error) bool { return target == ErrNotKept }
+
+// failureOf puts err in a form that can be kept, and says if the change was definitely not done. What is no
+// azuredevops.Error comes from getting an access token, before anything is sent (see Service); an ended context is taken
+// for unknown all the same.
+func (j *Journal) failureOf(err error) (failure *Failure, definite bool) {
+	var e *azuredevops.Error
+	if errors.As(err, &e) {
+		return serviceFailure(e), !e.Unknown
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return &Failure{Source: SourceAzureDevOps, Kind: string(azuredevops.KindTimeout)}, false
+	}
+	f := j.options.Describe(err)
+	return &f, true
+}
+
+func serviceFailure(e *azuredevops.Error) *Failure {
+	return &Failure{
+		Source: SourceAzureDevOps, Kind: string(e.Kind), Status: e.Status, Code: e.Code,
+		ActivityID: e.ActivityID, RetryAfter: e.RetryAfter, Claims: e.Claims,
+	}
+}

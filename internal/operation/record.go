@@ -1,0 +1,203 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+const (
+	// unfinishedLife is how long an operation is kept while it needs the person; finishedLife once it doesn't.
+	unfinishedLife = 90 * 24 * time.Hour
+	finishedLife   = 30 * 24 * time.Hour
+	// storeTimeout bounds one use of the store by a worker, which has no request whose end could bound it.
+	storeTimeout = 5 * time.Second
+)
+
+// Kinds of records.
+const (
+	kindOperation  = "operation"
+	kindSecret     = "secret"
+	kindUnfinished = "unfinished"
+)
+
+// record is an operation as it is kept.
+type record struct {
+	Operation
+	Fingerprint string
+	Called      bool     // the change was about to be sent: from here on it may have been done
+	Listed      bool     // Known is complete
+	Known       []string // authorizationIds of the tokens of the wanted name that were active before a creation
+	Named       string   // authorizationId of the token that was made, from an answer that lacked its secret
+}
+
+// marker points to an operation that needs the person, so that a page's banner costs one listing of few small records
+// however many finished operations there are. It is written before the operation and removed after its end.
+type marker struct{ ID string }
+
+func operationKey(person, id string) session.Key {
+	return session.Key{Kind: kindOperation, Group: person, ID: id}
+}
+
+func secretKey(person, id string) session.Key {
+	return session.Key{Kind: kindSecret, Group: person, ID: id}
+}
+
+func markerKey(person, id string) session.Key {
+	return session.Key{Kind: kindUnfinished, Group: person, ID: id}
+}
+
+func (r *record) key() session.Key { return operationKey(r.Person, r.ID) }
+
+// load reads a record as it stands; ErrNotFound.
+func (j *Journal) load(ctx context.Context, person, id string) (*record, error) {
+	var r record
+	if err := j.records.Get(ctx, operationKey(person, id), &r); err != nil {
+		return nil, notFound(err)
+	}
+	return &r, nil
+}
+
+// notFound gives the store's ErrNotFound our name.
+func notFound(err error) error {
+	if errors.Is(err, session.ErrNotFound) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// create writes a new record and, before it, its marker: a marker without an operation is harmless, an unfinished
+// operation without a marker would be out of sight. session.ErrExists if the form was claimed before. The caller holds
+// the operation's lock.
+func (j *Journal) create(ctx context.Context, r *record) error {
+	if err := j.mark(ctx, r.Person, r.ID); err != nil {
+		return err
+	}
+	err := j.records.Create(ctx, r.key(), r, j.options.Now().Add(unfinishedLife))
+	if err != nil {
+		j.dropStrayMarker(ctx, r.Person, r.ID)
+	}
+	return err
+}
+
+// errUnchanged, returned by an edit, leaves the record as it is.
+var errUnchanged = errors.New("operation: nothing to change")
+
+// change applies edit to the record as it stands in the store, compare-and-set, and keeps the marker in step. On success
+// r is the record as it stands now.
+func (j *Journal) change(ctx context.Context, r *record, edit func(*record) error) error {
+	var fresh record
+	reopened := false
+	err := j.records.Change(ctx, r.key(), &fresh, time.Time{}, func() error {
+		pending := fresh.Pending()
+		if err := edit(&fresh); err != nil {
+			return err
+		}
+		if reopened = !pending && fresh.Pending(); reopened {
+			return j.mark(ctx, r.Person, r.ID)
+		}
+		return nil
+	})
+	unchanged := errors.Is(err, errUnchanged)
+	if err != nil && !unchanged {
+		return notFound(err)
+	}
+	*r = fresh
+	switch {
+	case unchanged:
+	case reopened: // settle may have removed the marker between our marking and our writing
+		return j.mark(ctx, r.Person, r.ID)
+	case !r.Pending():
+		j.settle(ctx, r)
+	}
+	return nil
+}
+
+// settle removes the marker of an operation that no longer needs the person, and lets its record expire earlier. It looks
+// once more after removing, and puts the marker back if the operation was reopened meanwhile. Failing does no harm:
+// Pending settles again.
+func (j *Journal) settle(ctx context.Context, r *record) {
+	if err := j.records.Delete(ctx, markerKey(r.Person, r.ID)); err != nil {
+		return
+	}
+	var fresh record
+	err := j.records.Change(ctx, r.key(), &fresh, j.options.Now().Add(finishedLife), func() error {
+		if fresh.Pending() {
+			return errUnchanged
+		}
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		_ = j.mark(ctx, r.Person, r.ID)
+	}
+}
+
+// mark makes sure that the operation's marker exists.
+func (j *Journal) mark(ctx context.Context, person, id string) error {
+	err := j.records.Create(ctx, markerKey(person, id), marker{ID: id}, j.options.Now().Add(unfinishedLife))
+	if errors.Is(err, session.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// dropStrayMarker removes a marker whose operation was never written or is finished. The caller holds the operation's
+// lock, so none is being written now.
+func (j *Journal) dropStrayMarker(ctx context.Context, person, id string) {
+	r, err := j.load(ctx, person, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		_ = j.records.Delete(ctx, markerKey(person, id))
+	case err == nil && !r.Pending():
+		j.settle(ctx, r)
+	}
+}
+
+// insist tries a write five times in one and a half seconds: what it writes can't be had a second time.
+func (j *Journal) insist(ctx context.Context, write func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	err := write(ctx)
+	for wait := 100 * time.Millisecond; err != nil && wait < time.Second && ctx.Err() == nil; wait *= 2 {
+		j.pause(ctx, wait)
+		err = write(ctx)
+	}
+	return err
+}
+
+// report records what a worker found out, trying hard, and writes the record anew if the store has lost it. Should that
+// fail too, r still carries the truth for the answer.
+func (j *Journal) report(ctx context.Context, r *record, edit func(*record) error) error {
+	err := j.insist(ctx, func(ctx context.Context) error {
+		err := j.change(ctx, r, edit)
+		if errors.Is(err, ErrNotFound) {
+			lost := *r
+			if err := edit(&lost); err != nil && !errors.Is(err, errUnchanged) {
+				return err
+			}
+			if err = j.create(ctx, &lost); err == nil {
+				*r = lost
+			}
+		}
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	if edit(r) == nil {
+		j.options.Log.Error("the outcome of a change could not be recorded",
+			"operation", r.ID, "state", string(r.State), "authorizationId", r.resultID(), "error", err)
+	}
+	return fmt.Errorf("operation: recording the outcome: %w", err)
+}
+
+// resultID is the authorizationId of the token that was made, "" if none.
+func (r *record) resultID() string {
+	if r.Result == nil {
+		return ""
+	}
+	return r.Result.AuthorizationID
+}

@@ -1,0 +1,113 @@
+package operation
+
+import (
+	"context"
+	"slices"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+// RevokeOld finishes a rotation ("the new one is in place"), also after a failed revoke. It is safe to repeat. A failure of
+// the service is told by the operation (Old, OldFailure); the error is the store's. If ctx ends first, the work goes on.
+func (j *Journal) RevokeOld(ctx context.Context, s Service, person, id string) (*Operation, error) {
+	return j.continued(ctx, s, person, id, func(ctx context.Context, w *work) error {
+		switch w.record.Old {
+		case OldAlive, OldFailed, OldKept:
+			return w.retire(ctx)
+		}
+		return nil
+	})
+}
+
+// retire revokes the old token of a rotation and records how that went.
+func (w *work) retire(ctx context.Context) error {
+	err := w.revoke(ctx, w.record.Before.AuthorizationID)
+	if err != nil && w.gone(ctx, w.record.Before.AuthorizationID) {
+		err = nil
+	}
+	w.reach("retired")
+	return w.report(ctx, w.record, func(r *record) error {
+		if err == nil {
+			r.Old, r.OldFailure = OldRevoked, nil
+			return nil
+		}
+		r.Old = OldFailed
+		r.OldFailure, _ = w.failureOf(err)
+		return nil
+	})
+}
+
+// gone says that a token is certainly not active any more: a complete list of the active ones lacks it. So a token that
+// expired or was revoked elsewhere counts as revoked.
+func (w *work) gone(ctx context.Context, authorizationID string) bool {
+	active, err := w.listActive(ctx, lookTimeout)
+	return err == nil && !holds(active, authorizationID)
+}
+
+func holds(tokens []azuredevops.Token, authorizationID string) bool {
+	return slices.ContainsFunc(tokens, func(t azuredevops.Token) bool { return t.AuthorizationID == authorizationID })
+}
+
+// KeepOld dismisses a half-way rotation: the old token stays alive on purpose.
+func (j *Journal) KeepOld(ctx context.Context, person, id string) (*Operation, error) {
+	return j.edit(ctx, person, id, func(r *record) error {
+		if r.Old != OldAlive && r.Old != OldFailed {
+			return errUnchanged
+		}
+		r.Old = OldKept
+		return nil
+	})
+}
+
+// continued does further work on an operation under its lock, one at a time over all processes, apart from the request. It
+// returns the operation as it stands after that; if ctx ends first, as it stands in the store.
+func (j *Journal) continued(
+	ctx context.Context, s Service, person, id string, f func(ctx context.Context, w *work) error,
+) (*Operation, error) {
+	if _, err := j.load(ctx, person, id); err != nil {
+		return nil, err
+	}
+	if err := j.begin(); err != nil {
+		return nil, err
+	}
+	type answer struct {
+		op  *Operation
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer j.leave()
+		defer func() { j.guard(id, recover()) }()
+		defer close(answers)
+		op, err := j.underLock(ctx, s, person, id, f)
+		answers <- answer{op, err}
+	}()
+	select {
+	case a, ok := <-answers:
+		if ok && ctx.Err() == nil {
+			return a.op, a.err
+		}
+	case <-ctx.Done():
+	}
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	return j.Get(detached, person, id)
+}
+
+// underLock waits for the lock as long as ctx allows, and then works on, whatever becomes of ctx.
+func (j *Journal) underLock(
+	ctx context.Context, s Service, person, id string, f func(ctx context.Context, w *work) error,
+) (*Operation, error) {
+	release, err := j.records.Lock(ctx, operationKey(person, id))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	ctx = context.WithoutCancel(ctx)
+	r, err := j.loadLocked(ctx, person, id)
+	if err != nil {
+		return nil, err
+	}
+	err = f(ctx, &work{Journal: j, service: s, record: r})
+	return r.at(j.options.Now()), err
+}

@@ -1,0 +1,139 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// keptSecret is a created token's secret, in a record of its own that the store drops when the display time is over. It
+// carries the token too, so that the operation can be finished from it if its worker dies before recording the outcome.
+type keptSecret struct {
+	Secret string
+	Token  azuredevops.Token
+	Until  time.Time
+}
+
+// deliver keeps the secret of the token that was made, records the success and lands the flight. What can't be kept goes
+// into the answer; and if nobody is there to read that, the token is revoked.
+func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret string) {
+	until := w.options.Now().Add(w.options.DisplayTime)
+	kept := w.keep(ctx, keptSecret{Secret: secret, Token: token, Until: until}) == nil
+	w.reach("kept")
+	token = w.identify(ctx, token)
+	recorded := w.report(ctx, w.record, func(r *record) error {
+		if r.State == Succeeded { // another process has found the kept secret
+			return errUnchanged
+		}
+		r.succeed(w.options.Now(), token)
+		r.Secret, r.SecretUntil = SecretUnkept, time.Time{}
+		if kept {
+			r.Secret, r.SecretUntil = SecretWaiting, until
+		}
+		return nil
+	}) == nil
+	w.reach("recorded")
+	if kept && recorded {
+		w.finishRotation(ctx)
+		w.landed()
+		return
+	}
+	op := w.record.at(w.options.Now())
+	op.Unkept = secret
+	w.land(w.flight, op, nil)
+	if !kept && w.flight.unread() {
+		w.revokeOrphan(ctx)
+	}
+}
+
+// identify finds the record of the token that was made, if the answer held the secret but not the whole record: among the
+// active tokens one must fit. Otherwise the person sees what was asked for.
+func (w *work) identify(ctx context.Context, token azuredevops.Token) azuredevops.Token {
+	if token.AuthorizationID != "" {
+		return token
+	}
+	if fitting, err := w.look(ctx); err == nil && len(fitting) == 1 {
+		return fitting[0]
+	}
+	token.DisplayName, token.Scopes = w.record.Want.DisplayName, w.record.Want.Scopes
+	return token
+}
+
+// keep writes the secret, trying hard. Only this worker writes this record: if it exists, an earlier try has written it
+// although the store said otherwise.
+func (w *work) keep(ctx context.Context, k keptSecret) error {
+	return w.insist(ctx, func(ctx context.Context) error {
+		err := w.records.Create(ctx, secretKey(w.record.Person, w.record.ID), k, k.Until)
+		if errors.Is(err, session.ErrExists) {
+			return nil
+		}
+		return err
+	})
+}
+
+// finishRotation revokes the old token if that was asked for at once. The new secret is durable by now. Readers whose time
+// is up meanwhile already get the success.
+func (w *work) finishRotation(ctx context.Context) {
+	if w.record.Action != Rotate || !w.record.RevokeAtOnce {
+		return
+	}
+	w.flight.update(w.record.at(w.options.Now()))
+	_ = w.retire(ctx)
+}
+
+// revokeOrphan revokes a new token whose secret is lost: it could be neither kept nor shown. If that fails, or the token's
+// id isn't known, what may be the token becomes a candidate for the person to revoke. It is named in the log too, in case
+// the record can't be written. A rotation that came to this leaves the old token as it was.
+func (w *work) revokeOrphan(ctx context.Context) {
+	orphans := []azuredevops.Token{*w.record.Result}
+	err := errNoID
+	if w.record.resultID() == "" {
+		orphans, _ = w.look(ctx)
+	} else {
+		err = w.revoke(ctx, w.record.resultID())
+	}
+	w.options.Log.Error("a new token's secret could be neither kept nor shown, therefore the token was to be revoked",
+		"operation", w.record.ID, "authorizationId", w.record.resultID(), "revoked", err == nil, "error", err)
+	_ = w.report(ctx, w.record, func(r *record) error {
+		r.Old = OldNone
+		r.OrphanRevoked = err == nil
+		if err != nil {
+			r.Candidates = orphans
+		}
+		return nil
+	})
+}
+
+var errNoID = errors.New("the service did not tell its authorizationId")
+
+// RevealSecret returns the secret while it is waiting; "" otherwise. Reading it changes nothing: a page can be reloaded.
+func (j *Journal) RevealSecret(ctx context.Context, person, id string) (string, error) {
+	op, err := j.Get(ctx, person, id)
+	if err != nil || op.Secret != SecretWaiting {
+		return "", err
+	}
+	var k keptSecret
+	err = j.records.Get(ctx, secretKey(person, id), &k)
+	if errors.Is(err, session.ErrNotFound) {
+		return "", nil
+	}
+	return k.Secret, err
+}
+
+// Acknowledge records "I have saved it" and deletes the secret. Repeating it is fine.
+func (j *Journal) Acknowledge(ctx context.Context, person, id string) (*Operation, error) {
+	op, err := j.edit(ctx, person, id, func(r *record) error {
+		if !r.secretOpen() {
+			return errUnchanged
+		}
+		r.Secret = SecretSaved
+		return nil
+	})
+	if err != nil || op.Secret != SecretSaved {
+		return op, err
+	}
+	return op, j.records.Delete(ctx, secretKey(person, id))
+}

@@ -1,0 +1,226 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+// listTimeout bounds the listing before a creation, which delays the person; lookTimeout bounds looking for what an
+// unknown change has done.
+const (
+	listTimeout = 5 * time.Second
+	lookTimeout = 15 * time.Second
+)
+
+// work is the carrying out of one operation, under its lock.
+type work struct {
+	*Journal
+	service Service
+	flight  *flight // nil for work on an operation that was carried out before
+	record  *record
+}
+
+// perform carries out what was claimed, records the outcome and lands the flight.
+func (w *work) perform(ctx context.Context) {
+	w.reach("claimed")
+	switch w.record.Action {
+	case Create, Rotate:
+		w.make(ctx)
+	case Update:
+		w.update(ctx)
+	case Revoke:
+		w.revokeOne(ctx)
+	}
+}
+
+// landed lands the flight with the operation as it stands.
+func (w *work) landed() { w.land(w.flight, w.record.at(w.options.Now()), nil) }
+
+// make creates a token: first the intent, with the tokens that were there before; then the one call; then the secret;
+// then the outcome.
+func (w *work) make(ctx context.Context) {
+	known, listed := w.knownTokens(ctx)
+	w.reach("listed")
+	if err := w.intend(ctx, known, listed); err != nil {
+		w.withdraw(ctx)
+		w.land(w.flight, nil, notKept(err))
+		return
+	}
+	if !w.record.Called { // the intent was refused: a graceful stop has given the operation up
+		w.landed()
+		return
+	}
+	w.reach("intended")
+	token, secret, err := w.callCreate(ctx)
+	w.reach("answered")
+	if err != nil {
+		w.refuse(ctx, err)
+		w.landed()
+		return
+	}
+	w.deliver(ctx, token, secret)
+}
+
+// knownTokens lists the active tokens of the wanted name, so that a token that is made can be told from those that were
+// there. It is best effort: without it, reconciliation goes by validFrom.
+func (w *work) knownTokens(ctx context.Context) (ids []string, listed bool) {
+	tokens, err := w.listActive(ctx, listTimeout)
+	for _, t := range tokens {
+		if sameName(t.DisplayName, w.record.Want.DisplayName) {
+			ids = append(ids, t.AuthorizationID)
+		}
+	}
+	return ids, err == nil
+}
+
+// listActive lists the organization's active tokens. With an error it may return some of them.
+func (w *work) listActive(ctx context.Context, limit time.Duration) ([]azuredevops.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return w.service.List(ctx, w.record.Organization, azuredevops.Active)
+}
+
+// intend records that the call comes next. After it, a dead worker means "unknown"; before it, "not done".
+func (w *work) intend(ctx context.Context, known []string, listed bool) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return w.change(ctx, w.record, func(r *record) error {
+		if r.State != Sent {
+			return errUnchanged
+		}
+		r.Called, r.Known, r.Listed = true, known, listed
+		return nil
+	})
+}
+
+// withdraw takes back a claim of which nothing was sent, so that the same form can be sent again. If that fails too, the
+// record is found dead, and tells that nothing was sent.
+func (w *work) withdraw(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := w.records.Delete(ctx, w.record.key()); err == nil {
+		w.dropStrayMarker(ctx, w.record.Person, w.record.ID)
+	}
+}
+
+// callCreate sends the one create that a form may cause.
+func (w *work) callCreate(ctx context.Context) (azuredevops.Token, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.options.CallTimeout)
+	defer cancel()
+	token, secret, err := w.service.Create(ctx, w.record.Organization, w.record.Want)
+	if err == nil && secret == "" { // made, but its secret is lost: as if no answer had come
+		err = &azuredevops.Error{
+			Call: "create", Organization: w.record.Organization, Kind: azuredevops.KindNotUnderstood, Unknown: true, Token: &token,
+		}
+	}
+	return token, secret, err
+}
+
+// update sends an update, once.
+func (w *work) update(ctx context.Context) {
+	defer w.landed()
+	callCtx, cancel := context.WithTimeout(ctx, w.options.CallTimeout)
+	defer cancel()
+	token, err := w.service.Update(callCtx, w.record.Organization, w.record.Before.AuthorizationID, w.record.Want)
+	w.reach("answered")
+	if err != nil {
+		w.refuse(ctx, err)
+		return
+	}
+	_ = w.report(ctx, w.record, func(r *record) error {
+		r.succeed(w.options.Now(), token)
+		return nil
+	})
+}
+
+// revokeOne revokes the operation's token.
+func (w *work) revokeOne(ctx context.Context) {
+	defer w.landed()
+	err := w.revoke(ctx, w.record.Before.AuthorizationID)
+	w.reach("answered")
+	if err != nil {
+		w.refuse(ctx, err)
+		return
+	}
+	_ = w.report(ctx, w.record, func(r *record) error {
+		r.succeed(w.options.Now(), *r.Before)
+		return nil
+	})
+}
+
+// refuse records that the change was not done, or that this can't be known; then it looks at once.
+func (w *work) refuse(ctx context.Context, err error) {
+	failure, definite := w.failureOf(err)
+	reportErr := w.report(ctx, w.record, func(r *record) error {
+		if r.State == Succeeded { // another process has found the kept secret
+			return errUnchanged
+		}
+		r.State, r.Failure, r.Finished = Unknown, failure, w.options.Now()
+		if definite {
+			r.State, r.Known = Failed, nil
+		}
+		var e *azuredevops.Error
+		if errors.As(err, &e) && e.Token != nil {
+			r.Named, r.Candidates = e.Token.AuthorizationID, []azuredevops.Token{*e.Token}
+		}
+		return nil
+	})
+	w.reach("refused")
+	if definite || reportErr != nil {
+		return
+	}
+	w.flight.update(w.record.at(w.options.Now()))
+	_ = w.reconcile(ctx)
+}
+
+// revokeTries: revoking is the one change that may be sent again, for it has the same effect however often it is done.
+const revokeTries = 3
+
+// revoke revokes a token of the operation's organization. Its error says Unknown if any try may have done it.
+func (w *work) revoke(ctx context.Context, authorizationID string) error {
+	ctx, cancel := context.WithTimeout(ctx, w.options.CallTimeout)
+	defer cancel()
+	maybe := false
+	for try := 1; ; try++ {
+		err := w.service.Revoke(ctx, w.record.Organization, authorizationID)
+		if err == nil {
+			return nil
+		}
+		_, definite := w.failureOf(err)
+		maybe = maybe || !definite
+		wait, again := retryAfter(err, try)
+		if !again || try == revokeTries || ctx.Err() != nil {
+			return asUnknown(err, maybe)
+		}
+		w.pause(ctx, wait)
+	}
+}
+
+// retryAfter says if a failed revoke is worth another try, and when: as the service asks, if that is soon.
+func retryAfter(err error, try int) (wait time.Duration, again bool) {
+	const patience = 5 * time.Second
+	var e *azuredevops.Error
+	if !errors.As(err, &e) || e.RetryAfter > patience {
+		return 0, false
+	}
+	switch e.Kind {
+	case azuredevops.KindThrottled, azuredevops.KindServer, azuredevops.KindUnavailable, azuredevops.KindTimeout,
+		azuredevops.KindConnection, azuredevops.KindNotUnderstood, azuredevops.KindTooLarge:
+		return max(e.RetryAfter, time.Duration(try)*250*time.Millisecond), true
+	}
+	return 0, e.Unknown
+}
+
+// asUnknown marks the last of several errors as unknown if an earlier try may have done the change.
+func asUnknown(err error, maybe bool) error {
+	var e *azuredevops.Error
+	if !maybe || !errors.As(err, &e) || e.Unknown {
+		return err
+	}
+	c := *e
+	c.Unknown = true
+	return &c
+}

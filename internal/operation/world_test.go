@@ -1,0 +1,329 @@
+package operation_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+const (
+	mona  = "11111111-1111-1111-1111-111111111111.aaaaaaaa"
+	omar  = "11111111-1111-1111-1111-111111111111.bbbbbbbb"
+	shown = 10 * time.Minute // display time
+)
+
+var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// clock is set by the test.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// logged is a log that the test can read.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// world is one store on disk, one service and a clock. At the end of the test it looks for secrets in the log and in the
+// stored bytes.
+type world struct {
+	t      testing.TB
+	dir    string
+	keys   [][]byte
+	clock  *clock
+	azure  *azure
+	log    *logged
+	before string // authorizationId of the token that change requests are about
+}
+
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	c := &clock{now: start}
+	w := &world{t: tb, dir: tb.TempDir(), keys: [][]byte{key('a')}, clock: c, azure: newAzure(c.Now), log: &logged{}}
+	tb.Cleanup(w.checkSecrets)
+	return w
+}
+
+func key(c byte) []byte { return bytes.Repeat([]byte{c}, session.KeySize) }
+
+func (w *world) checkSecrets() {
+	if strings.Contains(w.log.String(), canary) {
+		w.t.Errorf("a secret was logged:\n%s", w.log)
+	}
+	err := filepath.WalkDir(w.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if bytes.Contains(content, []byte(canary)) {
+			w.t.Errorf("%s holds a readable secret", path)
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+// replica is one process: a journal with a store connection of its own that can be made to fail.
+type replica struct {
+	*operation.Journal
+	store *store
+}
+
+func (w *world) replica() *replica { return w.replicaAt(w.clock.Now) }
+
+// replicaAt is a replica with a clock of its own.
+func (w *world) replicaAt(now func() time.Time) *replica {
+	w.t.Helper()
+	dir, err := session.OpenDir(w.dir, now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s := &store{Backend: dir}
+	log := slog.New(slog.NewTextHandler(w.log, nil))
+	m, err := session.New(s, session.Options{Keys: w.keys, IdleTimeout: time.Hour, Lifetime: time.Hour, Now: now, Log: log})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, CallTimeout: time.Minute, Now: now, Log: log})
+	operation.OnPause(j, func(time.Duration) {})
+	return &replica{j, s}
+}
+
+// create is a request for a new token, with a form drawn at r.
+func (w *world) create(r *replica) operation.Request {
+	return operation.Request{
+		Form: r.Form(mona, operation.Create, ""), Person: mona, Action: operation.Create, Organization: "contoso",
+		Want: azuredevops.Wanted{DisplayName: "build agent", Scopes: []string{"vso.code", "vso.build"}, ValidTo: start.AddDate(0, 0, 90)},
+	}
+}
+
+// request is a request of any action; all but create are about a token that is made for it.
+func (w *world) request(r *replica, a operation.Action) operation.Request {
+	if a == operation.Create {
+		return w.create(r)
+	}
+	old := w.azure.make("deploy", []string{"vso.release"}, start.AddDate(0, 0, 30))
+	w.before = old.AuthorizationID
+	target := "contoso/" + old.AuthorizationID
+	q := operation.Request{
+		Form: r.Form(mona, a, target), Person: mona, Action: a, Target: target, Organization: "contoso", Before: &old,
+	}
+	switch a {
+	case operation.Update:
+		q.Want.DisplayName = "deploy to production"
+	case operation.Rotate:
+		q.Want.ValidTo = start.AddDate(0, 0, 60)
+	}
+	return q
+}
+
+// do carries out q at r and fails the test on an error.
+func (w *world) do(r *replica, q operation.Request) *operation.Operation {
+	w.t.Helper()
+	op, err := r.Do(context.Background(), w.azure, q)
+	if err != nil {
+		w.t.Fatalf("Do: %v", err)
+	}
+	return op
+}
+
+func (w *world) get(r *replica, id string) *operation.Operation {
+	w.t.Helper()
+	op, err := r.Get(context.Background(), mona, id)
+	if err != nil {
+		w.t.Fatalf("Get: %v", err)
+	}
+	return op
+}
+
+func (w *world) reveal(r *replica, id string) string {
+	w.t.Helper()
+	secret, err := r.RevealSecret(context.Background(), mona, id)
+	if err != nil {
+		w.t.Fatalf("RevealSecret: %v", err)
+	}
+	return secret
+}
+
+// pending are the ids of what is pending.
+func (w *world) pending(r *replica) (ids []string) {
+	w.t.Helper()
+	ops, err := r.Pending(context.Background(), mona)
+	if err != nil {
+		w.t.Fatalf("Pending: %v", err)
+	}
+	for _, op := range ops {
+		ids = append(ids, op.ID)
+	}
+	return ids
+}
+
+func (w *world) wantPending(r *replica, ids ...string) {
+	w.t.Helper()
+	if got := w.pending(r); !slices.Equal(got, ids) {
+		w.t.Errorf("pending = %q, want %q", got, ids)
+	}
+}
+
+func (w *world) wantState(op *operation.Operation, want operation.State) {
+	w.t.Helper()
+	if op.State != want {
+		w.t.Fatalf("state = %q (failure %+v), want %q", op.State, op.Failure, want)
+	}
+}
+
+func (w *world) wantCalls(call string, want int) {
+	w.t.Helper()
+	if got := w.azure.count(call); got != want {
+		w.t.Errorf("%s was called %d times, want %d", call, got, want)
+	}
+}
+
+// store fails on demand. fail is asked for each call with its kind of record.
+type store struct {
+	session.Backend
+	mu    sync.Mutex
+	fail  func(call, kind string) fault
+	calls []string
+}
+
+type fault int
+
+const (
+	none   fault = iota
+	before       // fails, and nothing was done
+	after        // was done, and says that it failed
+)
+
+var errDisk = errors.New("no space left on device")
+
+func (s *store) failing(f func(call, kind string) fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = f
+}
+
+// refuse makes one kind of call on one kind of record fail.
+func refuse(call, kind string, how fault) func(string, string) fault {
+	return func(c, k string) fault {
+		if c == call && k == kind {
+			return how
+		}
+		return none
+	}
+}
+
+func (s *store) call(call, kind string, do func() error) error {
+	s.mu.Lock()
+	s.calls = append(s.calls, call+" "+kind)
+	how := none
+	if s.fail != nil {
+		how = s.fail(call, kind)
+	}
+	s.mu.Unlock()
+	if how == before {
+		return fmt.Errorf("%w: %w", session.ErrUnavailable, errDisk)
+	}
+	err := do()
+	if err == nil && how == after {
+		return fmt.Errorf("%w: %w", session.ErrUnavailable, errDisk)
+	}
+	return err
+}
+
+func (s *store) Create(ctx context.Context, n session.Name, v []byte, e time.Time) error {
+	return s.call("create", n.Kind, func() error { return s.Backend.Create(ctx, n, v, e) })
+}
+
+func (s *store) Read(ctx context.Context, n session.Name) (v []byte, version string, err error) {
+	err = s.call("read", n.Kind, func() error { v, version, err = s.Backend.Read(ctx, n); return err })
+	return v, version, err
+}
+
+func (s *store) Update(ctx context.Context, n session.Name, version string, v []byte, e time.Time) error {
+	return s.call("update", n.Kind, func() error { return s.Backend.Update(ctx, n, version, v, e) })
+}
+
+func (s *store) Delete(ctx context.Context, n session.Name) error {
+	return s.call("delete", n.Kind, func() error { return s.Backend.Delete(ctx, n) })
+}
+
+func (s *store) List(ctx context.Context, kind, group string) (names []session.Name, err error) {
+	err = s.call("list", kind, func() error { names, err = s.Backend.List(ctx, kind, group); return err })
+	return names, err
+}
+
+func (s *store) TryLock(ctx context.Context, n session.Name) (release func(), ok bool, err error) {
+	err = s.call("lock", n.Kind, func() error { release, ok, err = s.Backend.TryLock(ctx, n); return err })
+	if err != nil && release != nil {
+		release()
+	}
+	return release, ok, err
+}
+
+func (s *store) Lock(ctx context.Context, n session.Name) (release func(), err error) {
+	err = s.call("lock", n.Kind, func() error { release, err = s.Backend.Lock(ctx, n); return err })
+	if err != nil && release != nil {
+		release()
+	}
+	return release, err
+}
+
+// empty removes all records.
+func (w *world) empty() {
+	for _, kind := range []string{"operation", "unfinished", "secret"} {
+		if err := os.RemoveAll(filepath.Join(w.dir, kind)); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// awaitReaders returns when n requests wait for the outcome of work at r.
+func awaitReaders(r *replica, n int) {
+	for operation.Readers(r.Journal) < n {
+		runtime.Gosched()
+	}
+}

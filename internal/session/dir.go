@@ -1,0 +1,448 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+)
+
+// Dir is the Backend that keeps one file per record in a folder:
+//
+//	<kind>/<first two digits of the ID>/<ID>   a record without a group
+//	<kind>/<group>/<ID>                        a record of a group
+//	.locks/, .tmp/                             for itself
+//
+// A record is replaced by writing a temporary file, syncing it and renaming it, so a reader sees
+// either the old or the new one, also after a crash, and needs no lock. Whoever writes or deletes
+// holds the lock of the record's stripe, so that an update can't bring back what was deleted.
+//
+// The folder is opened anew by each call: when it vanishes (a volume that isn't mounted) calls
+// fail, and when it is back they work again.
+type Dir struct {
+	path string
+	now  func() time.Time
+	sync bool // false only in tests that make very many records
+
+	queue queue
+}
+
+// OpenDir returns the Backend in the folder path, which is made if need be. It must belong to the
+// user that runs the program and be no link. If others can read it, that is taken from them; if
+// others can write it, it is refused, because they may have put something there.
+// now is the clock by which records expire.
+func OpenDir(path string, now func() time.Time) (*Dir, error) {
+	clean, err := prepareFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{path: clean, now: now, sync: true}, nil
+}
+
+// Close does nothing: no file is kept open between calls.
+func (d *Dir) Close() error { return nil }
+
+// file returns where the record called n is, relative to the folder.
+func (n Name) file() string { return path.Join(n.folder(), n.ID) }
+
+func (n Name) folder() string {
+	if n.Group != "" {
+		return path.Join(n.Kind, n.Group)
+	}
+	return path.Join(n.Kind, n.stripe())
+}
+
+// stripe is one of 256 parts into which records are divided for locking.
+func (n Name) stripe() string { return n.ID[:2] }
+
+// temp is where a record is written before it gets into its place. Each stripe has one such file,
+// used only under the stripe's lock: what is found there by the next holder was left by a crash.
+func (n Name) temp() string { return path.Join(tempFolder, n.stripe()) }
+
+const tempFolder = ".tmp"
+
+// Create implements Backend.
+func (d *Dir) Create(ctx context.Context, name Name, value []byte, expires time.Time) error {
+	return d.alone(ctx, name, func(root *os.Root) error {
+		switch _, err := d.read(root, name); {
+		case err == nil, errors.Is(err, errDamaged):
+			return ErrExists
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+		return d.write(root, name, value, expires)
+	})
+}
+
+// Read implements Backend.
+func (d *Dir) Read(_ context.Context, name Name) (value []byte, version string, err error) {
+	if err := name.valid(); err != nil {
+		return nil, "", err
+	}
+	var rec fileRecord
+	err = d.inside(func(root *os.Root) (err error) {
+		rec, err = d.read(root, name)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return rec.value, string(rec.Version[:]), nil
+}
+
+// Update implements Backend.
+func (d *Dir) Update(ctx context.Context, name Name, version string, value []byte, expires time.Time) error {
+	return d.alone(ctx, name, func(root *os.Root) error {
+		rec, err := d.read(root, name)
+		if err != nil {
+			return err
+		}
+		if string(rec.Version[:]) != version {
+			return ErrConflict
+		}
+		return d.write(root, name, value, expires)
+	})
+}
+
+// Delete implements Backend.
+func (d *Dir) Delete(ctx context.Context, name Name) error {
+	return d.alone(ctx, name, func(root *os.Root) error { return d.remove(root, name) })
+}
+
+// Take implements Backend.
+func (d *Dir) Take(ctx context.Context, name Name) ([]byte, error) {
+	var value []byte
+	err := d.alone(ctx, name, func(root *os.Root) error {
+		rec, err := d.read(root, name)
+		if err != nil {
+			return err
+		}
+		value = rec.value
+		return d.remove(root, name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return value, nil
+}
+
+// List implements Backend.
+func (d *Dir) List(_ context.Context, kind, group string) ([]Name, error) {
+	if !validKind(kind) || group != "" && !validHash(group) {
+		return nil, errors.New("session: not a kind and group of records")
+	}
+	var names []Name
+	err := d.inside(func(root *os.Root) (err error) {
+		folders := []string{group}
+		if group == "" {
+			folders, err = shards(root, kind)
+		}
+		for _, folder := range folders {
+			err = errors.Join(err, eachEntry(root, path.Join(kind, folder), func(e fs.DirEntry) error {
+				if e.Type().IsRegular() && validHash(e.Name()) {
+					names = append(names, Name{Kind: kind, Group: group, ID: e.Name()})
+				}
+				return nil
+			}))
+		}
+		return err
+	})
+	return names, err
+}
+
+// shards lists the folders of kind that hold records without a group.
+func shards(root *os.Root, kind string) ([]string, error) {
+	var list []string
+	err := eachEntry(root, kind, func(e fs.DirEntry) error {
+		if e.IsDir() && len(e.Name()) == 2 {
+			list = append(list, e.Name())
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Ping implements Backend: the folder is as safe as OpenDir wants it, and a block can be written.
+func (d *Dir) Ping(ctx context.Context) error {
+	if _, err := checkFolder(d.path); err != nil {
+		return unavailable(err)
+	}
+	name := Key{Kind: "ping"}.Name()
+	return d.alone(ctx, name, func(root *os.Root) error {
+		if err := d.writeTemp(root, name.temp(), make([]byte, 4096)); err != nil {
+			return err
+		}
+		return removeFile(root, name.temp())
+	})
+}
+
+// inside calls f with the folder opened.
+func (d *Dir) inside(f func(*os.Root) error) error {
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer func() { _ = root.Close() }() // nothing is written to the folder itself
+	return f(root)
+}
+
+// ---- files ---------------------------------------------------------------------
+
+// A record's file is a head and the value. The expiry stands in it for the sweep and for early
+// answers only: the one that counts is inside the value, where it can't be altered unnoticed.
+type fileHead struct {
+	Format  [4]byte
+	Expires int64 // milliseconds since 1970
+	Version [16]byte
+}
+
+var (
+	fileFormat = [4]byte{'P', 'D', 'R', '1'}
+	headSize   = binary.Size(fileHead{})
+)
+
+type fileRecord struct {
+	fileHead
+	value []byte
+}
+
+// newFile returns the content of a record's file. Each is of a new random version.
+func newFile(value []byte, expires time.Time) ([]byte, error) {
+	head := fileHead{Format: fileFormat, Expires: expires.UnixMilli()}
+	rand.Read(head.Version[:])
+	b, err := binary.Append(make([]byte, 0, headSize+len(value)), binary.BigEndian, head)
+	return append(b, value...), err
+}
+
+// parseFile is the inverse of newFile; errDamaged.
+func parseFile(b []byte) (fileRecord, error) {
+	var head fileHead
+	n, err := binary.Decode(b, binary.BigEndian, &head)
+	if err != nil || head.Format != fileFormat {
+		return fileRecord{}, errDamaged
+	}
+	return fileRecord{head, b[n:]}, nil
+}
+
+// over says if the record has expired by now.
+func (h fileHead) over(now time.Time) bool { return !now.Before(time.UnixMilli(h.Expires)) }
+
+// read returns the record that is there now: ErrNotFound if it expired, errDamaged for what isn't
+// a record.
+func (d *Dir) read(root *os.Root, name Name) (fileRecord, error) {
+	b, err := readRegular(root, name.file(), headSize+MaxValue)
+	if err != nil {
+		return fileRecord{}, err
+	}
+	rec, err := parseFile(b)
+	if err != nil {
+		return fileRecord{}, err
+	}
+	if rec.over(d.now()) {
+		return fileRecord{}, ErrNotFound
+	}
+	return rec, nil
+}
+
+// readRegular reads at most limit bytes of a plain file. A link, a device or a pipe isn't opened,
+// and is errDamaged like a file that is too long.
+func readRegular(root *os.Root, file string, limit int) ([]byte, error) {
+	f, err := openRegular(root, file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if len(b) > limit {
+		return nil, errDamaged
+	}
+	return b, nil
+}
+
+// openRegular opens file for reading if it is a plain file. os.Root follows links that stay
+// inside the folder, therefore what was opened must be what Lstat saw.
+// A file that is replaced between the two looks is looked at again.
+func openRegular(root *os.Root, file string) (*os.File, error) {
+	for range 100 {
+		seen, err := root.Lstat(file)
+		if err != nil {
+			return nil, readError(err)
+		}
+		if !seen.Mode().IsRegular() {
+			return nil, errDamaged
+		}
+		f, err := root.Open(file)
+		if err != nil {
+			return nil, readError(err)
+		}
+		opened, err := f.Stat()
+		if err == nil && os.SameFile(seen, opened) {
+			return f, nil
+		}
+		f.Close()
+		if err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	return nil, unavailable(errors.New("the file keeps changing"))
+}
+
+func readError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotFound
+	}
+	return unavailable(err)
+}
+
+// write puts a record in its place. The caller holds the stripe's lock.
+func (d *Dir) write(root *os.Root, name Name, value []byte, expires time.Time) error {
+	if len(value) > MaxValue {
+		return ErrTooLarge
+	}
+	content, err := newFile(value, expires)
+	if err != nil {
+		return err
+	}
+	if err := d.writeTemp(root, name.temp(), content); err != nil {
+		return err
+	}
+	err = d.inFolder(root, name.folder(), func() error { return root.Rename(name.temp(), name.file()) })
+	if err != nil {
+		_ = root.Remove(name.temp())
+		return err
+	}
+	return d.syncFolder(root, name.folder())
+}
+
+// writeTemp writes a temporary file in place of one that a crash left, and sees that it is on
+// the disk. After a failure (a full disk, say) none is left.
+func (d *Dir) writeTemp(root *os.Root, temp string, content []byte) error {
+	if err := removeFile(root, temp); err != nil {
+		return err
+	}
+	var f *os.File
+	err := d.inFolder(root, tempFolder, func() (err error) {
+		f, err = root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, bytes.NewReader(content))
+	if err == nil && d.sync {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = root.Remove(temp)
+		return unavailable(err)
+	}
+	return nil
+}
+
+// inFolder calls f, and if folder doesn't exist makes it and calls f again. The sweep may take an
+// empty folder away in between, therefore it tries more than once.
+func (d *Dir) inFolder(root *os.Root, folder string, f func() error) error {
+	var err error
+	for range 5 {
+		if err = f(); err == nil {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return unavailable(err)
+		}
+		if err := d.makeFolder(root, folder); err != nil {
+			return err
+		}
+	}
+	return unavailable(err)
+}
+
+// makeFolder makes folder and sees that it is there after a power cut.
+func (d *Dir) makeFolder(root *os.Root, folder string) error {
+	if err := root.MkdirAll(folder, 0o700); err != nil {
+		return unavailable(err)
+	}
+	for above := path.Dir(folder); ; above = path.Dir(above) {
+		if err := d.syncFolder(root, above); err != nil {
+			return err
+		}
+		if above == "." {
+			return nil
+		}
+	}
+}
+
+// remove deletes the record's file, if there is one, for good. The caller holds the stripe's lock.
+func (d *Dir) remove(root *os.Root, name Name) error {
+	if _, err := root.Lstat(name.file()); errors.Is(err, fs.ErrNotExist) {
+		return nil // nor is there anything to sync
+	}
+	if err := removeFile(root, name.file()); err != nil {
+		return err
+	}
+	return d.syncFolder(root, name.folder())
+}
+
+// removeFile removes a file or a link, if it is there.
+func removeFile(root *os.Root, file string) error {
+	if err := root.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// syncFolder sees that folder's entries, as they are now, survive a power cut. A folder that is
+// gone again has nothing to keep.
+func (d *Dir) syncFolder(root *os.Root, folder string) error {
+	if !d.sync || !foldersSync {
+		return nil
+	}
+	f, err := root.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// eachEntry calls f for what is in folder, a few hundred entries at a time. A folder that isn't
+// there is empty.
+func eachEntry(root *os.Root, folder string, f func(fs.DirEntry) error) error {
+	dir, err := root.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	defer dir.Close()
+	for {
+		entries, err := dir.ReadDir(256)
+		for _, e := range entries {
+			if err := f(e); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return unavailable(fmt.Errorf("reading a folder: %w", err))
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+)
+
+// Sweep implements Backend. It holds no lock but, for the moment of a removal, the one of that
+// record's stripe; so it delays nobody, however many records there are.
+func (d *Dir) Sweep(ctx context.Context, now time.Time) (removed int, err error) {
+	err = d.inside(func(root *os.Root) error {
+		err := eachEntry(root, ".", func(kind fs.DirEntry) error {
+			if !kind.IsDir() || !validKind(kind.Name()) {
+				return nil
+			}
+			return eachEntry(root, kind.Name(), func(folder fs.DirEntry) error {
+				if !folder.IsDir() {
+					return nil
+				}
+				n, err := d.sweepFolder(ctx, root, kind.Name(), folder.Name(), now)
+				removed += n
+				return err
+			})
+		})
+		return errors.Join(err, d.sweepTemps(ctx, root), d.sweepLocks(ctx, root))
+	})
+	return removed, err
+}
+
+// sweepFolder removes the expired records of one folder, and the folder if none is left.
+func (d *Dir) sweepFolder(ctx context.Context, root *os.Root, kind, folder string, now time.Time) (removed int, err error) {
+	where := path.Join(kind, folder)
+	err = eachEntry(root, where, func(e fs.DirEntry) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !e.Type().IsRegular() || !validHash(e.Name()) {
+			return nil
+		}
+		name := Name{Kind: kind, ID: e.Name()}
+		if len(folder) > 2 {
+			name.Group = folder
+		}
+		if name.folder() != where || !expired(root, name, now) {
+			return nil
+		}
+		gone, err := d.removeExpired(ctx, name, now)
+		if gone {
+			removed++
+		}
+		return err
+	})
+	_ = root.Remove(where) // refused unless it is empty
+	return removed, err
+}
+
+// expired reads no more of the record than its head. What can't be read is left where it is, for
+// somebody to look at.
+func expired(root *os.Root, name Name, now time.Time) bool {
+	f, err := openRegular(root, name.file())
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, headSize)
+	if _, err := io.ReadFull(f, head); err != nil {
+		return false
+	}
+	rec, err := parseFile(head)
+	return err == nil && rec.over(now)
+}
+
+// removeExpired looks again before it removes, because the record may have been renewed. That
+// the removal outlasts a power cut doesn't matter: the record would be just as expired.
+func (d *Dir) removeExpired(ctx context.Context, name Name, now time.Time) (gone bool, err error) {
+	err = d.alone(ctx, name, func(root *os.Root) error {
+		if !expired(root, name, now) {
+			return nil
+		}
+		gone = true
+		return removeFile(root, name.file())
+	})
+	return gone, err
+}
+
+// sweepTemps removes temporary files that a crash left behind: a file that is there while nobody
+// else holds its stripe's lock.
+func (d *Dir) sweepTemps(ctx context.Context, root *os.Root) error {
+	return eachEntry(root, tempFolder, func(e fs.DirEntry) error {
+		l, err := d.acquire(ctx, root, e.Name(), stripeRetry)
+		if err != nil {
+			return err
+		}
+		defer l.release()
+		return removeFile(root, path.Join(tempFolder, e.Name()))
+	})
+}

@@ -1,0 +1,146 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Summary describes one of a person's sessions.
+type Summary struct {
+	Hash              string    // as Session.Hash
+	Started, LastSeen time.Time // LastSeen is exact to a minute
+	Address, Browser  string    // client address and User-Agent at sign-in
+	Current           bool      // it is the one that asks
+}
+
+// presence describes a session to the person's other ones. They know its hash, not its id: enough
+// to end it, not to use it.
+type presence struct {
+	Started, LastSeen time.Time
+	Address, Browser  string
+}
+
+func presenceKey(p Person, session string) Key {
+	return Key{Kind: "presence", Group: p.Key(), ID: session}
+}
+
+// createPresence describes the new session s. It is kept as long as the session can live.
+func (m *Manager) createPresence(ctx context.Context, r *http.Request, s *Session) error {
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		address = r.RemoteAddr
+	}
+	p := presence{
+		Started:  s.record.Started,
+		LastSeen: s.record.LastSeen,
+		Address:  address,
+		Browser:  printable(r.UserAgent(), 256),
+	}
+	return m.records.Create(ctx, presenceKey(s.record.Person, hash(s.id)), p, s.Expires())
+}
+
+// printable is at most n bytes of s, without what isn't UTF-8 or is a control character.
+func printable(s string, n int) string {
+	s = strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return -1
+		}
+		return c
+	}, s)
+	return strings.ToValidUTF8(s[:min(n, len(s))], "")
+}
+
+// presenceSeen notes the last use of the session with the given id.
+func (m *Manager) presenceSeen(ctx context.Context, id string, rec *record) error {
+	if rec.Person == (Person{}) {
+		return nil
+	}
+	var p presence
+	err := m.records.Change(ctx, presenceKey(rec.Person, hash(id)), &p, time.Time{}, func() error {
+		p.LastSeen = rec.LastSeen
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Sessions lists the sessions of s's person: the current one first, then by last use.
+// ErrNotFound if nobody is signed in.
+func (m *Manager) Sessions(ctx context.Context, s *Session) ([]Summary, error) {
+	var list []Summary
+	err := m.eachSession(ctx, s, func(session string, p presence) error {
+		current := session == hash(s.id)
+		if current {
+			p.LastSeen = m.now()
+		}
+		list = append(list, Summary{
+			Hash:     session[:len(s.Hash())],
+			Started:  p.Started,
+			LastSeen: p.LastSeen,
+			Address:  p.Address,
+			Browser:  p.Browser,
+			Current:  current,
+		})
+		return nil
+	})
+	slices.SortFunc(list, func(a, b Summary) int {
+		if a.Current != b.Current {
+			return cmp.Compare(b.rank(), a.rank())
+		}
+		return b.LastSeen.Compare(a.LastSeen)
+	})
+	return list, err
+}
+
+func (s Summary) rank() int {
+	if s.Current {
+		return 1
+	}
+	return 0
+}
+
+// EndOthers ends all sessions of s's person but s itself and says how many those were.
+// ErrNotFound if nobody is signed in.
+func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err error) {
+	err = m.eachSession(ctx, s, func(session string, _ presence) error {
+		if session == hash(s.id) {
+			return nil
+		}
+		if err := m.remove(ctx, session, s.Person()); err != nil {
+			return err
+		}
+		ended++
+		return nil
+	})
+	return ended, err
+}
+
+// eachSession calls f with the hash and the description of each session of s's person that the
+// store still holds.
+func (m *Manager) eachSession(ctx context.Context, s *Session, f func(session string, p presence) error) error {
+	if !s.SignedIn() {
+		return ErrNotFound
+	}
+	return m.records.Each(ctx, "presence", s.Person().Key(), func(session string, decode func(any) error) error {
+		var p presence
+		if err := decode(&p); err != nil {
+			return err
+		}
+		_, _, err := m.records.backend.Read(ctx, Name{Kind: "session", ID: session})
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return f(session, p)
+	})
+}

@@ -1,0 +1,168 @@
+// Package session keeps what patdesk has to remember between two requests of a browser, and is
+// the only one that writes a cookie.
+//
+// It has three floors. A Backend keeps bytes under a name until they expire; Dir is the one for a
+// folder. Records keeps encrypted values in a Backend, bound to their name, changed
+// compare-and-set. A Manager keeps sessions in Records: what a signed-in browser may do, its token
+// cache, the list of a person's sessions; and, for a browser that isn't signed in, what it needs
+// on its way through the sign-in.
+//
+// The rules that everything here follows:
+//
+//   - A cookie holds a random id and nothing else. An id that the store doesn't know is never
+//     taken over, and the id changes at sign-in, so an id that was planted is worth nothing.
+//   - Nothing is stored for a visitor who hasn't asked to sign in.
+//   - A record is updated only while it exists, so a slow request can't bring back a session that
+//     was signed out.
+//   - A session ends when it wasn't used for the idle timeout, and at the latest after its
+//     lifetime, which nothing extends. The server decides that, not the cookie.
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/gorilla/sessions"
+)
+
+// Options configures a Manager.
+type Options struct {
+	Keys        [][]byte      // newest first, of KeySize bytes or more
+	IdleTimeout time.Duration // a session ends this long after it was last used
+	Lifetime    time.Duration // and this long after it began, used or not
+	Secure      bool          // the public address is https: cookies are Secure and named __Host-
+	Instance    string        // lower-case letters and digits: tells copies on one host apart
+	Now         func() time.Time
+	Log         *slog.Logger // nil for slog.Default()
+}
+
+var instanceName = regexp.MustCompile(`^[a-z0-9]{0,16}$`)
+
+func (o Options) validate() error {
+	var faults []error
+	if o.IdleTimeout <= 0 {
+		faults = append(faults, errors.New("session: the idle timeout isn't positive"))
+	}
+	if o.Lifetime <= 0 {
+		faults = append(faults, errors.New("session: the lifetime isn't positive"))
+	}
+	if !instanceName.MatchString(o.Instance) {
+		faults = append(faults, errors.New("session: the instance isn't made of at most 16 lower-case letters and digits"))
+	}
+	return errors.Join(faults...)
+}
+
+// Manager opens, begins and ends sessions. It starts no goroutine by itself.
+type Manager struct {
+	records  *Records
+	idle     time.Duration
+	lifetime time.Duration
+	secure   bool
+	instance string
+	now      func() time.Time
+	log      *slog.Logger
+	uses     uses
+}
+
+var _ sessions.Store = (*Manager)(nil)
+
+// New makes a Manager over b.
+func New(b Backend, o Options) (*Manager, error) {
+	ring, err := newKeyring(o.Keys)
+	if err := errors.Join(err, o.validate()); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return &Manager{
+		records:  &Records{backend: b, keys: ring, now: o.Now, log: o.Log},
+		idle:     o.IdleTimeout,
+		lifetime: o.Lifetime,
+		secure:   o.Secure,
+		instance: o.Instance,
+		now:      o.Now,
+		log:      o.Log,
+	}, nil
+}
+
+// Records is the store beneath the sessions, for what else has to be kept.
+func (m *Manager) Records() *Records { return m.records }
+
+// Ping says if records can be read and written now.
+func (m *Manager) Ping(ctx context.Context) error { return m.records.backend.Ping(ctx) }
+
+// Sweep removes what has expired and says how many records that were.
+func (m *Manager) Sweep(ctx context.Context) (removed int, err error) {
+	now := m.now()
+	m.uses.forgetBefore(now.Add(-m.idle))
+	return m.records.backend.Sweep(ctx, now)
+}
+
+// Sweeper sweeps at once and then as often as said, until ctx ends. Faults are logged.
+func (m *Manager) Sweeper(ctx context.Context, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		removed, err := m.Sweep(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			m.log.Error("sweeping expired records failed", "removed", removed, "error", err)
+		default:
+			m.log.Debug("expired records were swept", "removed", removed)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// ---- cookies -------------------------------------------------------------------
+
+// cookieName returns the name of our cookie for purpose. With https it begins with __Host-, which
+// makes browsers refuse it from a sibling host or over http (RFC 6265bis, 4.1.3.2).
+func (m *Manager) cookieName(purpose string) string {
+	name := "patdesk-" + purpose
+	if m.instance != "" {
+		name += "-" + m.instance
+	}
+	if m.secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+func (m *Manager) sessionCookie() string { return m.cookieName("session") }
+
+// cookieOptions are the attributes of all our cookies. Lax, because a strict cookie doesn't arrive
+// with the redirect from Entra ID. Without a MaxAge the cookie is gone with the browser.
+func (m *Manager) cookieOptions() *sessions.Options {
+	return &sessions.Options{Path: "/", HttpOnly: true, Secure: m.secure, SameSite: http.SameSiteLaxMode}
+}
+
+// cookieValue is the value of the request's cookie called name. Of several the first counts.
+func cookieValue(r *http.Request, name string) (value string, ok bool) {
+	cookies := r.CookiesNamed(name)
+	if len(cookies) == 0 {
+		return "", false
+	}
+	return cookies[0].Value, true
+}
+
+// removeCookie makes the browser forget a cookie.
+func (m *Manager) removeCookie(w http.ResponseWriter, name string) {
+	o := m.cookieOptions()
+	o.MaxAge = -1
+	http.SetCookie(w, sessions.NewCookie(name, "", o))
+}

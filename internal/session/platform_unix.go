@@ -1,0 +1,21 @@
+//go:build unix
+
+package session
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+const (
+	noFollow    = syscall.O_NOFOLLOW // for opening: fail if it is a link
+	hasModes    = true               // files have modes for owner, group and others
+	foldersSync = true               // a folder can be synced like a file
+)
+
+// ownedByUs says if the file belongs to the user that runs this program.
+func ownedByUs(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int64(stat.Uid) == int64(os.Geteuid())
+}

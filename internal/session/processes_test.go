@@ -1,0 +1,377 @@
+package session_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// records opens the store in dir as each of the processes does.
+func records(dir string) (*session.Records, error) {
+	d, err := session.OpenDir(dir, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	m, err := session.New(d, session.Options{Keys: [][]byte{testKey('a')}, IdleTimeout: time.Hour, Lifetime: time.Hour})
+	if err != nil {
+		return nil, err
+	}
+	return m.Records(), nil
+}
+
+func mustRecords(t *testing.T, dir string) *session.Records {
+	t.Helper()
+	r, err := records(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// ---- one record, many readers and writers ------------------------------------------
+
+// page is a value that shows whether it is whole.
+type page struct {
+	Count int // of all writes
+	Fill  []byte
+	Sum   [sha256.Size]byte
+}
+
+// next is the page after p, of another size.
+func (p *page) next() {
+	p.Count++
+	p.Fill = bytes.Repeat([]byte{byte(p.Count)}, rand.IntN(32<<10))
+	p.Sum = p.sum()
+}
+
+func (p *page) sum() [sha256.Size]byte {
+	return sha256.Sum256(append([]byte(strconv.Itoa(p.Count)), p.Fill...))
+}
+
+const (
+	mixedPages     = 3
+	mixedReads     = 5000 // of each reader
+	mixedReaders   = 2    // of each process
+	mixedWriters   = 2    // of each process
+	mixedProcesses = 2
+)
+
+func pageKey(i int) session.Key {
+	return session.Key{Kind: "note", ID: "page " + strconv.Itoa(i%mixedPages)}
+}
+
+// TestNoTornReads: 4 writers and 4 readers in 2 processes; 20,000 reads, none of a torn or missing
+// record, and not one of the writes is lost.
+func TestNoTornReads(t *testing.T) {
+	dir := t.TempDir()
+	r := mustRecords(t, dir)
+	for i := range mixedPages {
+		var p page
+		p.next()
+		p.Count = 0
+		p.Sum = p.sum()
+		if err := r.Create(t.Context(), pageKey(i), p, hour()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all sync.WaitGroup
+	writes := make([]int, mixedProcesses)
+	for i := range mixedProcesses {
+		cmd := process(t, "mix", dir)
+		all.Go(func() {
+			out, err := cmd.Output()
+			if err != nil {
+				t.Errorf("process %d: %v", i, err)
+			}
+			writes[i], _ = strconv.Atoi(string(out))
+		})
+	}
+	all.Wait()
+	written, counted := writes[0]+writes[1], 0
+	for i := range mixedPages {
+		var p page
+		if err := r.Get(t.Context(), pageKey(i), &p); err != nil {
+			t.Fatal(err)
+		}
+		counted += p.Count
+	}
+	if writes[0] == 0 || writes[1] == 0 || counted != written {
+		t.Errorf("%v writes were done, %d are there", writes, counted)
+	}
+	t.Logf("%d reads beside %d writes", mixedReads*mixedReaders*mixedProcesses, written)
+}
+
+// readAndWrite writes as long as its readers read, and prints how many writes that were.
+func readAndWrite(dir string) error {
+	r, err := records(dir)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(context.Background())
+	var readers, writers sync.WaitGroup
+	for range mixedReaders {
+		readers.Go(func() {
+			if err := readPages(r); err != nil {
+				stop(err)
+			}
+		})
+	}
+	counts := make([]int, mixedWriters)
+	for w := range mixedWriters {
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				var p page
+				if err := r.Change(context.Background(), pageKey(counts[w]), &p, time.Time{}, func() error { p.next(); return nil }); err != nil {
+					stop(err)
+					return
+				}
+				counts[w]++
+			}
+		})
+	}
+	readers.Wait()
+	stop(nil)
+	writers.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	fmt.Print(counts[0] + counts[1])
+	return nil
+}
+
+func readPages(r *session.Records) error {
+	for i := range mixedReads {
+		var p page
+		if err := r.Get(context.Background(), pageKey(i), &p); err != nil {
+			return fmt.Errorf("read %d: %w", i, err)
+		}
+		if p.Sum != p.sum() {
+			return fmt.Errorf("read %d: torn", i)
+		}
+	}
+	return nil
+}
+
+// ---- a writer that is killed ---------------------------------------------------------
+
+// TestKilledWriter kills a writing process, mostly between its write and its rename, and finds
+// each time the last record that it finished or the one after it, no lock held, and nothing left
+// behind after a sweep.
+func TestKilledWriter(t *testing.T) {
+	dir := t.TempDir()
+	r := mustRecords(t, dir)
+	d := openDir(t, dir, time.Now)
+	if err := r.Create(t.Context(), noteKey, page{}, hour()); err != nil {
+		t.Fatal(err)
+	}
+	leftovers, round := 0, 0
+	for ; round < 25 || round < 100 && leftovers < 3; round++ {
+		last := killWriter(t, dir, 1+rand.IntN(20))
+		left, err := os.ReadDir(filepath.Join(dir, ".tmp"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		leftovers += len(left)
+		var p page
+		if err := r.Get(t.Context(), noteKey, &p); err != nil || p.Sum != p.sum() {
+			t.Fatalf("round %d: the record is damaged: %v", round, err)
+		}
+		if p.Count != last && p.Count != last+1 {
+			t.Errorf("round %d: the record is number %d; number %d was finished", round, p.Count, last)
+		}
+		wantSweep(t, d, time.Now(), 0)
+		if left := files(t, filepath.Join(dir, ".tmp")); len(left) != 0 {
+			t.Errorf("round %d: left after the sweep: %v", round, left)
+		}
+	}
+	t.Logf("%d of %d kills left a temporary file", leftovers, round)
+}
+
+// killWriter starts a writer, kills it after it has finished n records, and returns the number of
+// the last one that it said was finished.
+func killWriter(t *testing.T, dir string, n int) (last int) {
+	t.Helper()
+	cmd := process(t, "write", dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for i := 0; lines.Scan(); i++ {
+		if last, err = strconv.Atoi(lines.Text()); err != nil {
+			t.Fatal(err)
+		}
+		if i == n {
+			time.Sleep(rand.N(3 * time.Millisecond)) // not always at the same point of the next one
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait() // says that it was killed
+	return last
+}
+
+// writeUntilKilled prints the number of each record that it has finished.
+func writeUntilKilled(dir string) error {
+	r, err := records(dir)
+	for err == nil {
+		var p page
+		err = r.Change(context.Background(), noteKey, &p, time.Time{}, func() error { p.next(); return nil })
+		fmt.Println(p.Count)
+	}
+	return err
+}
+
+// ---- locks over processes --------------------------------------------------------------
+
+func TestLockOfAProcessThatDies(t *testing.T) {
+	dir := t.TempDir()
+	r := mustRecords(t, dir)
+	cmd := process(t, "hold a lock", dir)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "held\n" {
+		t.Fatalf("the process said %q, %v", line, err)
+	}
+	if _, ok, err := r.TryLock(t.Context(), noteKey); ok || err != nil {
+		t.Errorf("TryLock while another process holds it = %v, %v", ok, err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	release, ok, err := r.TryLock(t.Context(), noteKey)
+	if !ok || err != nil {
+		t.Fatalf("TryLock after its holder died = %v, %v", ok, err)
+	}
+	release()
+	if left := files(t, dir); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// holdLock holds a lock until its input ends.
+func holdLock(dir string) error {
+	r, err := records(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := r.Lock(context.Background(), noteKey); err != nil {
+		return err
+	}
+	fmt.Println("held")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+func TestOneLockInTwoProcesses(t *testing.T) {
+	dir := t.TempDir()
+	mustRecords(t, dir)
+	var all sync.WaitGroup
+	for range 2 {
+		cmd := process(t, "count", dir)
+		all.Go(func() {
+			if err := cmd.Run(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if content, err := os.ReadFile(counterFile(dir)); string(content) != "200" {
+		t.Errorf("the counter is %q, %v; want 200", content, err)
+	}
+}
+
+func counterFile(dir string) string { return filepath.Join(dir, "counter.txt") }
+
+// countUnderLock adds 100 to the number in a file, in four goroutines, one step at a time.
+func countUnderLock(dir string) error {
+	r, err := records(dir)
+	if err != nil {
+		return err
+	}
+	errs := make([]error, 4)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() {
+			for range 25 {
+				errs[i] = errors.Join(errs[i], countOnce(r, counterFile(dir)))
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+func countOnce(r *session.Records, file string) error {
+	release, err := r.Lock(context.Background(), noteKey)
+	if err != nil {
+		return err
+	}
+	defer release()
+	content, _ := os.ReadFile(file)
+	n, _ := strconv.Atoi(string(content))
+	return os.WriteFile(file, []byte(strconv.Itoa(n+1)), 0o600)
+}
+
+// ---- keys ------------------------------------------------------------------------------
+
+func TestKeysOfProcessesThatStartAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "sessions")
+	outputs := make([]string, 4)
+	var all sync.WaitGroup
+	for i := range outputs {
+		cmd := process(t, "keys", dir)
+		all.Go(func() {
+			out, err := cmd.Output()
+			if err != nil {
+				t.Error(err)
+			}
+			outputs[i] = string(out)
+		})
+	}
+	all.Wait()
+	for _, out := range outputs {
+		if out != outputs[0] || strings.Count(out, "\n") != 1 {
+			t.Errorf("the keys differ: %q", outputs)
+			return
+		}
+	}
+}
+
+func printKeys(dir string) error {
+	keys, err := session.LoadOrCreateKeys(dir)
+	for _, key := range keys {
+		fmt.Println(base64.StdEncoding.EncodeToString(key))
+	}
+	return err
+}

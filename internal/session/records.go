@@ -1,0 +1,253 @@
+package session
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"time"
+)
+
+// Records keeps values in a Backend as encrypted JSON, bound to their key and their expiry.
+// A record that can't be read (damaged, copied from another one, made with a key that is gone)
+// is ErrNotFound, and said once in the log.
+type Records struct {
+	backend    Backend
+	keys       keyring
+	now        func() time.Time
+	log        *slog.Logger
+	unreadable once
+}
+
+// Create keeps value under k until expires. ErrExists if something is there.
+func (r *Records) Create(ctx context.Context, k Key, value any, expires time.Time) error {
+	sealed, err := r.seal(k, value, expires)
+	if err != nil {
+		return err
+	}
+	return r.backend.Create(ctx, k.Name(), sealed, expires)
+}
+
+// Get decodes the record k into into. ErrNotFound.
+func (r *Records) Get(ctx context.Context, k Key, into any) error {
+	_, err := r.read(ctx, k, into)
+	return err
+}
+
+// Change reads the record k into into, lets change alter it, and writes it back; if another
+// request has changed the record meanwhile, all of that again with the new value. An error of
+// change stops it, and the record stays as it was. With expires zero the expiry stays.
+// A record that is gone is ErrNotFound and isn't made anew.
+func (r *Records) Change(ctx context.Context, k Key, into any, expires time.Time, change func() error) error {
+	for {
+		was, err := r.read(ctx, k, into)
+		if err != nil {
+			return err
+		}
+		if err := change(); err != nil {
+			return err
+		}
+		if !expires.IsZero() {
+			was.expires = expires
+		}
+		if err := r.update(ctx, k, was, into); !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// pause lets others go first, for up to 2 ms: of several that change one record at once, each
+// round only one succeeds.
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	case <-time.After(rand.N(2 * time.Millisecond)): //nolint:gosec // G404: only to get out of step
+		return nil
+	}
+}
+
+// Delete removes the record k, if it is there.
+func (r *Records) Delete(ctx context.Context, k Key) error {
+	return r.backend.Delete(ctx, k.Name())
+}
+
+// Take decodes the record k into into and removes it. Of several callers one gets it, the others
+// ErrNotFound.
+func (r *Records) Take(ctx context.Context, k Key, into any) error {
+	sealed, err := r.backend.Take(ctx, k.Name())
+	if err != nil {
+		return r.readError(k.Name(), err)
+	}
+	_, err = r.decode(k, sealed, into)
+	return err
+}
+
+// Each calls f for each readable record of kind and group, in any order, with its ID and a
+// function that decodes its value. An error of f ends it. Records without a group can't be
+// listed, because they can't be read without their ID.
+func (r *Records) Each(ctx context.Context, kind, group string, f func(id string, decode func(into any) error) error) error {
+	if group == "" {
+		return errors.New("session: records without a group can't be listed")
+	}
+	k := Key{Kind: kind, Group: group}
+	names, err := r.backend.List(ctx, kind, k.Name().Group)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		o, err := r.readName(ctx, k, name)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(o.id, func(into any) error { return json.Unmarshal(o.plain, into) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Lock waits for the lock called k, which has nothing to do with the record k.
+func (r *Records) Lock(ctx context.Context, k Key) (release func(), err error) {
+	return r.backend.Lock(ctx, k.Name())
+}
+
+// TryLock is Lock without waiting.
+func (r *Records) TryLock(ctx context.Context, k Key) (release func(), ok bool, err error) {
+	return r.backend.TryLock(ctx, k.Name())
+}
+
+// MAC is a keyed hash of parts for purpose, made with the newest key.
+func (r *Records) MAC(purpose string, parts ...string) []byte {
+	return r.keys[0].mac(purpose, parts)
+}
+
+// CheckMAC says if mac is what MAC returned, under any of the keys, for the same purpose and parts.
+func (r *Records) CheckMAC(mac []byte, purpose string, parts ...string) bool {
+	for _, k := range r.keys {
+		if hmac.Equal(mac, k.mac(purpose, parts)) {
+			return true
+		}
+	}
+	return false
+}
+
+// held is what a reader has to know to write the record back.
+type held struct {
+	version string
+	expires time.Time
+}
+
+func (r *Records) read(ctx context.Context, k Key, into any) (held, error) {
+	sealed, version, err := r.backend.Read(ctx, k.Name())
+	if err != nil {
+		return held{}, r.readError(k.Name(), err)
+	}
+	expires, err := r.decode(k, sealed, into)
+	return held{version, expires}, err
+}
+
+// update writes value over the record that was read as was. ErrConflict, ErrNotFound.
+func (r *Records) update(ctx context.Context, k Key, was held, value any) error {
+	sealed, err := r.seal(k, value, was.expires)
+	if err != nil {
+		return err
+	}
+	return r.backend.Update(ctx, k.Name(), was.version, sealed, was.expires)
+}
+
+func (r *Records) seal(k Key, value any, expires time.Time) ([]byte, error) {
+	if expires.IsZero() {
+		return nil, errors.New("session: a record needs an expiry")
+	}
+	plain, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("session: encoding a record of kind %q: %w", k.Kind, err)
+	}
+	return r.keys.seal(k, plain, expires)
+}
+
+// decode opens the record k into into, of whose former value nothing is left.
+func (r *Records) decode(k Key, sealed []byte, into any) (expires time.Time, err error) {
+	o, err := r.open(k, k.Name(), sealed)
+	if err != nil {
+		return time.Time{}, err
+	}
+	reflect.ValueOf(into).Elem().SetZero()
+	if err := json.Unmarshal(o.plain, into); err != nil {
+		return time.Time{}, r.damaged(k.Name(), errors.New("its value isn't what is expected"))
+	}
+	return o.expires, nil
+}
+
+// readName reads a record of which only kind, group and name are known.
+func (r *Records) readName(ctx context.Context, k Key, name Name) (opened, error) {
+	sealed, _, err := r.backend.Read(ctx, name)
+	if err != nil {
+		return opened{}, r.readError(name, err)
+	}
+	return r.open(k, name, sealed)
+}
+
+// open decrypts a record. The expiry that counts is the one inside.
+func (r *Records) open(k Key, name Name, sealed []byte) (opened, error) {
+	o, err := r.keys.open(k, name.ID, sealed)
+	if err == nil && hash(o.id) != name.ID {
+		err = errForged
+	}
+	if err != nil {
+		return opened{}, r.damaged(name, err)
+	}
+	if !r.now().Before(o.expires) {
+		return opened{}, ErrNotFound
+	}
+	return o, nil
+}
+
+// readError logs a record that the backend can't make sense of.
+func (r *Records) readError(name Name, err error) error {
+	if errors.Is(err, errDamaged) {
+		return r.damaged(name, errors.New("the store holds no whole record there"))
+	}
+	return err
+}
+
+// damaged logs, once, why the record can't be read, and returns the error for it. Nothing is
+// deleted: a program that lacks a key must not destroy what others can read.
+func (r *Records) damaged(name Name, reason error) error {
+	if r.unreadable.first(name) {
+		r.log.Warn("a stored record can't be read and counts as gone",
+			"kind", name.Kind, "record", name.ID[:16], "reason", reason.Error())
+	}
+	return errDamaged
+}
+
+// once remembers names, up to a thousand of them at a time.
+type once struct {
+	mu   sync.Mutex
+	seen map[Name]bool
+}
+
+func (o *once) first(name Name) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.seen[name] {
+		return false
+	}
+	if o.seen == nil || len(o.seen) >= 1000 {
+		o.seen = make(map[Name]bool)
+	}
+	o.seen[name] = true
+	return true
+}

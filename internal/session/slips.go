@@ -1,0 +1,210 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/sessions"
+)
+
+// A slip is what binds an attempt to sign in, or a draft, to the browser it came from: a cookie
+// of its own with a random secret, which is the ID of the record. Each has its own cookie, because
+// tabs that start at the same moment would overwrite a common one, and lose all attempts but one.
+type slip struct {
+	cookie  string // its name ends with a tag made of the state or the draft's id
+	kind    string // of the record
+	secret  string
+	started int64 // seconds since 1970; tells which is the oldest, and isn't trusted for more
+}
+
+const (
+	attemptKind = "attempt"
+	draftKind   = "draft"
+
+	secretSize = 16 // random bytes
+	tagSize    = 8  // characters
+
+	// maxSlips of about 70 bytes each, with the session's cookie, stay under the 2 KB of cookies
+	// that every proxy takes.
+	maxSlips = 20
+	// maxRemovals bounds the cookies that one answer removes, and with them its head.
+	maxRemovals = 10
+
+	// MaxDraft is the most bytes of JSON that KeepDraft and KeepAttempt keep.
+	MaxDraft = 64 << 10
+)
+
+// slipRecord is the stored value with what it was kept for.
+type slipRecord struct {
+	For   string
+	Value json.RawMessage
+}
+
+// KeepAttempt keeps value for the state of a sign-in that this browser begins, for TakeAttempt,
+// until life is over. Of more than 20 attempts and drafts of one browser the oldest are dropped.
+func (m *Manager) KeepAttempt(w http.ResponseWriter, r *http.Request, state string, value any, life time.Duration) error {
+	if state == "" {
+		return errors.New("session: an attempt needs a state")
+	}
+	return m.keepSlip(w, r, attemptKind, state, value, life)
+}
+
+// TakeAttempt decodes what was kept for state into into and removes it. ErrNotFound for a state
+// that is unknown, of another browser, used before, or too old.
+func (m *Manager) TakeAttempt(r *http.Request, state string, into any) error {
+	key, err := m.slipKey(r, attemptKind, state)
+	if err != nil {
+		return err
+	}
+	var rec slipRecord
+	if err := m.records.Take(r.Context(), key, &rec); err != nil {
+		return err
+	}
+	return rec.value(state, into)
+}
+
+// KeepDraft keeps what was typed into a form by somebody who has to sign in first, and returns
+// the id by which Draft finds it from this browser, until life is over. It belongs to the browser,
+// not to a person: who it was typed by has to be part of value.
+// ErrTooLarge if it is more than MaxDraft.
+func (m *Manager) KeepDraft(w http.ResponseWriter, r *http.Request, value any, life time.Duration) (id string, err error) {
+	id = newID(secretSize)
+	return id, m.keepSlip(w, r, draftKind, id, value, life)
+}
+
+// Draft decodes a draft into into, any number of times. ErrNotFound for an id that is unknown, of
+// another browser, or too old.
+func (m *Manager) Draft(r *http.Request, id string, into any) error {
+	key, err := m.slipKey(r, draftKind, id)
+	if err != nil {
+		return err
+	}
+	var rec slipRecord
+	if err := m.records.Get(r.Context(), key, &rec); err != nil {
+		return err
+	}
+	return rec.value(id, into)
+}
+
+func (rec slipRecord) value(of string, into any) error {
+	if rec.For != of {
+		return ErrNotFound
+	}
+	if err := json.Unmarshal(rec.Value, into); err != nil {
+		return fmt.Errorf("session: decoding an attempt or draft: %w", err)
+	}
+	return nil
+}
+
+func (m *Manager) keepSlip(w http.ResponseWriter, r *http.Request, kind, of string, value any, life time.Duration) error {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("session: encoding an attempt or draft: %w", err)
+	}
+	if len(encoded) > MaxDraft {
+		return ErrTooLarge
+	}
+	if held := m.slips(r); len(held) >= maxSlips {
+		if err := m.removeSlips(r.Context(), w, held[:len(held)-maxSlips+1]); err != nil {
+			return err
+		}
+	}
+	now := m.now()
+	secret := newID(secretSize)
+	rec := slipRecord{For: of, Value: encoded}
+	if err := m.records.Create(r.Context(), Key{Kind: kind, ID: secret}, rec, now.Add(life)); err != nil {
+		return err
+	}
+	o := m.cookieOptions()
+	o.MaxAge = max(1, int(life/time.Second))
+	value36 := secret + "." + strconv.FormatInt(now.Unix(), 36)
+	http.SetCookie(w, sessions.NewCookie(m.slipPrefix(kind)+tag(of), value36, o))
+	return nil
+}
+
+// slipKey is the key of what this browser keeps for of. ErrNotFound if it keeps nothing.
+func (m *Manager) slipKey(r *http.Request, kind, of string) (Key, error) {
+	cookie, err := r.Cookie(m.slipPrefix(kind) + tag(of))
+	if err != nil {
+		return Key{}, ErrNotFound
+	}
+	s, ok := m.parseSlip(cookie)
+	if !ok {
+		return Key{}, ErrNotFound
+	}
+	return s.key(), nil
+}
+
+func (s slip) key() Key { return Key{Kind: s.kind, ID: s.secret} }
+
+func (m *Manager) slipPrefix(kind string) string {
+	if kind == attemptKind {
+		return m.cookieName("signin") + "-"
+	}
+	return m.cookieName("draft") + "-"
+}
+
+// tag is a short name for a state or a draft's id.
+func tag(of string) string {
+	sum := sha256.Sum256([]byte(of))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:tagSize])
+}
+
+// slips are those that came with the request, the oldest first.
+func (m *Manager) slips(r *http.Request) []slip {
+	var list []slip
+	for _, cookie := range r.Cookies() {
+		if s, ok := m.parseSlip(cookie); ok {
+			list = append(list, s)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b slip) int { return cmp.Compare(a.started, b.started) })
+	return list
+}
+
+// parseSlip says if cookie is a slip. The length of the tag keeps those of a copy of this program
+// with another instance name apart.
+func (m *Manager) parseSlip(cookie *http.Cookie) (slip, bool) {
+	for _, kind := range []string{attemptKind, draftKind} {
+		tag, ok := strings.CutPrefix(cookie.Name, m.slipPrefix(kind))
+		if !ok || len(tag) != tagSize || strings.Contains(tag, "-") {
+			continue
+		}
+		secret, started, _ := strings.Cut(cookie.Value, ".")
+		seconds, err := strconv.ParseInt(started, 36, 64)
+		return slip{cookie.Name, kind, secret, seconds}, err == nil && wellFormed(secret, secretSize)
+	}
+	return slip{}, false
+}
+
+// removeSlips deletes what the given slips stand for, and their cookies.
+func (m *Manager) removeSlips(ctx context.Context, w http.ResponseWriter, list []slip) error {
+	for _, s := range list[:min(len(list), maxRemovals)] {
+		if err := m.records.Delete(ctx, s.key()); err != nil {
+			return err
+		}
+		m.removeCookie(w, s.cookie)
+	}
+	return nil
+}
+
+// removeUsedSlips removes the cookies of attempts and drafts that are used up. Whether the store
+// can be asked about them doesn't matter: the browser forgets them soon anyway.
+func (m *Manager) removeUsedSlips(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	list := m.slips(r)
+	for _, s := range list[:min(len(list), maxRemovals)] {
+		if _, _, err := m.records.backend.Read(ctx, s.key().Name()); errors.Is(err, ErrNotFound) {
+			m.removeCookie(w, s.cookie)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package session_test
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// TestSweepDelaysNobody sweeps 100,000 expired records away while others are read and changed all
+// the time: no call may take a second.
+func TestSweepDelaysNobody(t *testing.T) {
+	const expired, alive = 100_000, 1000
+	dir := t.TempDir()
+	d := session.WithoutSync(openDir(t, dir, time.Now))
+	fill(t, d, dir, "old", expired, time.Now().Add(time.Minute))
+	fill(t, d, dir, "new", alive, hour())
+
+	stop := make(chan struct{})
+	var callers sync.WaitGroup
+	var reads, updates calls
+	callers.Go(func() {
+		for i := 0; !closed(stop); i++ {
+			start := time.Now()
+			wantValue(t, d, sweptKey("new", i%alive), "value")
+			reads.note(start)
+		}
+	})
+	callers.Go(func() {
+		for i := 0; !closed(stop); i++ {
+			start := time.Now()
+			name := sweptKey("new", i%alive).Name()
+			_, version, err := d.Read(t.Context(), name)
+			if err == nil {
+				err = d.Update(t.Context(), name, version, []byte("value"), hour())
+			}
+			if err != nil {
+				t.Errorf("Update: %v", err)
+			}
+			updates.note(start)
+		}
+	})
+	start := time.Now()
+	wantSweep(t, d, time.Now().Add(2*time.Minute), expired)
+	took := time.Since(start)
+	close(stop)
+	callers.Wait()
+	t.Logf("swept in %v; meanwhile %d reads, the longest %v, and %d updates, the longest %v",
+		took, reads.count, reads.longest, updates.count, updates.longest)
+	if reads.count < 100 || updates.count < 100 || reads.longest > time.Second || updates.longest > time.Second {
+		t.Error("the sweep held up others")
+	}
+	if left := len(files(t, dir)); left != alive {
+		t.Errorf("%d records are left, want %d", left, alive)
+	}
+}
+
+func closed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+type calls struct {
+	count   int
+	longest time.Duration
+}
+
+func (c *calls) note(start time.Time) {
+	c.count++
+	c.longest = max(c.longest, time.Since(start))
+}
+
+func sweptKey(series string, i int) session.Key {
+	return session.Key{Kind: "session", ID: series + strconv.Itoa(i)}
+}
+
+// fill makes n records: one by Create, and the others as files with the same content.
+func fill(t *testing.T, d *session.Dir, dir, series string, n int, expires time.Time) {
+	t.Helper()
+	place := func(i int) string {
+		id := sweptKey(series, i).Name().ID
+		return filepath.Join(dir, "session", id[:2], id)
+	}
+	create(t, d, sweptKey(series, 0), "value", expires)
+	content, err := os.ReadFile(place(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < n; i++ {
+		if err := os.MkdirAll(filepath.Dir(place(i)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(place(i), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantValue(t, d, sweptKey(series, n-1), "value")
+}

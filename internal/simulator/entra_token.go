@@ -1,0 +1,369 @@
+package simulator
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The Azure DevOps resource, by id and by name, as scopes may spell it.
+const (
+	azureDevOpsResource     = "499b84ac-1321-427f-aa17-267ca6975798"
+	azureDevOpsResourceName = "https://app.vssps.visualstudio.com"
+)
+
+// oidcScopes belong to no resource.
+var oidcScopes = []string{"openid", "profile", "email", "offline_access"}
+
+// grant is what a token request is entitled to.
+type grant struct {
+	person Person
+	app    bool
+	scopes []string // all that were granted, OIDC ones included
+	asked  []string // those that this request named
+	nonce  string
+	claims string
+}
+
+// token answers the token endpoint.
+func (s *Simulator) token(x *exchange, tenant string) *answer {
+	form, e := s.tokenForm(x, tenant)
+	if e == nil {
+		s.mu.Lock()
+		s.record.calls[CallToken+"."+form.Get("grant_type")]++
+		s.mu.Unlock()
+		e = s.checkClient(x, form, tenant)
+	}
+	if e == nil {
+		e = x.tokenFault()
+	}
+	if e != nil {
+		return x.entraError(*e)
+	}
+	g, e := s.redeem(form, tenant)
+	if e != nil {
+		return x.entraError(*e)
+	}
+	return s.tokenAnswer(x, form, g)
+}
+
+// tokenForm reads the form. Parameters in the URL don't count: they would end up in logs.
+func (s *Simulator) tokenForm(x *exchange, tenant string) (url.Values, *oauthError) {
+	var e oauthError
+	contentType, _, _ := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
+	switch {
+	case x.r.Method != http.MethodPost:
+		e = badRequestError(900561, "The endpoint only accepts POST requests. Received a %s request.", x.r.Method)
+		return nil, &e
+	case contentType != "application/x-www-form-urlencoded":
+		e = badRequestError(900144, "The request body must contain the following parameter: 'grant_type'.")
+		return nil, &e
+	}
+	if _, ok := s.tenantByName(tenant); !ok {
+		e = unknownTenant(tenant)
+		return nil, &e
+	}
+	form, err := url.ParseQuery(string(x.body))
+	if err != nil {
+		e = badRequestError(9000410, "Malformed request body.")
+		return nil, &e
+	}
+	for name, values := range form {
+		if len(values) > 1 {
+			e = badRequestError(9000411, "The request is not properly formatted. The parameter '%s' is duplicated.", name)
+			return nil, &e
+		}
+	}
+	return form, nil
+}
+
+func (s *Simulator) redeem(form url.Values, tenant string) (grant, *oauthError) {
+	switch form.Get("grant_type") {
+	case "authorization_code":
+		return s.redeemCode(form, tenant)
+	case "refresh_token":
+		return s.redeemRefreshToken(form, tenant)
+	case "client_credentials":
+		return s.clientCredentials(form)
+	case "":
+		e := missingParameter("grant_type")
+		return grant{}, &e
+	}
+	return grant{}, &oauthError{status: http.StatusBadRequest, name: "unsupported_grant_type", number: 70003,
+		text: "The app requested an unsupported grant type '" + form.Get("grant_type") + "'."}
+}
+
+// redeemCode checks a code: known, unused, young, for this client, this redirect
+// URI and this verifier. A code that was tried is gone, whatever came of it.
+func (s *Simulator) redeemCode(form url.Values, tenant string) (grant, *oauthError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if form.Get("code") == "" {
+		e := missingParameter("code")
+		return grant{}, &e
+	}
+	a := s.entra.codes[form.Get("code")]
+	if a == nil {
+		e := badGrant(70000, "The provided value for the 'code' parameter is not valid.")
+		return grant{}, &e
+	}
+	redeemed := a.redeemed
+	a.redeemed = true
+	if e := s.checkCode(a, redeemed, form, tenant); e != nil {
+		return grant{}, e
+	}
+	return s.narrow(grant{person: a.person, scopes: a.scopes, nonce: a.nonce, claims: a.claims}, form)
+}
+
+func (s *Simulator) checkCode(a *authorization, redeemed bool, form url.Values, tenant string) *oauthError {
+	var e oauthError
+	switch id, _ := s.tenantByName(tenant); {
+	case redeemed:
+		e = badGrant(54005, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
+	case s.now().After(a.expires):
+		e = badGrant(70008, "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
+	case form.Get("redirect_uri") != a.redirectURI:
+		e = badGrant(500112, "The reply address '%s' does not match the reply address '%s' provided when requesting Authorization code.", form.Get("redirect_uri"), a.redirectURI)
+	case id != "" && id != a.person.TenantID:
+		e = badGrant(700005, "Provided Authorization Code is intended to use against other tenant, thus rejected.")
+	case !verifierFits(a.challenge, form.Get("code_verifier")):
+		e = badGrant(501481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
+	default:
+		return nil
+	}
+	return &e
+}
+
+// verifierFits checks PKCE: RFC 7636 section 4.6. A verifier without a challenge doesn't fit either.
+func verifierFits(challenge, verifier string) bool {
+	if challenge == "" {
+		return verifier == ""
+	}
+	if len(verifier) < 43 || len(verifier) > 128 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:]) == challenge
+}
+
+// redeemRefreshToken checks a refresh token and, unless KeepOldRefreshTokens, uses it up.
+func (s *Simulator) redeemRefreshToken(form url.Values, tenant string) (grant, *oauthError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.entra.refreshTokens[form.Get("refresh_token")]
+	id, _ := s.tenantByName(tenant)
+	var e oauthError
+	switch {
+	case form.Get("refresh_token") == "":
+		e = missingParameter("refresh_token")
+	case t == nil:
+		e = badGrant(9002313, "Invalid request. Request is malformed or invalid.")
+	case t.revoked:
+		e = badGrant(50173, "The provided grant has expired due to it being revoked, a fresh auth token is needed.")
+		e.suberror = "bad_token"
+	case s.now().After(t.expires):
+		e = badGrant(700082, "The refresh token has expired due to inactivity.")
+		e.suberror = "token_expired"
+	case id != "" && id != t.person.TenantID:
+		e = wrongTenant(t.person, s.o.ClientID)
+		e.name = "invalid_grant"
+	default:
+		t.revoked = !s.o.KeepOldRefreshTokens
+		return s.narrow(grant{person: t.person, scopes: t.scopes, claims: t.claims}, form)
+	}
+	return grant{}, &e
+}
+
+// clientCredentials gives the application itself a token. A web app for people
+// never needs one; the PAT API refuses it.
+func (s *Simulator) clientCredentials(form url.Values) (grant, *oauthError) {
+	scopes := strings.Fields(form.Get("scope"))
+	if len(scopes) != 1 || !strings.HasSuffix(scopes[0], "/.default") {
+		e := badScope("The provided request must include a '.default' scope.")
+		return grant{}, &e
+	}
+	if e := s.checkScopes(scopes); e != nil {
+		return grant{}, e
+	}
+	return grant{app: true, scopes: scopes, asked: scopes, claims: form.Get("claims")}, nil
+}
+
+// narrow reads the request's own scope and claims: never more of the resource
+// than was granted; OIDC scopes that weren't granted are left out without a word.
+func (s *Simulator) narrow(g grant, form url.Values) (grant, *oauthError) {
+	if c := form.Get("claims"); c != "" {
+		if !json.Valid([]byte(c)) {
+			e := badRequestError(900144, "The 'claims' parameter is not valid JSON.")
+			return g, &e
+		}
+		g.claims = mergeClaims(g.claims, c)
+	}
+	g.asked = strings.Fields(form.Get("scope"))
+	if len(g.asked) == 0 {
+		g.asked = g.scopes
+		return g, nil
+	}
+	if e := s.checkScopes(g.asked); e != nil {
+		return g, e
+	}
+	for _, scope := range g.asked {
+		if !slices.Contains(oidcScopes, scope) && !containsFold(g.scopes, scope) {
+			e := badGrant(70000, "The request was denied because one or more scopes requested are unauthorized or expired. The user must first sign in and grant the client application access to the requested scope.")
+			return g, &e
+		}
+	}
+	return g, nil
+}
+
+// mergeClaims joins two claims parameters: those of the authorization request and
+// those of the token request both count. The later one wins where both name a claim.
+func mergeClaims(earlier, later string) string {
+	if earlier == "" {
+		return later
+	}
+	var a, b map[string]map[string]any
+	if json.Unmarshal([]byte(earlier), &a) != nil || json.Unmarshal([]byte(later), &b) != nil || a == nil {
+		return later
+	}
+	for token, claims := range b {
+		if a[token] == nil {
+			a[token] = map[string]any{}
+		}
+		maps.Copy(a[token], claims)
+	}
+	return string(encode(a))
+}
+
+func containsFold(list []string, s string) bool {
+	return slices.ContainsFunc(list, func(e string) bool { return strings.EqualFold(e, s) })
+}
+
+// has says if an OIDC scope was granted and is asked for now.
+func (g grant) has(scope string) bool {
+	return slices.Contains(g.scopes, scope) && slices.Contains(g.asked, scope)
+}
+
+// checkScopes: each is an OIDC scope or one of Azure DevOps, and .default stands alone.
+func (s *Simulator) checkScopes(scopes []string) *oauthError {
+	var defaults, named int
+	for _, scope := range scopes {
+		if slices.Contains(oidcScopes, scope) {
+			continue
+		}
+		permission, ok := azureDevOpsPermission(scope)
+		switch {
+		case !ok:
+			e := badScope("The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope '%s' does not exist.", scope)
+			return &e
+		case permission == ".default":
+			defaults++
+		default:
+			named++
+			if !containsFold(s.o.GrantedScopes, permission) && permission != "user_impersonation" {
+				return &oauthError{status: http.StatusBadRequest, name: "invalid_grant", number: 65001, suberror: "consent_required",
+					text: "The user or administrator has not consented to use the application with ID '" + s.o.ClientID + "'. Send an interactive authorization request for this user and resource."}
+			}
+		}
+	}
+	if defaults > 0 && named > 0 {
+		e := badScope(".default scope can't be combined with resource-specific scopes.")
+		return &e
+	}
+	return nil
+}
+
+// azureDevOpsPermission takes the resource off a scope.
+func azureDevOpsPermission(scope string) (string, bool) {
+	for _, resource := range []string{azureDevOpsResource, azureDevOpsResourceName} {
+		if len(scope) > len(resource)+1 && strings.EqualFold(scope[:len(resource)], resource) && scope[len(resource)] == '/' {
+			return scope[len(resource)+1:], true
+		}
+	}
+	return "", false
+}
+
+// tokenAnswer issues what was granted.
+func (s *Simulator) tokenAnswer(x *exchange, form url.Values, g grant) *answer {
+	lifetime := x.accessTokenLifetime()
+	body := map[string]any{
+		"token_type":     "Bearer",
+		"scope":          s.answeredScope(g),
+		"expires_in":     int(lifetime / time.Second),
+		"ext_expires_in": int(lifetime / time.Second),
+		"access_token":   s.issueAccessToken(g, lifetime),
+	}
+	if g.app {
+		delete(body, "scope")
+		return x.spoilTokens(body)
+	}
+	if refresh := x.refreshIn(); refresh > 0 {
+		body["refresh_in"] = int(refresh / time.Second)
+	}
+	if g.has("offline_access") {
+		body["refresh_token"] = s.issueRefreshToken(g)
+	}
+	if g.has("openid") {
+		body["id_token"] = s.issueIDToken(x, g)
+	}
+	if form.Get("client_info") == "1" {
+		body["client_info"] = clientInfo(g.person)
+	}
+	return x.spoilTokens(body)
+}
+
+// answeredScope is what Entra tells of the grant: the resource's scopes, with
+// .default echoed and all consented ones spelled out; no OIDC scopes.
+func (s *Simulator) answeredScope(g grant) string {
+	var told []string
+	for _, scope := range g.asked {
+		permission, ok := azureDevOpsPermission(scope)
+		if !ok {
+			continue
+		}
+		if permission == ".default" {
+			prefix := strings.TrimSuffix(scope, ".default")
+			for _, granted := range s.o.GrantedScopes {
+				told = append(told, prefix+granted)
+			}
+		}
+		told = append(told, scope)
+	}
+	return strings.Join(told, " ")
+}
+
+// issueAccessToken makes a bearer that is only a name for what it stands for.
+// Entra puts every consented scope into it, whichever were asked for.
+func (s *Simulator) issueAccessToken(g grant, lifetime time.Duration) string {
+	bearer := randomText(1100) // as long as Entra's: caches must cope with it
+	t := &accessToken{person: g.person, app: g.app, scopes: s.o.GrantedScopes, claims: g.claims, expires: s.now().Add(lifetime)}
+	if !slices.ContainsFunc(g.asked, func(scope string) bool { _, ok := azureDevOpsPermission(scope); return ok }) {
+		t.scopes = nil // for another resource
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entra.accessTokens[bearer] = t
+	s.entra.forget(s.now())
+	s.keepSecret(bearer)
+	return bearer
+}
+
+func (s *Simulator) issueRefreshToken(g grant) string {
+	text := "1." + randomText(700)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entra.refreshTokens[text] = &refreshToken{person: g.person, scopes: g.scopes, claims: g.claims, expires: s.now().Add(refreshTokenLifetime)}
+	s.keepSecret(text)
+	return text
+}
+
+// clientInfo names the account: uid and utid of its home tenant.
+func clientInfo(p Person) string {
+	return base64.RawURLEncoding.EncodeToString(encode(map[string]string{"uid": p.ObjectID, "utid": p.TenantID}))
+}

@@ -1,0 +1,128 @@
+package simulator
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// contentFaults answer with a good status and bad content.
+func contentFaults() []Fault {
+	g := GroupContent
+	return slices.Concat(
+		twofold("htmlOK", "htmlOKAfterDoing", g, "200 with a web page.", func(*exchange, FaultOptions, *answer) *answer {
+			return htmlAnswer(http.StatusOK, "<!DOCTYPE html><title>Azure DevOps</title><h1>We are moving things around</h1>")
+		}),
+		twofold("emptyOK", "emptyOKAfterDoing", g, "200 with nothing in it.", func(x *exchange, _ FaultOptions, _ *answer) *answer {
+			a := x.json(http.StatusOK, nil)
+			a.body = nil
+			return a
+		}),
+		twofold("cutJSON", "cutJSONAfterDoing", g, "JSON that stops in the middle, in a complete answer.", cutJSON),
+		twofold("wrongTypes", "wrongTypesAfterDoing", g, "JSON whose fields have other types.", wrongTypes),
+		twofold("missingFields", "missingFieldsAfterDoing", g, "JSON without the fields that matter.", func(x *exchange, _ FaultOptions, _ *answer) *answer {
+			return x.json(http.StatusOK, map[string]any{"value": nil, "count": 0})
+		}),
+		[]Fault{
+			{Name: "duplicateKeys", Group: g, Calls: devOpsCalls, after: duplicateKeys,
+				Sentence: "JSON in which fields come twice, first with a wrong value."},
+			{Name: "repeatingContinuation", Group: g, Calls: []string{CallList},
+				Sentence: "Every page of the list says that there is one more, always the same."},
+			{Name: "endlessList", Group: g, Calls: []string{CallList},
+				Sentence: "Every page of the list says that there is one more, under another continuation token."},
+			{Name: "secretMissing", Group: g, Calls: []string{CallCreate},
+				Sentence: "The token is made, but its secret isn't told."},
+			{Name: "shortenedValidTo", Group: g, Calls: []string{CallCreate, CallUpdate}, Value: "days at most, 7 if not given",
+				Sentence: "The token gets a shorter life than was asked for."},
+			{Name: "noAccounts", Group: g, Calls: []string{CallAccounts}, before: func(x *exchange, _ FaultOptions) *answer {
+				return x.json(http.StatusOK, map[string]any{"count": 0, "value": []any{}})
+			}, Sentence: "Discovery finds no organization."},
+		})
+}
+
+// cutAt is where to cut n bytes: at o.Bytes, in the middle if that is 0, before the first if it is negative.
+func cutAt(n int, o FaultOptions) int {
+	if o.Bytes == 0 {
+		return n / 2
+	}
+	return int(min(max(o.Bytes, 0), int64(max(n-1, 0))))
+}
+
+func cutJSON(x *exchange, o FaultOptions, a *answer) *answer {
+	if len(a.body) == 0 { // a revoke has nothing to cut
+		a = x.json(http.StatusOK, map[string]any{"patToken": nil})
+	}
+	a.body = a.body[:cutAt(len(a.body), o)]
+	return a
+}
+
+func wrongTypes(x *exchange, _ FaultOptions, _ *answer) *answer {
+	token := map[string]any{"displayName": 42, "validTo": []int{2026}, "scope": map[string]bool{"vso.code": true},
+		"targetAccounts": "all", "validFrom": false, "authorizationId": 7, "token": []string{"x"}}
+	switch x.call {
+	case CallList:
+		return x.json(http.StatusOK, map[string]any{"continuationToken": 5, "patTokens": []any{token}})
+	case CallProfile:
+		return x.json(http.StatusOK, map[string]any{"id": 7, "displayName": []string{}})
+	case CallAccounts:
+		return x.json(http.StatusOK, map[string]any{"count": "one", "value": map[string]any{"accountName": 1}})
+	}
+	return x.json(http.StatusOK, map[string]any{"patToken": token, "patTokenError": 0})
+}
+
+// duplicated are the fields that duplicateKeys puts in twice.
+var duplicated = map[string]string{ //nolint:gosec // no credential, as it says itself
+	`"displayName":`:       `"The wrong one"`,
+	`"token":`:             `"FAKE-DEMO-SECRET-THE-WRONG-ONE"`,
+	`"continuationToken":`: `"wrong"`,
+	`"accountName":`:       `"wrong"`,
+	`"publicAlias":`:       `"wrong"`,
+}
+
+func duplicateKeys(_ *exchange, _ FaultOptions, a *answer) *answer {
+	for name, wrong := range duplicated {
+		a.body = bytes.Replace(a.body, []byte(name), []byte(name+wrong+","+name), 1)
+	}
+	return a
+}
+
+// spoilPage makes the list endless: Simulator.mu is held.
+func (x *exchange) spoilPage(l *wireList, want string, rest []wireToken) {
+	next := ""
+	switch {
+	case x.has("repeatingContinuation"):
+		next = "+/" + guidFrom(want)
+	case x.has("endlessList"):
+		next = newContinuation()
+	default:
+		return
+	}
+	x.s.pats.remember(next, page{want, rest})
+	l.ContinuationToken = &next
+}
+
+// secretTold is what create tells as the secret.
+func (x *exchange) secretTold(t *Token) *string {
+	if x.has("secretMissing") {
+		return nil
+	}
+	return &t.Secret
+}
+
+// shortened is the expiry under the fault shortenedValidTo: a shorter life, or half of one that is short already.
+func (x *exchange) shortened(wanted, now time.Time) time.Time {
+	o, ok := x.fault("shortenedValidTo")
+	if !ok {
+		return wanted
+	}
+	days, err := strconv.Atoi(o.Value)
+	if err != nil || days < 1 {
+		days = 7
+	}
+	if most := now.AddDate(0, 0, days); wanted.After(most) {
+		return most
+	}
+	return now.Add(wanted.Sub(now) / 2)
+}

@@ -1,0 +1,169 @@
+package simulator
+
+import (
+	"time"
+)
+
+// Defaults of the registered application and of its tenants. None of them is
+// real; the credentials say so themselves.
+const (
+	DefaultClientID     = "5d0a0000-de30-4000-8000-000000000001"
+	DefaultClientSecret = "FAKE~demo.client-secret~not-a-real-one"
+	DefaultTenantID     = "c0470500-de30-4000-8000-00000000000a"
+	// OtherTenantID is a tenant that owns none of the default organizations.
+	OtherTenantID = "000d6240-de30-4000-8000-00000000000b"
+)
+
+// Lifetimes of what Entra hands out when Options doesn't say otherwise.
+const (
+	codeLifetime           = 10 * time.Minute
+	defaultAccessLifetime  = 75 * time.Minute
+	refreshTokenLifetime   = 90 * 24 * time.Hour
+	idTokenLifetime        = time.Hour
+	maxRememberedRequests  = 10_000
+	maxRememberedBody      = 64 << 10
+	defaultLifespanOfAYear = 365 * 24 * time.Hour
+)
+
+// Answer says which of several possible answers the PAT API gives.
+type Answer string
+
+// The answers to a question about a token that doesn't exist.
+const (
+	AnswerPatTokenError Answer = "patTokenError" // an object with authorizationNotFound
+	AnswerNotFound      Answer = "404"           // a plain 404 with a typeKey
+	AnswerSuccess       Answer = "success"       // for revoke only: as if it had been revoked
+)
+
+// Options configures a Simulator. Its zero value is a strict and empty service:
+// default organizations and people, no redirect URI, no tokens.
+type Options struct {
+	// Now is the clock of all services; nil means time.Now.
+	Now func() time.Time
+
+	// ClientID, ClientSecret and TenantID describe the registered application
+	// and the tenant it lives in. Empty means the defaults above.
+	ClientID     string
+	ClientSecret string
+	TenantID     string
+	// RedirectURIs are the registered ones, compared letter for letter.
+	RedirectURIs []string
+	// PostLogoutURIs may be returned to after sign-out, beside RedirectURIs.
+	PostLogoutURIs []string
+	// GrantedScopes are the delegated permissions consented to for the
+	// application; nil means vso.pats, vso.pats_manage and vso.profile.
+	GrantedScopes []string
+
+	// People and Organizations replace the default ones.
+	People        []Person
+	Organizations []Organization
+	// Seed fills the organizations with about forty demo tokens.
+	Seed bool
+
+	// Address and BrowserAddress are where Start listens; empty means a free
+	// port on 127.0.0.1.
+	Address        string
+	BrowserAddress string
+
+	// AccessTokenLifetime is told as expires_in; 0 means 75 minutes.
+	AccessTokenLifetime time.Duration
+	// RefreshIn is told as refresh_in; 0 leaves it out.
+	RefreshIn time.Duration
+	// KeepOldRefreshTokens lets a refresh token be used again after it was
+	// replaced, as Entra does. Off is stricter, as other providers do.
+	KeepOldRefreshTokens bool
+	// AllowWithoutPKCE accepts authorization requests without code_challenge.
+	AllowWithoutPKCE bool
+	// RememberSignIn keeps who signed in in a cookie, so that the next
+	// authorization request is answered without asking.
+	RememberSignIn bool
+	// ResponseIssuer sends iss with every authorization response (RFC 9207) and
+	// says so in the metadata.
+	ResponseIssuer bool
+
+	// ErrorStatus is the HTTP status that carries a patTokenError: 200 or 4xx;
+	// 0 means 200, which a careless client takes for success.
+	ErrorStatus int
+	// UnknownToken is the answer for an authorizationId that doesn't exist.
+	UnknownToken Answer
+	// RevokeStatus is the status of a revoke that worked: 204 (0 means that) or 200.
+	RevokeStatus int
+	// LastContinuationNull ends a list with null instead of an empty string.
+	LastContinuationNull bool
+	// PageSize caps the page whatever $top asks for; 0 means 100.
+	PageSize int
+	// AllWithoutRevoked leaves revoked tokens out of displayFilterOption=all.
+	AllWithoutRevoked bool
+	// RefuseOverAYear answers invalidValidTo instead of cutting to one year.
+	RefuseOverAYear bool
+	// RealisticSecrets makes secrets of the real shape (…AZDO…), instead of
+	// those that say that they are fakes.
+	RealisticSecrets bool
+	// Policy is what tenant and organizations forbid.
+	Policy Policy
+
+	// KeepSecrets remembers every secret handed out, for Secrets.
+	KeepSecrets bool
+}
+
+// Policy is the set of tenant and organization policies that the API enforces.
+type Policy struct {
+	// ForbidFullAccess refuses app_token (fullScopePatPolicyViolation).
+	ForbidFullAccess bool
+	// ForbidCreation refuses every new token (disablePatCreationPolicyViolation).
+	ForbidCreation bool
+	// OnlyPackaging refuses new tokens with other than packaging scopes.
+	OnlyPackaging bool
+	// MaxLifespan shortens expiries: from now at creation, from validFrom at update.
+	MaxLifespan time.Duration
+	// RefuseLifespan answers patLifespanPolicyViolation instead of shortening.
+	RefuseLifespan bool
+}
+
+// withDefaults fills in what was left out.
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.ClientID = orDefault(o.ClientID, DefaultClientID)
+	o.ClientSecret = orDefault(o.ClientSecret, DefaultClientSecret)
+	o.TenantID = orDefault(o.TenantID, DefaultTenantID)
+	o.Address = orDefault(o.Address, "127.0.0.1:0")
+	o.BrowserAddress = orDefault(o.BrowserAddress, "127.0.0.1:0")
+	if o.GrantedScopes == nil {
+		o.GrantedScopes = []string{"vso.pats", "vso.pats_manage", "vso.profile"}
+	}
+	if o.Organizations == nil {
+		o.Organizations = defaultOrganizations(o.TenantID)
+	}
+	if o.People == nil {
+		o.People = defaultPeople(o.TenantID)
+	}
+	if o.AccessTokenLifetime == 0 {
+		o.AccessTokenLifetime = defaultAccessLifetime
+	}
+	return o.withAnswerDefaults()
+}
+
+func (o Options) withAnswerDefaults() Options {
+	if o.ErrorStatus == 0 {
+		o.ErrorStatus = 200
+	}
+	if o.UnknownToken == "" {
+		o.UnknownToken = AnswerPatTokenError
+	}
+	if o.RevokeStatus == 0 {
+		o.RevokeStatus = 204
+	}
+	if o.PageSize <= 0 || o.PageSize > maxTop {
+		o.PageSize = maxTop
+	}
+	return o
+}
+
+func orDefault(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,177 @@
+// Command patdesk is a web app with which people see and manage their Azure DevOps personal access tokens.
+//
+// What belongs here: choosing among the parts and wiring them together, once, for the real thing, for the demo and
+// for tests alike. No logic of pages, sign-in or tokens.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/patdesk/patdesk/config"
+)
+
+// version is stamped by release builds (-ldflags "-X main.version=v1.2.3").
+var version = ""
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitMisused = 2 // the settings or the command line are wrong: starting again won't help
+)
+
+// options is the command line.
+type options struct {
+	demo, check, version, healthcheck bool
+	listen                            string
+}
+
+// run is the whole program: it returns the exit code. It ends by itself when ctx does.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	o, err := readOptions(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		return exitMisused
+	case o.version:
+		fmt.Fprintln(stdout, "patdesk", buildVersion())
+		return exitOK
+	}
+	env := withListen(getenv, o.listen)
+	switch {
+	case o.healthcheck:
+		return healthcheck(ctx, env, stderr)
+	case o.demo:
+		return runDemo(ctx, env, stdout, stderr)
+	}
+	cfg, err := config.Load(env, dotenv)
+	if o.check {
+		return report(cfg, err, stdout, stderr)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "patdesk can't start:\n%v\n", err)
+		return exitMisused
+	}
+	return serve(ctx, setup{config: cfg, stdout: stdout, stderr: stderr})
+}
+
+// dotenv is read from the working directory if it is there.
+const dotenv = ".env"
+
+func readOptions(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("patdesk", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.BoolVar(&o.demo, "demo", false, "start with a simulated Azure DevOps and Entra ID; nothing real is touched")
+	flags.StringVar(&o.listen, "listen", "", "`host:port` to listen on; wins over LISTEN_ADDRESS")
+	flags.BoolVar(&o.check, "check", false, "check the settings, say what is wrong, and stop")
+	flags.BoolVar(&o.version, "version", false, "print the version and stop")
+	flags.BoolVar(&o.healthcheck, "healthcheck", false, "ask a running patdesk's /healthz and stop; 0 if it answers")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "patdesk takes no arguments, only flags: %q\n", flags.Args())
+		flags.Usage()
+		return o, errors.New("unexpected arguments")
+	}
+	return o, nil
+}
+
+// withListen lets -listen win over LISTEN_ADDRESS.
+func withListen(getenv func(string) string, listen string) func(string) string {
+	if listen == "" {
+		return getenv
+	}
+	return func(name string) string {
+		if name == "LISTEN_ADDRESS" {
+			return listen
+		}
+		return getenv(name)
+	}
+}
+
+// report is -check: what is wrong, or what was understood.
+func report(cfg config.Config, err error, stdout, stderr io.Writer) int {
+	for _, warning := range cfg.Warnings {
+		fmt.Fprintln(stdout, "warning:", warning)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "patdesk can't start:\n%v\n", err)
+		return exitMisused
+	}
+	fmt.Fprintln(stdout, "The settings are complete and agree with one another.")
+	if uri := cfg.RedirectURI(); uri != "" {
+		fmt.Fprintln(stdout, "Redirect URI to register with the app:", uri)
+	}
+	return exitOK
+}
+
+// healthcheck is the container's health check, since the image holds no other program.
+func healthcheck(ctx context.Context, getenv func(string) string, stderr io.Writer) int {
+	address := getenv("LISTEN_ADDRESS")
+	if address == "" {
+		address = "localhost:5000"
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		fmt.Fprintf(stderr, "LISTEN_ADDRESS isn't host:port: %q\n", address)
+		return exitMisused
+	}
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", http.NoBody)
+	if err != nil {
+		fmt.Fprintln(stderr, "unhealthy:", err)
+		return exitMisused
+	}
+	answer, err := (&http.Transport{}).RoundTrip(request) // no proxy: it asks this very machine
+	if err != nil {
+		fmt.Fprintln(stderr, "unhealthy:", err)
+		return exitFailed
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		fmt.Fprintln(stderr, "unhealthy:", answer.Status)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "development " + s.Value[:12]
+		}
+	}
+	return "development"
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/webtest"
+)
+
+// runOnce runs the program to its end.
+func runOnce(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	var out, errs strings.Builder
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	code = run(ctx, args, func(name string) string { return env[name] }, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestVersion(t *testing.T) {
+	code, out, _ := runOnce(t, nil, "-version")
+	if code != exitOK || !strings.HasPrefix(out, "patdesk ") {
+		t.Errorf("%d %q", code, out)
+	}
+}
+
+func TestMisuse(t *testing.T) {
+	for _, args := range [][]string{{"-no-such-flag"}, {"serve"}} {
+		if code, _, stderr := runOnce(t, nil, args...); code != exitMisused || stderr == "" {
+			t.Errorf("%v: %d %q", args, code, stderr)
+		}
+	}
+	if code, _, stderr := runOnce(t, nil, "-h"); code != exitOK || !strings.Contains(stderr, "-demo") {
+		t.Errorf("-h: %d %q", code, stderr)
+	}
+}
+
+// Every fault stands in one list, and none of them tells a secret.
+func TestAllFaultsAtOnce(t *testing.T) {
+	env := map[string]string{
+		"CLIENT_SECRET": "canary-7c1f", "CLIENT_CERTIFICATE_FILE": "/nonexistent/app.pem", "AUTHORITY": "http://login.microsoftonline.com/common",
+		"REDIRECT_PATH": "getAToken", "SESSION_TYPE": "cookie", "LISTEN_ADDRESS": "0.0.0.0:5000",
+	}
+	for _, args := range [][]string{nil, {"-check"}} {
+		code, out, stderr := runOnce(t, env, args...)
+		if code != exitMisused {
+			t.Errorf("%v: ended with %d", args, code)
+		}
+		for _, name := range []string{"CLIENT_ID", "CLIENT_SECRET", "CLIENT_CERTIFICATE_FILE", "AUTHORITY", "REDIRECT_PATH", "SESSION_TYPE", "LISTEN_ADDRESS"} {
+			if !strings.Contains(stderr, name) {
+				t.Errorf("%v: nothing is said of %s:\n%s", args, name, stderr)
+			}
+		}
+		if strings.Contains(out+stderr, "canary-7c1f") {
+			t.Errorf("%v: the secret is told:\n%s%s", args, out, stderr)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_SECRET": "canary-7c1f"}
+	code, out, stderr := runOnce(t, env, "-check")
+	if code != exitOK || !strings.Contains(out, "http://localhost:5000/getAToken") || strings.Contains(out+stderr, "canary") {
+		t.Errorf("%d\n%s%s", code, out, stderr)
+	}
+}
+
+func TestTakenPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	code, _, stderr := runOnce(t, nil, "-demo", "-listen", taken.Addr().String())
+	if code != exitFailed || !strings.Contains(stderr, taken.Addr().String()+" is taken") || !strings.Contains(stderr, "-listen") {
+		t.Errorf("%d %s", code, stderr)
+	}
+}
+
+func TestDemoRefusesRealCredentialsAndOpenAddresses(t *testing.T) {
+	code, _, stderr := runOnce(t, map[string]string{"CLIENT_SECRET": "canary-7c1f"}, "-demo")
+	if code != exitMisused || !strings.Contains(stderr, "CLIENT_SECRET") || strings.Contains(stderr, "canary") {
+		t.Errorf("%d %s", code, stderr)
+	}
+	code, _, stderr = runOnce(t, nil, "-demo", "-listen", "0.0.0.0:0")
+	if code != exitMisused || !strings.Contains(stderr, "LISTEN_ADDRESS") {
+		t.Errorf("%d %s", code, stderr)
+	}
+}
+
+// startDemo runs the demo as a person does and returns the address that it says to open.
+func startDemo(t *testing.T, args ...string) (address string, stop func() int) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	read, write := io.Pipe()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended, log := make(chan int, 1), &logBuffer{}
+	go func() {
+		ended <- run(ctx, append([]string{"-demo"}, args...), func(string) string { return "" }, write, log)
+		write.Close()
+	}()
+	lines := bufio.NewScanner(read)
+	if !lines.Scan() {
+		t.Fatalf("the demo says nothing:\n%s", log)
+	}
+	found := regexp.MustCompile(`open (http://\S+)`).FindStringSubmatch(lines.Text())
+	if found == nil {
+		t.Fatalf("no address in %q", lines.Text())
+	}
+	if !lines.Scan() || !strings.Contains(lines.Text(), "Nothing real is touched") {
+		t.Errorf("second line: %q", lines.Text())
+	}
+	go io.Copy(io.Discard, read) //nolint:errcheck // ends with the program
+	return found[1], func() int { cancel(); return <-ended }
+}
+
+func TestDemo(t *testing.T) {
+	address, stop := startDemo(t, "-listen", "localhost:0")
+	b := webtest.New(t, nil).Open(address)
+	if !strings.Contains(b.Text(), "Demo") {
+		t.Errorf("the start page isn't marked as a demo:\n%s", b.Text())
+	}
+	signIn(b, mona)
+	if b.Status != http.StatusOK || b.Page.Find("tbody tr").Length() < 10 {
+		t.Fatalf("%d %s\n%s", b.Status, b.URL, b.Text())
+	}
+	if !strings.Contains(b.Text(), "Demo") {
+		t.Error("the list isn't marked as a demo")
+	}
+	b.Click("New token").Fill("Name", "try-out").Choose("Code", "Read").Press("Create token")
+	if secret := secretOf(b); !strings.Contains(secret, "FAKE") {
+		t.Errorf("the secret doesn't say that it is a fake: %q", secret)
+	}
+	if code := stop(); code != exitOK {
+		t.Errorf("ended with %d", code)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	d := startDesk(t, deskOptions{})
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready"} {
+		b := webtest.New(t, nil).Open(d.url + path)
+		if b.Status != http.StatusOK || !strings.Contains(b.Body, want) {
+			t.Errorf("%s: %d %q", path, b.Status, b.Body)
+		}
+	}
+	env := map[string]string{"LISTEN_ADDRESS": strings.TrimPrefix(d.url, "http://")}
+	if code, _, stderr := runOnce(t, env, "-healthcheck"); code != exitOK {
+		t.Errorf("-healthcheck: %d %s", code, stderr)
+	}
+	d.stop()
+	if code, _, stderr := runOnce(t, env, "-healthcheck"); code != exitFailed || stderr == "" {
+		t.Errorf("-healthcheck of a stopped program: %d %s", code, stderr)
+	}
+}
+
+// The built binary, with settings alone, against services behind TLS that it has to be told to trust: as with a
+// stand-in that isn't ours.
+func TestSettingsAlone(t *testing.T) {
+	sim := simulator.New(simulator.Options{Seed: true})
+	if err := sim.StartTLS(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	defer sim.Close()
+	dir := t.TempDir()
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, sim.CertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	settings := fmt.Sprintf("CLIENT_ID = %q\nCLIENT_SECRET = %q\nAUTHORITY = %q\nENDPOINT = '%s/contoso/_apis/Tokens/Pats?api-version=6.1-preview'\n"+
+		"DISCOVERY_ENDPOINT=%s\nSCOPE = [\"499b84ac-1321-427f-aa17-267ca6975798/.default\"]\nREDIRECT_PATH = \"/getAToken\"  # as registered\nSESSION_TYPE = \"filesystem\"\n",
+		sim.ClientID(), sim.ClientSecret(), sim.Authority(), sim.Endpoint(), sim.DiscoveryEndpoint())
+	if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := "http://localhost:" + port
+	sim.SetRedirectURIs(address + "/getAToken")
+	process := startBinary(t, dir, "SSL_CERT_FILE="+ca, "LISTEN_ADDRESS=localhost:"+port)
+	process.waitFor("serving")
+	b := webtest.New(t, sim.Client().Transport).Open(address)
+	signIn(b, mona)
+	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "Nightly backup of repositories") {
+		t.Fatalf("%d %s\n%s\n%s", b.Status, b.URL, b.Text(), process.log)
+	}
+	if b.Has("link", "fabrikam") {
+		t.Error("ENDPOINT names one organization, but another one is offered")
+	}
+	process.terminate()
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary builds the program once for all tests that need it as a process of its own.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "patdesk-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "patdesk")
+	output, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return "", &buildError{string(output), err}
+	}
+	return path, nil
+})
+
+type buildError struct {
+	output string
+	err    error
+}
+
+func (e *buildError) Error() string { return e.err.Error() + "\n" + e.output }
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := binary(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path)) // a leftover in the temporary folder is no failure
+	}
+	os.Exit(code)
+}
+
+// process is the program running by itself.
+type process struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	log  *logBuffer
+	done chan struct{}
+}
+
+// startBinary runs the built program in dir with these settings and little else in its environment.
+func startBinary(t *testing.T, dir string, env ...string) *process {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, log: &logBuffer{}, done: make(chan struct{})}
+	p.cmd = exec.Command(path)
+	p.cmd.Dir, p.cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = p.cmd.Wait(); close(p.done) }()
+	t.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.done })
+	return p
+}
+
+// waitFor waits until the log holds text.
+func (p *process) waitFor(text string) {
+	p.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(30 * time.Second)
+	for !strings.Contains(p.log.String(), text) {
+		select {
+		case <-tick.C:
+		case <-p.done:
+			p.t.Fatalf("ended before it said %q:\n%s", text, p.log)
+		case <-limit:
+			p.t.Fatalf("doesn't say %q:\n%s", text, p.log)
+		}
+	}
+}
+
+// terminate asks the process to stop and checks that it does so in order.
+func (p *process) terminate() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(30 * time.Second):
+		p.t.Fatalf("doesn't stop:\n%s", p.log)
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != exitOK {
+		p.t.Errorf("ended with %d:\n%s", code, p.log)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/handlers"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 3 * time.Minute // longer than a change may take, see handlers and internal/operation
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+
+	sweepEvery = time.Minute
+	// unreadyTime is how long a load balancer is given to notice that /readyz fails before listening stops.
+	unreadyTime = 2 * time.Second
+	// stopTimeout is how long requests and operations in flight may take to finish.
+	stopTimeout = 75 * time.Second
+)
+
+// setup is what differs between the real thing and the demo: addresses, a client for them, and the mark on the pages.
+type setup struct {
+	config         config.Config
+	client         *http.Client // for Entra and Azure DevOps; nil: their own
+	demo           bool
+	listening      func(public string) // called when the program can be opened in a browser
+	stdout, stderr io.Writer
+}
+
+// serve runs until ctx ends, then stops gracefully.
+func serve(ctx context.Context, s setup) int {
+	log := newLog(s.config, s.stderr)
+	for _, warning := range s.config.Warnings {
+		log.Warn(warning)
+	}
+	listener, err := listen(ctx, s.config.ListenAddress)
+	if err != nil {
+		fmt.Fprintln(s.stderr, "patdesk can't start:", err)
+		return exitFailed
+	}
+	p, err := assemble(ctx, s, localURL(s.config, listener), log)
+	if err != nil {
+		_ = listener.Close() // the reason to stop is the other error
+		fmt.Fprintln(s.stderr, "patdesk can't start:", err)
+		return exitFailed
+	}
+	return p.serve(ctx, listener, s)
+}
+
+// program is a patdesk, ready to serve.
+type program struct {
+	handlers *handlers.Handlers
+	journal  *operation.Journal
+	sessions *session.Manager
+	backend  session.Backend
+	log      *slog.Logger
+}
+
+func assemble(_ context.Context, s setup, local *url.URL, log *slog.Logger) (*program, error) {
+	cfg := s.config
+	backend, keys, err := openStore(cfg)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := session.New(backend, session.Options{
+		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, Secure: cfg.Secure(), Instance: instance(cfg, local), Now: time.Now, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	provider, err := newProvider(cfg, s.client, log)
+	if err != nil {
+		return nil, err
+	}
+	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, Describe: handlers.DescribeFailure, Log: log})
+	web, err := handlers.New(handlers.Options{
+		Sessions: sessions, Entra: provider, Journal: journal,
+		API: azuredevops.New(azuredevops.Options{
+			Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client,
+		}),
+		BaseURL: baseURL(cfg), Local: local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
+		Organizations: cfg.Organizations, ClientID: cfg.ClientID, AzureURL: "https://dev.azure.com",
+		Demo: s.demo, Version: buildVersion(), Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &program{handlers: web, journal: journal, sessions: sessions, backend: backend, log: log}, nil
+}
+
+func newProvider(cfg config.Config, client *http.Client, log *slog.Logger) (*entra.Provider, error) {
+	credential, err := readCredential(cfg.Credential)
+	if err != nil {
+		return nil, err
+	}
+	return entra.New(entra.Options{
+		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
+		Credential: credential, HTTPClient: client, Log: log,
+	})
+}
+
+func readCredential(c config.Credential) (entra.Credential, error) {
+	if c.CertificateFile == "" {
+		return entra.Credential{Secret: c.Secret.Reveal(), AssertionFile: c.AssertionFile}, nil
+	}
+	content, err := os.ReadFile(c.CertificateFile)
+	if err != nil {
+		return entra.Credential{}, fmt.Errorf("CLIENT_CERTIFICATE_FILE can't be read: %w", err)
+	}
+	certificate, err := entra.ParseCertificate(content, c.CertificatePassword.Reveal())
+	if err != nil {
+		return entra.Credential{}, fmt.Errorf("CLIENT_CERTIFICATE_FILE: %w", err)
+	}
+	return entra.Credential{Certificate: certificate}, nil
+}
+
+func openStore(cfg config.Config) (session.Backend, [][]byte, error) {
+	backend, err := session.OpenDir(cfg.SessionDir, time.Now)
+	if err != nil {
+		return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
+	}
+	keys := cfg.Keys()
+	if keys == nil {
+		if keys, err = session.LoadOrCreateKeys(cfg.SessionDir); err != nil {
+			return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
+		}
+	}
+	return backend, keys, nil
+}
+
+// instance keeps the cookies of copies apart that run on one host; see config.Instance.
+func instance(cfg config.Config, local *url.URL) string {
+	if cfg.PublicURL() == "" && local != nil {
+		cfg.BaseURL = local.String()
+	}
+	return cfg.Instance()
+}
+
+func baseURL(cfg config.Config) *url.URL {
+	if cfg.BaseURL == "" {
+		return nil
+	}
+	u, err := url.Parse(cfg.BaseURL)
+	if err != nil { // checked by config
+		return nil
+	}
+	return u
+}
+
+// localURL is the address on this machine, with the port that was really taken; nil if others can connect too.
+func localURL(cfg config.Config, listener net.Listener) *url.URL {
+	host, _, err := net.SplitHostPort(cfg.ListenAddress)
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if err != nil || !ok || !cfg.ListensOnLoopback() {
+		return nil
+	}
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, fmt.Sprint(address.Port))}
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s is taken by another program. Stop that one, or choose another port: -listen host:port or LISTEN_ADDRESS", address)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("listening on %s is not permitted. Ports below 1024 need a privilege: choose a higher one with -listen or LISTEN_ADDRESS", address)
+	case err != nil:
+		return nil, fmt.Errorf("can't listen on %s: %w. Put an address of this machine into LISTEN_ADDRESS or -listen", address, err)
+	}
+	return listener, nil
+}
+
+func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int {
+	server := &http.Server{
+		Handler: p.handlers.Routes(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer endBackground()
+	go p.sessions.Sweeper(background, sweepEvery)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	public := s.config.PublicURL()
+	if local := localURL(s.config, listener); public == "" && local != nil {
+		public = local.String()
+	}
+	p.log.Info("serving", "address", listener.Addr().String(), "public", public, "version", buildVersion())
+	if s.listening != nil {
+		s.listening(public)
+	}
+	select {
+	case err := <-failed:
+		p.log.Error("serving failed", "error", err)
+		return exitFailed
+	case <-ctx.Done():
+	}
+	return p.stop(server, !s.config.ListensOnLoopback())
+}
+
+// stop lets everything in flight finish: readiness fails first, so that nothing new is sent here; then requests,
+// then operations whose browsers have gone.
+func (p *program) stop(server *http.Server, balanced bool) int {
+	p.log.Info("stopping", "at_most", stopTimeout.String())
+	p.handlers.Drain()
+	if balanced {
+		<-time.After(unreadyTime)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	code := exitOK
+	if err := server.Shutdown(ctx); err != nil {
+		p.log.Warn("requests in flight were cut off", "error", err)
+		code = exitFailed
+	}
+	if err := p.journal.Drain(ctx); err != nil {
+		p.log.Warn("operations in flight were recorded as unknown", "error", err)
+		code = exitFailed
+	}
+	if err := p.backend.Close(); err != nil {
+		p.log.Warn("session store could not be closed", "error", err)
+	}
+	p.log.Info("stopped")
+	return code
+}
+
+func newLog(cfg config.Config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,52 @@
+// Narrows a list while somebody types. A search field names the list by data-filters; what is searched in each of
+// the list's entries is marked with data-filtered. Beside the list "<id>" stand "<id>-none", shown when nothing is
+// left, and "<id>-count", a live region that says how many are.
+
+for (const input of document.querySelectorAll("input[data-filters]")) {
+  const list = document.getElementById(input.dataset.filters);
+  if (list) attach(input, list);
+}
+
+function attach(input, list) {
+  const entries = [...list.children].map((element) => ({ element, text: searched(element) }));
+  input.closest(".picker-filter")?.removeAttribute("hidden");
+  input.addEventListener("input", () => narrow(input, list, entries));
+  // A field without a name stands among another form's fields: Enter must not send that form.
+  if (!input.name) input.addEventListener("keypress", keepEnter);
+}
+
+function keepEnter(event) {
+  if (event.key === "Enter") event.preventDefault();
+}
+
+function narrow(input, list, entries) {
+  const wanted = normal(input.value);
+  // The page may hold only what the server found for an earlier search. Within that, typing can narrow, not widen.
+  const widening = !wanted.startsWith(normal(input.defaultValue));
+  let left = 0;
+  for (const { element, text } of entries) {
+    const matches = widening || wanted.split(" ").every((word) => text.includes(word));
+    element.hidden = !matches;
+    if (matches) left++;
+  }
+  document.getElementById(`${list.id}-none`)?.toggleAttribute("hidden", left > 0);
+  announce(document.getElementById(`${list.id}-count`), left);
+}
+
+function searched(element) {
+  const parts = element.matches("[data-filtered]") ? [element] : [...element.querySelectorAll("[data-filtered]")];
+  return normal(parts.map((part) => part.textContent).join(" "));
+}
+
+function normal(text) {
+  return text.toLowerCase().replace(/\s+/g, " ").trim();
+}
+
+function announce(region, left) {
+  if (!region) return;
+  clearTimeout(region.timer);
+  region.timer = setTimeout(() => {
+    const { one, many } = region.dataset;
+    region.textContent = left === 1 ? one : many.replace("{count}", left);
+  }, 500);
+}

@@ -1,0 +1,39 @@
+// Sends each form once, and brings a form's list of faults to the reader's attention. The server counts a form once
+// in any case; this spares people the wait and the doubt.
+
+const sent = new WeakSet();
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (sent.has(form)) {
+    event.preventDefault();
+    return;
+  }
+  sent.add(form);
+  // A button that is disabled at once would be missing from what the form sends.
+  setTimeout(() => {
+    if (event.defaultPrevented) {
+      release(form);
+      return;
+    }
+    setButtons(form, true);
+  });
+});
+
+// Coming back to a page that the browser kept must find its forms usable.
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) release(form);
+});
+
+function release(form) {
+  sent.delete(form);
+  setButtons(form, false);
+}
+
+function setButtons(form, disabled) {
+  for (const control of form.elements) {
+    if (control.type === "submit") control.disabled = disabled;
+  }
+}
+
+document.getElementById("mistakes")?.focus();

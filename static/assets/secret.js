@@ -1,0 +1,32 @@
+// Copies the secret. Without this script, or where the clipboard is closed to it, the secret can be selected by a
+// click and copied by hand.
+
+for (const button of document.querySelectorAll("[data-copies]")) {
+  const source = document.getElementById(button.dataset.copies);
+  const told = document.getElementById("copied");
+  button.hidden = false;
+  source.addEventListener("focus", () => select(source));
+  button.addEventListener("click", async () => {
+    const done = await copy(source);
+    told.textContent = "";
+    // A live region speaks only when its text changes; the pause makes a second copy heard, too.
+    setTimeout(() => {
+      told.textContent = done ? button.dataset.done : button.dataset.failed;
+      told.classList.toggle("is-done", done);
+    }, 50);
+  });
+}
+
+async function copy(source) {
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    return true;
+  } catch {
+    select(source);
+    return document.execCommand("copy");
+  }
+}
+
+function select(element) {
+  getSelection().selectAllChildren(element);
+}

@@ -1,0 +1,95 @@
+package static_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/patdesk/patdesk/static"
+)
+
+var assets = map[string]string{
+	"app.css": "text/css; charset=utf-8", "favicon.svg": "image/svg+xml", "filter.js": "text/javascript; charset=utf-8",
+	"forms.js": "text/javascript; charset=utf-8", "menus.js": "text/javascript; charset=utf-8", "progress.js": "text/javascript; charset=utf-8",
+	"secret.js": "text/javascript; charset=utf-8", "token-form.js": "text/javascript; charset=utf-8", "favicon.ico": "image/x-icon",
+}
+
+func get(t *testing.T, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	static.Handler().ServeHTTP(answer, httptest.NewRequest(method, path, nil))
+	return answer
+}
+
+func TestFilesAreServedUnderTheHashOfTheirContent(t *testing.T) {
+	for name, contentType := range assets {
+		for _, root := range []string{"", "/pat", "/static/odd"} {
+			answer := get(t, http.MethodGet, root+static.Path(name))
+			if answer.Code != http.StatusOK {
+				t.Fatalf("%s%s: status %d", root, name, answer.Code)
+			}
+			if got := answer.Header().Get("Content-Type"); got != contentType {
+				t.Errorf("%s: content type %q", name, got)
+			}
+			if got := answer.Header().Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+				t.Errorf("%s: Cache-Control %q", name, got)
+			}
+			sum := sha256.Sum256(answer.Body.Bytes())
+			if hash := hex.EncodeToString(sum[:6]); !strings.Contains(static.Path(name), "."+hash+".") {
+				t.Errorf("%s is not the address of content with hash %s", static.Path(name), hash)
+			}
+		}
+	}
+}
+
+func TestNothingElseIsServed(t *testing.T) {
+	for _, path := range []string{
+		"/static/", "/static/app.css", "/static/app.000000000000.css", "/static/assets/app.css", "/static/../static.go",
+		"/static/x" + strings.TrimPrefix(static.Path("app.css"), "/static/"), "/other",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.Path = path
+		answer := httptest.NewRecorder()
+		static.Handler().ServeHTTP(answer, r)
+		if answer.Code != http.StatusNotFound {
+			t.Errorf("%s: status %d", path, answer.Code)
+		}
+		if got := answer.Header().Get("Cache-Control"); strings.Contains(got, "immutable") {
+			t.Errorf("%s: a failure may be kept for good: %q", path, got)
+		}
+	}
+}
+
+func TestFilesAreReadOnly(t *testing.T) {
+	answer := get(t, http.MethodPost, static.Path("app.css"))
+	if answer.Code != http.StatusMethodNotAllowed || answer.Header().Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: status %d, Allow %q", answer.Code, answer.Header().Get("Allow"))
+	}
+	head := get(t, http.MethodHead, static.Path("app.css"))
+	if head.Code != http.StatusOK || head.Body.Len() != 0 || head.Header().Get("Content-Length") == "" {
+		t.Errorf("HEAD: status %d, %d bytes, Content-Length %q", head.Code, head.Body.Len(), head.Header().Get("Content-Length"))
+	}
+}
+
+func TestFavicon(t *testing.T) {
+	answer := httptest.NewRecorder()
+	static.Favicon(answer, httptest.NewRequest(http.MethodGet, "/favicon.ico", nil))
+	if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") != "image/x-icon" || answer.Header().Get("Cache-Control") != "public, max-age=86400" {
+		t.Errorf("status %d, headers %v", answer.Code, answer.Header())
+	}
+	if !strings.HasPrefix(answer.Body.String(), "\x00\x00\x01\x00") {
+		t.Error("not an icon")
+	}
+}
+
+func TestUnknownPathPanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a file that doesn't exist has an address")
+		}
+	}()
+	static.Path("missing.css")
+}

@@ -1,0 +1,551 @@
+package templates_test
+
+import (
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/templates"
+)
+
+// The page structs as the templates see them, filled richly. The real ones stand beside their handlers, where each
+// is checked against its template; these show every state of every page.
+
+type (
+	base struct {
+		Root, Title          string
+		Demo                 bool
+		Version, RequestID   string
+		SignedIn             bool
+		PersonName, Username string
+		Organization         string
+		Organizations        []organizationLink
+		Notices              []notice
+		Section              string
+	}
+	organizationLink struct {
+		Name, URL string
+		Current   bool
+	}
+	notice     struct{ Kind, Text, LinkText, URL string }
+	field      struct{ Label, Value string }
+	nextAction struct {
+		Text, URL string
+		Primary   bool
+	}
+	when       = templates.When
+	signInPage struct {
+		base
+		StartURL                                string
+		Ended, KeptInput, Challenged, SignedOut bool
+		Permissions                             []string
+	}
+	signOutPage struct {
+		base
+		Pending []notice
+	}
+	signedOutPage struct {
+		base
+		EntraURL, HomeURL string
+	}
+	problemPage struct {
+		base
+		Status                int
+		Heading, What, Advice string
+		Details               []field
+		Actions               []nextAction
+	}
+	tokenListPage struct {
+		base
+		NewURL, Query       string
+		Filters             []filterLink
+		Sort, Order, Status string
+		Columns             []columnLink
+		Tokens              []tokenRow
+		Total               int
+		Problems            []partialProblem
+		GlobalNote          string
+		ManualURL           string
+		Done                string
+	}
+	filterLink struct {
+		Text, URL string
+		Current   bool
+	}
+	columnLink struct{ Text, URL, Sorted string }
+	tokenRow   struct {
+		Name, URL                         string
+		Scopes                            []string
+		HighScopes, FullAccess            bool
+		Organization                      string
+		Global                            bool
+		Created, Expires                  when
+		Urgency, Status, StatusClass      string
+		MadeBy, Unfinished, UnfinishedURL string
+	}
+	partialProblem    struct{ Heading, What, Advice, RetryURL string }
+	organizationsPage struct {
+		base
+		Action       string
+		Choices      []organizationLink
+		Typed, Error string
+		Problem      *partialProblem
+		CanType      bool
+	}
+	tokenPage struct {
+		base
+		Name, AuthorizationID, OrganizationText     string
+		Status, StatusClass                         string
+		Scopes                                      []scopeRow
+		Created, Expires                            when
+		Urgency                                     string
+		Global                                      bool
+		GlobalNote, MadeBy                          string
+		Targets                                     []string
+		EditURL, RotateURL, RevokeURL               string
+		WhyNot, ReplaceURL, AzureURL, BackURL, Done string
+		Unfinished, UnfinishedURL                   string
+	}
+	scopeRow struct {
+		ID, Group, Level, Description string
+		High, Known                   bool
+		Implies                       []string
+	}
+	tokenFormPage struct {
+		base
+		FormAction, Form    string
+		Errors              []fieldError
+		Problem             *problemSummary
+		Name, NameError     string
+		OrganizationChoices []option
+		CanTypeOrganization bool
+		OrganizationTyped   string
+		OrganizationError   string
+		Expiry              []option
+		Date                string
+		DateMin, DateMax    string
+		ExpiryError         string
+		Groups              []scopeGroup
+		OtherScopes         string
+		ScopesError         string
+		Full                bool
+		Presets             []preset
+		ScopesURL           string
+		CancelURL           string
+		TokenName           string
+		Current             []field
+	}
+	option struct {
+		Value, Text, Hint string
+		Selected          bool
+	}
+	fieldError     struct{ ID, Text string }
+	problemSummary struct {
+		Heading, What, Advice string
+		Details               []field
+	}
+	scopeGroup struct {
+		Name, Slug string
+		Levels     []scopeLevel
+		Any        bool
+	}
+	scopeLevel struct {
+		ID, Text, Description string
+		High, Selected        bool
+	}
+	preset     struct{ ID, Name, Description string }
+	revokePage struct {
+		base
+		Problem                     *problemSummary
+		FormAction, Form, CancelURL string
+		Name, OrganizationText      string
+		Scopes                      []string
+		Expires                     when
+		MadeBy                      string
+		GlobalNote                  string
+	}
+	rotatePage struct {
+		base
+		Problem                     *problemSummary
+		Errors                      []fieldError
+		FormAction, Form, CancelURL string
+		Name, OrganizationText      string
+		Scopes                      []string
+		Expires                     when
+		NewExpires                  when
+		Life, MadeBy, GlobalNote    string
+		Old                         []option
+	}
+	operationPage struct {
+		base
+		Heading                           string
+		InProgress                        bool
+		State, Sentence, Advice           string
+		Details                           []field
+		TokenName, TokenURL, Organization string
+		Secret                            string
+		SecretUntil                       when
+		SecretFake                        bool
+		SecretNote                        string
+		Unkept                            bool
+		Asked, Granted                    when
+		Shortened                         bool
+		Expires                           when
+		Scopes                            []string
+		SaveAction                        string
+		Old                               *oldToken
+		Candidates                        []candidate
+		NextActions                       []nextAction
+		DismissAction, CheckAction        string
+	}
+	oldToken struct {
+		State, Name, URL         string
+		Expires                  when
+		Sentence                 string
+		Problem                  *problemSummary
+		RevokeAction, KeepAction string
+	}
+	candidate struct {
+		Name, AuthorizationID, URL string
+		Created, Expires           when
+		Scopes                     []string
+		RevokeAction               string
+	}
+	changesPage struct {
+		base
+		Changes []changeRow
+	}
+	changeRow struct {
+		When                                                  when
+		What, Token, Organization, Outcome, OutcomeClass, URL string
+	}
+	scopesPage struct {
+		base
+		Query  string
+		Groups []scopeGroupRows
+		Count  int
+	}
+	scopeGroupRows struct {
+		Name   string
+		Scopes []scopeRow
+	}
+	sessionsPage struct {
+		base
+		Sessions  []sessionRow
+		EndAction string
+		Done      string
+	}
+	sessionRow struct {
+		Started, LastSeen when
+		Address, Browser  string
+		Current           bool
+	}
+)
+
+// sample is a page in one of its states.
+type sample struct {
+	page  string // name of the template
+	state string
+	data  any
+}
+
+var seenAt = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
+
+func at(days int, minutes ...int) when {
+	t := seenAt.AddDate(0, 0, days)
+	for _, m := range minutes {
+		t = t.Add(time.Duration(m) * time.Minute)
+	}
+	return templates.At(t, seenAt)
+}
+
+func frame(title, section string) base {
+	return base{
+		Root: "/pat", Title: title, Demo: true, Version: "1.4.0", RequestID: "K3QX7M2ZP4TL6VNA", SignedIn: true,
+		PersonName: "Mona Rivera", Username: "mona@contoso.example", Organization: "contoso", Section: section,
+		Organizations: []organizationLink{
+			{"contoso", "/pat/tokens?organization=contoso", true}, {"fabrikam", "/pat/tokens?organization=fabrikam", false},
+			{"northwind-games", "/pat/tokens?organization=northwind-games", false},
+		},
+	}
+}
+
+func noticed(b base) base {
+	b.Notices = []notice{
+		{"secret", "The secret of build agent 7 is waiting to be saved; the time runs out in 9 minutes.", "Show the secret", "/pat/operations/1"},
+		{"rotation", "The rotation of nuget-publish isn't finished: the old token still works.", "Finish the rotation", "/pat/operations/2"},
+		{"unknown", "It isn't known what became of terraform.", "Find out", "/pat/operations/3"},
+		{"warning", "Unfinished changes can't be shown just now.", "", ""},
+	}
+	return b
+}
+
+func visitor(title string) base {
+	return base{Root: "/pat", Title: title, Version: "1.4.0", RequestID: "K3QX7M2ZP4TL6VNA"}
+}
+
+const hostile = `<img src=x onerror=alert(1)> "quoted" & 'single' — ünïcode 名前`
+
+func samples() []sample {
+	var all []sample
+	for _, group := range [][]sample{frontSamples(), listSamples(), tokenSamples(), formSamples(), operationSamples(), otherSamples()} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+func frontSamples() []sample {
+	permissions := []string{
+		templates.Message("permissions.read", nil).What, templates.Message("permissions.manage", nil).What,
+		templates.Message("permissions.profile", nil).What, templates.Message("permissions.identity", nil).What,
+	}
+	approval := templates.Message("entra.adminApproval", map[string]string{"ClientID": "3f0c1a52-9a0b-4f0e-8d7e-2a1b0c9d8e7f"})
+	return []sample{
+		{"sign-in", "first", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start", Permissions: permissions}},
+		{"sign-in", "ended", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", Ended: true, KeptInput: true, Permissions: permissions}},
+		{"sign-in", "kept", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true}},
+		{"sign-in", "challenged", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true, Challenged: true}},
+		{"sign-in", "signed-out", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start", SignedOut: true}},
+		{"sign-out", "pending", signOutPage{base: frame("Sign out?", ""), Pending: noticed(base{}).Notices[:1]}},
+		{"signed-out", "entra", signedOutPage{base: visitor("You are signed out"), EntraURL: "https://login.microsoftonline.com/organizations/oauth2/v2.0/logout?post_logout_redirect_uri=https%3A%2F%2Fpatdesk.example%2Fpat%2F&logout_hint=mona", HomeURL: "/pat/"}},
+		{"signed-out", "plain", signedOutPage{base: visitor("You are signed out"), HomeURL: "/pat/"}},
+		{"sign-out", "plain", signOutPage{base: frame("Sign out?", "")}},
+		{"problem", "throttled", problemPage{
+			base: frame("Azure DevOps asks you to slow down", ""), Status: 429, Heading: "Azure DevOps asks you to slow down",
+			What: "You, or a tool that works in your name, sent too many requests in a short time, so Azure DevOps makes you wait.", Advice: "Try again in 2 minutes.",
+			Details: []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}, {"Error code", "TF400733"}, {"HTTP status", "429"}, {"Request ID", "K3QX7M2ZP4TL6VNA"}},
+			Actions: []nextAction{{"Try again", "/pat/tokens", true}, {"Back to tokens", "/pat/tokens", false}},
+		}},
+		{"problem", "approval", problemPage{
+			base: visitor(approval.Title), Status: 403, Heading: approval.Title, What: approval.What, Advice: approval.Advice,
+			Details: []field{{"Correlation ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}, {"Entra error", "AADSTS90094"}},
+			Actions: []nextAction{{"Sign in again", "/pat/sign-in/start", true}},
+		}},
+	}
+}
+
+func list(status string) tokenListPage {
+	return tokenListPage{
+		base: frame("Tokens", "tokens"), NewURL: "/pat/tokens/new", Status: status, Sort: "expires", Order: "asc", ManualURL: "/pat/organizations",
+		Filters: []filterLink{{"Active", "?status=active", status == "active"}, {"Expired", "?status=expired", status == "expired"}, {"Revoked", "?status=revoked", status == "revoked"}, {"All", "?status=all", status == "all"}},
+		Columns: []columnLink{{"Name", "?sort=name", ""}, {"Scopes", "?sort=scopes", ""}, {"Organization", "?sort=organization", ""}, {"Created", "?sort=created", ""}, {"Expires", "?sort=expires", "ascending"}, {"Status", "?sort=status", ""}},
+	}
+}
+
+func fullList() tokenListPage {
+	p := list("all")
+	p.base = noticed(p.base)
+	p.Total = 42
+	p.GlobalNote = templates.Message("global.before", nil).What
+	p.Problems = []partialProblem{{"Some tokens are missing here", "contoso: the revoked tokens couldn't be read.", "Azure DevOps took too long to answer. Try again in a minute.", "/pat/tokens"}}
+	p.Tokens = []tokenRow{
+		{Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: []string{"Agent Pools: Read & manage"}, HighScopes: true, Organization: "contoso", Created: at(-87), Expires: at(3), Urgency: "urgent", Status: "Active", StatusClass: "active"},
+		{Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: []string{"Marketplace: Manage"}, HighScopes: true, Organization: "All organizations", Global: true, Created: at(-200), Expires: at(165), Status: "Active", StatusClass: "active"},
+		{Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Scopes: []string{"Packaging: Read & write"}, HighScopes: true, Organization: "contoso", Created: at(-70), Expires: at(20), Urgency: "soon", Status: "Active", StatusClass: "active", Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2"},
+		{Name: "git: https://dev.azure.com/contoso on MONA-LAPTOP", URL: "/pat/tokens/contoso/4", Scopes: []string{"Code: Read & write"}, HighScopes: true, Organization: "contoso", Created: at(-2), Expires: at(88), Status: "Active", StatusClass: "active", MadeBy: "Git Credential Manager"},
+		{Name: "migration 2025", URL: "/pat/tokens/contoso/5", Scopes: []string{"Full access"}, FullAccess: true, Organization: "contoso", Created: at(-300), Expires: at(65), Status: "Active", StatusClass: "active"},
+		{Name: "reporting", URL: "/pat/tokens/contoso/6", Scopes: []string{"Analytics: Read", "Build: Read", "Code: Read", "Test Management: Read", "Wiki: Read", "Work Items: Read"}, Organization: "contoso", Created: at(-30), Expires: at(335), Status: "Active", StatusClass: "active"},
+		{Name: "old deploy", URL: "/pat/tokens/contoso/7", Scopes: []string{"Release: Read, write, & execute", "Code: Read"}, HighScopes: true, Organization: "contoso", Created: at(-95), Expires: at(-5), Urgency: "past", Status: "Expired", StatusClass: "expired"},
+		{Name: "leaked-by-accident-with-a-very-long-name-that-nobody-can-break-anywhere-at-all", URL: "/pat/tokens/contoso/8", Scopes: []string{"Code: Read"}, Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Revoked", StatusClass: "revoked"},
+		{Name: hostile, URL: "/pat/tokens/contoso/9", Scopes: []string{"vso.something_new"}, Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Active", StatusClass: "active"},
+	}
+	return p
+}
+
+func listSamples() []sample {
+	found, none, first, trouble, everywhere := list("active"), list("active"), list("all"), list("active"), fullList()
+	found.Done = templates.Message("operation.revoked", map[string]string{"Token": "old deploy"}).What
+	found.Query, found.Tokens, found.Total = "code", fullList().Tokens[3:4], 12
+	none.Query, none.Total = hostile, 12
+	trouble.Problems = fullList().Problems
+	everywhere.Organization, everywhere.Problems, everywhere.Notices, everywhere.GlobalNote = "", nil, nil, ""
+	return []sample{
+		{"tokens", "full", fullList()}, {"tokens", "found", found}, {"tokens", "nothing-found", none}, {"tokens", "first", first},
+		{"tokens", "no-expired", list("expired")}, {"tokens", "no-revoked", list("revoked")}, {"tokens", "no-active", list("active")},
+		{"tokens", "trouble", trouble}, {"tokens", "everywhere", everywhere},
+		{"organizations", "choices", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", Choices: frame("", "").Organizations, CanType: true}},
+		{"organizations", "typing", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", CanType: true, Typed: "con toso", Error: templates.Message("form.organizationInvalid", nil).What,
+			Problem: &partialProblem{"Your organizations couldn't be looked up", "patdesk has no permission to list them (vso.profile).", "Type the name instead.", "/pat/organizations"}}},
+		{"organizations", "none", organizationsPage{base: frame("Choose an organization", "")}},
+	}
+}
+
+func tokenSamples() []sample {
+	scopes := []scopeRow{
+		{ID: "vso.code_write", Group: "Code", Level: "Read & write", Description: "Also push, delete, run pull requests, and change branch policies", High: true, Known: true, Implies: []string{"vso.code", "vso.hooks_write", "vso.hooks", "vso.profile"}},
+		{ID: "vso.build", Group: "Build", Level: "Read", Description: "See builds, definitions, artifacts", Known: true},
+		{ID: "vso.something_new", Level: "vso.something_new"},
+	}
+	active := tokenPage{
+		Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2",
+		base: frame("nuget-publish", "tokens"), Name: "nuget-publish", AuthorizationID: "4ab5f1c2-7c2b-4f7e-9f43-0d7b1f5f2c10", OrganizationText: "contoso",
+		Status: "Active", StatusClass: "active", Scopes: scopes, Created: at(-70), Expires: at(3), Urgency: "urgent", Targets: []string{"contoso"},
+		EditURL: "edit", RotateURL: "rotate", RevokeURL: "revoke", ReplaceURL: "/pat/tokens/new?like=4ab5", AzureURL: "https://dev.azure.com/contoso/_usersSettings/tokens",
+		BackURL: "/pat/tokens", Done: "Changes saved. The secret stays the same.",
+	}
+	expired, global := active, active
+	expired.Status, expired.StatusClass, expired.Expires, expired.Urgency, expired.Done = "Expired", "expired", at(-5), "past", ""
+	expired.EditURL, expired.RotateURL, expired.RevokeURL = "", "", ""
+	expired.WhyNot = templates.Message("form.expiredCannotChange", map[string]string{"Token": "nuget-publish"}).What
+	global.Global, global.OrganizationText, global.Targets, global.GlobalNote, global.MadeBy, global.Done = true, "All organizations", nil, templates.Message("global.before", nil).What, "Git Credential Manager", ""
+	global.Scopes = nil
+	return []sample{{"token", "active", active}, {"token", "expired", expired}, {"token", "global", global}}
+}
+
+func expiries(keep bool) []option {
+	all := []option{{"7", "7 days", "29 Nov 2026", false}, {"30", "30 days", "22 Dec 2026", false}, {"60", "60 days", "21 Jan 2027", false}, {"90", "90 days", "20 Feb 2027", !keep}, {"365", "One year", "22 Nov 2027", false}, {"date", "Own date", "", false}}
+	if keep {
+		all = append([]option{{"keep", "Keep 1 Dec 2026", "", true}}, all...)
+	}
+	return all
+}
+
+func group(name, slug string, chosen int, levels ...scopeLevel) scopeGroup {
+	g := scopeGroup{Name: name, Slug: slug, Levels: levels, Any: chosen > 0}
+	if g.Any {
+		g.Levels[chosen-1].Selected = true
+	}
+	return g
+}
+
+func groups() []scopeGroup {
+	read := func(id, text string) scopeLevel { return scopeLevel{ID: id, Text: "Read", Description: text} }
+	return []scopeGroup{
+		group("Advanced Security", "advanced-security", 0, scopeLevel{"vso.advsec", "Read", "See security alerts and analysis results", true, false}, scopeLevel{"vso.advsec_write", "Read & write", "Also upload SARIF analyses", true, false}, scopeLevel{"vso.advsec_manage", "Read, write, & manage", "Also read upload details, delete analyses, change alert state", true, false}),
+		group("Agent Pools", "agent-pools", 0, read("vso.agentpools", "See pools, queues, agents and their jobs"), scopeLevel{"vso.agentpools_manage", "Read & manage", "Administer pools, queues, agents (register an agent)", true, false}),
+		group("Analytics", "analytics", 0, read("vso.analytics", "Query Analytics data")),
+		group("Build", "build", 1, read("vso.build", "See builds, definitions, artifacts; build hooks"), scopeLevel{"vso.build_execute", "Read & execute", "Also queue and edit builds and definitions", true, false}),
+		group("Code", "code", 2, read("vso.code", "Read and search repositories, commits, pull request metadata"), scopeLevel{"vso.code_write", "Read & write", "Also push, delete, run pull requests; also branch policies and pull request bypass", true, false}, scopeLevel{"vso.code_manage", "Read, write, & manage", "Also create, rename, delete repositories", true, false}, scopeLevel{"vso.code_full", "Full", "Also older client-object-model APIs", true, false}, scopeLevel{"vso.code_status", "Status", "Read and write commit and pull request statuses only", false, false}),
+		group("MemberEntitlement Management", "memberentitlement-management", 0, read("vso.memberentitlementmanagement", "See users, licences, project and extension access"), scopeLevel{"vso.memberentitlementmanagement_write", "Read & write", "Also change them", true, false}),
+		group("Notifications", "notifications", 0, read("vso.notification", "See subscriptions and event metadata"), scopeLevel{"vso.notification_write", "Read & write", "Also edit subscriptions", false, false}, scopeLevel{"vso.notification_manage", "Read, write, & manage", "Also administer them", false, false}, scopeLevel{"vso.notification_diagnostics", "Diagnostics", "Read notification logs, switch diagnostics on", false, false}),
+		group("Packaging", "packaging", 0, read("vso.packaging", "Restore packages, list feeds"), scopeLevel{"vso.packaging_write", "Read & write", "Also publish packages, create feeds", true, false}, scopeLevel{"vso.packaging_manage", "Read, write, & manage", "Also delete packages, administer feeds", true, false}),
+		group("Work Items", "work-items", 0, read("vso.work", "Read boards, queries, work items"), scopeLevel{"vso.work_write", "Read & write", "Also create and edit", false, false}, scopeLevel{"vso.work_full", "Read, write, & manage", "Everything in work tracking", false, false}),
+	}
+}
+
+func newForm() tokenFormPage {
+	return tokenFormPage{
+		base: frame("New token", "tokens"), FormAction: "/pat/tokens/new", Form: "f0rm", Name: "build agent 8",
+		OrganizationChoices: []option{{"contoso", "contoso", "", true}, {"fabrikam", "fabrikam", "", false}},
+		Expiry:              expiries(false), DateMin: "2026-11-23", DateMax: "2027-11-22", Groups: groups(),
+		Presets: []preset{
+			{"git", "Clone and push", "Work with Git repositories from your machine or a build agent."},
+			{"packages", "Publish packages", "Restore and publish NuGet, npm, Maven and Python packages."},
+			{"pipelines", "Run pipelines", "Start builds and read their results."},
+			{"report", "Read-only reporting", "Read work items, builds, tests and analytics."},
+		},
+		ScopesURL: "/pat/scopes", CancelURL: "/pat/tokens",
+	}
+}
+
+func formSamples() []sample {
+	fresh, faulty, refused, edit := newForm(), newForm(), newForm(), newForm()
+	faulty.Name, faulty.NameError = "", "Enter a name for the token."
+	faulty.CanTypeOrganization, faulty.OrganizationTyped, faulty.OrganizationError = true, "con toso", templates.Message("form.organizationInvalid", nil).What
+	faulty.Date, faulty.ExpiryError = "2026-01-01", "Choose a date that lies ahead."
+	faulty.ScopesError, faulty.OtherScopes, faulty.Full = "Choose either Full access or single scopes, not both.", hostile, true
+	faulty.Errors = []fieldError{{"name", faulty.NameError}, {"organization", faulty.OrganizationError}, {"date", faulty.ExpiryError}, {"scopes", faulty.ScopesError}}
+	refusal := templates.Message("azuredevops.fullScopePatPolicyViolation", nil)
+	refused.Full, refused.Problem = true, &problemSummary{refusal.Title, refusal.What, refusal.Advice, []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}}}
+	edit.base, edit.TokenName, edit.Name, edit.Presets = frame("Edit nuget-publish", "tokens"), "nuget-publish", "nuget-publish", nil
+	edit.Expiry, edit.OrganizationChoices = expiries(true), nil
+	edit.Current = []field{{"Name", "nuget-publish"}, {"Scopes", "Code: Read & write, Build: Read"}, {"Expires", "1 Dec 2026, in 9 days"}}
+	revoke := revokePage{base: frame("Revoke nuget-publish?", "tokens"), FormAction: "revoke", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: []string{"Packaging: Read & write"}, Expires: at(20), MadeBy: "Git Credential Manager"}
+	revokeAgain := revoke
+	revokeAgain.GlobalNote = templates.Message("global.revoke", nil).What
+	revokeAgain.MadeBy, revokeAgain.Problem = "", refused.Problem
+	rotate := rotatePage{base: frame("Rotate nuget-publish", "tokens"), FormAction: "rotate", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: []string{"Packaging: Read & write", "Code: Read"}, Expires: at(20), NewExpires: at(90), Life: "90 days"}
+	for _, value := range []string{"confirm", "now"} {
+		text := templates.Message("rotate.old."+value, nil)
+		rotate.Old = append(rotate.Old, option{value, text.Title, text.What, value == "confirm"})
+	}
+	rotateAgain := rotate
+	rotateAgain.GlobalNote = templates.Message("global.rotate", map[string]string{"Organization": "contoso"}).What
+	rotateAgain.MadeBy, rotateAgain.Problem, rotateAgain.Errors = "Git Credential Manager", refused.Problem, []fieldError{{"old", "Choose what happens to the old token."}}
+	return []sample{
+		{"token-new", "fresh", fresh}, {"token-new", "faulty", faulty}, {"token-new", "refused", refused}, {"token-edit", "edit", edit},
+		{"token-revoke", "ask", revoke}, {"token-revoke", "refused", revokeAgain}, {"token-rotate", "ask", rotate}, {"token-rotate", "refused", rotateAgain},
+	}
+}
+
+const secret = "5xFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeAZDO7Qk2"
+
+// operation is an operation page whose words come from the catalogue.
+func operation(key, state string) operationPage {
+	text := templates.Message("operation."+key, map[string]string{"Token": "nuget-publish", "Organization": "contoso", "Asked": "1 Mar 2027", "Granted": "22 Dec 2026"})
+	return operationPage{base: frame(text.Title, "tokens"), Heading: text.Title, State: state, Sentence: text.What, Advice: text.Advice, TokenName: "nuget-publish", Organization: "contoso"}
+}
+
+func withSecret(p operationPage) operationPage {
+	p.Secret, p.SecretUntil, p.SecretFake, p.SaveAction = secret, at(0, 9), true, "/pat/operations/1/acknowledge"
+	p.Scopes, p.Expires, p.TokenURL = []string{"Packaging: Read & write", "Code: Read"}, at(90), "/pat/tokens/contoso/3"
+	return p
+}
+
+func withOld(p operationPage, state, sentence string) operationPage {
+	text := templates.Message("operation."+sentence, nil)
+	p.Old = &oldToken{State: state, Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Expires: at(20), Sentence: text.What + " " + text.Advice}
+	return p
+}
+
+func operationSamples() []sample {
+	support := []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}, {"Request ID", "K3QX7M2ZP4TL6VNA"}}
+	progress := operation("inProgress", "sent")
+	progress.InProgress = true
+	shortened := withSecret(operation("createdShortened", "succeeded"))
+	shortened.Asked, shortened.Granted, shortened.Shortened, shortened.Expires = at(99), at(30), true, at(30)
+	unkept := withSecret(operation("created", "succeeded"))
+	unkept.Unkept, unkept.SaveAction, unkept.SecretUntil, unkept.SecretNote = true, "", when{}, templates.Message("operation.secretUnkept", nil).What
+	saved := operation("created", "succeeded")
+	saved.SecretNote = templates.Message("operation.secretSaved", nil).What
+	saved.NextActions = []nextAction{{"Show the token", "/pat/tokens/contoso/3", true}, {"Back to tokens", "/pat/tokens", false}}
+	expired := operation("created", "succeeded")
+	expired.SecretNote, expired.DismissAction = templates.Message("operation.secretExpired", nil).What, "/pat/operations/1/dismiss"
+	alive := withOld(withSecret(operation("rotated", "succeeded")), "alive", "oldAlive")
+	alive.Old.RevokeAction, alive.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
+	failedOld := withOld(operation("rotated", "succeeded"), "failed", "oldFailed")
+	failedOld.Old.RevokeAction, failedOld.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
+	failedOld.Old.Problem = &problemSummary{"Azure DevOps took too long to answer", "patdesk waited as long as it is allowed to, and no answer came.", "Try again in a minute.", support}
+	failed := operation("created", "failed")
+	reason := templates.Message("azuredevops.throttled", map[string]string{"RetryAfter": "in 2 minutes"})
+	failed.Heading, failed.Title, failed.Sentence, failed.Advice = reason.Title, reason.Title, reason.What, reason.Advice
+	failed.Details, failed.NextActions = support, []nextAction{{"Open a new form", "/pat/tokens/new", true}}
+	unknown := operation("unknownCreate", "unknown")
+	unknown.CheckAction, unknown.Details, unknown.DismissAction = "/pat/operations/1/check", support, "/pat/operations/1/dismiss"
+	several := operation("unknownSeveral", "unknown")
+	several.DismissAction = "/pat/operations/1/dismiss"
+	for _, id := range []string{"4ab5f1c2-7c2b-4f7e-9f43-0d7b1f5f2c10", "9cd1e2f3-1111-4f7e-9f43-0d7b1f5f2c10"} {
+		several.Candidates = append(several.Candidates, candidate{Name: "nuget-publish", AuthorizationID: id, URL: "/pat/tokens/contoso/" + id, Created: at(0, -2), Expires: at(90), Scopes: []string{"Packaging: Read & write"}, RevokeAction: "/pat/operations/1/revoke-candidate"})
+	}
+	one := several
+	lost := templates.Message("operation.unknownOne", nil)
+	one.base, one.Heading, one.Sentence, one.Advice, one.Candidates = frame(lost.Title, ""), lost.Title, lost.What, lost.Advice, several.Candidates[:1]
+	return []sample{
+		{"operation", "in-progress", progress}, {"operation", "created", withSecret(operation("created", "succeeded"))}, {"operation", "shortened", shortened},
+		{"operation", "unkept", unkept}, {"operation", "saved", saved}, {"operation", "secret-expired", expired}, {"operation", "rotated", alive},
+		{"operation", "old-failed", failedOld}, {"operation", "old-revoked", withOld(operation("rotated", "succeeded"), "revoked", "oldRevoked")},
+		{"operation", "old-kept", withOld(operation("rotated", "succeeded"), "kept", "oldKept")}, {"operation", "failed", failed},
+		{"operation", "unknown", unknown}, {"operation", "unknown-several", several}, {"operation", "unknown-one", one}, {"operation", "revoked", operation("revoked", "succeeded")},
+	}
+}
+
+func otherSamples() []sample {
+	changes := changesPage{base: frame("Changes", "changes"), Changes: []changeRow{
+		{at(0, -4), "Create", "build agent 8", "contoso", "Secret waiting", "succeeded", "/pat/operations/1"},
+		{at(0, -190), "Rotate", "nuget-publish", "contoso", "Old token still works", "halfway", "/pat/operations/2"},
+		{at(-1), "Revoke", strings.Repeat("long", 20), "fabrikam", "Not done", "failed", "/pat/operations/3"},
+		{at(-2), "Change", hostile, "contoso", "Not known", "unknown", ""},
+	}}
+	reference := scopesPage{base: frame("Scopes", "scopes"), Query: "code", Count: 3, Groups: []scopeGroupRows{
+		{"Build", []scopeRow{{ID: "vso.build", Group: "Build", Level: "Read", Description: "See builds, definitions, artifacts; build hooks", Known: true, Implies: []string{"vso.hooks_write", "vso.hooks", "vso.profile"}}}},
+		{"Code", []scopeRow{{ID: "vso.code", Group: "Code", Level: "Read", Description: "Read and search repositories, commits, pull request metadata", Known: true}, {ID: "vso.code_write", Group: "Code", Level: "Read & write", Description: "Also push, delete, run pull requests", High: true, Known: true, Implies: []string{"vso.code"}}}},
+	}}
+	open := reference
+	open.base = visitor("Scopes")
+	const browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+	return []sample{
+		{"changes", "some", changes}, {"changes", "none", changesPage{base: frame("Changes", "changes")}},
+		{"scopes", "found", reference}, {"scopes", "visitor", open}, {"scopes", "none", scopesPage{base: frame("Scopes", "scopes"), Query: "nothing"}},
+		{"sessions", "two", sessionsPage{base: frame("Sessions", "sessions"), EndAction: "/pat/sessions/end-others", Done: "One other session was ended.", Sessions: []sessionRow{{at(0, -300), at(0), "198.51.100.7", browser, true}, {at(-1), at(0, -50), "2001:db8::7", "", false}}}},
+		{"sessions", "one", sessionsPage{base: frame("Sessions", "sessions"), Sessions: []sessionRow{{at(0, -300), at(0), "198.51.100.7", browser, true}}}},
+	}
+}

@@ -1,0 +1,66 @@
+// Package templates holds every sentence and every HTML tag that people get to see: the pages, and the catalogue
+// of messages from which the rest of the program takes its words.
+//
+// A page is the template of its own name ("tokens" is pages/tokens.html) inside layout.html; pieces that several
+// pages share are in partials. The struct that fills a page is declared beside the handler that answers with it.
+// A message is an entry of messages.en.json; see Message. Decisions, addresses and clients don't belong here: a
+// template is told what to show.
+package templates
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/patdesk/patdesk/static"
+)
+
+//go:embed layout.html partials pages
+var files embed.FS
+
+// pages has one set for each page: the layout, the partials and that page, whose "main" the layout calls.
+// Parsing at the start means that a template with a fault stops the program before it serves anything.
+var pages = parse()
+
+var functions = template.FuncMap{
+	"asset": static.Path,
+	"clock": clock,
+}
+
+// Render writes the page into w. Give it a buffer: when it fails, w has received part of a page.
+func Render(w io.Writer, name string, page any) error {
+	t := Page(name)
+	if t == nil {
+		return fmt.Errorf("templates: no page %q", name)
+	}
+	if err := t.Execute(w, page); err != nil {
+		return fmt.Errorf("templates: page %q: %w", name, err)
+	}
+	return nil
+}
+
+// Page is the named page's parsed template, for checking it against the struct that fills it; nil if there is none.
+func Page(name string) *template.Template { return pages[name] }
+
+// Names lists all pages in alphabetical order.
+func Names() []string { return slices.Sorted(maps.Keys(pages)) }
+
+func parse() map[string]*template.Template {
+	common := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "layout.html", "partials/*.html"))
+	entries, err := files.ReadDir("pages")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	sets := map[string]*template.Template{}
+	for _, entry := range entries {
+		set := template.Must(common.Clone())
+		name := strings.TrimSuffix(entry.Name(), ".html")
+		sets[name] = template.Must(set.ParseFS(files, path.Join("pages", entry.Name())))
+	}
+	return sets
+}
