@@ -35,6 +35,14 @@ lint: ## Run gofmt, go vet, staticcheck, golangci-lint and govulncheck, built he
 	"$$(scripts/tool golangci-lint)" run ./...
 	@scripts/vulncheck
 
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for 30s; FUZZTIME=5m for longer
+	@scripts/fuzz
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
 .PHONY: build
 build: ## Build the static binary ./patdesk, as the container image does; VERSION=v1.2.3 stamps it
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o patdesk .

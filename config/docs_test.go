@@ -74,3 +74,23 @@ func TestReferenceNamesEverySetting(t *testing.T) {
 		}
 	}
 }
+
+// Every module that we use by ourselves has a line saying why, and no other has one.
+func TestDependenciesAreExplained(t *testing.T) {
+	direct, _, _ := strings.Cut(read(t, "../go.mod"), "\n)")
+	var used []string
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v`).FindAllStringSubmatch(direct, -1) {
+		used = append(used, m[1])
+	}
+	var explained []string
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*) \\|").FindAllStringSubmatch(read(t, "../docs/dependencies.md"), -1) {
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+			explained = append(explained, m[1])
+		}
+	}
+	slices.Sort(used)
+	slices.Sort(explained)
+	if !slices.Equal(used, explained) {
+		t.Errorf("docs/dependencies.md explains\n%v, go.mod has\n%v", explained, used)
+	}
+}

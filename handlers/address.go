@@ -100,23 +100,22 @@ func lastForwarded(r *http.Request, name string) (string, bool) {
 	return last, last != ""
 }
 
-// wrongLoopbackName guards copies that run on somebody's own machine. Other names for this machine lead to the
-// one that is ours, because cookies and redirect_uri belong to it; any other name is DNS rebinding or a mistake.
+// wrongLoopbackName guards copies that run on somebody's own machine without BASE_URL. Other names for this machine
+// lead to the one that is ours, because cookies and redirect_uri belong to it; every other name is DNS rebinding or a
+// mistake. With BASE_URL the Host header says nothing: many proxies put their own word there.
 func (h *Handlers) wrongLoopbackName(r *http.Request, a publicAddress) (to string, wrong bool) {
-	host := strings.TrimPrefix(strings.TrimPrefix(a.origin, "https://"), "http://")
-	if !loopbackHost(host) || strings.EqualFold(r.Host, host) {
+	if h.BaseURL != nil || len(h.TrustedProxies) > 0 {
 		return "", false
 	}
-	if h.BaseURL != nil && len(h.TrustedProxies) > 0 && fromTrustedProxy(r.Context()) {
-		return "", false // a local proxy that does not pass Host on
-	}
-	if !loopbackHost(r.Host) || portOf(r.Host) != portOf(host) {
+	host := strings.TrimPrefix(a.origin, "http://")
+	switch {
+	case strings.EqualFold(r.Host, host):
+		return "", false
+	case !loopbackHost(r.Host), portOf(r.Host) != portOf(host), r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return "", true
+	default:
+		return a.origin + r.URL.RequestURI(), true
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return "", true
-	}
-	return a.origin + r.URL.RequestURI(), true
 }
 
 func portOf(host string) string {

@@ -59,7 +59,7 @@ func (h *Handlers) securityHeaders(next http.Handler) http.Handler {
 		// Anything weaker shows a secret again after Back, even when its owner has signed out.
 		header.Set("Cache-Control", "no-store")
 		if h.BaseURL != nil && h.BaseURL.Scheme == "https" {
-			header.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+			header.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -30,7 +30,7 @@ type file struct {
 	content     []byte
 }
 
-// files has every file twice to look up: by its own name and by the name with the hash.
+// Every file can be looked up by its own name and by the name with the hash.
 var byName, byHashedName = load()
 
 // contentTypes are set by us: what the operating system knows of file endings differs between machines.

@@ -1,6 +1,7 @@
 package azuredevops_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -49,7 +50,7 @@ func TestAnswers(t *testing.T) {
 		"401 HTML":                    {reply{401, html, signInPage}, want{kind: "signIn"}},
 		"401 claims challenge":        {reply{401, "WWW-Authenticate: Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZX19fQ==\"\n", ""}, want{kind: "claims"}},
 		"401 claims that aren't":      {reply{401, "WWW-Authenticate: Bearer error=\"insufficient_claims\", claims=\"bm90IGpzb24=\"\n", ""}, want{kind: "signIn"}},
-		"401 claims without end":      {reply{401, "WWW-Authenticate: Bearer error=\"insufficient_claims\", claims=\"" + strings.Repeat("eyJh", 2000) + "\"\n", ""}, want{kind: "signIn"}},
+		"401 claims without end":      {reply{401, "WWW-Authenticate: Bearer error=\"insufficient_claims\", claims=\"" + base64.StdEncoding.EncodeToString([]byte(`{"a":"`+strings.Repeat("x", 8000)+`"}`)) + "\"\n", ""}, want{kind: "signIn"}},
 		"401 service principal":       {reply{401, "", `{"message":"Service principals are not allowed to perform this action.","typeKey":"InvalidAccessException"}`}, want{"servicePrincipal", false, "InvalidAccessException"}},
 		"400 token as bearer":         {reply{400, "", `{"message":"The requested operation is not allowed.","typeKey":"InvalidAccessException"}`}, want{"servicePrincipal", false, "InvalidAccessException"}},
 		"403 not allowed":             {reply{403, "", `{"message":"Access denied.","typeKey":"AccessCheckException"}`}, want{"forbidden", false, "AccessCheckException"}},

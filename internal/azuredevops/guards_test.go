@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -246,7 +247,7 @@ func TestBreakerCounts(t *testing.T) {
 		"four only":                {series(4, reply{status: 500}), 0, false},
 		"a success between":        {slices.Concat(series(4, reply{status: 500}), series(1, fine), series(4, reply{status: 500})), 0, false},
 		"a refusal between":        {slices.Concat(series(4, reply{status: 500}), series(1, reply{status: 403}), series(4, reply{status: 500})), 0, false},
-		"far between":              {series(8, reply{status: 500}), 6 * time.Minute, false},
+		"far between":              {series(5, reply{status: 500}), 6 * time.Minute, false},
 		"401":                      {series(20, reply{status: 401}), 0, false},
 		"404":                      {series(20, reply{status: 404}), 0, false},
 		"408":                      {series(20, reply{status: 408}), 0, false},
@@ -257,8 +258,8 @@ func TestBreakerCounts(t *testing.T) {
 	} {
 		s := serve(t, azuredevops.Options{}, replies(test.answers...))
 		for range test.answers {
-			_, _, _ = s.caller.Create(context.Background(), org, wanted)
 			s.clock.Advance(test.gap)
+			_, _, _ = s.caller.Create(context.Background(), org, wanted)
 		}
 		if got := len(s.client.Pauses()) == 1; got != test.paused {
 			t.Errorf("%s: paused is %v", name, got)
@@ -278,6 +279,57 @@ func TestBreakerCounts(t *testing.T) {
 			t.Errorf("not paused after five of %s", kind)
 		}
 	}
+}
+
+// A call that its own caller gave up says nothing about the organization.
+func TestBreakerIgnoresCanceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := serve(t, azuredevops.Options{}, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			cancel()
+			<-r.Context().Done()
+		}
+		reply{status: 500}.ServeHTTP(w, r)
+	})
+	for range 4 {
+		_ = create(wanted)(s.caller)
+	}
+	_, err := s.caller.Update(ctx, org, id, wanted)
+	if e := failure(t, err); e.Kind != azuredevops.KindCanceled || len(s.client.Pauses()) != 0 {
+		t.Errorf("got %+v, pauses %v", *e, s.client.Pauses())
+	}
+	_ = create(wanted)(s.caller)
+	if len(s.client.Pauses()) != 1 {
+		t.Error("the series was broken off")
+	}
+}
+
+// Names that people type don't pile up.
+func TestGuardsAreForgotten(t *testing.T) {
+	clock := newClock()
+	answer := canned{status: 403}
+	client := azuredevops.New(azuredevops.Options{HTTPClient: &http.Client{Transport: &answer}, Now: clock.Now, Sleep: clock.Sleep})
+	caller := client.As(signedIn)
+	for _, answer.status = range []int{403, 500} {
+		before := heap()
+		for i := range 10_000 {
+			_, _ = caller.Get(context.Background(), fmt.Sprintf("org%d", i), id)
+		}
+		clock.Advance(time.Hour)
+		_, _ = caller.Get(context.Background(), "fresh", id)
+		if grown := heap() - before; grown > 1<<20 {
+			t.Errorf("status %d: %d kB are left", answer.status, grown>>10)
+		}
+	}
+	runtime.KeepAlive(client)
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // gate holds requests back until it is opened.
@@ -367,6 +419,30 @@ func TestBulkhead(t *testing.T) {
 	hanging.Wait()
 	if err := create(wanted)(s.caller); err != nil {
 		t.Errorf("after the hang: %v", err)
+	}
+}
+
+// Who waits for a place while the organization fails finds it paused.
+func TestPausedWhileWaiting(t *testing.T) {
+	g := newGate()
+	s := serve(t, azuredevops.Options{}, func(w http.ResponseWriter, r *http.Request) {
+		g.pass()
+		reply{status: 500}.ServeHTTP(w, r)
+	})
+	failures := make(chan error)
+	for range 40 {
+		go func() { failures <- create(wanted)(s.caller) }()
+	}
+	for range 16 {
+		<-g.arrived
+	}
+	close(g.open)
+	count := map[azuredevops.Kind]int{}
+	for range 40 {
+		count[failure(t, <-failures).Kind]++
+	}
+	if sent := len(s.requests()); count[azuredevops.KindPaused] == 0 || sent != count[azuredevops.KindServer] || sent+count[azuredevops.KindPaused] != 40 {
+		t.Errorf("%d requests sent, %v", sent, count)
 	}
 }
 

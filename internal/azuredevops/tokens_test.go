@@ -160,9 +160,14 @@ func TestRecords(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", body, got, want)
 		}
 	}
+	commas := `a\\",` + strings.Repeat(",", 200)
+	s := serve(t, azuredevops.Options{}, ok(record(`"targetAccounts":["`+commas+`"]`)).ServeHTTP)
+	if got, err := s.caller.Get(context.Background(), org, id); err != nil || len(got.TargetAccounts) != 1 {
+		t.Errorf("commas in a text: %v, %v", got, err)
+	}
 	for _, fields := range []string{
 		`"validTo":"soon"`, `"validTo":1767225600`, `"scope":["vso.code"]`, `"targetAccounts":"a"`, `"targetAccounts":[1]`,
-		`"displayName":{}`, `"authorizationId":"00000000-0000-0000-0000-000000000000"`, `"authorizationId":""`, `"scope":"` + strings.Repeat("a ", 10000) + `"`,
+		`"displayName":{}`, `"authorizationId":"00000000-0000-0000-0000-000000000000"`, `"authorizationId":""`, `"scope":"` + strings.Repeat("a ", 10000) + `"`, `"scope":"` + strings.Repeat("a ", 600) + `"`,
 	} {
 		s := serve(t, azuredevops.Options{}, ok(record(fields)).ServeHTTP)
 		_, err := s.caller.Get(context.Background(), org, id)
@@ -289,6 +294,19 @@ func TestRevoke(t *testing.T) {
 				t.Errorf("got %+v", *e)
 			}
 		})
+	}
+}
+
+// A connection that broke before anything of the answer came isn't an empty answer.
+func TestRevokeCutShort(t *testing.T) {
+	s := serve(t, azuredevops.Options{}, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", "20")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	if e := failure(t, s.caller.Revoke(context.Background(), org, id)); !e.Unknown {
+		t.Errorf("got %+v", *e)
 	}
 }
 

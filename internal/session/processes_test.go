@@ -27,6 +27,10 @@ func records(dir string) (*session.Records, error) {
 	if err != nil {
 		return nil, err
 	}
+	return recordsIn(d)
+}
+
+func recordsIn(d *session.Dir) (*session.Records, error) {
 	m, err := session.New(d, session.Options{Keys: [][]byte{testKey('a')}, IdleTimeout: time.Hour, Lifetime: time.Hour})
 	if err != nil {
 		return nil, err
@@ -55,7 +59,7 @@ type page struct {
 // next is the page after p, of another size.
 func (p *page) next() {
 	p.Count++
-	p.Fill = bytes.Repeat([]byte{byte(p.Count)}, rand.IntN(32<<10))
+	p.Fill = bytes.Repeat([]byte{byte(p.Count)}, rand.IntN(12<<10))
 	p.Sum = p.sum()
 }
 
@@ -116,9 +120,14 @@ func TestNoTornReads(t *testing.T) {
 	t.Logf("%d reads beside %d writes", mixedReads*mixedReaders*mixedProcesses, written)
 }
 
-// readAndWrite writes as long as its readers read, and prints how many writes that were.
+// readAndWrite writes as long as its readers read, and prints how many writes that were. It
+// doesn't wait for the disk, so that there are more of them.
 func readAndWrite(dir string) error {
-	r, err := records(dir)
+	d, err := session.OpenDir(dir, time.Now)
+	if err != nil {
+		return err
+	}
+	r, err := recordsIn(session.WithoutSync(d))
 	if err != nil {
 		return err
 	}

@@ -234,6 +234,12 @@ func TestVisitorsLeaveNothing(t *testing.T) {
 	if err := s.Change(t.Context(), func(*session.State) {}); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Change: %v, want ErrNotFound", err)
 	}
+	if _, err := s.Tokens().Lock(t.Context()); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("Lock: %v, want ErrNotFound", err)
+	}
+	if err := f.Ping(t.Context()); err != nil {
+		t.Errorf("Ping: %v", err)
+	}
 	if err := s.Tokens().Save(t.Context(), []byte("x")); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Save: %v, want ErrNotFound", err)
 	}
@@ -603,6 +609,67 @@ func TestUseIsWrittenOnceAMinute(t *testing.T) {
 	if updates != 10 {
 		t.Errorf("the session was written %d times in ten minutes, want 10", updates)
 	}
+}
+
+// TestUseBesideAChange: another request writes or ends the session between the reading and the
+// noting of a use.
+func TestUseBesideAChange(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(f *fixture, name session.Name) error
+		writes    int // tried in three uses within a minute
+		check     func(testing.TB, *browser)
+	}{
+		"changed": {func(f *fixture, name session.Name) error {
+			value, version, err := f.backend.Read(f.t.Context(), name)
+			if err != nil {
+				return err
+			}
+			return f.backend.Update(f.t.Context(), name, version, value, f.clock.now().Add(time.Hour))
+		}, 2, func(tb testing.TB, b *browser) { tb.Helper(); wantSignedIn(tb, b, mona) }},
+		"ended": {func(f *fixture, name session.Name) error {
+			return f.backend.Delete(f.t.Context(), name)
+		}, 1, wantEnded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			b := f.browser()
+			b.signIn(mona, "cache")
+			f.clock.pass(2 * time.Minute)
+			writes, inside := 0, false
+			f.backend.Fail(func(method string, name session.Name) error {
+				if inside || method != "Update" || name.Kind != "session" {
+					return nil
+				}
+				writes++
+				if writes > 1 {
+					return nil
+				}
+				inside = true
+				defer func() { inside = false }()
+				return c.meanwhile(f, name)
+			})
+			for range 3 {
+				c.check(t, b)
+				f.clock.pass(time.Second)
+			}
+			if writes != c.writes {
+				t.Errorf("%d writes were tried, want %d", writes, c.writes)
+			}
+		})
+	}
+}
+
+func TestForgottenUses(t *testing.T) {
+	f := newFixture(t)
+	b := f.browser()
+	b.signIn(mona, "cache")
+	f.clock.pass(30 * time.Second)
+	wantSignedIn(t, b, mona)
+	if _, err := f.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.pass(time.Hour - time.Second)
+	wantSignedIn(t, b, mona) // a sweep keeps what still counts
 }
 
 func TestStoreThatCannotBeWritten(t *testing.T) {

@@ -24,15 +24,10 @@ func TestSweepDelaysNobody(t *testing.T) {
 	var callers sync.WaitGroup
 	var reads, updates calls
 	callers.Go(func() {
-		for i := 0; !closed(stop); i++ {
-			start := time.Now()
-			wantValue(t, d, sweptKey("new", i%alive), "value")
-			reads.note(start)
-		}
+		reads.repeat(stop, func(i int) { wantValue(t, d, sweptKey("new", i%alive), "value") })
 	})
 	callers.Go(func() {
-		for i := 0; !closed(stop); i++ {
-			start := time.Now()
+		updates.repeat(stop, func(i int) {
 			name := sweptKey("new", i%alive).Name()
 			_, version, err := d.Read(t.Context(), name)
 			if err == nil {
@@ -41,8 +36,7 @@ func TestSweepDelaysNobody(t *testing.T) {
 			if err != nil {
 				t.Errorf("Update: %v", err)
 			}
-			updates.note(start)
-		}
+		})
 	})
 	start := time.Now()
 	wantSweep(t, d, time.Now().Add(2*time.Minute), expired)
@@ -59,23 +53,27 @@ func TestSweepDelaysNobody(t *testing.T) {
 	}
 }
 
-func closed(c chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
+// calls counts and times them.
 type calls struct {
 	count   int
 	longest time.Duration
 }
 
-func (c *calls) note(start time.Time) {
-	c.count++
-	c.longest = max(c.longest, time.Since(start))
+// repeat calls f about a thousand times a second until stop is closed.
+func (c *calls) repeat(stop <-chan struct{}, f func(i int)) {
+	pace := time.NewTicker(time.Millisecond)
+	defer pace.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-pace.C:
+		}
+		start := time.Now()
+		f(c.count)
+		c.count++
+		c.longest = max(c.longest, time.Since(start))
+	}
 }
 
 func sweptKey(series string, i int) session.Key {
