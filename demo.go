@@ -7,8 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/joho/godotenv"
+	"strings"
 
 	"github.com/patdesk/patdesk/config"
 	"github.com/patdesk/patdesk/internal/simulator"
@@ -21,17 +20,13 @@ var demoSettings = []string{
 	"SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "SECRET_DISPLAY_TIME", "REDIRECT_PATH",
 }
 
-// realCredentials are the settings beside which a demo refuses to run: somebody who has them might take the demo for
-// the real thing.
-var realCredentials = []string{
-	"CLIENT_SECRET", "CLIENT_SECRET_FILE", "CLIENT_CERTIFICATE_FILE", "AZURE_FEDERATED_TOKEN_FILE", "KEY_VAULT_URL",
-}
-
 // runDemo serves the whole program against the simulator.
 func runDemo(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) int {
-	if name := foundCredential(getenv); name != "" {
-		fmt.Fprintf(stderr, "The demo doesn't run beside real credentials: %s is set in the environment or in %s.\n"+
-			"Start it in another folder or with %s unset; or leave out -demo for the real thing.\n", name, dotenv, name)
+	// Somebody who has real credentials set might take the demo for the real thing.
+	if set := config.Credentials(getenv, dotenv); len(set) > 0 {
+		names := strings.Join(set, ", ")
+		fmt.Fprintf(stderr, "The demo doesn't run beside real credentials: found %s in the environment or in %s.\n"+
+			"Start it in another folder or without these settings; or leave out -demo for the real thing.\n", names, dotenv)
 		return exitMisused
 	}
 	sim := simulator.New(simulator.Options{Seed: true})
@@ -63,20 +58,6 @@ func runDemo(ctx context.Context, getenv func(string) string, stdout, stderr io.
 		fmt.Fprintln(stdout, "Nothing real is touched: people, organizations, tokens and secrets are made up, and gone when you stop it (Ctrl+C).")
 	}
 	return serve(ctx, setup{config: cfg, client: sim.Client(), demo: true, listening: listening, stdout: stdout, stderr: stderr})
-}
-
-// foundCredential names a setting that belongs to the real thing.
-func foundCredential(getenv func(string) string) string {
-	file, err := godotenv.Read(dotenv)
-	if err != nil { // there is none, or it can't be read: then it can't be mistaken for anything either
-		file = nil
-	}
-	for _, name := range realCredentials {
-		if getenv(name) != "" || file[name] != "" {
-			return name
-		}
-	}
-	return ""
 }
 
 func demoEnv(getenv func(string) string, sim *simulator.Simulator, dir string) func(string) string {

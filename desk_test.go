@@ -29,6 +29,7 @@ type deskOptions struct {
 	sim simulator.Options
 	env map[string]string // settings over the usual ones
 	tls bool              // browsers meet the simulator over TLS too
+	now func() time.Time  // the program's clock; the simulator has its own
 }
 
 // people of the simulator.
@@ -71,7 +72,7 @@ func startDeskOn(t testing.TB, sim *simulator.Simulator, o deskOptions, dir stri
 	ready, ended := make(chan string, 1), make(chan int, 1)
 	go func() {
 		ended <- serve(ctx, setup{
-			config: cfg, client: sim.Client(), stdout: d.log, stderr: d.log, listening: func(public string) { ready <- public },
+			config: cfg, client: sim.Client(), now: o.now, stdout: d.log, stderr: d.log, listening: func(public string) { ready <- public },
 		})
 	}()
 	select {

@@ -115,6 +115,9 @@ func report(cfg config.Config, err error, stdout, stderr io.Writer) int {
 	for _, warning := range cfg.Warnings {
 		fmt.Fprintln(stdout, "warning:", warning)
 	}
+	if err == nil {
+		_, err = readCredential(cfg.Credential)
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "patdesk can't start:\n%v\n", err)
 		return exitMisused

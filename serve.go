@@ -40,6 +40,7 @@ type setup struct {
 	config         config.Config
 	client         *http.Client // for Entra and Azure DevOps; nil: their own
 	demo           bool
+	now            func() time.Time    // the clock of sessions, sign-ins, operations and pages; nil: time.Now
 	listening      func(public string) // called when the program can be opened in a browser
 	stdout, stderr io.Writer
 }
@@ -74,30 +75,33 @@ type program struct {
 }
 
 func assemble(_ context.Context, s setup, local *url.URL, log *slog.Logger) (*program, error) {
-	cfg := s.config
-	backend, keys, err := openStore(cfg)
+	cfg, now := s.config, s.now
+	if now == nil {
+		now = time.Now
+	}
+	backend, keys, err := openStore(cfg, now)
 	if err != nil {
 		return nil, err
 	}
 	sessions, err := session.New(backend, session.Options{
-		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, Secure: cfg.Secure(), Instance: instance(cfg, local), Now: time.Now, Log: log,
+		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, Secure: cfg.Secure(), Instance: instance(cfg, local), Now: now, Log: log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	provider, err := newProvider(cfg, s.client, log)
+	provider, err := newProvider(cfg, s.client, now, log)
 	if err != nil {
 		return nil, err
 	}
-	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, Describe: handlers.DescribeFailure, Log: log})
+	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, Describe: handlers.DescribeFailure, Now: now, Log: log})
 	web, err := handlers.New(handlers.Options{
 		Sessions: sessions, Entra: provider, Journal: journal,
 		API: azuredevops.New(azuredevops.Options{
-			Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client,
+			Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,
 		}),
 		BaseURL: baseURL(cfg), Local: local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
 		Organizations: cfg.Organizations, ClientID: cfg.ClientID, AzureURL: "https://dev.azure.com",
-		Demo: s.demo, Version: buildVersion(), Log: log,
+		Demo: s.demo, Version: buildVersion(), Now: now, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -105,14 +109,14 @@ func assemble(_ context.Context, s setup, local *url.URL, log *slog.Logger) (*pr
 	return &program{handlers: web, journal: journal, sessions: sessions, backend: backend, log: log}, nil
 }
 
-func newProvider(cfg config.Config, client *http.Client, log *slog.Logger) (*entra.Provider, error) {
+func newProvider(cfg config.Config, client *http.Client, now func() time.Time, log *slog.Logger) (*entra.Provider, error) {
 	credential, err := readCredential(cfg.Credential)
 	if err != nil {
 		return nil, err
 	}
 	return entra.New(entra.Options{
 		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
-		Credential: credential, HTTPClient: client, Log: log,
+		Credential: credential, HTTPClient: client, Now: now, Log: log,
 	})
 }
 
@@ -131,8 +135,8 @@ func readCredential(c config.Credential) (entra.Credential, error) {
 	return entra.Credential{Certificate: certificate}, nil
 }
 
-func openStore(cfg config.Config) (session.Backend, [][]byte, error) {
-	backend, err := session.OpenDir(cfg.SessionDir, time.Now)
+func openStore(cfg config.Config, now func() time.Time) (session.Backend, [][]byte, error) {
+	backend, err := session.OpenDir(cfg.SessionDir, now)
 	if err != nil {
 		return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
 	}

@@ -189,7 +189,7 @@ func TestDeclined(t *testing.T) {
 
 func TestNewSessionAtSignIn(t *testing.T) {
 	d := startDesk(t, seeded())
-	site, _ := url.Parse(d.url) //nolint:errcheck // it was visited already
+	site, _ := url.Parse(d.url)
 	b := d.browser().Click("Sign in")
 	cookies := func() map[string]string {
 		all := map[string]string{}

@@ -84,6 +84,8 @@ func (h *Handlers) signInFirst(v *visit, c challenge) (answer, error) {
 		}
 	}
 	switch {
+	case v.Method == http.MethodPost && c.claims == "" && !h.Journal.Drew(v.PostForm.Get("form")):
+		query.Set("return", formPage(v.URL.Path)) // not a form of ours: nothing is kept for whoever sent it
 	case v.Method == http.MethodPost:
 		id, err := h.Sessions.KeepDraft(v.w, v.Request, draft{Path: formPage(v.URL.Path), Form: v.PostForm, Claims: c.claims}, attemptLife)
 		if err != nil {

@@ -107,14 +107,16 @@ func (h *Handlers) listTokens(v *visit) (answer, error) {
 	return page{status: status, template: "tokens", data: p}, nil
 }
 
-// pickOrganization finds the list to show when the address names none.
+// pickOrganization finds the list to show when the address names none, and keeps the rest of the view.
 func (h *Handlers) pickOrganization(v *visit) (answer, error) {
-	if last := h.currentOrganization(v); last != "" {
-		return v.to(listPath(last)), nil
+	view := readListView("", v.URL.Query())
+	if view.organization = h.currentOrganization(v); view.organization != "" {
+		return v.to(view.path()), nil
 	}
 	names, err := h.organizations(v)
 	if len(names) > 0 {
-		return v.to(listPath(names[0])), nil
+		view.organization = names[0]
+		return v.to(view.path()), nil
 	}
 	if err != nil {
 		if _, again := needsSignIn(err); again {

@@ -25,7 +25,7 @@ const (
 
 // guards keeps organizations apart: one that hangs can't take more than its
 // places, and one that fails again and again is left alone for a while (a circuit
-// breaker). Organizations at rest take no memory, as names can be typed by people.
+// breaker). Organizations at rest are forgotten, as people can type any name.
 type guards struct {
 	now func() time.Time
 	mu  sync.Mutex
@@ -131,14 +131,11 @@ func (p *pass) done(v verdict) {
 		}
 	}
 	o.users--
-	if o.users == 0 && o.failures == 0 {
-		delete(g.all, strings.ToLower(o.name))
-	}
 }
 
 func (o *guard) stale(now time.Time) bool { return now.Sub(o.lastFailure) > forgetAfter }
 
-// forget drops the organizations whose failures are long past.
+// forget drops the organizations at rest that have no failure to remember.
 func (g *guards) forget() {
 	now := g.now()
 	for key, o := range g.all {

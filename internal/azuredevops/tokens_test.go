@@ -160,7 +160,7 @@ func TestRecords(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", body, got, want)
 		}
 	}
-	commas := `a\\",` + strings.Repeat(",", 200)
+	commas := `a\",` + strings.Repeat(",", 200)
 	s := serve(t, azuredevops.Options{}, ok(record(`"targetAccounts":["`+commas+`"]`)).ServeHTTP)
 	if got, err := s.caller.Get(context.Background(), org, id); err != nil || len(got.TargetAccounts) != 1 {
 		t.Errorf("commas in a text: %v, %v", got, err)

@@ -148,7 +148,7 @@ func grantOf(r *http.Request) string {
 
 // send does one call and reads its answer, bounded.
 func (w *wire) send(r *http.Request) (*http.Response, []byte, error) {
-	response, err := w.client.Do(r) //nolint:bodyclose // closed below
+	response, err := w.client.Do(r)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,21 +24,24 @@ const (
 	idSize   = 16 // random bytes: 128 bits can't be guessed
 	timeSize = 8
 
-	formPurpose = "operation form"
+	formPurpose  = "operation form"
+	stampPurpose = "operation form stamp"
 )
 
-// A form id is stateless: random ‖ seconds since 1970 ‖ MAC over these with person, action and target. So drawing a form
-// writes nothing, any replica can check it, and a form outlives the session in which it was drawn (but not the person).
-// The random part is the operation's ID.
+// A form id is stateless: random ‖ seconds since 1970 ‖ stamp ‖ MAC over random and time with person, action and target.
+// So drawing a form writes nothing, any replica can check it, and a form outlives the session in which it was drawn (but
+// not the person). The random part is the operation's ID. The stamp is a MAC over random and time alone: it shows that a
+// form was drawn here when its person can't be told any more, because the sign-in is over.
 var formEncoding = base64.RawURLEncoding.Strict()
 
 // Form returns a new form id, bound to person, action and target ("organization/authorizationId", or "" for create).
 func (j *Journal) Form(person string, a Action, target string) string {
-	b := make([]byte, idSize, idSize+timeSize+sha256.Size)
+	b := make([]byte, idSize, idSize+timeSize+2*sha256.Size)
 	rand.Read(b)
 	id := formEncoding.EncodeToString(b)
 	drawn := j.options.Now().Unix()
 	b, _ = binary.Append(b, binary.BigEndian, drawn) // an int64 has a size, so it never fails
+	b = append(b, j.records.MAC(stampPurpose, id, strconv.FormatInt(drawn, 10))...)
 	b = append(b, j.records.MAC(formPurpose, formParts(id, drawn, person, a, target)...)...)
 	return formEncoding.EncodeToString(b)
 }
@@ -51,36 +54,46 @@ func (j *Journal) Check(form, person string, a Action, target string) error {
 
 // check is Check and returns the operation's ID.
 func (j *Journal) check(form, person string, a Action, target string) (id string, err error) {
-	id, drawn, mac, ok := parseForm(form)
-	if !ok || !j.records.CheckMAC(mac, formPurpose, formParts(id, drawn, person, a, target)...) {
+	f, ok := parseForm(form)
+	if !ok || !j.records.CheckMAC(f.mac, formPurpose, formParts(f.id, f.drawn, person, a, target)...) {
 		return "", ErrForged
 	}
-	age := j.options.Now().Sub(time.Unix(drawn, 0))
-	if age > formLife || age < -formSkew {
+	if !j.fresh(f) {
 		return "", ErrStale
 	}
-	return id, nil
+	return f.id, nil
 }
 
-// Drawn is when form was drawn (not checked; zero if it is none). Relative times that a form asks for ("90 days") are
-// best counted from it, so that a form that is sent twice asks for the same.
-func Drawn(form string) time.Time {
-	_, drawn, _, ok := parseForm(form)
-	if !ok {
-		return time.Time{}
-	}
-	return time.Unix(drawn, 0)
+func (j *Journal) fresh(f formID) bool {
+	age := j.options.Now().Sub(time.Unix(f.drawn, 0))
+	return age <= formLife && age >= -formSkew
 }
 
-func parseForm(form string) (id string, drawn int64, mac []byte, ok bool) {
+// Drew says that form was drawn here, for whomever, and isn't stale. It is for deciding what may be kept for somebody
+// who isn't signed in any more; only Check says whose form it is.
+func (j *Journal) Drew(form string) bool {
+	f, ok := parseForm(form)
+	return ok && j.fresh(f) && j.records.CheckMAC(f.stamp, stampPurpose, f.id, strconv.FormatInt(f.drawn, 10))
+}
+
+// formID is a form id taken apart, unchecked.
+type formID struct {
+	id         string
+	drawn      int64 // seconds since 1970
+	stamp, mac []byte
+}
+
+func parseForm(form string) (f formID, ok bool) {
 	b, err := formEncoding.DecodeString(form)
-	if err != nil || len(b) <= idSize+timeSize {
-		return "", 0, nil, false
+	if err != nil || len(b) != idSize+timeSize+2*sha256.Size {
+		return f, false
 	}
-	if _, err := binary.Decode(b[idSize:], binary.BigEndian, &drawn); err != nil {
-		return "", 0, nil, false
+	if _, err := binary.Decode(b[idSize:], binary.BigEndian, &f.drawn); err != nil {
+		return f, false
 	}
-	return formEncoding.EncodeToString(b[:idSize]), drawn, b[idSize+timeSize:], true
+	f.id = formEncoding.EncodeToString(b[:idSize])
+	f.stamp, f.mac = b[idSize+timeSize:][:sha256.Size], b[idSize+timeSize+sha256.Size:]
+	return f, true
 }
 
 func formParts(id string, drawn int64, person string, a Action, target string) []string {

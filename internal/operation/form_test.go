@@ -50,9 +50,6 @@ func TestFormIsBoundToPersonActionAndTarget(t *testing.T) {
 func TestFormIsGoodForTwelveHours(t *testing.T) {
 	w := newWorld(t)
 	form := w.replica().Form(mona, operation.Create, "")
-	if got := operation.Drawn(form); !got.Equal(start) {
-		t.Errorf("Drawn = %v, want %v", got, start)
-	}
 	for _, test := range []struct {
 		age  time.Duration
 		want error
@@ -65,9 +62,16 @@ func TestFormIsGoodForTwelveHours(t *testing.T) {
 		if err := r.Check(form, mona, operation.Create, ""); !errors.Is(err, test.want) {
 			t.Errorf("after %v: Check = %v, want %v", test.age, err, test.want)
 		}
+		if got := r.Drew(form); got != (test.want == nil) {
+			t.Errorf("after %v: Drew = %v", test.age, got)
+		}
 	}
-	if !operation.Drawn("nonsense").IsZero() {
-		t.Error("nonsense was drawn at some time")
+	flipped := []byte(form)
+	flipped[5]++
+	for _, forged := range []string{"", "nonsense", string(flipped), form[:len(form)-4]} {
+		if w.replica().Drew(forged) {
+			t.Errorf("%q counts as drawn here", forged)
+		}
 	}
 }
 

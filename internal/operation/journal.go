@@ -91,11 +91,11 @@ func (j *Journal) Get(ctx context.Context, person, id string) (*Operation, error
 
 // Find returns the operation that form, sent before, has begun; ErrNotFound if it was never sent.
 func (j *Journal) Find(ctx context.Context, person, form string) (*Operation, error) {
-	id, _, _, ok := parseForm(form)
+	f, ok := parseForm(form)
 	if !ok {
 		return nil, ErrNotFound
 	}
-	return j.Get(ctx, person, id)
+	return j.Get(ctx, person, f.id)
 }
 
 // Wait is Get that waits, at most until ctx ends, while the operation is still in progress, here or in another process.

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -438,21 +439,29 @@ func TestNothingReadableIsStored(t *testing.T) {
 	}
 }
 
-// FuzzRecord stores arbitrary bytes: they are never taken for a record, and break nothing.
+// FuzzRecord stores arbitrary bytes, as they are or laid over a genuine record: they are never
+// taken for one, and break nothing. The key is another one in each process that fuzzes.
 func FuzzRecord(f *testing.F) {
-	s := newStore(f)
+	random := make([]byte, session.KeySize)
+	rand.Read(random)
+	s := newStore(f, random)
 	s.create(f, single, note{Text: "genuine"})
 	genuine, _ := s.bytes(f, single)
 	s.create(f, grouped, note{Text: "genuine"})
 	other, _ := s.bytes(f, grouped)
-	f.Add(genuine)
-	f.Add(other)
-	f.Add(genuine[:45])
-	f.Add([]byte{})
-	f.Add(append(slices.Clone(genuine), 0))
-	f.Fuzz(func(t *testing.T, stored []byte) {
+	f.Add(genuine, false)
+	f.Add(other, false)
+	f.Add(genuine[:45], false)
+	f.Add([]byte{}, false)
+	f.Add([]byte{}, true)
+	f.Add([]byte{3}, true)
+	f.Add(append(make([]byte, len(genuine)), 1), true)
+	f.Fuzz(func(t *testing.T, stored []byte, over bool) {
 		if len(stored) > session.MaxValue {
 			return
+		}
+		if over {
+			stored = layOver(genuine, stored)
 		}
 		s.overwrite(t, single, stored)
 		var n note
@@ -463,6 +472,43 @@ func FuzzRecord(f *testing.F) {
 			}
 		} else if !errors.Is(err, session.ErrNotFound) {
 			t.Errorf("Get = %q, %v; want ErrNotFound", n.Text, err)
+		}
+	})
+}
+
+// layOver flips the bits of b that are set in flips, and appends what flips has more.
+func layOver(b, flips []byte) []byte {
+	b = append(slices.Clone(b), make([]byte, max(0, len(flips)-len(b)))...)
+	for i, flip := range flips {
+		b[i] ^= flip
+	}
+	return b
+}
+
+// FuzzFile puts arbitrary bytes in the place of a record's file.
+func FuzzFile(f *testing.F) {
+	dir := f.TempDir()
+	d := session.WithoutSync(openDir(f, dir, time.Now))
+	if err := d.Create(f.Context(), noteKey.Name(), []byte("value"), hour()); err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(noteFile(dir))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range [][]byte{whole, whole[:len(whole)-5], whole[:27], {}, []byte("PDR1"), append([]byte("PDR2"), whole[4:]...)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if err := os.WriteFile(noteFile(dir), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		value, _, err := d.Read(t.Context(), noteKey.Name())
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("Read: %v, want ErrNotFound", err)
+		}
+		if err == nil && !bytes.HasSuffix(content, value) {
+			t.Errorf("Read = %q of %q", value, content)
 		}
 	})
 }
