@@ -26,6 +26,11 @@ test: ## Run all tests with the race detector; installs what they need where it 
 	@scripts/test-deps
 	go test -race ./...
 
+.PHONY: gallery
+gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark
+	@scripts/test-deps
+	go test -count=1 -run 'TestGallery|TestClickThrough' ./e2e -gallery "$(CURDIR)/gallery"
+
 .PHONY: lint
 lint: ## Run gofmt, go vet, staticcheck, golangci-lint and govulncheck, built here where missing
 	@unformatted=$$(gofmt -l .); \
@@ -49,4 +54,4 @@ build: ## Build the static binary ./patdesk, as the container image does; VERSIO
 
 .PHONY: clean
 clean: ## Remove what was built here; settings and sessions stay
-	rm -rf patdesk .bin
+	rm -rf patdesk .bin gallery

@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	cfg, err := config.Load(env, dotenv)
 	if o.check {
-		return report(cfg, err, stdout, stderr)
+		return report(ctx, cfg, err, stdout, stderr)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "patdesk can't start:\n%v\n", err)
@@ -111,16 +111,23 @@ func withListen(getenv func(string) string, listen string) func(string) string {
 }
 
 // report is -check: what is wrong, or what was understood.
-func report(cfg config.Config, err error, stdout, stderr io.Writer) int {
+func report(ctx context.Context, cfg config.Config, err error, stdout, stderr io.Writer) int {
 	for _, warning := range cfg.Warnings {
 		fmt.Fprintln(stdout, "warning:", warning)
 	}
+	var credential appCredential
 	if err == nil {
-		_, err = readCredential(cfg.Credential)
+		credential, err = readCredential(ctx, cfg.Credential, nil, time.Now)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "patdesk can't start:\n%v\n", err)
 		return exitMisused
+	}
+	switch {
+	case credential.warning:
+		fmt.Fprintln(stdout, "warning:", credential.note)
+	case credential.note != "":
+		fmt.Fprintln(stdout, credential.note)
 	}
 	fmt.Fprintln(stdout, "The settings are complete and agree with one another.")
 	if uri := cfg.RedirectURI(); uri != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -12,19 +13,23 @@ import (
 	"time"
 )
 
+// binaries is the folder of the programs that tests have built.
+var binaries string
+
 // binary builds the program once for all tests that need it as a process of its own.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "patdesk-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "patdesk")
-	output, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+var binary = sync.OnceValues(func() (string, error) { return build("patdesk") })
+
+// faultBinary is the program with the named points at which a worker can be held: see internal/operation/faultpoints.go.
+var faultBinary = sync.OnceValues(func() (string, error) { return build("patdesk-faultpoints", "-tags", "faultpoints") })
+
+func build(name string, flags ...string) (string, error) {
+	path := filepath.Join(binaries, name)
+	output, err := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), ".")...).CombinedOutput()
 	if err != nil {
 		return "", &buildError{string(output), err}
 	}
 	return path, nil
-})
+}
 
 type buildError struct {
 	output string
@@ -34,10 +39,14 @@ type buildError struct {
 func (e *buildError) Error() string { return e.err.Error() + "\n" + e.output }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path)) // a leftover in the temporary folder is no failure
+	dir, err := os.MkdirTemp("", "patdesk-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	binaries = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir) // a leftover in the temporary folder is no failure
 	os.Exit(code)
 }
 
@@ -56,6 +65,12 @@ func startBinary(t *testing.T, dir string, env ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startProgram(t, path, dir, env...)
+}
+
+// startProgram is startBinary for any build of the program.
+func startProgram(t *testing.T, path, dir string, env ...string) *process {
+	t.Helper()
 	p := &process{t: t, log: &logBuffer{}, done: make(chan struct{})}
 	p.cmd = exec.Command(path)
 	p.cmd.Dir, p.cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
@@ -78,7 +93,10 @@ func (p *process) waitFor(text string) {
 		select {
 		case <-tick.C:
 		case <-p.done:
-			p.t.Fatalf("ended before it said %q:\n%s", text, p.log)
+			if !strings.Contains(p.log.String(), text) {
+				p.t.Fatalf("ended before it said %q:\n%s", text, p.log)
+			}
+			return
 		case <-limit:
 			p.t.Fatalf("doesn't say %q:\n%s", text, p.log)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"syscall"
 	"time"
 
@@ -41,6 +41,8 @@ type setup struct {
 	client         *http.Client // for Entra and Azure DevOps; nil: their own
 	demo           bool
 	now            func() time.Time    // the clock of sessions, sign-ins, operations and pages; nil: time.Now
+	stopTimeout    time.Duration       // of a graceful stop; 0: stopTimeout
+	callTimeout    time.Duration       // of one call to Azure DevOps; 0: as internal/azuredevops and internal/operation have it
 	listening      func(public string) // called when the program can be opened in a browser
 	stdout, stderr io.Writer
 }
@@ -74,7 +76,7 @@ type program struct {
 	log      *slog.Logger
 }
 
-func assemble(_ context.Context, s setup, local *url.URL, log *slog.Logger) (*program, error) {
+func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*program, error) {
 	cfg, now := s.config, s.now
 	if now == nil {
 		now = time.Now
@@ -89,15 +91,16 @@ func assemble(_ context.Context, s setup, local *url.URL, log *slog.Logger) (*pr
 	if err != nil {
 		return nil, err
 	}
-	provider, err := newProvider(cfg, s.client, now, log)
+	provider, err := newProvider(ctx, cfg, s.client, now, log)
 	if err != nil {
 		return nil, err
 	}
-	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, Describe: handlers.DescribeFailure, Now: now, Log: log})
+	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log})
 	web, err := handlers.New(handlers.Options{
 		Sessions: sessions, Entra: provider, Journal: journal,
 		API: azuredevops.New(azuredevops.Options{
 			Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,
+			Timeout: s.callTimeout, ChangeTimeout: s.callTimeout,
 		}),
 		BaseURL: baseURL(cfg), Local: local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
 		Organizations: cfg.Organizations, ClientID: cfg.ClientID, AzureURL: "https://dev.azure.com",
@@ -109,30 +112,16 @@ func assemble(_ context.Context, s setup, local *url.URL, log *slog.Logger) (*pr
 	return &program{handlers: web, journal: journal, sessions: sessions, backend: backend, log: log}, nil
 }
 
-func newProvider(cfg config.Config, client *http.Client, now func() time.Time, log *slog.Logger) (*entra.Provider, error) {
-	credential, err := readCredential(cfg.Credential)
+func newProvider(ctx context.Context, cfg config.Config, client *http.Client, now func() time.Time, log *slog.Logger) (*entra.Provider, error) {
+	credential, err := readCredential(ctx, cfg.Credential, client, now)
 	if err != nil {
 		return nil, err
 	}
+	credential.tell(log)
 	return entra.New(entra.Options{
 		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
-		Credential: credential, HTTPClient: client, Now: now, Log: log,
+		Credential: credential.Credential, HTTPClient: client, Now: now, Log: log,
 	})
-}
-
-func readCredential(c config.Credential) (entra.Credential, error) {
-	if c.CertificateFile == "" {
-		return entra.Credential{Secret: c.Secret.Reveal(), AssertionFile: c.AssertionFile}, nil
-	}
-	content, err := os.ReadFile(c.CertificateFile)
-	if err != nil {
-		return entra.Credential{}, fmt.Errorf("CLIENT_CERTIFICATE_FILE can't be read: %w", err)
-	}
-	certificate, err := entra.ParseCertificate(content, c.CertificatePassword.Reveal())
-	if err != nil {
-		return entra.Credential{}, fmt.Errorf("CLIENT_CERTIFICATE_FILE: %w", err)
-	}
-	return entra.Credential{Certificate: certificate}, nil
 }
 
 func openStore(cfg config.Config, now func() time.Time) (session.Backend, [][]byte, error) {
@@ -195,7 +184,8 @@ func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int
 	server := &http.Server{
 		Handler: p.handlers.Routes(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true, // that one answers without our headers
+		ErrorLog:                     slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
@@ -216,18 +206,18 @@ func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int
 		return exitFailed
 	case <-ctx.Done():
 	}
-	return p.stop(server, !s.config.ListensOnLoopback())
+	return p.stop(server, !s.config.ListensOnLoopback(), cmp.Or(s.stopTimeout, stopTimeout))
 }
 
 // stop lets everything in flight finish: readiness fails first, so that nothing new is sent here; then requests,
-// then operations whose browsers have gone.
-func (p *program) stop(server *http.Server, balanced bool) int {
-	p.log.Info("stopping", "at_most", stopTimeout.String())
+// then operations whose browsers have gone. What isn't finished after limit is recorded as unknown.
+func (p *program) stop(server *http.Server, balanced bool, limit time.Duration) int {
+	p.log.Info("stopping", "at_most", limit.String())
 	p.handlers.Drain()
 	if balanced {
 		<-time.After(unreadyTime)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	code := exitOK
 	if err := server.Shutdown(ctx); err != nil {

@@ -58,6 +58,9 @@ type Credential struct {
 	CertificateFile     string // PEM or PFX with certificate and RSA key
 	CertificatePassword Secret // of CertificateFile, if it has one
 	AssertionFile       string // of workload identity federation: its content changes while patdesk runs
+	VaultURL            string // of an Azure Key Vault, no trailing slash, that holds one of the following
+	VaultSecret         string // the name of a secret there, or
+	VaultCertificate    string // the name of a certificate there
 }
 
 // Load reads the settings from the environment, given as getenv, and from the file dotenv, of which the environment

@@ -256,11 +256,17 @@ func TestCredential(t *testing.T) {
 		{"certificate with password", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": file, "CLIENT_CERTIFICATE_PASSWORD": "p"}, "|" + file + "|p|"},
 		{"certificate with password in a file", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": file, "CLIENT_CERTIFICATE_PASSWORD_FILE": file}, "|" + file + "| s3cret |"},
 		{"workload identity", settings{"CLIENT_SECRET": "-", "AZURE_FEDERATED_TOKEN_FILE": file}, "|||" + file},
+		{"secret in a vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://V.vault.azure.net/", "KEY_VAULT_SECRET": "my-secret"}, "||||https://v.vault.azure.net|my-secret|"},
+		{"certificate in a vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.usgovcloudapi.net", "KEY_VAULT_CERTIFICATE": "my-cert"}, "||||https://v.vault.usgovcloudapi.net||my-cert"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := good(t, with(tt.set)).Credential
-			equal(t, strings.Join([]string{c.Secret.Reveal(), c.CertificateFile, c.CertificatePassword.Reveal(), c.AssertionFile}, "|"), tt.want)
+			got := strings.Join([]string{c.Secret.Reveal(), c.CertificateFile, c.CertificatePassword.Reveal(), c.AssertionFile}, "|")
+			if c.VaultURL != "" {
+				got += "|" + strings.Join([]string{c.VaultURL, c.VaultSecret, c.VaultCertificate}, "|")
+			}
+			equal(t, got, tt.want)
 		})
 	}
 }

@@ -47,7 +47,11 @@ func (s *source) readCredential() Credential {
 		CertificateFile:     s.readCredentialFile(certificateFile),
 		CertificatePassword: s.secret(certificatePassword),
 		AssertionFile:       s.readCredentialFile(federatedTokenFile),
+		VaultURL:            s.readVaultURL(),
+		VaultSecret:         s.readVaultName(keyVaultSecret),
+		VaultCertificate:    s.readVaultName(keyVaultCertificate),
 	}
+	s.checkVault()
 	s.countCredentials()
 	if c.Secret.IsSet() && guid.MatchString(c.Secret.Reveal()) {
 		s.warn(clientSecret, "it looks like the secret's ID. Entra ID's list of client secrets shows both: the Value is needed.")
@@ -85,7 +89,7 @@ func (s *source) countCredentials() {
 	switch len(found) {
 	case 0:
 		s.missing(clientSecret, "patdesk must prove to Entra ID which app it is. Set one of "+clientSecret+", "+
-			clientSecret+fileSuffix+", "+certificateFile+" or "+federatedTokenFile+".")
+			clientSecret+fileSuffix+", "+certificateFile+", "+federatedTokenFile+" or "+keyVaultURL+".")
 	case 1:
 	default:
 		fix := "Keep one kind of credential and remove the others."

@@ -31,6 +31,17 @@ func TestRefused(t *testing.T) {
 		{"secret and certificate", settings{"CLIENT_CERTIFICATE_FILE": write(t, "x")}, "CLIENT_SECRET", "CLIENT_CERTIFICATE_FILE (environment)"},
 		{"secret and workload identity", settings{"AZURE_FEDERATED_TOKEN_FILE": write(t, "x")}, "CLIENT_SECRET", "take the label off"},
 		{"secret and Key Vault", settings{"KEY_VAULT_URL": "https://v.vault.azure.net"}, "CLIENT_SECRET", "KEY_VAULT_URL"},
+		{"certificate and Key Vault", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": write(t, "x"), "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "CLIENT_SECRET", "KEY_VAULT_URL (environment)"},
+		{"workload identity and Key Vault", settings{"CLIENT_SECRET": "-", "AZURE_FEDERATED_TOKEN_FILE": write(t, "x"), "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "CLIENT_SECRET", "more than once"},
+		{"vault without a name", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net"}, "KEY_VAULT_URL", "not what to read"},
+		{"two names in a vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s", "KEY_VAULT_CERTIFICATE": "c"}, "KEY_VAULT_CERTIFICATE", "beside KEY_VAULT_SECRET"},
+		{"vault's secret without vault", settings{"KEY_VAULT_SECRET": "s"}, "KEY_VAULT_SECRET", "without KEY_VAULT_URL"},
+		{"vault's certificate without vault", settings{"KEY_VAULT_CERTIFICATE": "c"}, "KEY_VAULT_CERTIFICATE", "without KEY_VAULT_URL"},
+		{"vault without https", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "http://v.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "KEY_VAULT_URL", "https://"},
+		{"vault's name instead of its address", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "my-vault", "KEY_VAULT_SECRET": "s"}, "KEY_VAULT_URL", "isn't an address"},
+		{"secret's identifier as vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net/secrets/s/0123", "KEY_VAULT_SECRET": "s"}, "KEY_VAULT_URL", "more than the vault's host"},
+		{"secret's identifier as name", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "https://v.vault.azure.net/secrets/s"}, "KEY_VAULT_SECRET", "isn't a name"},
+		{"vault's placeholder", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://<vault name>.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "KEY_VAULT_URL", "placeholder"},
 		{"secret and its file", settings{"CLIENT_SECRET_FILE": write(t, "y")}, "CLIENT_SECRET", "given twice"},
 		{"secret's file is missing", settings{"CLIENT_SECRET": "-", "CLIENT_SECRET_FILE": missing}, "CLIENT_SECRET_FILE", "doesn't exist"},
 		{"secret's file is a folder", settings{"CLIENT_SECRET": "-", "CLIENT_SECRET_FILE": t.TempDir()}, "CLIENT_SECRET_FILE", "folder"},
@@ -148,9 +159,6 @@ func TestRefused(t *testing.T) {
 		{"Redis", settings{"REDIS_URL": "redis://u:hush@r"}, "REDIS_URL", "not available in this version"},
 		{"Redis by file", settings{"REDIS_URL_FILE": "/x"}, "REDIS_URL_FILE", "not available in this version"},
 		{"metrics", settings{"METRICS_ADDRESS": ":9090"}, "METRICS_ADDRESS", "not available in this version"},
-		{"Key Vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net"}, "KEY_VAULT_URL", "not available in this version"},
-		{"Key Vault's secret", settings{"KEY_VAULT_SECRET": "s"}, "KEY_VAULT_SECRET", "not available in this version"},
-		{"Key Vault's certificate", settings{"KEY_VAULT_CERTIFICATE": "c"}, "KEY_VAULT_CERTIFICATE", "not available in this version"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,9 +6,7 @@ import "strings"
 // one in silence would be worse: an operator who asks for Redis must not get files on one machine.
 func (s *source) refuseUnavailable() {
 	s.hide(s.raw(redisURL))
-	for _, name := range []string{
-		keyVaultURL, keyVaultSecret, keyVaultCertificate, redisURL, redisURL + fileSuffix, metricsAddress,
-	} {
+	for _, name := range []string{redisURL, redisURL + fileSuffix, metricsAddress} {
 		if s.raw(name) != "" {
 			s.fault(name, "is not available in this version of patdesk", "Remove it.")
 		}

@@ -3,7 +3,8 @@ package e2e
 
 import (
 	"bufio"
-	"context"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,9 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // binary builds the program once.
@@ -30,14 +28,24 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	closeBrowser()
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path)) // a leftover in the temporary folder is no failure
 	}
 	os.Exit(code)
 }
 
-// startDemo runs the demo and returns the address that it says to open.
-func startDemo(t *testing.T) string {
+// demo is the running program.
+type demo struct {
+	t     *testing.T
+	url   string // what it says to open
+	panel string // where its services are made to fail
+}
+
+var saysOpen = regexp.MustCompile(`open (http://\S+) .* fail at (http://\S+)\.$`)
+
+// startDemo runs the demo with these settings ("NAME=value") and little else in its environment.
+func startDemo(t *testing.T, settings ...string) *demo {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -45,7 +53,7 @@ func startDemo(t *testing.T) string {
 	}
 	command := exec.Command(path, "-demo", "-listen", "localhost:0")
 	command.Dir = t.TempDir()
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + command.Dir}
+	command.Env = append(settings, "PATH="+os.Getenv("PATH"), "HOME="+command.Dir)
 	output, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -60,30 +68,40 @@ func startDemo(t *testing.T) string {
 	})
 	lines := bufio.NewScanner(output)
 	for lines.Scan() {
-		if found := regexp.MustCompile(`open (http://\S+)`).FindStringSubmatch(lines.Text()); found != nil {
-			return found[1]
+		if found := saysOpen.FindStringSubmatch(lines.Text()); found != nil {
+			return &demo{t: t, url: found[1], panel: found[2]}
 		}
 	}
 	t.Fatal("the demo doesn't say what to open")
-	return ""
+	return nil
 }
 
-// browserLimit bounds one test in the browser.
-const browserLimit = 3 * time.Minute
+// fail makes the services fail once: the fault's name, and which call it hits ("" for the next one that it can).
+func (d *demo) fail(fault, call string) {
+	d.t.Helper()
+	d.post(url.Values{"fault": {fault}, "call": {call}, "times": {"once"}})
+}
 
-// openBrowser starts a Chromium with an empty profile. More flags may be given.
-func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
-	t.Helper()
-	flags := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(t.TempDir()))
-	if os.Geteuid() == 0 {
-		flags = append(flags, chromedp.NoSandbox)
+// failAlways makes the services fail until mend.
+func (d *demo) failAlways(fault, call string) {
+	d.t.Helper()
+	d.post(url.Values{"fault": {fault}, "call": {call}, "times": {"always"}})
+}
+
+// mend switches all faults off.
+func (d *demo) mend() {
+	d.t.Helper()
+	d.post(url.Values{"do": {"clear"}})
+}
+
+func (d *demo) post(form url.Values) {
+	d.t.Helper()
+	answer, err := http.PostForm(d.panel, form)
+	if err != nil {
+		d.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), browserLimit)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append(flags, more...)...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	return ctx
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		d.t.Fatalf("%v is answered with %s", form, answer.Status)
+	}
 }

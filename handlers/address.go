@@ -9,6 +9,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"github.com/go-chi/chi/v5"
 )
 
 // publicAddress is where the visitor's browser sees patdesk: an origin and the path prefix of all our links.
@@ -26,6 +28,10 @@ func (a publicAddress) url(path string) string { return a.origin + a.root + path
 // The Host header never decides anything: it is whatever the client wrote.
 func (h *Handlers) publicAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/") { // "*", "x:y", "host:443": no address of a page
+			h.writePlain(w, r, http.StatusBadRequest)
+			return
+		}
 		address, ok := h.findAddress(r)
 		if !ok {
 			h.writePlain(w, r, http.StatusMisdirectedRequest)
@@ -44,7 +50,9 @@ func (h *Handlers) publicAddress(next http.Handler) http.Handler {
 			http.Redirect(w, r, address.url("/"), http.StatusPermanentRedirect)
 			return
 		}
-		next.ServeHTTP(w, stripRoot(r, address.root))
+		r = stripRoot(r, address.root)
+		chi.RouteContext(r.Context()).RoutePath = "" // was taken from the path before it was stripped
+		next.ServeHTTP(w, r)
 	})
 }
 

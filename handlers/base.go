@@ -92,11 +92,15 @@ func noticeKind(op *operation.Operation) (kind, key string) {
 	switch {
 	case op.Secret == operation.SecretWaiting:
 		return "secret", "notice.secretWaiting"
+	case op.State == operation.Sent && (op.Action == operation.Create || op.Action == operation.Rotate):
+		return "secret", "notice.secretComing"
 	case op.State == operation.Unknown:
 		return "unknown", "notice.unknown"
+	case op.Secret == operation.SecretUnkept:
+		return "unknown", "notice.secretUnkept"
 	case op.State == operation.Sent:
 		return "unknown", "notice.inProgress"
-	case op.Old == operation.OldAlive || op.Old == operation.OldFailed:
+	case op.OldOpen():
 		return "rotation", "notice.rotation"
 	default:
 		return "unknown", "notice.secretExpired"

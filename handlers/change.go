@@ -18,7 +18,8 @@ const changeWait = 90 * time.Second
 type refused struct {
 	status  int
 	problem *problemSummary
-	form    string // id for the next try
+	form    string               // id for the next try
+	sent    *operation.Operation // the form isn't refused, but was sent before
 	header  http.Header
 }
 
@@ -64,7 +65,7 @@ func (h *Handlers) failed(v *visit, op *operation.Operation, r operation.Request
 		no.status, no.problem = http.StatusForbidden, summary("signin.challengeRepeated", nil)
 		return again(no), nil
 	}
-	problem, t := h.refusal(v, op.Failure, op.Organization)
+	problem, t := h.refusal(v, op.Failure, op.Organization, op.Finished)
 	no.status, no.problem, no.header = t.status, problem, retryHeader(t.retryAfter)
 	return again(no), nil
 }

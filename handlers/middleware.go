@@ -193,12 +193,14 @@ func (h *Handlers) forwardedFor(r *http.Request) (string, bool) {
 	return "", false
 }
 
-// parseHop reads an address as proxies write it: with or without port, IPv6 with or without brackets.
+// parseHop reads an address as proxies write it: with or without port, IPv6 with or without brackets. A zone is
+// dropped: it can be any text, and says nothing on another machine.
 func parseHop(hop string) (netip.Addr, error) {
 	if ap, err := netip.ParseAddrPort(hop); err == nil {
-		return ap.Addr(), nil
+		return ap.Addr().WithZone(""), nil
 	}
-	return netip.ParseAddr(strings.Trim(hop, "[]"))
+	addr, err := netip.ParseAddr(strings.Trim(hop, "[]"))
+	return addr.WithZone(""), err
 }
 
 // limitBody bounds what is read of a request. Reading past it fails with http.MaxBytesError, answered as 413.

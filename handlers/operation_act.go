@@ -32,10 +32,14 @@ func (h *Handlers) acknowledgeSecret(v *visit) (answer, error) {
 	return h.step(v, h.Journal.Acknowledge)
 }
 
-// revokeOld: "the new one is in place".
+// revokeOld: "the new one is in place". Where only a new sign-in was missing, it leads through one.
 func (h *Handlers) revokeOld(v *visit) (answer, error) {
 	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
-		return h.Journal.RevokeOld(ctx, h.caller(v), person, id)
+		op, err := h.Journal.RevokeOld(ctx, h.caller(v), person, id)
+		if err == nil && op.Old == operation.OldFailed && op.OldFailure != nil {
+			err = failureError(op.OldFailure, op.Organization)
+		}
+		return op, err
 	})
 }
 

@@ -23,6 +23,7 @@ type operationPage struct {
 	Sentence       string
 	Advice         string
 	Details        []field
+	Cause          string // what went wrong on the way, beside Details
 	TokenName      string
 	TokenURL       string
 	Organization   string
@@ -45,7 +46,7 @@ type operationPage struct {
 
 // oldToken is the token that a rotation replaces.
 type oldToken struct {
-	State        string // "alive", "failed", "revoked", "kept"
+	State        string // "alive", "sent", "failed", "revoked", "kept"
 	Name, URL    string
 	Expires      when
 	Sentence     string
@@ -69,7 +70,29 @@ func (h *Handlers) showOperation(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if op.State == operation.Unknown && !op.Reconciled && !op.Dismissed {
+		if op, err = h.lookInto(ctx, v, op); err != nil {
+			return nil, err
+		}
+	}
 	return h.operationAnswer(v, op)
+}
+
+// lookInto looks for what a change of unknown outcome has done where nobody could so far: its process died, or Azure
+// DevOps was out of reach. Whoever comes to see then finds the token named, and need not ask for it. If it can't be
+// found out now either, the operation's page says that.
+func (h *Handlers) lookInto(ctx context.Context, v *visit, op *operation.Operation) (*operation.Operation, error) {
+	found, err := h.Journal.Reconcile(ctx, h.caller(v), op.Person, op.ID)
+	if _, signIn := needsSignIn(err); signIn {
+		return nil, err
+	}
+	if err != nil {
+		fieldsOf(v.Context()).Err = err
+	}
+	if found == nil {
+		return op, nil
+	}
+	return found, nil
 }
 
 // operationAnswer is the page of an operation as it stands. An outcome that isn't known, or a failure, is told with
@@ -89,10 +112,13 @@ func (h *Handlers) operationAnswer(v *visit, op *operation.Operation) (answer, e
 		if err := h.describeSuccess(v, op, &p, words); err != nil {
 			return nil, err
 		}
+		if p.State != string(op.State) {
+			status = http.StatusInternalServerError
+		}
 	case operation.Unknown:
 		status = h.describeUnknown(v, op, &p, words)
 	case operation.Failed:
-		t := h.wordFailure(v, op.Failure, op.Organization)
+		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
 		status, p.Heading, p.Sentence, p.Advice, p.Details = t.status, t.text.Title, t.text.What, t.text.Advice, h.support(v, t)
 		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
 	default:
@@ -121,37 +147,63 @@ func (p *operationPage) describeResult(v *visit, op *operation.Operation) {
 func (h *Handlers) describeSuccess(v *visit, op *operation.Operation, p *operationPage, words map[string]any) error {
 	text := templates.Message(successKey(op), words)
 	p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
-	switch op.Secret {
-	case operation.SecretWaiting:
+	switch {
+	case op.Unkept != "": // also where only the record of it couldn't be kept: the store isn't to be relied on now
+		p.Secret, p.Unkept = op.Unkept, true
+		p.SecretNote = templates.Message("operation.secretUnkept", words).What
+	case op.Secret == operation.SecretWaiting:
 		secret, err := h.Journal.RevealSecret(v.Context(), op.Person, op.ID)
 		if err != nil {
 			return err
 		}
 		p.Secret, p.SecretUntil, p.SaveAction = secret, v.when(op.SecretUntil), v.link(operationPath(op.ID)+"/acknowledge")
-	case operation.SecretSaved:
+		if secret == "" { // its record can't be read any more: the key is gone, or the file
+			p.SecretNote = templates.Message("operation.secretGone", words).What
+			h.offerAnother(v, op, p)
+		}
+	case op.Secret == operation.SecretSaved:
 		p.SecretNote = templates.Message("operation.secretSaved", words).What
-	case operation.SecretExpired:
+	case op.Secret == operation.SecretExpired:
 		p.SecretNote = templates.Message("operation.secretExpired", words).What
 		h.offerAnother(v, op, p)
-	case operation.SecretUnkept:
+	case op.Secret == operation.SecretUnkept:
 		h.describeUnkept(v, op, p, words)
-	case operation.SecretNone: // the change makes no secret
 	}
 	p.Old = h.describeOld(v, op)
 	return nil
 }
 
-// describeUnkept: the store couldn't take the secret, so this answer is the only place where it stands.
+// describeUnkept: the store couldn't take the secret, so it stood in the first answer only, or nowhere. In that case
+// the token was to be revoked: it was, or it is named to be revoked by its owner.
 func (h *Handlers) describeUnkept(v *visit, op *operation.Operation, p *operationPage, words map[string]any) {
 	switch {
-	case op.Unkept != "":
-		p.Secret, p.Unkept = op.Unkept, true
-		p.SecretNote = templates.Message("operation.secretUnkept", words).What
 	case op.OrphanRevoked:
-		p.SecretNote = templates.Message("operation.orphanRevoked", words).What
+		p.describeOrphan(v, op, templates.Message("operation.orphanRevoked", words))
+	case len(op.Candidates) > 0:
+		p.describeOrphan(v, op, templates.Message("operation.orphanLeft", words))
 	default:
 		p.SecretNote = templates.Message("operation.secretGone", words).What
 		h.offerAnother(v, op, p)
+	}
+}
+
+// describeOrphan: a token whose secret nobody has is no success.
+func (p *operationPage) describeOrphan(v *visit, op *operation.Operation, text templates.Text) {
+	p.Heading, p.Sentence, p.Advice, p.State = text.Title, text.What, text.Advice, string(operation.Unknown)
+	p.nameCandidates(v, op)
+	if op.Pending() {
+		p.DismissAction = v.link(operationPath(op.ID) + "/dismiss")
+	}
+}
+
+// nameCandidates lists the tokens that the person may have to revoke.
+func (p *operationPage) nameCandidates(v *visit, op *operation.Operation) {
+	for _, t := range op.Candidates {
+		p.Candidates = append(p.Candidates, candidate{
+			Name: shownName(t.DisplayName), AuthorizationID: t.AuthorizationID, URL: tokenURL(v, op.Organization, &t),
+			Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), Scopes: scopeList(t.Scopes),
+			RevokeAction: v.link(operationPath(op.ID) + "/revoke-candidate"),
+		})
 	}
 }
 
@@ -174,19 +226,19 @@ func (h *Handlers) describeOld(v *visit, op *operation.Operation) *oldToken {
 	}
 	words := h.operationWords(v, op)
 	key := map[operation.OldState]string{
-		operation.OldAlive: "operation.oldAlive", operation.OldFailed: "operation.oldFailed",
+		operation.OldAlive: "operation.oldAlive", operation.OldSent: "operation.oldSent", operation.OldFailed: "operation.oldFailed",
 		operation.OldRevoked: "operation.oldRevoked", operation.OldKept: "operation.oldKept",
 	}[op.Old]
 	old := &oldToken{
 		State: string(op.Old), Name: nameOf(op.Before), URL: tokenURL(v, op.Organization, op.Before),
 		Expires: v.when(op.Before.ValidTo), Sentence: templates.Message(key, words).What,
 	}
-	if op.Old == operation.OldAlive || op.Old == operation.OldFailed {
+	if op.OldOpen() {
 		old.RevokeAction = v.link(operationPath(op.ID) + "/revoke-old")
 		old.KeepAction = v.link(operationPath(op.ID) + "/keep-old")
 	}
 	if op.Old == operation.OldFailed && op.OldFailure != nil {
-		old.Problem, _ = h.refusal(v, op.OldFailure, op.Organization)
+		old.Problem, _ = h.refusal(v, op.OldFailure, op.Organization, op.Finished)
 	}
 	return old
 }
@@ -197,19 +249,13 @@ func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operati
 	p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
 	status := http.StatusBadGateway
 	if op.Failure != nil {
-		t := h.wordFailure(v, op.Failure, op.Organization)
-		p.Details = append([]field{{templates.Message("label.cause", nil).Title, t.text.What}}, h.support(v, t)...)
+		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
+		p.Cause, p.Details = t.text.What, h.support(v, t)
 		if t.status >= http.StatusInternalServerError {
 			status = t.status
 		}
 	}
-	for _, t := range op.Candidates {
-		p.Candidates = append(p.Candidates, candidate{
-			Name: shownName(t.DisplayName), AuthorizationID: t.AuthorizationID, URL: tokenURL(v, op.Organization, &t),
-			Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), Scopes: scopeList(t.Scopes),
-			RevokeAction: v.link(operationPath(op.ID) + "/revoke-candidate"),
-		})
-	}
+	p.nameCandidates(v, op)
 	if op.Dismissed {
 		return status
 	}
@@ -231,6 +277,8 @@ func unknownKey(op *operation.Operation) string {
 		return "operation.unknownRotate"
 	case !op.Reconciled:
 		return "operation.unknownCreate"
+	case len(op.Candidates) == 0 && len(op.Revoked) > 0:
+		return "operation.unknownCleared"
 	case len(op.Candidates) == 0:
 		return "operation.unknownNone"
 	case len(op.Candidates) == 1:
@@ -289,9 +337,9 @@ func outcome(op *operation.Operation) string {
 	switch {
 	case op.State == operation.Succeeded && op.Secret == operation.SecretWaiting:
 		return "waiting"
-	case op.State == operation.Succeeded && op.Secret == operation.SecretExpired:
+	case op.State == operation.Succeeded && (op.Secret == operation.SecretExpired || op.Secret == operation.SecretUnkept):
 		return "secretExpired"
-	case op.State == operation.Succeeded && (op.Old == operation.OldAlive || op.Old == operation.OldFailed):
+	case op.State == operation.Succeeded && op.OldOpen():
 		return "halfway"
 	default:
 		return string(op.State)

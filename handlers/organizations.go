@@ -174,9 +174,6 @@ func (h *Handlers) chooseOrganization(v *visit) (answer, error) {
 	problem := ""
 	if typed != "" {
 		if h.allowedOrganization(typed) {
-			if err := h.rememberTyped(v, typed); err != nil {
-				return nil, err
-			}
 			return v.to(listPath(typed)), nil
 		}
 		problem = templates.Message("form.organizationInvalid", map[string]any{"Organization": typed}).What
@@ -207,23 +204,21 @@ func (h *Handlers) partial(v *visit, err error, retry string) *partialProblem {
 	return &partialProblem{Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice, RetryURL: retry}
 }
 
-func (h *Handlers) rememberTyped(v *visit, name string) error {
-	if containsFold(h.knownOrganizations(v), name) {
-		return nil
+// rememberCurrent notes the organization last looked at, and adds it to those that the person has. It is for one that
+// has answered: a typing error is to be forgotten. Losing the note is no harm. A link from another site can only choose
+// among those that the person has: what it names is proposed for the next token.
+func (h *Handlers) rememberCurrent(v *visit, name string) {
+	known := containsFold(h.knownOrganizations(v), name)
+	if known && v.session.State().Organization == name || !known && v.fromElsewhere() {
+		return
 	}
-	return v.session.Change(v.Context(), func(s *session.State) {
-		if len(s.Organizations) < maxTyped && !containsFold(s.Organizations, name) {
+	err := v.session.Change(v.Context(), func(s *session.State) {
+		s.Organization = name
+		if !known && len(s.Organizations) < maxTyped && !containsFold(s.Organizations, name) {
 			s.Organizations = append(s.Organizations, name)
 		}
 	})
-}
-
-// rememberCurrent notes the organization last looked at. Losing that note is no harm.
-func (h *Handlers) rememberCurrent(v *visit, name string) {
-	if v.session.State().Organization == name {
-		return
-	}
-	if err := v.session.Change(v.Context(), func(s *session.State) { s.Organization = name }); err != nil {
+	if err != nil {
 		h.Log.WarnContext(v.Context(), "organization last looked at was not noted", "request_id", requestID(v.Context()), "error", err)
 	}
 }

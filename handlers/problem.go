@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -106,10 +108,10 @@ func (h *Handlers) trouble(v *visit, err error) trouble {
 	case errors.As(err, &refused):
 		return httpTrouble(refused)
 	case errors.As(err, &api):
-		return h.wordFailure(v, describeAPI(api), api.Organization)
+		return h.wordFailure(v, describeAPI(api), api.Organization, v.now)
 	case errors.As(err, &sign):
 		failure := DescribeFailure(err)
-		return h.wordFailure(v, &failure, "")
+		return h.wordFailure(v, &failure, "", v.now)
 	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
 		return storeTrouble("store.notKept")
 	case errors.Is(err, operation.ErrNotFound):
@@ -133,12 +135,17 @@ func storeTrouble(key string) trouble {
 	return trouble{status: http.StatusServiceUnavailable, text: templates.Message(key, nil), source: "store", kind: key, retryAfter: 10 * time.Second}
 }
 
-// wordFailure words a failure of Azure DevOps or Entra, live or as an operation recorded it.
-func (h *Handlers) wordFailure(v *visit, f *operation.Failure, organization string) trouble {
-	t := trouble{source: f.Source, kind: f.Kind, retryAfter: f.RetryAfter}
+// wordFailure words a failure of Azure DevOps or Entra, live or as an operation recorded it, which was seen at that
+// time.
+func (h *Handlers) wordFailure(v *visit, f *operation.Failure, organization string, seen time.Time) trouble {
+	t := trouble{source: f.Source, kind: f.Kind, retryAfter: max(0, seen.Add(f.RetryAfter).Sub(v.now))}
 	words := map[string]any{
 		"Organization": organization, "Code": f.Code, "Status": f.Status, "ClientID": h.ClientID,
-		"RetryAfter": h.retryWords(v, f.RetryAfter), "Tenant": v.session.Person().TenantID, "Username": v.session.Person().Username,
+		"Tenant": v.session.Person().TenantID, "Username": v.session.Person().Username,
+	}
+	if t.retryAfter > 0 {
+		over := v.when(v.now.Add(t.retryAfter))
+		words["RetryAfter"], words["Clock"] = over.Relative, over.Clock
 	}
 	switch f.Source {
 	case operation.SourceEntra:
@@ -153,13 +160,6 @@ func (h *Handlers) wordFailure(v *visit, f *operation.Failure, organization stri
 	}
 	t.details = failureDetails(f)
 	return t
-}
-
-func (h *Handlers) retryWords(v *visit, after time.Duration) string {
-	if after <= 0 {
-		return ""
-	}
-	return v.when(v.now.Add(after)).Relative
 }
 
 func failureDetails(f *operation.Failure) []field {
@@ -182,25 +182,41 @@ func (h *Handlers) support(v *visit, t trouble) []field {
 	return append(t.details, field{templates.Message("label.requestID", nil).Title, requestID(v.Context())})
 }
 
-// wayOut offers the next step that fits: the same page again where that can help, otherwise the list.
+// wayOut offers the next steps, the one that fits best first: the same page again where that can help, a sign-in or
+// another organization where those are what's missing, otherwise the list.
 func (h *Handlers) wayOut(v *visit, t trouble) []nextAction {
 	var out []nextAction
 	add := func(key, url string) {
 		out = append(out, nextAction{Text: templates.Message(key, nil).Title, URL: url, Primary: len(out) == 0})
 	}
 	signedIn := v.session != nil && v.session.SignedIn()
-	canHelp := t.status >= 500 || t.status == http.StatusTooManyRequests || t.status == http.StatusForbidden && t.source == "azuredevops"
-	if canHelp && (v.Method == http.MethodGet || v.Method == http.MethodHead) && t.source != "http" && v.URL.Path != h.RedirectPath {
-		add("action.tryAgain", v.link(v.here()))
+	if !signedIn && t.source == "http" {
+		add("action.signIn", v.link(startPath("/", "")))
+		return out
 	}
-	if !signedIn || t.source == "entra" || t.kind == string(azuredevops.KindSignIn) || t.kind == string(azuredevops.KindRefused) {
-		add("action.signInAgain", v.link(startPath("/", "")))
+	read, back := v.Method == http.MethodGet || v.Method == http.MethodHead, "/"
+	if read && v.URL.Path != h.RedirectPath {
+		back = v.here()
+	}
+	unaccepted, elsewhere := t.kind == string(azuredevops.KindSignIn), t.kind == string(azuredevops.KindOrganization)
+	if unaccepted {
+		add("action.signInAgain", v.link(startPath(back, "")))
+	}
+	if signedIn && elsewhere {
+		add("action.otherOrganization", v.link("/organizations"))
+	}
+	canHelp := t.status >= 500 || t.status == http.StatusTooManyRequests || t.status == http.StatusForbidden && t.source == "azuredevops"
+	if canHelp && back != "/" && t.source != "http" {
+		add("action.tryAgain", v.link(back))
+	}
+	if !unaccepted && (!signedIn || t.source == "entra" || t.kind == string(azuredevops.KindRefused)) {
+		add("action.signInAgain", v.link(startPath(back, "")))
 	}
 	if signedIn {
 		add("action.backToTokens", v.link(listPath("")))
-		if t.source == "azuredevops" {
-			add("action.otherOrganization", v.link("/organizations"))
-		}
+	}
+	if signedIn && t.source == "azuredevops" && !elsewhere {
+		add("action.otherOrganization", v.link("/organizations"))
 	}
 	return out
 }
@@ -273,6 +289,18 @@ func (h *Handlers) notFound(*visit) (answer, error) {
 	return nil, &httpError{status: http.StatusNotFound}
 }
 
-func (h *Handlers) methodNotAllowed(*visit) (answer, error) {
-	return nil, &httpError{status: http.StatusMethodNotAllowed}
+// methodNotAllowed says which methods the path takes (RFC 9110, section 15.5.6).
+func (h *Handlers) methodNotAllowed(routes chi.Routes) action {
+	return func(v *visit) (answer, error) {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+			lookup := method
+			if method == http.MethodHead {
+				lookup = http.MethodGet
+			}
+			if routes.Match(chi.NewRouteContext(), lookup, v.URL.EscapedPath()) {
+				v.w.Header().Add("Allow", method)
+			}
+		}
+		return nil, &httpError{status: http.StatusMethodNotAllowed}
+	}
 }

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// maxReturnPath bounds what is kept of an address to return to, in bytes.
-const maxReturnPath = 2048
+// maxReturnPath bounds an address to return to, in bytes. Escaped once more it is up to three times as long, and the
+// whole head of an answer has to stay below 4 KB.
+const maxReturnPath = 1024
 
 // safeReturn gives the path (below the root, with query) to go to after signing in. Whatever isn't plainly a path
 // of ours becomes "/": browsers read backslashes as slashes and drop tabs and line ends, so those are refused

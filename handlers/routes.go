@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/patdesk/patdesk/static"
 )
@@ -12,16 +11,19 @@ import (
 // Routes is the whole program as one handler. Everything that needs a signed-in person stands in one group, so
 // that no second list has to agree with this one.
 func (h *Handlers) Routes() http.Handler {
+	app := chi.NewRouter()
+	notFound, notAllowed := h.handle(h.notFound), h.handle(h.methodNotAllowed(app))
+
 	r := chi.NewRouter()
-	r.Use(h.identify, h.securityHeaders, h.recoverPanics, h.logRequests, h.clientAddress)
-	r.Use(middleware.GetHead)
+	r.Use(h.identify, h.securityHeaders, h.logRequests, h.recoverPanics, h.clientAddress, headAsGet)
 	r.Get("/healthz", h.healthz)
 	r.Get("/readyz", h.readyz)
+	r.NotFound(h.publicAddress(notFound).ServeHTTP) // what isn't a path at all
+	r.MethodNotAllowed(h.publicAddress(notAllowed).ServeHTTP)
 
-	app := chi.NewRouter()
-	app.Use(h.guard.protect(h), h.limitBody, middleware.GetHead)
-	app.NotFound(h.handle(h.notFound))
-	app.MethodNotAllowed(h.handle(h.methodNotAllowed))
+	app.Use(h.guard.protect(h), h.limitBody)
+	app.NotFound(notFound)
+	app.MethodNotAllowed(notAllowed)
 
 	app.Get("/healthz", h.healthz) // below the sub-path too
 	app.Get("/readyz", h.readyz)
@@ -66,6 +68,24 @@ func (h *Handlers) Routes() http.Handler {
 		post("/sessions/end-others", h.endOtherSessions)
 	})
 
-	r.Mount("/", h.publicAddress(app))
+	r.Mount("/", mounted{app, h.publicAddress(app)})
 	return r
+}
+
+// mounted shows chi the routes behind a handler, so that the whole table can be walked (chi.Walk).
+type mounted struct {
+	*chi.Mux
+	through http.Handler
+}
+
+func (m mounted) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.through.ServeHTTP(w, r) }
+
+// headAsGet routes HEAD like GET; net/http leaves the body out.
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			chi.RouteContext(r.Context()).RouteMethod = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
 }

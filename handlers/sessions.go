@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/patdesk/patdesk/templates"
 )
@@ -31,7 +32,7 @@ func (h *Handlers) listSessions(v *visit) (answer, error) {
 	}
 	for _, s := range sessions {
 		p.Sessions = append(p.Sessions, sessionRow{
-			Started: v.when(s.Started), LastSeen: v.when(s.LastSeen), Address: s.Address, Browser: s.Browser, Current: s.Current,
+			Started: v.when(s.Started), LastSeen: v.when(s.LastSeen), Address: s.Address, Browser: browserName(s.Browser), Current: s.Current,
 		})
 	}
 	return page{template: "sessions", data: p}, nil
@@ -43,4 +44,31 @@ func (h *Handlers) endOtherSessions(v *visit) (answer, error) {
 		return nil, err
 	}
 	return v.to("/sessions?ended=" + strconv.Itoa(n)), nil
+}
+
+// browsers and systems are what the User-Agent of a browser has in it, the more special ones first: nearly all of
+// them call themselves Safari and Linux too.
+var (
+	browsers = []productMark{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"FxiOS/", "Firefox"}, {"Firefox/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}}
+	systems  = []productMark{{"Windows", "Windows"}, {"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}}
+)
+
+type productMark struct{ mark, name string }
+
+func productName(marks []productMark, userAgent string) string {
+	for _, m := range marks {
+		if strings.Contains(userAgent, m.mark) {
+			return m.name
+		}
+	}
+	return ""
+}
+
+// browserName words a User-Agent: "Firefox on Windows". One that isn't a known browser's stays as it is.
+func browserName(userAgent string) string {
+	browser := productName(browsers, userAgent)
+	if browser == "" {
+		return userAgent
+	}
+	return templates.Message("sessions.browser", map[string]any{"Browser": browser, "System": productName(systems, userAgent)}).Title
 }

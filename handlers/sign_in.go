@@ -8,6 +8,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -85,9 +86,9 @@ func (h *Handlers) signInFirst(v *visit, c challenge) (answer, error) {
 	}
 	switch {
 	case v.Method == http.MethodPost && c.claims == "" && !h.Journal.Drew(v.PostForm.Get("form")):
-		query.Set("return", formPage(v.URL.Path)) // not a form of ours: nothing is kept for whoever sent it
+		query.Set("return", safeReturn(formPage(v.URL.Path))) // not a form of ours: nothing is kept for whoever sent it
 	case v.Method == http.MethodPost:
-		id, err := h.Sessions.KeepDraft(v.w, v.Request, draft{Path: formPage(v.URL.Path), Form: v.PostForm, Claims: c.claims}, attemptLife)
+		id, err := h.keepTyped(v, c)
 		if err != nil {
 			return nil, err
 		}
@@ -100,9 +101,18 @@ func (h *Handlers) signInFirst(v *visit, c challenge) (answer, error) {
 		}
 		return v.to(startPath("", id)), nil
 	default:
-		query.Set("return", v.here())
+		query.Set("return", safeReturn(v.here()))
 	}
 	return v.to("/sign-in?" + query.Encode()), nil
+}
+
+// keepTyped keeps a form as it was sent. One that is larger than any of ours can be was not typed: it is refused.
+func (h *Handlers) keepTyped(v *visit, c challenge) (id string, err error) {
+	id, err = h.Sessions.KeepDraft(v.w, v.Request, draft{Path: formPage(v.URL.Path), Form: v.PostForm, Claims: c.claims}, attemptLife)
+	if errors.Is(err, session.ErrTooLarge) {
+		err = &httpError{status: http.StatusRequestEntityTooLarge, cause: err}
+	}
+	return id, err
 }
 
 // startSignIn leaves for Entra.

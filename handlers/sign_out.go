@@ -28,9 +28,13 @@ func (h *Handlers) askSignOut(v *visit) (answer, error) {
 
 func (h *Handlers) signOutQuestion(v *visit) (answer, error) {
 	p := signOutPage{base: h.base(v, templates.Message("signOut.title", nil).Title, "")}
-	for _, n := range p.Notices {
+	notices := p.Notices
+	p.Notices = nil // each stands on the page once
+	for _, n := range notices {
 		if n.Kind == "secret" {
 			p.Pending = append(p.Pending, n)
+		} else {
+			p.Notices = append(p.Notices, n)
 		}
 	}
 	return page{template: "sign-out", data: p}, nil
@@ -58,9 +62,10 @@ func (h *Handlers) signOut(v *visit) (answer, error) {
 	return page{template: "signed-out", data: p}, nil
 }
 
+// secretWaits says if a secret waits to be saved, or will in a moment.
 func secretWaits(pending []operation.Operation) bool {
 	for i := range pending {
-		if pending[i].Secret == operation.SecretWaiting {
+		if kind, _ := noticeKind(&pending[i]); kind == "secret" {
 			return true
 		}
 	}

@@ -208,8 +208,8 @@ func (h *Handlers) restoredForm(v *visit, form string, a operation.Action, targe
 }
 
 // refusal puts a failed change above its form, with what was typed.
-func (h *Handlers) refusal(v *visit, f *operation.Failure, organization string) (*problemSummary, trouble) {
-	t := h.wordFailure(v, f, organization)
+func (h *Handlers) refusal(v *visit, f *operation.Failure, organization string, seen time.Time) (*problemSummary, trouble) {
+	t := h.wordFailure(v, f, organization, seen)
 	return &problemSummary{Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice, Details: h.support(v, t)}, t
 }
 

@@ -53,6 +53,7 @@ type tokenRow struct {
 	Global        bool
 	Created       when
 	Expires       when
+	Ends          string // of a global token: when it stops, whatever Expires says
 	Urgency       string // "", "soon", "urgent", "past"
 	Status        string
 	StatusClass   string
@@ -83,25 +84,25 @@ func (h *Handlers) listTokens(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.rememberCurrent(v, organization)
 	view := readListView(organization, q)
 	listed, failed := h.fetch(v, organization, view.statuses())
 	if len(failed) == len(view.statuses()) && len(listed) == 0 {
-		return nil, failed[0]
+		return nil, failed[0].err
 	}
+	h.rememberCurrent(v, organization) // not before: "Back to tokens" mustn't lead to one that isn't there
 	p := tokenListPage{
 		base:   h.base(v, templates.Message("tokens.title", map[string]any{"Organization": organization}).Title, "tokens"),
 		NewURL: v.link("/tokens/new?" + url.Values{"organization": {organization}}.Encode()),
 		Query:  view.query, Sort: view.sort, Order: view.order, Status: view.status,
 		Total: len(listed), ManualURL: v.link("/organizations"), Done: h.doneSentence(v),
 	}
-	for _, err := range failed {
-		p.Problems = append(p.Problems, *h.partial(v, err, v.link(v.here())))
+	for _, f := range failed {
+		p.Problems = append(p.Problems, *h.missing(v, f))
 	}
 	p.Filters, p.Columns = view.filters(v), view.columns(v)
 	p.Tokens = h.rows(v, organization, view.arrange(listed))
 	if slices.ContainsFunc(listed, func(t listedToken) bool { return t.Global() && t.status == azuredevops.Active }) {
-		p.GlobalNote = globalNote(v.now).What
+		p.GlobalNote = globalNote(v.now)
 	}
 	status := http.StatusOK
 	return page{status: status, template: "tokens", data: p}, nil
@@ -126,8 +127,22 @@ func (h *Handlers) pickOrganization(v *visit) (answer, error) {
 	return v.to("/organizations"), nil
 }
 
+// missingPart is a status whose tokens could not be read, or not all of them.
+type missingPart struct {
+	status azuredevops.Status
+	err    error
+}
+
+// missing says which part of the list isn't there, and why. A list that lacks something never looks whole.
+func (h *Handlers) missing(v *visit, part missingPart) *partialProblem {
+	problem := h.partial(v, part.err, v.link(v.here()))
+	text := templates.Message("tokens.missing."+string(part.status), map[string]any{"Cause": problem.Heading})
+	problem.Heading, problem.What = text.Title, text.What
+	return problem
+}
+
 // fetch reads the lists of several statuses side by side. What could be read comes back together with the failures.
-func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []error) {
+func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []missingPart) {
 	caller := h.caller(v)
 	found, errs := make([][]azuredevops.Token, len(statuses)), make([]error, len(statuses))
 	var group errgroup.Group
@@ -153,7 +168,7 @@ func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.S
 			tokens = append(tokens, listedToken{t, status})
 		}
 		if errs[i] != nil {
-			failed = append(failed, errs[i])
+			failed = append(failed, missingPart{status, errs[i]})
 		}
 	}
 	return tokens, failed
@@ -280,6 +295,7 @@ func (h *Handlers) rows(v *visit, organization string, tokens []listedToken) []t
 		if t.Global() {
 			row.Organization = templates.Message("organization.all", nil).Title
 		}
+		row.Ends = globalEnds(t, v.now)
 		if t.status == azuredevops.Active {
 			row.Urgency = urgency(t.ValidTo, v.now)
 		}
@@ -289,7 +305,7 @@ func (h *Handlers) rows(v *visit, organization string, tokens []listedToken) []t
 			row.HighScopes = row.HighScopes || scope.High
 		}
 		if op, ok := unfinished[t.AuthorizationID]; ok {
-			row.Unfinished = templates.Message("notice.rotation", h.operationWords(v, op)).Advice
+			row.Unfinished = partOfRotation(op, t.AuthorizationID)
 			row.UnfinishedURL = v.link(operationPath(op.ID))
 		}
 		rows = append(rows, row)
@@ -315,6 +331,15 @@ func (h *Handlers) unfinishedByToken(v *visit) map[string]*operation.Operation {
 		}
 	}
 	return out
+}
+
+// partOfRotation says which of a rotation's two tokens of the same name this one is.
+func partOfRotation(op *operation.Operation, id string) string {
+	key := "rotation.old"
+	if op.Before.AuthorizationID != id {
+		key = "rotation.new"
+	}
+	return templates.Message(key, nil).Title
 }
 
 func shownName(name string) string {
@@ -364,9 +389,22 @@ func urgency(end, now time.Time) string {
 // (https://devblogs.microsoft.com/devops/retirement-of-global-personal-access-tokens-in-azure-devops/).
 var globalTokensEnd = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
 
-func globalNote(now time.Time) templates.Text {
-	if now.Before(globalTokensEnd) {
-		return templates.Message("global.before", map[string]any{"When": templates.At(globalTokensEnd, now).Relative})
+func globalNote(now time.Time) string { return globalText("global.", now).What }
+
+// globalTokenNote is globalNote on the page of one global token.
+func globalTokenNote(now time.Time) string { return globalText("global.token.", now).What }
+
+// globalEnds says when an active token stops before it expires, "" if it doesn't.
+func globalEnds(t listedToken, now time.Time) string {
+	if !t.Global() || t.status != azuredevops.Active || t.ValidTo.Before(globalTokensEnd) {
+		return ""
 	}
-	return templates.Message("global.after", nil)
+	return globalText("global.ends.", now).Title
+}
+
+func globalText(prefix string, now time.Time) templates.Text {
+	if now.Before(globalTokensEnd) {
+		return templates.Message(prefix+"before", map[string]any{"When": templates.At(globalTokensEnd, now).Relative})
+	}
+	return templates.Message(prefix+"after", nil)
 }

@@ -12,10 +12,14 @@ import (
 )
 
 // newToken shows the form, filled from the address: so a link can propose a name, an expiry, scopes or a preset.
+//
+// A form that is filled has its id in its address, too: whoever goes back to it after creating the token and sends it
+// again finds that token and makes no second one. An empty form can't be sent by mistake.
 func (h *Handlers) newToken(v *visit) (answer, error) {
 	values := v.URL.Query()
 	person := v.session.Person().Key()
 	form := h.Journal.Form(person, operation.Create, "")
+	var sent *operation.Operation
 	if kept, ok := h.restore(v); ok {
 		next, done, mine := h.restoredForm(v, kept.Get("form"), operation.Create, "")
 		if done != nil {
@@ -25,6 +29,13 @@ func (h *Handlers) newToken(v *visit) (answer, error) {
 			values = kept
 		}
 		form = next
+	} else if proposes(values) {
+		next, done, _ := h.restoredForm(v, values.Get("form"), operation.Create, "")
+		if done == nil && next != values.Get("form") {
+			values.Set("form", next)
+			return v.to("/tokens/new?" + values.Encode()), nil
+		}
+		form, sent = values.Get("form"), done
 	}
 	f := readTokenForm(values)
 	f.form = form
@@ -40,7 +51,17 @@ func (h *Handlers) newToken(v *visit) (answer, error) {
 	if f.organization == "" {
 		f.organization = h.currentOrganization(v)
 	}
-	return h.tokenFormAnswer(v, f, formFaults{}, refused{})
+	return h.tokenFormAnswer(v, f, formFaults{}, refused{sent: sent})
+}
+
+// proposes says if an address fills the form with more than where the token is to be.
+func proposes(address url.Values) bool {
+	for name := range address {
+		if name != "organization" && name != "draft" {
+			return true
+		}
+	}
+	return false
 }
 
 // createToken makes the token. Sent twice, the form leads to the same token.
@@ -94,6 +115,10 @@ func (h *Handlers) tokenFormAnswer(v *visit, f tokenForm, faults formFaults, no 
 	p := tokenFormPage{
 		base:       h.base(v, templates.Message("newToken.title", nil).Title, "tokens"),
 		FormAction: v.link("/tokens/new"), Problem: no.problem, Presets: presets(), CancelURL: v.link(listPath(f.organization)),
+	}
+	if no.sent != nil {
+		text := templates.Message("notice.formSent", h.operationWords(v, no.sent))
+		p.Notices = append(p.Notices, notice{Kind: "warning", Text: text.What, LinkText: text.Title, URL: v.link(operationPath(no.sent.ID))})
 	}
 	p.CanTypeOrganization = len(h.Organizations) == 0 && len(names) == 0
 	if f.organization != "" && !containsFold(names, f.organization) && len(h.Organizations) == 0 {

@@ -34,6 +34,9 @@ func (h *Handlers) askRotate(v *visit) (answer, error) {
 	if t.status != azuredevops.Active {
 		return h.unchangeable(v, organization, t), nil
 	}
+	if op := h.unfinishedRotation(v, t.AuthorizationID); op != nil {
+		return v.to(operationPath(op.ID)), nil
+	}
 	form, done := h.restoredOrNew(v, operation.Rotate, changeTarget(organization, t.AuthorizationID))
 	if done != nil {
 		return done, nil
@@ -55,6 +58,9 @@ func (h *Handlers) rotateToken(v *visit) (answer, error) {
 	if t.status != azuredevops.Active && !h.sentBefore(v, form) {
 		return h.unchangeable(v, organization, t), nil
 	}
+	if op := h.unfinishedRotation(v, t.AuthorizationID); op != nil && !h.sentBefore(v, form) {
+		return v.to(operationPath(op.ID)), nil
+	}
 	if old != "now" && old != "confirm" {
 		faults := []fieldError{{"old", templates.Message("form.oldRequired", nil).What}}
 		return h.rotateAnswer(v, organization, t, "", refused{status: http.StatusUnprocessableEntity, form: form}, faults), nil
@@ -67,6 +73,24 @@ func (h *Handlers) rotateToken(v *visit) (answer, error) {
 		Want:         azuredevops.Wanted{DisplayName: t.DisplayName, Scopes: t.Scopes, ValidTo: v.now.Add(sameLife(t.Token)).UTC().Truncate(time.Second)},
 		RevokeAtOnce: old == "now",
 	}, again, done)
+}
+
+// unfinishedRotation is a rotation of this token that is being worked on, or has its new token already while the old
+// one still works: it is to be finished, not begun once more. Whoever goes back to the form and sends it again doesn't
+// want a third token.
+func (h *Handlers) unfinishedRotation(v *visit, id string) *operation.Operation {
+	pending, err := h.Journal.Pending(v.Context(), v.session.Person().Key())
+	if err != nil {
+		return nil // the banner says so already, and the journal takes no change while it can't be read
+	}
+	for i := range pending {
+		op := &pending[i]
+		open := op.State == operation.Sent || op.OldOpen()
+		if op.Action == operation.Rotate && op.Before != nil && op.Before.AuthorizationID == id && open {
+			return op
+		}
+	}
+	return nil
 }
 
 // sameLife is the length of life that a token was given, within what the service allows.

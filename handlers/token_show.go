@@ -19,6 +19,7 @@ type tokenPage struct {
 	Status, StatusClass                     string
 	Scopes                                  []scopeRow
 	Created, Expires                        when
+	Ends                                    string // of a global token
 	Urgency                                 string
 	Global                                  bool
 	GlobalNote                              string
@@ -44,7 +45,7 @@ func (h *Handlers) showToken(v *visit) (answer, error) {
 		base: h.base(v, shownName(t.DisplayName), "tokens"),
 		Name: shownName(t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: organization,
 		Status: templates.Message("status."+string(t.status), nil).Title, StatusClass: string(t.status),
-		Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), Urgency: urgency(t.ValidTo, v.now),
+		Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), Urgency: urgency(t.ValidTo, v.now), Ends: globalEnds(t, v.now),
 		Global: t.Global(), MadeBy: azuredevops.MadeBy(t.DisplayName),
 		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.link(listPath(organization)), Done: h.doneSentence(v),
 		ReplaceURL: v.link(replacementPath(organization, t.Token)),
@@ -54,7 +55,9 @@ func (h *Handlers) showToken(v *visit) (answer, error) {
 	}
 	if t.Global() {
 		p.OrganizationText = templates.Message("organization.all", nil).Title
-		p.GlobalNote = globalNote(v.now).What
+		if t.status == azuredevops.Active {
+			p.GlobalNote = globalTokenNote(v.now)
+		}
 	}
 	names := h.organizationNames(v)
 	for _, id := range t.TargetAccounts {
@@ -74,7 +77,7 @@ func (h *Handlers) showToken(v *visit) (answer, error) {
 		p.WhyNot = templates.Message("form.revokedCannotChange", nil).What
 	}
 	if op, ok := h.unfinishedByToken(v)[t.AuthorizationID]; ok {
-		p.Unfinished = templates.Message("notice.rotation", h.operationWords(v, op)).Advice
+		p.Unfinished = partOfRotation(op, t.AuthorizationID)
 		p.UnfinishedURL = v.link(operationPath(op.ID))
 	}
 	return page{template: "token", data: p}, nil

@@ -49,6 +49,13 @@ func (v *visit) to(path string) redirect { return redirect{v.link(path)} }
 // when words a moment as seen now.
 func (v *visit) when(t time.Time) templates.When { return templates.At(t, v.now) }
 
+// fromElsewhere says that another site led here, by a link or without being asked
+// (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header). Coming back from Entra counts as that too.
+func (v *visit) fromElsewhere() bool {
+	site := v.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
+}
+
 // here is the visited path and query, below the root.
 func (v *visit) here() string {
 	if v.URL.RawQuery == "" {
@@ -57,9 +64,13 @@ func (v *visit) here() string {
 	return v.URL.EscapedPath() + "?" + v.URL.RawQuery
 }
 
-// param is a path parameter, unescaped. chi hands it out as it stood in the address when that was escaped.
+// param is a path parameter, unescaped once. chi cuts it out of RawPath where there is one, and else out of Path,
+// which is unescaped already.
 func (v *visit) param(name string) string {
 	raw := chi.URLParam(v.Request, name)
+	if v.URL.RawPath == "" {
+		return raw
+	}
 	if text, err := url.PathUnescape(raw); err == nil {
 		return text
 	}

@@ -24,7 +24,10 @@ type Text struct {
 var Placeholders = []string{
 	"Address",      // where patdesk is found: "https://patdesk.example/"
 	"Asked",        // date that was asked for: "1 Mar 2027"
+	"Browser",      // "Firefox"
+	"Cause",        // heading of what went wrong: "Azure DevOps has a fault"
 	"ClientID",     // application (client) id of this patdesk in Entra ID
+	"Clock",        // time of day at which a wait is over: "14:03:20 UTC"
 	"Code",         // the service's own word for an error: "TF400813"
 	"Count",        // how many
 	"Date",         // a date: "1 Dec 2026"
@@ -35,6 +38,7 @@ var Placeholders = []string{
 	"Organization", // name of an organization: "contoso"
 	"RetryAfter",   // when to try again: "in 2 minutes"
 	"Status",       // HTTP status: "403"
+	"System",       // what the browser runs on: "Windows"
 	"Tenant",       // id of an Entra tenant
 	"Token",        // name of a token: "ci-deploy"
 	"Until",        // end of a time: "in 9 minutes"
@@ -66,7 +70,7 @@ type message struct{ title, what, advice *template.Template }
 //	operation.*           what became of a change: heading (Title), sentence (What), advice
 //	notice.*              banners: sentence (What) and the text of the link (Title)
 //	expiry.*, rotate.old.*  choices of a form: label (Title) and hint (What)
-//	global.*              what happens to global tokens on 2026-12-01 (What)
+//	global.*              what happens to global tokens on 2026-12-01 (What, or a few words: Title)
 //	<page>.title          headings of pages (Title)
 //	everything else       words on links, labels and choices (Title)
 //

@@ -79,6 +79,7 @@ type (
 		Organization                      string
 		Global                            bool
 		Created, Expires                  when
+		Ends                              string
 		Urgency, Status, StatusClass      string
 		MadeBy, Unfinished, UnfinishedURL string
 	}
@@ -97,7 +98,7 @@ type (
 		Status, StatusClass                         string
 		Scopes                                      []scopeRow
 		Created, Expires                            when
-		Urgency                                     string
+		Ends, Urgency                               string
 		Global                                      bool
 		GlobalNote, MadeBy                          string
 		Targets                                     []string
@@ -181,6 +182,7 @@ type (
 		InProgress                        bool
 		State, Sentence, Advice           string
 		Details                           []field
+		Cause                             string
 		TokenName, TokenURL, Organization string
 		Secret                            string
 		SecretUntil                       when

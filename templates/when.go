@@ -10,6 +10,7 @@ type When struct {
 	ISO      string // "2026-12-01T00:00:00Z", for machines; "" says that there is no such moment
 	Date     string // "1 Dec 2026"
 	Relative string // "in 9 days", "3 days ago", "in 2 hours", "just now"
+	Clock    string // "09:39:05 UTC", for what is near
 }
 
 const day = 24 * time.Hour
@@ -24,7 +25,7 @@ func At(t, now time.Time) When {
 		return When{}
 	}
 	t, now = t.UTC(), now.UTC()
-	return When{ISO: t.Format(time.RFC3339), Date: t.Format("2 Jan 2006"), Relative: relative(t, now)}
+	return When{ISO: t.Format(time.RFC3339), Date: t.Format("2 Jan 2006"), Relative: relative(t, now), Clock: t.Format("15:04:05 UTC")}
 }
 
 func relative(t, now time.Time) string {

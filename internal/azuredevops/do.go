@@ -72,7 +72,7 @@ func (c *Caller) do(ctx context.Context, q call) (answer, error) {
 	if p == nil {
 		return answer{}, q.paused(KindPaused, left)
 	}
-	v := neutral
+	var v verdict
 	defer func() { p.done(v) }()
 	for try := 1; ; try++ {
 		var a answer
@@ -213,27 +213,33 @@ func (q call) read(ctx context.Context, response *http.Response) (answer, *Error
 }
 
 // readUpTo returns the whole of r, or errLength if that is more than limit. With
-// another error it returns what came before. The buffer doubles, but never beyond
-// the limit.
+// another error it returns what came before. It gathers parts and joins them at
+// the end: one growing buffer would cost twice the limit before it is reached.
 func readUpTo(r io.Reader, limit int64) ([]byte, error) {
-	body := make([]byte, 0, 8<<10)
+	var parts [][]byte
+	total := int64(0)
 	for {
-		n, err := r.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
+		part := make([]byte, (8<<10)<<min(len(parts), 5)) // 8 to 256 KB
+		n, err := fill(r, part)
+		parts, total = append(parts, part[:n]), total+int64(n)
 		switch {
-		case int64(len(body)) > limit:
+		case total > limit:
 			return nil, errLength
 		case errors.Is(err, io.EOF):
-			return body, nil
+			return bytes.Join(parts, nil), nil
 		case err != nil:
-			return body, err
-		}
-		if len(body) == cap(body) {
-			size := 2 * cap(body)
-			if int64(size) >= limit {
-				size = int(limit) + 1 // one more than allowed is enough to tell
-			}
-			body = append(make([]byte, 0, size), body...)
+			return bytes.Join(parts, nil), err
 		}
 	}
+}
+
+// fill reads until part is full or r fails, which it says in r's own words: an
+// unexpected end must not look like the end.
+func fill(r io.Reader, part []byte) (n int, err error) {
+	for n < len(part) && err == nil {
+		var m int
+		m, err = r.Read(part[n:])
+		n += m
+	}
+	return n, err
 }

@@ -166,6 +166,7 @@ var (
 	errType         = errors.New("the answer is not of the agreed form")
 	errNoRecord     = errors.New("the answer holds no token")
 	errOtherRecord  = errors.New("the answer holds another token")
+	errVague        = errors.New("the answer doesn't say what was done")
 	errNoSecret     = errors.New("the answer holds no secret")
 	errEndless      = errors.New("the list does not end")
 	errContradicted = errors.New("the answer holds a token and an error")

@@ -3,7 +3,9 @@ package azuredevops_test
 import (
 	"compress/gzip"
 	"context"
+	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -232,6 +235,33 @@ func TestDeadKeptAliveConnection(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// failing is a transport that never gets an answer.
+type failing struct{ error }
+
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.error }
+
+// A transport that doesn't report connections: only an error of connecting says
+// that nothing was sent.
+func TestLentTransport(t *testing.T) {
+	for name, test := range map[string]struct {
+		err     error
+		kind    azuredevops.Kind
+		unknown bool
+	}{
+		"dialing":          {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "connection", false},
+		"no such host":     {&net.DNSError{Err: "no such host"}, "connection", false},
+		"not trusted":      {x509.UnknownAuthorityError{}, "tls", false},
+		"reset":            {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "connection", true},
+		"end":              {io.EOF, "connection", true},
+		"with a quotation": {errors.New(`malformed HTTP response "` + secret + `"`), "connection", true},
+	} {
+		client := azuredevops.New(azuredevops.Options{HTTPClient: &http.Client{Transport: failing{test.err}}})
+		if e := failure(t, create(wanted)(client.As(signedIn))); e.Kind != test.kind || e.Unknown != test.unknown {
+			t.Errorf("%s: %+v", name, *e)
+		}
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // UnknownTool is what MadeBy answers for a name that no person types.
-const UnknownTool = "Unknown tool"
+const UnknownTool = "an unknown tool"
 
 // makers are the names that tools give to the tokens they make, from Microsoft's
 // list of unexpected tokens and from the tools' own code.

@@ -242,7 +242,7 @@ func (c *Caller) Revoke(ctx context.Context, organization, authorizationID strin
 	if err == nil {
 		err = q.revoked(a)
 	}
-	if missing(err) && c.gone(ctx, organization, authorizationID) {
+	if (missing(err) || errors.Is(err, errVague)) && c.gone(ctx, organization, authorizationID) {
 		return nil
 	}
 	return err
@@ -263,13 +263,16 @@ func (q call) revoked(a answer) error {
 	if w.PatTokenError.failed() {
 		return q.refused(a, w.PatTokenError)
 	}
+	if w.PatTokenError == "" && w.PatToken == nil {
+		return q.notUnderstood(a, errVague)
+	}
 	return nil
 }
 
 // missing says that err is the service's word that there is no such token.
 func missing(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Status != 0 && slices.Contains([]Kind{KindOrganization, kindAuthorizationNotFound, kindTokenNotFound}, e.Kind)
+	return errors.As(err, &e) && slices.Contains([]Kind{KindOrganization, kindAuthorizationNotFound, kindTokenNotFound}, e.Kind)
 }
 
 // gone says that the list of active tokens was read whole and doesn't hold id.

@@ -2,7 +2,6 @@ package entra
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
@@ -19,9 +18,7 @@ type TokenCache interface {
 
 const (
 	refreshTimeout = 40 * time.Second // of a refresh: waiting for the lock, and the call
-	firstPause     = time.Second      // after a failed refresh, doubled each time
-	longestPause   = time.Minute
-	maxPauses      = 10_000
+	saveTimeout    = 10 * time.Second // of keeping what it brought, even if that came at the last moment
 )
 
 // AccessToken returns an access token for the API that is good for some minutes. As a rule it comes from the cache,
@@ -32,20 +29,20 @@ func (p *Provider) AccessToken(ctx context.Context, c TokenCache, account string
 	if err != nil {
 		return "", err
 	}
-	x := &exchange{account: account}
-	token, _, err := p.silent(ctx, x, blob, account)
+	held, err := p.peek(ctx, blob, account)
 	switch {
-	case err == nil:
-		if x.refused { // good still, but MSAL would renew it: behind the scenes
-			p.refreshing.DoChan(c.Key(), func() (any, error) { return p.refresh(c, account) })
+	case err != nil:
+		return "", err
+	case held.over:
+		return "", p.signInAgain(ctx, c, &Error{})
+	case held.token != "":
+		if held.due { // good still, but its time has come: behind the scenes
+			p.startRefresh(c, account)
 		}
-		return token, nil
-	case !x.refused:
-		return "", p.interaction(ctx, c, err)
+		return held.token, nil
 	}
-	done := p.refreshing.DoChan(c.Key(), func() (any, error) { return p.refresh(c, account) })
 	select {
-	case result := <-done:
+	case result := <-p.startRefresh(c, account):
 		token, _ := result.Val.(string)
 		return token, result.Err
 	case <-ctx.Done():
@@ -53,121 +50,43 @@ func (p *Provider) AccessToken(ctx context.Context, c TokenCache, account string
 	}
 }
 
-// silent asks MSAL for a token. Whether that may use the network, the exchange says.
-func (p *Provider) silent(ctx context.Context, x *exchange, blob []byte, account string) (token string, cache *sessionCache, err error) {
-	cache = &sessionCache{blob: blob}
-	client, err := p.client(cache)
-	if err != nil {
-		return "", nil, misconfigured(err)
-	}
-	result, err := client.AcquireTokenSilent(withExchange(ctx, x), p.o.Scopes, confidential.WithSilentAccount(confidential.Account{HomeAccountID: account}))
-	if err != nil {
-		return "", cache, err
-	}
-	if result.Account.IsZero() && result.IDToken.RawToken == "" {
-		return "", cache, errAppOnly // a token of the app, not of the person: never to be used
-	}
-	return result.AccessToken, cache, nil
+// holding is what a cache has to give without a call.
+type holding struct {
+	token string // good still; "" if there is none
+	due   bool   // a token is to be asked for: this one is getting old, or there is none
+	over  bool   // there is nothing that a token could be had with
 }
 
-// interaction ends the sign-in: the cache holds nothing that a token could be had with.
-func (p *Provider) interaction(ctx context.Context, c TokenCache, cause error) error {
-	var own *Error
-	if errors.As(cause, &own) && own.Kind == KindMisconfigured {
-		return own
+// peek looks into a cache.
+func (p *Provider) peek(ctx context.Context, blob []byte, account string) (holding, error) {
+	client, err := p.client(offlineCredential, &sessionCache{blob: blob})
+	if err != nil {
+		return holding{}, err
 	}
-	if ctx.Err() != nil {
-		return trouble(ctx.Err())
+	x := &exchange{offline: true}
+	result, err := silent(withExchange(ctx, x), client, p.o.Scopes, account)
+	switch {
+	case err == nil && result.Account.IsZero() && result.IDToken.RawToken == "":
+		return holding{over: true}, nil // a token of the app, not of the person: never to be used
+	case err == nil:
+		return holding{token: result.AccessToken, due: x.refused}, nil
+	case x.refused:
+		return holding{due: true}, nil
+	case ctx.Err() != nil:
+		return holding{}, trouble(ctx.Err())
+	default:
+		return holding{over: true}, nil
 	}
+}
+
+func silent(ctx context.Context, client confidential.Client, scopes []string, account string) (confidential.AuthResult, error) {
+	return client.AcquireTokenSilent(ctx, scopes, confidential.WithSilentAccount(confidential.Account{HomeAccountID: account}))
+}
+
+// signInAgain ends the sign-in: with what the cache holds no token can be had any more. cause may say why.
+func (p *Provider) signInAgain(ctx context.Context, c TokenCache, cause *Error) error {
 	if err := c.Drop(ctx); err != nil {
 		return err
 	}
-	return &Error{Kind: KindInteraction}
-}
-
-// pause is how long a session's token isn't asked for again after that failed.
-type pause struct {
-	until  time.Time
-	length time.Duration
-	err    *Error
-}
-
-// refresh gets a new token for the session, alone. It belongs to no request: the first to need it may leave.
-func (p *Provider) refresh(c TokenCache, account string) (string, error) {
-	if paused := p.paused(c.Key()); paused != nil {
-		return "", paused
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), refreshTimeout)
-	defer cancel()
-	release, err := c.Lock(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer release()
-	blob, err := c.Load(ctx)
-	if err != nil {
-		return "", err
-	}
-	// Somebody else may have been quicker.
-	peek := &exchange{account: account}
-	if token, _, err := p.silent(ctx, peek, blob, account); err == nil && !peek.refused {
-		return token, nil
-	}
-	x := &exchange{account: account, mayAsk: true}
-	token, cache, err := p.silent(ctx, x, blob, account)
-	if failure := x.failure; failure != nil { // MSAL keeps quiet about it while the old token is good
-		return "", p.refreshFailed(ctx, c, failure)
-	}
-	if err != nil {
-		return "", p.interaction(ctx, c, err)
-	}
-	p.resume(c.Key())
-	if cache.changed {
-		if err := c.Save(ctx, cache.blob); err != nil {
-			return "", err
-		}
-	}
-	return token, nil
-}
-
-func (p *Provider) refreshFailed(ctx context.Context, c TokenCache, failure *Error) error {
-	if failure.Kind == KindUnavailable || failure.Kind == KindMisconfigured || failure.Kind == KindOther {
-		p.delay(c.Key(), failure)
-		return failure
-	}
-	// Every other refusal means that this sign-in is over; MSAL would keep the dead refresh token.
-	if err := c.Drop(ctx); err != nil {
-		return err
-	}
-	return &Error{Kind: KindInteraction, Code: failure.Code, AADSTS: failure.AADSTS, CorrelationID: failure.CorrelationID, Claims: failure.Claims}
-}
-
-func (p *Provider) paused(key string) *Error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if rest, ok := p.pauses[key]; ok && p.o.Now().Before(rest.until) {
-		return rest.err
-	}
-	return nil
-}
-
-func (p *Provider) resume(key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.pauses, key)
-}
-
-func (p *Provider) delay(key string, err *Error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.o.Now()
-	if len(p.pauses) >= maxPauses {
-		for k, rest := range p.pauses {
-			if now.After(rest.until) {
-				delete(p.pauses, k)
-			}
-		}
-	}
-	length := max(firstPause, min(longestPause, 2*p.pauses[key].length), err.RetryAfter)
-	p.pauses[key] = pause{until: now.Add(length), length: length, err: err}
+	return &Error{Kind: KindInteraction, Code: cause.Code, AADSTS: cause.AADSTS, CorrelationID: cause.CorrelationID, Claims: cause.Claims}
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -29,6 +31,12 @@ type Attempt struct {
 	Started     time.Time `json:"started"`
 }
 
+// Format keeps the attempt's secrets out of everything that is printed, whatever the verb.
+func (a Attempt) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "sign-in attempt") }
+
+// LogValue is the same for structured logs.
+func (a Attempt) LogValue() slog.Value { return slog.StringValue("sign-in attempt") }
+
 // BeginOptions are the choices of one sign-in.
 type BeginOptions struct {
 	RedirectURI string
@@ -50,10 +58,7 @@ func (p *Provider) Begin(ctx context.Context, o BeginOptions) (string, Attempt, 
 	x := &exchange{}
 	address, err := p.authorizeURL(withExchange(ctx, x), a)
 	if err != nil {
-		if x.failure != nil {
-			return "", Attempt{}, x.failure
-		}
-		return "", Attempt{}, trouble(err)
+		return "", Attempt{}, p.fault(x, err)
 	}
 	query := address.Query()
 	query.Set("response_mode", "query") // with form_post no SameSite cookie would come back
@@ -72,9 +77,13 @@ func (p *Provider) Begin(ctx context.Context, o BeginOptions) (string, Attempt, 
 }
 
 func (p *Provider) authorizeURL(ctx context.Context, a Attempt) (*url.URL, error) {
-	client, err := p.client(&sessionCache{})
+	credential, err := p.credential(ctx) // isn't sent, but without it nobody need go to Entra
 	if err != nil {
-		return nil, misconfigured(err)
+		return nil, err
+	}
+	client, err := p.client(credential, &sessionCache{})
+	if err != nil {
+		return nil, err
 	}
 	var options []confidential.AuthCodeURLOption
 	if a.Claims != "" {
@@ -84,15 +93,7 @@ func (p *Provider) authorizeURL(ctx context.Context, a Attempt) (*url.URL, error
 	if err != nil {
 		return nil, err
 	}
-	address, err := url.Parse(text)
-	if err != nil || address.Host == "" || address.Scheme != "https" && address.Scheme != "http" {
-		return nil, &Error{Kind: KindUnavailable, Err: errors.New("the metadata has no usable authorization endpoint")}
-	}
-	return address, nil
-}
-
-func misconfigured(err error) *Error {
-	return &Error{Kind: KindMisconfigured, Err: err} // of our own credential: names files, never contents
+	return url.Parse(text)
 }
 
 // random is 256 bits, in 43 characters: also what RFC 7636 asks of a verifier.

@@ -3,7 +3,6 @@ package entra
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/url"
 	"strings"
 )
@@ -11,27 +10,46 @@ import (
 // tenantPlaceholder stands in the issuer of an authority for several tenants.
 const tenantPlaceholder = "{tenantid}"
 
-// configuration is what we read of the OpenID configuration; MSAL reads the rest
+// configuration is what we read of the OpenID configuration; MSAL reads it too
 // (https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata).
 type configuration struct {
-	Issuer      string `json:"issuer"`
-	KeysURL     string `json:"jwks_uri"`
-	EndSession  string `json:"end_session_endpoint"`
-	SendsIssuer bool   `json:"authorization_response_iss_parameter_supported"`
+	Issuer        string `json:"issuer"`
+	Authorization string `json:"authorization_endpoint"`
+	Token         string `json:"token_endpoint"`
+	KeysURL       string `json:"jwks_uri"`
+	EndSession    string `json:"end_session_endpoint"`
+	SendsIssuer   bool   `json:"authorization_response_iss_parameter_supported"`
 }
 
 func (m configuration) issuerOf(tenant string) string {
 	return strings.ReplaceAll(m.Issuer, tenantPlaceholder, tenant)
 }
 
+// tenant is the one whose issuer this is; "" if it issues for several, or doesn't say.
+func (m configuration) tenant() string {
+	u, err := url.Parse(m.Issuer)
+	if err != nil {
+		return ""
+	}
+	for _, part := range strings.Split(u.Path, "/") {
+		if isTenantID(part) {
+			return part
+		}
+	}
+	return ""
+}
+
+// isTenantID tells a tenant's id from its domains.
+func isTenantID(name string) bool { return len(name) == 36 && plainGUID.MatchString(name) }
+
 func (p *Provider) configuration(ctx context.Context) (configuration, error) {
-	body, err := p.wire.memo.get(ctx, p.metadata)
+	body, err := p.wire.documents.get(ctx, p.metadata)
 	if err != nil {
 		return configuration{}, trouble(err)
 	}
 	var m configuration
-	if err := json.Unmarshal(body, &m); err != nil || m.Issuer == "" {
-		return configuration{}, &Error{Kind: KindUnavailable, Err: errors.New("the metadata can't be used")}
+	if json.Unmarshal(body, &m) != nil { // checked when it came
+		return configuration{}, trouble(errUnusable)
 	}
 	return m, nil
 }
@@ -45,7 +63,7 @@ func (p *Provider) SignOutURL(ctx context.Context, postLogout, loginHint string)
 		address = m.EndSession
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
+	if err != nil || !isAddress(address, "https", "http") {
 		return ""
 	}
 	query := u.Query()

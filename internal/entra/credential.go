@@ -2,12 +2,13 @@ package entra
 
 import (
 	"context"
-	"crypto/rsa"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 )
@@ -17,16 +18,41 @@ type Credential struct {
 	Secret        string
 	Certificate   *Certificate
 	AssertionFile string // workload identity federation: read again for every token call, because it rotates
+
+	// Current reads the credential from where it is kept, such as a vault; it returns a Secret or a Certificate. What
+	// it returns is used for ten minutes, and for longer if it can't be read again; it is read again at once when Entra
+	// doesn't take it. An error should be an *Error, otherwise it counts as KindMisconfigured; it must not hold the
+	// credential.
+	Current func(context.Context) (Credential, error)
 }
 
-// Certificate is an app's certificate with its key.
-type Certificate struct {
-	chain []*x509.Certificate // leaf first
-	key   *rsa.PrivateKey
+const (
+	credentialFresh = 10 * time.Minute
+	maxAssertion    = 64 << 10 // bytes
+)
+
+// Format keeps the secret out of everything that is printed, whatever the verb.
+func (c Credential) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.kind()) }
+
+// LogValue is the same for structured logs.
+func (c Credential) LogValue() slog.Value { return slog.StringValue(c.kind()) }
+
+func (c Credential) kind() string {
+	switch {
+	case c.Current != nil:
+		return "credential kept elsewhere"
+	case c.Secret != "":
+		return "client secret"
+	case c.Certificate != nil:
+		return "certificate"
+	case c.AssertionFile != "":
+		return "federated token file"
+	default:
+		return "no credential"
+	}
 }
 
-// Leaf is the app's own certificate, for its dates and its thumbprint.
-func (c *Certificate) Leaf() *x509.Certificate { return c.chain[0] }
+var errNoCredential = errors.New("entra: no credential")
 
 func (c Credential) forMSAL() (confidential.Credential, error) {
 	switch {
@@ -39,17 +65,81 @@ func (c Credential) forMSAL() (confidential.Credential, error) {
 			return readAssertion(c.AssertionFile)
 		}), nil
 	default:
-		return confidential.Credential{}, errors.New("entra: no credential")
+		return confidential.Credential{}, errNoCredential
 	}
 }
 
-func readAssertion(file string) (string, error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("entra: the federated token file can't be read: %w", err)
+// is says if both are the same secret or certificate.
+func (c Credential) is(other Credential) bool {
+	if c.Certificate != nil && other.Certificate != nil {
+		return c.Certificate.Leaf().Equal(other.Certificate.Leaf())
 	}
-	if assertion := strings.TrimSpace(string(content)); assertion != "" {
+	return c.Certificate == nil && other.Certificate == nil && c.Secret == other.Secret
+}
+
+func readAssertion(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", misconfigured(fmt.Errorf("the federated token file can't be read: %w", err))
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxAssertion+1))
+	assertion := strings.TrimSpace(string(content))
+	switch {
+	case err != nil:
+		return "", misconfigured(fmt.Errorf("the federated token file can't be read: %w", err))
+	case len(content) > maxAssertion:
+		return "", misconfigured(fmt.Errorf("the federated token file %s is too large", path))
+	case assertion == "":
+		return "", misconfigured(fmt.Errorf("the federated token file %s is empty", path))
+	default:
 		return assertion, nil
 	}
-	return "", fmt.Errorf("entra: the federated token file %s is empty", file)
+}
+
+// misconfigured is for faults of our own credential. Their texts name files, never contents.
+func misconfigured(err error) *Error { return &Error{Kind: KindMisconfigured, Err: err} }
+
+// offlineCredential is for clients that may call nobody: where the real one is kept may be out of reach at that moment.
+var offlineCredential = Credential{Secret: "unused"}
+
+// theCredential is the key of the only thing that the memo of a Credential holds.
+const theCredential = ""
+
+// credential is the one to use now.
+func (p *Provider) credential(ctx context.Context) (Credential, error) {
+	if p.o.Credential.Current == nil {
+		return p.o.Credential, nil
+	}
+	return p.vault.get(ctx, theCredential)
+}
+
+// newCredential says if there is another credential than the one that Entra didn't take, and which.
+func (p *Provider) newCredential(ctx context.Context, refused Credential) (Credential, bool) {
+	if p.o.Credential.Current == nil {
+		return Credential{}, false
+	}
+	c, err := p.vault.get(ctx, theCredential) // somebody else may have been quicker
+	if err != nil || c.is(refused) {
+		var ok bool
+		if c, ok = p.vault.getNewer(ctx, theCredential); !ok {
+			return Credential{}, false
+		}
+	}
+	return c, !c.is(refused)
+}
+
+// readCurrent asks Credential.Current, for the memo.
+func (p *Provider) readCurrent(ctx context.Context, _ string) (Credential, error) {
+	c, err := p.o.Credential.Current(ctx)
+	var own *Error
+	switch {
+	case errors.As(err, &own):
+		return Credential{}, own
+	case err != nil:
+		return Credential{}, misconfigured(err)
+	case c.Secret == "" && c.Certificate == nil:
+		return Credential{}, misconfigured(errNoCredential)
+	}
+	return c, nil
 }

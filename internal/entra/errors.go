@@ -134,7 +134,7 @@ func classify(o oauthError) *Error {
 
 // trouble turns an error of the network into an Error, without its text: that names addresses with their queries.
 func trouble(err error) *Error {
-	for _, known := range []error{context.Canceled, context.DeadlineExceeded, errTooLarge, errNotJSON, errRedirect} {
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, errTooLarge, errNotJSON, errRedirect, errTokenType, errUnusable} {
 		if errors.Is(err, known) {
 			return &Error{Kind: KindUnavailable, Err: known}
 		}

@@ -3,7 +3,6 @@ package entra
 import (
 	"context"
 	"crypto/subtle"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,19 +26,19 @@ func (p *Provider) Finish(ctx context.Context, a Attempt, query url.Values) (Ide
 	if err != nil {
 		return Identity{}, nil, err
 	}
-	x, cache := &exchange{mayAsk: true}, &sessionCache{}
-	result, err := p.redeem(withExchange(ctx, x), cache, a, code)
+	cache := &sessionCache{}
+	x, result, err := p.redeem(ctx, cache, a, code)
 	if err != nil {
-		return Identity{}, nil, redemptionError(x, err)
+		return Identity{}, nil, p.fault(x, err)
 	}
 	if x.idToken == "" || result.Account.IsZero() {
-		return Identity{}, nil, forged("the token response has no ID token")
+		return Identity{}, nil, forged("the token response has no ID token that can be read")
 	}
 	claims, err := p.checkIDToken(ctx, x.idToken, a.Nonce)
 	if err != nil {
 		return Identity{}, nil, err
 	}
-	if err := p.checkResponseIssuer(ctx, query, claims); err != nil {
+	if err := p.checkResponseIssuer(ctx, query.Get("iss"), claims); err != nil {
 		return Identity{}, nil, err
 	}
 	return Identity{
@@ -56,14 +55,14 @@ func (p *Provider) checkQuery(ctx context.Context, a Attempt, query url.Values) 
 		}
 	}
 	state := query.Get("state")
-	if state == "" || a.State == "" || subtle.ConstantTimeCompare([]byte(state), []byte(a.State)) != 1 {
+	if state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(a.State)) != 1 {
 		return "", forged("state doesn't fit")
 	}
-	if p.o.Now().Sub(a.Started) > attemptLife {
+	if age := p.o.Now().Sub(a.Started); age > attemptLife || age < -clockSkew {
 		return "", &Error{Kind: KindExpired}
 	}
-	if iss := query.Get("iss"); iss != "" && !p.knownIssuer(ctx, iss) {
-		return "", forged("the response's issuer is another one")
+	if err := p.checkIssuer(ctx, query); err != nil {
+		return "", err
 	}
 	if query.Get("error") != "" {
 		return "", classify(oauthError{
@@ -76,69 +75,59 @@ func (p *Provider) checkQuery(ctx context.Context, a Attempt, query url.Values) 
 	return code, nil
 }
 
-func (p *Provider) redeem(ctx context.Context, cache *sessionCache, a Attempt, code string) (confidential.AuthResult, error) {
-	client, err := p.client(cache)
-	if err != nil {
-		return confidential.AuthResult{}, misconfigured(err)
-	}
+func (p *Provider) redeem(ctx context.Context, cache *sessionCache, a Attempt, code string) (x *exchange, result confidential.AuthResult, err error) {
 	options := []confidential.AcquireByAuthCodeOption{confidential.WithChallenge(a.Verifier)}
 	if a.Claims != "" {
 		options = append(options, confidential.WithClaims(a.Claims))
 	}
-	return client.AcquireTokenByAuthCode(ctx, code, a.RedirectURI, p.o.Scopes, options...)
+	x, err = p.ask(ctx, "", cache, func(ctx context.Context, client confidential.Client) (err error) {
+		result, err = client.AcquireTokenByAuthCode(ctx, code, a.RedirectURI, p.o.Scopes, options...)
+		return err
+	})
+	return x, result, err
 }
 
-// redemptionError prefers what the wire has seen: MSAL's errors may hold the whole answer.
-func redemptionError(x *exchange, err error) *Error {
-	var own *Error
-	switch {
-	case x.failure != nil:
-		return x.failure
-	case errors.As(err, &own):
-		return own
-	case isAssertionFault(err):
-		return misconfigured(errors.New("the federated token file can't be read or is empty"))
-	default:
-		return trouble(err)
-	}
-}
-
-func isAssertionFault(err error) bool {
-	return strings.Contains(err.Error(), "entra: the federated token file")
-}
-
-// knownIssuer compares the iss response parameter (RFC 9207) as far as that is possible before the tenant is known.
-func (p *Provider) knownIssuer(ctx context.Context, iss string) bool {
-	m, err := p.configuration(ctx)
-	if err != nil {
-		return false
-	}
-	if prefix, suffix, found := strings.Cut(m.Issuer, tenantPlaceholder); found {
-		return strings.HasPrefix(iss, prefix) && strings.HasSuffix(iss, suffix) && len(iss) > len(prefix)+len(suffix)
-	}
-	return iss == m.Issuer
-}
-
-// checkResponseIssuer compares it whole, now that the tenant is known. It is asked for only where the metadata says
-// that it is sent: Entra sends none.
-func (p *Provider) checkResponseIssuer(ctx context.Context, query url.Values, claims idClaims) error {
+// checkIssuer compares the iss response parameter (RFC 9207) before the code is sent anywhere, as far as that is
+// possible while the tenant isn't known. It is asked for only where the metadata says that it is sent: Entra sends none.
+func (p *Provider) checkIssuer(ctx context.Context, query url.Values) error {
 	m, err := p.configuration(ctx)
 	if err != nil {
 		return err
 	}
 	iss := query.Get("iss")
-	if iss == "" && m.SendsIssuer {
+	prefix, suffix, several := strings.Cut(m.Issuer, tenantPlaceholder)
+	switch {
+	case iss == "" && m.SendsIssuer:
 		return forged("the response's issuer is missing")
+	case iss == "" && !query.Has("iss"):
+		return nil
+	case several && strings.HasPrefix(iss, prefix) && strings.HasSuffix(iss, suffix) && len(iss) > len(prefix)+len(suffix):
+		return nil
+	case !several && iss == m.Issuer:
+		return nil
+	default:
+		return errOtherIssuer
 	}
-	if iss != "" && iss != m.issuerOf(claims.TenantID) {
-		return forged("the response's issuer is another one")
+}
+
+var errOtherIssuer = forged("the response's issuer is another one")
+
+// checkResponseIssuer compares it whole, now that the tenant is known.
+func (p *Provider) checkResponseIssuer(ctx context.Context, iss string, claims idClaims) error {
+	m, err := p.configuration(ctx)
+	switch {
+	case err != nil:
+		return err
+	case iss != "" && iss != m.issuerOf(claims.TenantID):
+		return errOtherIssuer
+	default:
+		return nil
 	}
-	return nil
 }
 
 // tenantAllowed says if people of this tenant are let in.
 func (p *Provider) tenantAllowed(tenant string) bool {
-	if own := p.authorityTenant(); plainGUID.MatchString(own) && len(own) == 36 && !strings.EqualFold(own, tenant) {
+	if own := p.authorityTenant(); isTenantID(own) && !strings.EqualFold(own, tenant) {
 		return false
 	}
 	return len(p.o.AllowedTenants) == 0 ||

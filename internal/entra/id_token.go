@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type idClaims struct {
 	Issuer    string       `json:"iss"`
 	Subject   string       `json:"sub"`
 	Audience  jwt.Audience `json:"aud"`
+	Party     string       `json:"azp"` // the app it was issued to
 	Expires   float64      `json:"exp"` // seconds since 1970
 	NotBefore float64      `json:"nbf"`
 	Nonce     string       `json:"nonce"`
@@ -58,6 +60,16 @@ func unverified(raw string) (idClaims, error) {
 		return c, err
 	}
 	return c, json.Unmarshal(payload, &c)
+}
+
+// isFor says if a token is meant for an app: alone, or for others too but issued to it (OpenID Connect Core 3.1.3.7,
+// items 3 to 5).
+func (c idClaims) isFor(app string) bool {
+	if !c.Audience.Contains(app) || c.Party != "" && c.Party != app {
+		return false
+	}
+	others := slices.ContainsFunc(c.Audience, func(a string) bool { return a != app })
+	return !others || c.Party == app
 }
 
 // forMSAL is a token with only what MSAL reads of it, in the types that it takes. MSAL checks no signature, and nobody
@@ -97,11 +109,11 @@ func (p *Provider) checkIDToken(ctx context.Context, raw, nonce string) (idClaim
 	switch {
 	case nonce == "" || c.Nonce != nonce:
 		return idClaims{}, forged("the ID token's nonce is another one")
-	case !c.Audience.Contains(p.o.ClientID):
+	case !c.isFor(p.o.ClientID):
 		return idClaims{}, forged("the ID token is for another app")
 	case c.TenantID == "" || c.ObjectID == "":
 		return idClaims{}, forged("the ID token names no tenant or no person")
-	case c.Issuer != m.issuerOf(c.TenantID):
+	case c.Issuer != m.issuerOf(c.TenantID) || m.tenant() != "" && !strings.EqualFold(m.tenant(), c.TenantID):
 		return idClaims{}, forged("the ID token is from another issuer")
 	case !now.Before(at(c.Expires).Add(clockSkew)):
 		return idClaims{}, forged("the ID token has expired")
@@ -127,16 +139,15 @@ func (p *Provider) checkSignature(ctx context.Context, m configuration, token *j
 	if m.KeysURL == "" {
 		return nil
 	}
-	body, err := p.wire.memo.get(ctx, m.KeysURL)
-	keys := parseKeys(body)
-	if err != nil || len(keys.Keys) == 0 {
+	body, err := p.wire.documents.get(ctx, m.KeysURL)
+	if err != nil {
 		p.o.Log.Warn("ID tokens are taken on the word of TLS alone: Entra's signing keys can't be had")
 		return nil
 	}
-	if verifies(token, keys) {
+	if verifies(token, parseKeys(body)) {
 		return nil
 	}
-	if body, err = p.wire.memo.getNewer(ctx, m.KeysURL); err == nil && verifies(token, parseKeys(body)) {
+	if body, ok := p.wire.documents.getNewer(ctx, m.KeysURL); ok && verifies(token, parseKeys(body)) {
 		return nil
 	}
 	return forged("the ID token's signature doesn't verify")

@@ -2,7 +2,11 @@ package entra
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -10,91 +14,137 @@ import (
 )
 
 const (
-	memoFresh  = time.Hour        // after that a document is fetched again, behind the scenes
 	memoPause  = 3 * time.Second  // after a failure nothing is fetched for so long
-	forceEvery = 30 * time.Second // how often a document may be fetched because something unknown came up
+	forceEvery = 30 * time.Second // how often a fresh one may be fetched again because something unknown came up
 )
 
-// memo keeps public documents (metadata, signing keys) for all sessions. Each is fetched once, by nobody's request in
-// particular: a visitor who leaves must not take the others' answer along. What is there is kept when it can't be
-// fetched again.
-type memo struct {
-	fetch func(context.Context, string) ([]byte, error)
+// memo keeps what all sessions share and others publish: metadata, signing keys, a credential in a vault. Each is
+// fetched once, by nobody's request in particular: a visitor who leaves must not take the others' answer along. What
+// is there is kept when it can't be fetched again.
+type memo[T any] struct {
+	fetch func(ctx context.Context, key string) (T, error)
+	fresh time.Duration // after that it is fetched again, behind the scenes
 	now   func() time.Time
 	log   *slog.Logger
+	words string // of the warning that it can't be fetched
 
 	flights singleflight.Group
 	mu      sync.Mutex
-	kept    map[string]document
+	kept    map[string]kept[T]
 }
 
-type document struct {
-	body    []byte
+type kept[T any] struct {
+	value   T
+	has     bool // there is a value
 	fetched time.Time
-	err     error     // of the last try
 	tried   time.Time // the last try
+	forced  time.Time // the last getNewer
+	err     error     // of the last try
 }
 
-func newMemo(fetch func(context.Context, string) ([]byte, error), now func() time.Time, log *slog.Logger) *memo {
-	return &memo{fetch: fetch, now: now, log: log, kept: map[string]document{}}
-}
-
-// get returns the document at address.
-func (m *memo) get(ctx context.Context, address string) ([]byte, error) {
+// get returns what is kept under key.
+func (m *memo[T]) get(ctx context.Context, key string) (T, error) {
 	m.mu.Lock()
-	d := m.kept[address]
+	k := m.kept[key]
 	m.mu.Unlock()
 	now := m.now()
 	switch {
-	case d.body != nil && now.Sub(d.fetched) < memoFresh:
-		return d.body, nil
-	case d.body != nil:
-		if now.Sub(d.tried) >= memoPause {
-			m.flights.DoChan(address, func() (any, error) { return m.renew(address) })
+	case k.has && now.Sub(k.fetched) < m.fresh:
+		return k.value, nil
+	case k.has:
+		if now.Sub(k.tried) >= memoPause {
+			m.flights.DoChan(key, func() (any, error) { return m.renew(key) })
 		}
-		return d.body, nil
-	case d.err != nil && now.Sub(d.tried) < memoPause:
-		return nil, d.err
+		return k.value, nil
+	case k.err != nil && now.Sub(k.tried) < memoPause:
+		var none T
+		return none, k.err
 	}
-	return m.wait(ctx, address)
+	return m.wait(ctx, key)
 }
 
-// getNewer fetches the document although it is fresh, for something that isn't in it; at most every forceEvery.
-func (m *memo) getNewer(ctx context.Context, address string) ([]byte, error) {
+// getNewer fetches although what is kept is fresh, for something that isn't in it; at most every forceEvery. ok says
+// if it has done so.
+func (m *memo[T]) getNewer(ctx context.Context, key string) (value T, ok bool) {
 	m.mu.Lock()
-	d := m.kept[address]
+	k := m.kept[key]
+	if !k.forced.IsZero() && m.now().Sub(k.forced) < forceEvery {
+		m.mu.Unlock()
+		return value, false
+	}
+	k.forced = m.now()
+	m.keep(key, k)
 	m.mu.Unlock()
-	if m.now().Sub(d.tried) < forceEvery {
-		return d.body, d.err
-	}
-	return m.wait(ctx, address)
+	value, err := m.wait(ctx, key)
+	return value, err == nil
 }
 
-func (m *memo) wait(ctx context.Context, address string) ([]byte, error) {
-	done := m.flights.DoChan(address, func() (any, error) { return m.renew(address) })
-	select {
-	case result := <-done:
-		body, _ := result.Val.([]byte)
-		return body, result.Err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (m *memo) renew(address string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
-	defer cancel()
-	body, err := m.fetch(ctx, address)
+// forget throws away what turned out to be of no use. It isn't fetched again at once.
+func (m *memo[T]) forget(key string, why error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d := m.kept[address]
-	d.tried, d.err = m.now(), err
-	if err != nil {
-		m.kept[address] = d
-		m.log.Warn("Entra's metadata or keys could not be fetched", "kept", d.body != nil, "error", trouble(err))
-		return nil, trouble(err)
+	m.keep(key, kept[T]{tried: m.now(), err: why})
+}
+
+// keep stores k; m is locked.
+func (m *memo[T]) keep(key string, k kept[T]) {
+	if m.kept == nil {
+		m.kept = map[string]kept[T]{}
 	}
-	d.body, d.fetched = body, d.tried
-	m.kept[address] = d
-	return body, nil
+	m.kept[key] = k
+}
+
+func (m *memo[T]) wait(ctx context.Context, key string) (T, error) {
+	done := m.flights.DoChan(key, func() (any, error) { return m.renew(key) })
+	var none T
+	select {
+	case result := <-done:
+		if value, ok := result.Val.(T); ok && result.Err == nil {
+			return value, nil
+		}
+		return none, result.Err
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+func (m *memo[T]) renew(key string) (T, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	value, err := m.safely(ctx, key)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.kept[key]
+	k.tried, k.err = m.now(), nil
+	if err == nil {
+		k.value, k.has, k.fetched = value, true, k.tried
+	} else {
+		k.err = trouble(err)
+		m.log.Warn(m.words, "kept", k.has, "error", k.err)
+	}
+	m.keep(key, k)
+	return value, k.err
+}
+
+func (m *memo[T]) safely(ctx context.Context, key string) (value T, err error) {
+	defer func() { err = caught(m.log, recover(), err) }()
+	return m.fetch(ctx, key)
+}
+
+var errPanic = errors.New("a fault of patdesk itself")
+
+// caught turns a panic, if there was one, into an error. singleflight would throw it again in a goroutine of its own,
+// which ends the process. What the panic said stays out of the log unless it came from the runtime: it could hold a
+// token.
+func caught(log *slog.Logger, thrown any, err error) error {
+	if thrown == nil {
+		return err
+	}
+	what := fmt.Sprintf("%T", thrown)
+	var fault runtime.Error
+	if e, ok := thrown.(error); ok && errors.As(e, &fault) {
+		what = fault.Error()
+	}
+	log.Error("a panic was caught", "panic", what, "stack", string(debug.Stack()))
+	return &Error{Kind: KindOther, Err: errPanic}
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
@@ -33,9 +32,9 @@ type Provider struct {
 	wire     *wire
 	metadata string // address of the authority's OpenID configuration
 
+	vault      *memo[Credential] // of Credential.Current
 	refreshing singleflight.Group
-	mu         sync.Mutex
-	pauses     map[string]pause // after failed refreshes, by session
+	pauses     pauses // after failed refreshes, by session
 }
 
 // New makes a Provider. It makes no call.
@@ -53,11 +52,14 @@ func New(o Options) (*Provider, error) {
 	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") == "" {
 		return nil, errors.New("entra: the authority isn't an https address with a tenant")
 	}
-	if _, err := o.Credential.forMSAL(); err != nil {
-		return nil, err
+	if o.Credential.Current == nil {
+		if _, err := o.Credential.forMSAL(); err != nil {
+			return nil, err
+		}
 	}
-	p := &Provider{o: o, metadata: o.Authority + "/v2.0/.well-known/openid-configuration", pauses: map[string]pause{}}
+	p := &Provider{o: o, metadata: o.Authority + "/v2.0/.well-known/openid-configuration", pauses: pauses{now: o.Now, rest: map[string]pause{}}}
 	p.wire = newWire(o.HTTPClient, p.metadata, o.Now, o.Log)
+	p.vault = &memo[Credential]{fetch: p.readCurrent, fresh: credentialFresh, now: o.Now, log: o.Log, words: "the app's credential could not be read"}
 	return p, nil
 }
 
@@ -68,13 +70,13 @@ func (p *Provider) authorityTenant() string {
 
 // client is an MSAL client for one use over one session's cache. A client that is shared mixes sessions up: between
 // replacing its cache and reading it another session may come in between.
-func (p *Provider) client(c *sessionCache) (confidential.Client, error) {
-	credential, err := p.o.Credential.forMSAL()
+func (p *Provider) client(c Credential, cache *sessionCache) (confidential.Client, error) {
+	credential, err := c.forMSAL()
 	if err != nil {
-		return confidential.Client{}, err
+		return confidential.Client{}, misconfigured(err)
 	}
-	return confidential.New(p.o.Authority, p.o.ClientID, credential,
-		confidential.WithCache(c),
+	client, err := confidential.New(p.o.Authority, p.o.ClientID, credential,
+		confidential.WithCache(cache),
 		confidential.WithHTTPClient(p.wire),
 		// Knows Microsoft's own hosts only, and costs a call for each client.
 		confidential.WithInstanceDiscovery(false),
@@ -82,6 +84,51 @@ func (p *Provider) client(c *sessionCache) (confidential.Client, error) {
 		confidential.WithAzureRegion("DisableMsalForceRegion"),
 		// Continuous access evaluation: https://learn.microsoft.com/entra/identity-platform/app-resilience-continuous-access-evaluation
 		confidential.WithClientCapabilities([]string{"cp1"}))
+	if err != nil {
+		return confidential.Client{}, misconfigured(errors.New("MSAL doesn't take the authority or the credential"))
+	}
+	return client, nil
+}
+
+// ask lets use ask Entra for tokens: once, or twice if Entra doesn't take the credential and there is a newer one.
+func (p *Provider) ask(ctx context.Context, account string, cache *sessionCache, use func(context.Context, confidential.Client) error) (*exchange, error) {
+	credential, err := p.credential(ctx)
+	if err != nil {
+		return &exchange{}, err
+	}
+	x, err := p.askWith(ctx, credential, account, cache, use)
+	if x.failure == nil || x.failure.Code != "invalid_client" {
+		return x, err
+	}
+	if newer, ok := p.newCredential(ctx, credential); ok {
+		return p.askWith(ctx, newer, account, cache, use)
+	}
+	return x, err
+}
+
+func (p *Provider) askWith(ctx context.Context, c Credential, account string, cache *sessionCache, use func(context.Context, confidential.Client) error) (*exchange, error) {
+	x := &exchange{account: account, mayAsk: true}
+	client, err := p.client(c, cache)
+	if err != nil {
+		return x, err
+	}
+	return x, use(withExchange(ctx, x), client)
+}
+
+// fault words an error of MSAL's. What the wire has seen comes first: MSAL's own texts may hold a whole answer.
+func (p *Provider) fault(x *exchange, err error) *Error {
+	var own *Error
+	switch {
+	case x.failure != nil:
+		return x.failure
+	case errors.As(err, &own):
+		return own
+	case x.called && !x.answered: // MSAL has more to ask of the metadata than we have
+		p.wire.documents.forget(p.metadata, trouble(errUnusable))
+		return trouble(errUnusable)
+	default:
+		return trouble(err)
+	}
 }
 
 // sessionCache hands a session's cache to MSAL and takes it back.
@@ -90,13 +137,9 @@ type sessionCache struct {
 	changed bool
 }
 
-// Replace always unmarshals something: otherwise what was in memory before would stay there.
+// Replace unmarshals nothing as well: otherwise what was in memory before would stay there.
 func (c *sessionCache) Replace(_ context.Context, into cache.Unmarshaler, _ cache.ReplaceHints) error {
-	blob := c.blob
-	if len(blob) == 0 {
-		blob = []byte("{}")
-	}
-	if err := into.Unmarshal(blob); err != nil {
+	if err := into.Unmarshal(c.blob); err != nil {
 		return errCorruptCache
 	}
 	return nil

@@ -3,7 +3,6 @@ package entra
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,17 +10,22 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 const (
-	maxAnswer    = 1 << 20          // bytes; a token response is some 6 KB
-	callTimeout  = 20 * time.Second // of one call, everything included
-	dialTimeout  = 5 * time.Second
-	headTimeout  = 15 * time.Second // until the answer's headers
-	retryAtMost  = 5 * time.Minute  // of what Retry-After can ask for
+	maxAnswer   = 1 << 20          // bytes; a token response is some 6 KB
+	callTimeout = 20 * time.Second // of one call, everything included
+	dialTimeout = 5 * time.Second
+	headTimeout = 15 * time.Second // until the answer's headers
+	retryAtMost = 5 * time.Minute  // of what Retry-After can ask for
+
+	documentFresh   = time.Hour
+	documentTimeout = 10 * time.Second // of fetching one: people wait for it at sign-in
+
 	jsonMimeType = "application/json"
 )
 
@@ -29,17 +33,23 @@ var (
 	errTooLarge     = errors.New("the answer is too large")
 	errNotJSON      = errors.New("the answer isn't JSON")
 	errRedirect     = errors.New("the answer is a redirect")
+	errTokenType    = errors.New("the token isn't a bearer token")
+	errUnusable     = errors.New("the metadata or the keys are of no use")
 	errNeedsNetwork = errors.New("a token would have to be asked for")
 	errAppOnly      = errors.New("the client_credentials grant is never used here")
 )
 
 // exchange travels with a call's context: what the call may do, and what became of it.
 type exchange struct {
+	offline bool   // no call may be made: what is in the cache has to do
 	mayAsk  bool   // for tokens: whoever signs in, and whoever holds the session's lock
-	account string // home account id, for answers without client_info
-	idToken string // as it came, before MSAL's copy was cut down
-	refused bool   // a token would have been asked for
-	failure *Error // why the token endpoint gave none
+	account string // home account id, for answers without client_info; "" at sign-in
+
+	refused  bool   // a call would have been needed
+	called   bool   // MSAL wanted something of the wire
+	answered bool   // tokens came
+	idToken  string // as it came, before MSAL's copy was cut down
+	failure  *Error // why there are no tokens
 }
 
 type exchangeKey struct{}
@@ -50,10 +60,10 @@ func withExchange(ctx context.Context, x *exchange) context.Context {
 
 // wire is the HTTP client under every MSAL client.
 type wire struct {
-	client   *http.Client
-	metadata string
-	memo     *memo
-	now      func() time.Time
+	client    *http.Client
+	metadata  string
+	documents *memo[[]byte] // metadata and signing keys, by address
+	now       func() time.Time
 }
 
 func newWire(given *http.Client, metadata string, now func() time.Time, log *slog.Logger) *wire {
@@ -69,7 +79,7 @@ func newWire(given *http.Client, metadata string, now func() time.Time, log *slo
 		}
 	}
 	w := &wire{client: client, metadata: metadata, now: now}
-	w.memo = newMemo(w.get, now, log)
+	w.documents = &memo[[]byte]{fetch: w.get, fresh: documentFresh, now: now, log: log, words: "Entra's metadata or keys could not be fetched"}
 	return w
 }
 
@@ -78,52 +88,51 @@ func (w *wire) CloseIdleConnections() { w.client.CloseIdleConnections() }
 
 // Do answers MSAL: metadata from memory, tokens under the rules of the exchange, everything else not at all.
 func (w *wire) Do(r *http.Request) (*http.Response, error) {
-	if r.Method == http.MethodGet && strings.TrimSuffix(r.URL.String(), "?") == w.metadata {
-		body, err := w.memo.get(r.Context(), w.metadata)
-		if err != nil {
-			w.note(r, trouble(err))
-			return nil, trouble(err)
-		}
-		return answered(r, http.StatusOK, body), nil
-	}
-	if r.Method != http.MethodPost {
-		return nil, errors.New("entra: MSAL asks for something unknown")
-	}
-	return w.askForToken(r)
-}
-
-func (w *wire) note(r *http.Request, e *Error) {
-	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
-		x.failure = e
-	}
-}
-
-func (w *wire) askForToken(r *http.Request) (*http.Response, error) {
 	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
-	if !ok || !x.mayAsk {
-		if ok {
-			x.refused = true
-		}
+	if !ok {
 		return nil, errNeedsNetwork
 	}
-	if grantOf(r) == "client_credentials" {
-		return nil, errAppOnly
+	x.called = true
+	switch {
+	case x.offline || r.Method == http.MethodPost && !x.mayAsk:
+		x.refused = true
+		return nil, errNeedsNetwork
+	case r.Method == http.MethodPost:
+		return w.askForToken(r, x)
+	case r.Method == http.MethodGet && strings.TrimSuffix(r.URL.String(), "?") == w.metadata:
+		body, err := w.documents.get(r.Context(), w.metadata)
+		if err != nil {
+			x.failure = trouble(err)
+			return nil, x.failure
+		}
+		return answered(r, body), nil
+	default:
+		return nil, errors.New("entra: MSAL asks for something unknown")
+	}
+}
+
+func (w *wire) askForToken(r *http.Request, x *exchange) (*http.Response, error) {
+	plain, err := w.tokensFor(r, x)
+	if err != nil {
+		x.failure = trouble(err)
+		return nil, x.failure
+	}
+	x.answered = true
+	return answered(r, plain), nil
+}
+
+func (w *wire) tokensFor(r *http.Request, x *exchange) ([]byte, error) {
+	if grant := grantOf(r); grant != "authorization_code" && grant != "refresh_token" {
+		return nil, &Error{Kind: KindOther, Err: errAppOnly}
 	}
 	response, body, err := w.send(r)
 	if err != nil {
-		x.failure = trouble(err)
-		return nil, x.failure
+		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
-		x.failure = w.refusal(response, body)
-		return nil, x.failure
+		return nil, w.refusal(response, body)
 	}
-	plain, err := plainAnswer(body, x)
-	if err != nil {
-		x.failure = trouble(err)
-		return nil, x.failure
-	}
-	return answered(r, http.StatusOK, plain), nil
+	return plainAnswer(body, x)
 }
 
 func grantOf(r *http.Request) string {
@@ -167,13 +176,16 @@ func (w *wire) send(r *http.Request) (*http.Response, []byte, error) {
 
 // refusal words an answer other than 200.
 func (w *wire) refusal(response *http.Response, body []byte) *Error {
-	after := retryAfter(response.Header.Get("Retry-After"), w.now())
 	var o oauthError
-	if response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= 500 || json.Unmarshal(body, &o) != nil || o.Error == "" {
-		return &Error{Kind: KindUnavailable, RetryAfter: after, Err: errors.New("HTTP status " + strconv.Itoa(response.StatusCode))}
+	e := &Error{}
+	worded := json.Unmarshal(body, &o) == nil && o.Error != ""
+	if worded {
+		e = classify(o)
 	}
-	e := classify(o)
-	e.RetryAfter = after
+	if !worded || response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= http.StatusInternalServerError {
+		e.Kind, e.Err = KindUnavailable, errors.New("HTTP status "+strconv.Itoa(response.StatusCode))
+	}
+	e.RetryAfter = retryAfter(response.Header.Get("Retry-After"), w.now())
 	return e
 }
 
@@ -190,6 +202,8 @@ func retryAfter(value string, now time.Time) time.Duration {
 
 // get fetches a document that everybody may read.
 func (w *wire) get(ctx context.Context, address string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, err
@@ -203,87 +217,30 @@ func (w *wire) get(ctx context.Context, address string) ([]byte, error) {
 		return nil, &Error{Kind: KindUnavailable, Err: errors.New("HTTP status " + strconv.Itoa(response.StatusCode))}
 	case !json.Valid(body):
 		return nil, errNotJSON
+	case !w.usable(address, body):
+		return nil, errUnusable
 	}
 	return body, nil
 }
 
-func answered(r *http.Request, status int, body []byte) *http.Response {
+// usable keeps an empty document from taking the place of a good one.
+func (w *wire) usable(address string, body []byte) bool {
+	if address != w.metadata {
+		return len(parseKeys(body).Keys) > 0
+	}
+	var m configuration
+	return json.Unmarshal(body, &m) == nil && m.Issuer != "" && isAddress(m.Authorization, "https", "http") && isAddress(m.Token, "https")
+}
+
+// isAddress says if text is a whole address with one of the schemes.
+func isAddress(text string, schemes ...string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && slices.Contains(schemes, u.Scheme)
+}
+
+func answered(r *http.Request, body []byte) *http.Response {
 	return &http.Response{
-		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
 		Header: http.Header{"Content-Type": {jsonMimeType}}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}
-}
-
-// plainAnswer brings a token response into the shape that MSAL takes. MSAL fails on an answer whose scopes are fewer
-// than were asked for, on an audience that is a list and on numbers written otherwise, and then its error text holds
-// the whole answer; without client_info it files the tokens under a name under which it can't find them again.
-func plainAnswer(body []byte, x *exchange) ([]byte, error) {
-	var fields map[string]any
-	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
-		return nil, errNotJSON
-	}
-	if code, _ := fields["error"].(string); code != "" {
-		var o oauthError
-		if json.Unmarshal(body, &o) != nil {
-			return nil, errNotJSON
-		}
-		return nil, classify(o)
-	}
-	if token, _ := fields["access_token"].(string); token == "" {
-		return nil, errNotJSON
-	}
-	plain := map[string]any{"token_type": "Bearer", "expires_in": seconds(fields["expires_in"], 3600)}
-	for _, name := range []string{"access_token", "refresh_token"} {
-		if text, ok := fields[name].(string); ok {
-			plain[name] = text
-		}
-	}
-	if in := seconds(fields["refresh_in"], 0); in > 0 {
-		plain["refresh_in"] = in
-	}
-	claims := idClaims{}
-	if x.idToken, _ = fields["id_token"].(string); x.idToken != "" {
-		var err error
-		if claims, err = unverified(x.idToken); err != nil {
-			return nil, forged("the ID token can't be read")
-		}
-		plain["id_token"] = claims.forMSAL()
-	}
-	plain["client_info"] = clientInfo(fields["client_info"], x.account, claims)
-	return json.Marshal(plain)
-}
-
-func seconds(value any, otherwise int64) int64 {
-	switch v := value.(type) {
-	case float64:
-		return int64(v)
-	case string:
-		if n, err := strconv.ParseFloat(v, 64); err == nil {
-			return int64(n)
-		}
-	}
-	return otherwise
-}
-
-// clientInfo says whose tokens these are: Entra's word if there is one, else the account that was asked for, else the
-// ID token's person.
-func clientInfo(given any, account string, claims idClaims) string {
-	if text, _ := given.(string); validClientInfo(text) {
-		return text
-	}
-	uid, utid, ok := strings.Cut(account, ".")
-	if !ok {
-		uid, utid = claims.ObjectID, claims.TenantID
-	}
-	content, err := json.Marshal(map[string]string{"uid": uid, "utid": utid})
-	if err != nil { // two strings
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString(content)
-}
-
-func validClientInfo(text string) bool {
-	content, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
-	var info struct{ UID, UTID string }
-	return err == nil && json.Unmarshal(content, &info) == nil && info.UID != "" && info.UTID != ""
 }

@@ -3,9 +3,12 @@ package operation_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
 )
 
 // finish carries out n operations that need nobody any more.
@@ -46,7 +49,12 @@ func TestPendingTidiesUp(t *testing.T) {
 	if _, err := r.Acknowledge(context.Background(), mona, op.ID); err != nil {
 		t.Fatal(err)
 	}
-	r.store.failing(refuse("create", "operation", before))
+	r.store.failing(func(call, kind string) fault {
+		if call == "create" && kind == "operation" || call == "delete" {
+			return before
+		}
+		return none
+	})
 	if _, err := r.Do(context.Background(), w.azure, w.create(r)); err == nil {
 		t.Fatal("the claim was recorded")
 	}
@@ -59,6 +67,70 @@ func TestPendingTidiesUp(t *testing.T) {
 	if len(r.store.calls) != 1 {
 		t.Errorf("markers are left over: %q", r.store.calls)
 	}
+}
+
+// The marker of an operation that one process settles while another one reopens it is there in the end, whoever is first.
+func TestMarkerSurvivesSettlingAndReopeningAtOnce(t *testing.T) {
+	ctx := context.Background()
+	refused := on("revoke", refusal("revoke", azuredevops.KindForbidden, 403))
+	halfWay := func(w *world, r *replica) string { // a rotation that needs only a word on its old token
+		op := w.do(r, w.request(r, operation.Rotate))
+		if _, err := r.Acknowledge(ctx, mona, op.ID); err != nil {
+			w.t.Fatal(err)
+		}
+		w.azure.fail(refused, nil)
+		return op.ID
+	}
+	reopen := func(w *world, r *replica, id string) {
+		if op, err := r.RevokeOld(ctx, w.azure, mona, id); err != nil || op.Old != operation.OldFailed {
+			w.t.Errorf("RevokeOld = %+v, %v", op, err)
+		}
+	}
+	t.Run("reopened before the marker is deleted", func(t *testing.T) {
+		w := newWorld(t)
+		here, elsewhere := w.replica(), w.replica()
+		id := halfWay(w, here)
+		here.store.failing(func(call, kind string) fault {
+			if call == "delete" && kind == "unfinished" {
+				reopen(w, elsewhere, id)
+			}
+			return none
+		})
+		if _, err := here.KeepOld(ctx, mona, id); err != nil {
+			t.Fatal(err)
+		}
+		w.wantPending(elsewhere, id)
+	})
+	t.Run("deleted before the reopening is written", func(t *testing.T) {
+		w := newWorld(t)
+		r := w.replica()
+		id := halfWay(w, r)
+		if _, err := r.KeepOld(ctx, mona, id); err != nil {
+			t.Fatal(err)
+		}
+		marker, once := session.Key{Kind: "unfinished", Group: mona, ID: id}.Name(), true
+		r.store.failing(func(call, kind string) fault {
+			if call == "update" && kind == "operation" && once {
+				once = false
+				if err := r.store.Backend.Delete(ctx, marker); err != nil {
+					t.Error(err)
+				}
+			}
+			return none
+		})
+		reopen(w, r, id)
+		w.wantPending(w.replica(), id)
+	})
+}
+
+// Somebody has more tokens than fit into one record.
+func TestManyTokensDoNotStopACreate(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	for i := range 30_000 {
+		w.azure.make("machine "+strconv.Itoa(i), scopes, expires)
+	}
+	w.wantState(w.do(r, w.create(r)), operation.Succeeded)
 }
 
 // Records of finished operations are dropped after 30 days, of unfinished ones after 90: later than a form can be sent.

@@ -72,6 +72,34 @@ func TestManySendingsMakeOneToken(t *testing.T) {
 	}
 }
 
+// Another process carries out the whole operation just between this one's look for its record and its taking the lock.
+func TestFormIsClaimedOnceEvenBetweenLookAndLock(t *testing.T) {
+	w := newWorld(t)
+	here, elsewhere := w.replica(), w.replica()
+	q := w.create(here)
+	var first *operation.Operation
+	here.store.failing(func(call, _ string) fault {
+		if call == "lock" && first == nil {
+			first = w.do(elsewhere, q)
+			if _, err := elsewhere.Acknowledge(context.Background(), mona, first.ID); err != nil {
+				t.Error(err)
+			}
+		}
+		return none
+	})
+	if op := w.do(here, q); op.ID != first.ID || op.Secret != operation.SecretSaved {
+		t.Errorf("operation = %+v, want %s as it was finished elsewhere", op, first.ID)
+	}
+	w.wantCalls("create", 1)
+	here.store.failing(nil)
+	w.wantPending(here)
+	here.store.calls = nil
+	w.wantPending(here)
+	if len(here.store.calls) != 1 {
+		t.Errorf("a marker is left over: %q", here.store.calls)
+	}
+}
+
 // F2: the browser goes away before, while and after the service works. The next page has the banner, and it leads to the
 // secret.
 func TestWorkGoesOnWithoutTheBrowser(t *testing.T) {
@@ -315,6 +343,26 @@ func TestSecretIsFoundAgainInItsTime(t *testing.T) {
 	if err != nil || len(recent) != 1 || recent[0].Secret != operation.SecretExpired {
 		t.Errorf("recent = %+v, %v", recent, err)
 	}
+}
+
+// Where there is no secret, no rotation and no doubt, these steps change nothing.
+func TestStepsThatDoNotApply(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	ctx := context.Background()
+	op := w.do(r, w.request(r, operation.Update))
+	steps := map[string]func(context.Context, string, string) (*operation.Operation, error){
+		"Acknowledge": r.Acknowledge, "Dismiss": r.Dismiss, "KeepOld": r.KeepOld,
+		"RevokeOld": func(ctx context.Context, person, id string) (*operation.Operation, error) {
+			return r.RevokeOld(ctx, w.azure, person, id)
+		},
+	}
+	for name, step := range steps {
+		if got, err := step(ctx, mona, op.ID); err != nil || !reflect.DeepEqual(got, w.get(r, op.ID)) || got.Secret != operation.SecretNone || got.Old != operation.OldNone || got.Dismissed {
+			t.Errorf("%s = %+v, %v, want the operation as it was", name, got, err)
+		}
+	}
+	w.wantCalls("revoke", 0)
 }
 
 func TestWaitingSecretCannotBeDismissed(t *testing.T) {

@@ -35,6 +35,7 @@ func (j *Journal) stop() {
 		return
 	}
 	j.stopping = true
+	j.end()
 	if j.busy == 0 {
 		close(j.quiet)
 	}

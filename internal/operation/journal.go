@@ -48,22 +48,32 @@ type Journal struct {
 	records *session.Records
 	options Options
 	pause   func(ctx context.Context, d time.Duration) // between two tries
-	reach   func(point string)                         // called at the named points of a worker; does nothing outside tests
+	reach   func(point string)                         // called at the named points of a worker: atPoint, or a test's own
 
 	mu       sync.Mutex
 	flights  map[string]*flight // requests being worked on here, by person and id
 	busy     int                // goroutines that Drain waits for
 	stopping bool
 	quiet    chan struct{} // closed when stopping and nobody is busy
+
+	ending context.Context // over when stopping
+	end    func()
 }
+
+// atPoint is called at the named points of workers: where to look if a death there loses something. It does nothing but in
+// programs built with the tag faultpoints (see faultpoints.go), which no release is.
+var atPoint = func(string) {}
 
 // New makes a Journal over r.
 func New(r *session.Records, o Options) *Journal {
+	ending, end := context.WithCancel(context.Background())
 	return &Journal{
+		ending:  ending,
+		end:     end,
 		records: r,
 		options: o.withDefaults(),
 		pause:   pause,
-		reach:   func(string) {},
+		reach:   atPoint,
 		flights: map[string]*flight{},
 		quiet:   make(chan struct{}),
 	}

@@ -50,6 +50,7 @@ type OldState string
 const (
 	OldNone    OldState = ""        // untouched: no rotation, or none that made a usable new token
 	OldAlive   OldState = "alive"   // still active; to be revoked when the new one is in place
+	OldSent    OldState = "sent"    // being revoked; or its worker died, and it isn't known how that went
 	OldFailed  OldState = "failed"  // revoking failed; still active as far as we know
 	OldRevoked OldState = "revoked" // revoked, or no longer active for another reason
 	OldKept    OldState = "kept"    // dismissed by the person: left alive on purpose
@@ -113,9 +114,14 @@ func (o *Operation) Pending() bool {
 	case Unknown:
 		return !o.Dismissed && !o.cleared()
 	case Succeeded:
-		return o.secretOpen() && !o.Dismissed && !o.cleared() || o.Old == OldAlive || o.Old == OldFailed
+		return o.secretOpen() && !o.Dismissed && !o.cleared() || o.OldOpen()
 	}
 	return false
+}
+
+// OldOpen: it is still to be settled what becomes of a rotation's old token.
+func (o *Operation) OldOpen() bool {
+	return o.Old == OldAlive || o.Old == OldSent || o.Old == OldFailed
 }
 
 // secretOpen: nobody has said yet what became of the secret.

@@ -60,19 +60,23 @@ func (w *work) reconcileCreate(ctx context.Context) error {
 	return errors.Join(lookErr, err)
 }
 
-// look returns the active tokens that this operation may have made. With an error they may be incomplete.
+// look returns the active tokens that this operation may have made. With an error they may be incomplete. The other
+// operations are read after the list: one that has made something of what is listed has recorded it, or is at work yet.
 func (w *work) look(ctx context.Context) (fitting []azuredevops.Token, err error) {
-	ours, err := w.resultsOfOthers(ctx)
-	if err != nil {
-		return nil, err
-	}
 	active, err := w.listActive(ctx, lookTimeout)
 	for _, t := range active {
-		if w.record.fits(t) && !slices.Contains(ours, t.AuthorizationID) {
+		if w.record.fits(t) {
 			fitting = append(fitting, t)
 		}
 	}
-	return fitting, err
+	if len(fitting) == 0 {
+		return nil, err
+	}
+	ours, storeErr := w.resultsOfOthers(ctx)
+	if storeErr != nil {
+		return nil, storeErr
+	}
+	return slices.DeleteFunc(fitting, func(t azuredevops.Token) bool { return slices.Contains(ours, t.AuthorizationID) }), err
 }
 
 // resultsOfOthers are the tokens that the person's other operations are known to have made: somebody who tries again after

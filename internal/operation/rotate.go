@@ -11,11 +11,14 @@ import (
 // the service is told by the operation (Old, OldFailure); the error is the store's. If ctx ends first, the work goes on.
 func (j *Journal) RevokeOld(ctx context.Context, s Service, person, id string) (*Operation, error) {
 	return j.continued(ctx, s, person, id, func(ctx context.Context, w *work) error {
-		switch w.record.Old {
-		case OldAlive, OldFailed, OldKept:
-			return w.retire(ctx)
+		if !w.record.OldOpen() && w.record.Old != OldKept {
+			return nil
 		}
-		return nil
+		_ = w.change(ctx, w.record, func(r *record) error { // if it fails, the revoke is no less wanted
+			r.Old, r.OldFailure = OldSent, nil
+			return nil
+		})
+		return w.retire(ctx)
 	})
 }
 
@@ -51,7 +54,7 @@ func holds(tokens []azuredevops.Token, authorizationID string) bool {
 // KeepOld dismisses a half-way rotation: the old token stays alive on purpose.
 func (j *Journal) KeepOld(ctx context.Context, person, id string) (*Operation, error) {
 	return j.edit(ctx, person, id, func(r *record) error {
-		if r.Old != OldAlive && r.Old != OldFailed {
+		if !r.OldOpen() {
 			return errUnchanged
 		}
 		r.Old = OldKept

@@ -134,16 +134,20 @@ func TestRotateLeavesTheOldTokenIfCreatingFails(t *testing.T) {
 
 // A rotation of unknown outcome names the new token by what is not the old one, though both look alike.
 func TestRotateOfUnknownOutcomeNamesTheNewToken(t *testing.T) {
-	w := newWorld(t)
-	r := w.replica()
-	q := w.request(r, operation.Rotate)
-	w.azure.fail(nil, on("create", lost("create", azuredevops.KindConnection)))
-	op := w.do(r, q)
-	if len(op.Candidates) != 1 || op.Candidates[0].AuthorizationID == q.Before.AuthorizationID {
-		t.Errorf("candidates = %+v, want the new token alone", op.Candidates)
-	}
-	if op.Old != operation.OldNone {
-		t.Errorf("old token = %q, want it untouched", op.Old)
+	for name, listErr := range map[string]error{"listed": nil, "not listed": refusal("list", azuredevops.KindThrottled, 429)} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.replica()
+			q := w.request(r, operation.Rotate)
+			w.azure.fail(times(1, "list", listErr), on("create", lost("create", azuredevops.KindConnection)))
+			op := w.do(r, q)
+			if len(op.Candidates) != 1 || op.Candidates[0].AuthorizationID == q.Before.AuthorizationID {
+				t.Errorf("candidates = %+v, want the new token alone", op.Candidates)
+			}
+			if op.Old != operation.OldNone {
+				t.Errorf("old token = %q, want it untouched", op.Old)
+			}
+		})
 	}
 }
 
@@ -157,6 +161,18 @@ func TestOldTokenThatIsGoneCountsAsRevoked(t *testing.T) {
 	op, err := r.RevokeOld(context.Background(), w.azure, mona, op.ID)
 	if err != nil || op.Old != operation.OldRevoked {
 		t.Errorf("RevokeOld = %+v, %v", op, err)
+	}
+}
+
+// Whether the old token is gone can't be seen; then it isn't said.
+func TestOldTokenThatCannotBeSeenIsNotCalledRevoked(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	op := w.do(r, w.request(r, operation.Rotate))
+	w.azure.fail(func(_ context.Context, call string) error { return lost(call, azuredevops.KindServer) }, nil)
+	op, err := r.RevokeOld(context.Background(), w.azure, mona, op.ID)
+	if err != nil || op.Old != operation.OldFailed {
+		t.Errorf("RevokeOld = %+v, %v, want it failed", op, err)
 	}
 }
 
@@ -217,7 +233,7 @@ func TestRevokeOldGoesOnWithoutTheBrowser(t *testing.T) {
 		return ctx.Err()
 	}, nil)
 	op, err := r.RevokeOld(ctx, w.azure, mona, op.ID)
-	if err != nil || op.Old != operation.OldAlive {
+	if err != nil || op.Old != operation.OldSent {
 		t.Errorf("RevokeOld = %+v, %v, want the operation as it stands", op, err)
 	}
 	close(goOn)

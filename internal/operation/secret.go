@@ -33,6 +33,9 @@ func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret stri
 		if kept {
 			r.Secret, r.SecretUntil = SecretWaiting, until
 		}
+		if kept && r.Old == OldAlive && r.RevokeAtOnce { // which comes next
+			r.Old = OldSent
+		}
 		return nil
 	}) == nil
 	w.reach("recorded")

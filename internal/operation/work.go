@@ -59,6 +59,7 @@ func (w *work) make(ctx context.Context) {
 	if err != nil {
 		w.refuse(ctx, err)
 		w.landed()
+		w.doubt(ctx, err)
 		return
 	}
 	w.deliver(ctx, token, secret)
@@ -121,34 +122,35 @@ func (w *work) callCreate(ctx context.Context) (azuredevops.Token, string, error
 
 // update sends an update, once.
 func (w *work) update(ctx context.Context) {
-	defer w.landed()
-	callCtx, cancel := context.WithTimeout(ctx, w.options.CallTimeout)
-	defer cancel()
-	token, err := w.service.Update(callCtx, w.record.Organization, w.record.Before.AuthorizationID, w.record.Want)
+	token, err := w.callUpdate(ctx)
 	w.reach("answered")
-	if err != nil {
-		w.refuse(ctx, err)
-		return
-	}
-	_ = w.report(ctx, w.record, func(r *record) error {
-		r.succeed(w.options.Now(), token)
-		return nil
-	})
+	w.conclude(ctx, token, err)
+}
+
+func (w *work) callUpdate(ctx context.Context) (azuredevops.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.options.CallTimeout)
+	defer cancel()
+	return w.service.Update(ctx, w.record.Organization, w.record.Before.AuthorizationID, w.record.Want)
 }
 
 // revokeOne revokes the operation's token.
 func (w *work) revokeOne(ctx context.Context) {
-	defer w.landed()
 	err := w.revoke(ctx, w.record.Before.AuthorizationID)
 	w.reach("answered")
+	w.conclude(ctx, *w.record.Before, err)
+}
+
+// conclude records how a change that makes no token went, and lands the flight.
+func (w *work) conclude(ctx context.Context, result azuredevops.Token, err error) {
 	if err != nil {
 		w.refuse(ctx, err)
-		return
+	} else {
+		_ = w.report(ctx, w.record, func(r *record) error {
+			r.succeed(w.options.Now(), result)
+			return nil
+		})
 	}
-	_ = w.report(ctx, w.record, func(r *record) error {
-		r.succeed(w.options.Now(), *r.Before)
-		return nil
-	})
+	w.landed()
 }
 
 // refuse records that the change was not done, or that this can't be known; then it looks at once.
@@ -160,7 +162,7 @@ func (w *work) refuse(ctx context.Context, err error) {
 		}
 		r.State, r.Failure, r.Finished = Unknown, failure, w.options.Now()
 		if definite {
-			r.State, r.Known = Failed, nil
+			r.State = Failed
 		}
 		var e *azuredevops.Error
 		if errors.As(err, &e) && e.Token != nil {
@@ -174,6 +176,48 @@ func (w *work) refuse(ctx context.Context, err error) {
 	}
 	w.flight.update(w.record.at(w.options.Now()))
 	_ = w.reconcile(ctx)
+}
+
+// doubtPatience is the longest wait asked for with a refusal after which it is still looked behind it.
+const doubtPatience = 2 * time.Minute
+
+// doubt looks if a creation that the service refused was made all the same, when the person has been answered. A refusal
+// is the service's word that nothing was done; were it wrong, there would be a token that nobody knows of. A graceful
+// stop doesn't wait for it.
+func (w *work) doubt(ctx context.Context, err error) {
+	var e *azuredevops.Error
+	if w.record.State != Failed || !errors.As(err, &e) || e.Status == 0 || e.RetryAfter > doubtPatience {
+		return
+	}
+	if e.RetryAfter > 0 {
+		w.pause(w.ending, e.RetryAfter)
+	}
+	if w.ending.Err() != nil {
+		return
+	}
+	fitting, lookErr := w.look(ctx)
+	for len(fitting) > 0 && w.ending.Err() == nil && w.othersAtWork(ctx) { // on the next try, perhaps, and this is its token
+		w.pause(w.ending, time.Second)
+		fitting, lookErr = w.look(ctx)
+	}
+	_ = w.change(ctx, w.record, func(r *record) error {
+		if len(fitting) == 0 || r.State != Failed {
+			return errUnchanged
+		}
+		r.State, r.Candidates, r.Reconciled = Unknown, fitting, lookErr == nil
+		return nil
+	})
+}
+
+// othersAtWork says if another operation of the person is making a token of the same name.
+func (w *work) othersAtWork(ctx context.Context) (is bool) {
+	err := w.eachRecord(ctx, w.record.Person, func(r *record) {
+		if r.ID != w.record.ID && r.makes() && sameName(r.Want.DisplayName, w.record.Want.DisplayName) {
+			w.buryIfDead(ctx, r)
+			is = is || r.State == Sent
+		}
+	})
+	return is && err == nil
 }
 
 // revokeTries: revoking is the one change that may be sent again, for it has the same effect however often it is done.

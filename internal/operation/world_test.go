@@ -75,17 +75,30 @@ type world struct {
 	azure  *azure
 	log    *logged
 	before string // authorizationId of the token that change requests are about
+
+	mu       sync.Mutex
+	replicas []*replica
 }
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	c := &clock{now: start}
 	w := &world{t: tb, dir: tb.TempDir(), keys: [][]byte{key('a')}, clock: c, azure: newAzure(c.Now), log: &logged{}}
-	tb.Cleanup(w.checkSecrets)
+	tb.Cleanup(w.end)
 	return w
 }
 
 func key(c byte) []byte { return bytes.Repeat([]byte{c}, session.KeySize) }
+
+// end waits for all work and looks for secrets.
+func (w *world) end() {
+	for _, r := range w.replicas {
+		if err := r.Drain(context.Background()); err != nil {
+			w.t.Errorf("Drain: %v", err)
+		}
+	}
+	w.checkSecrets()
+}
 
 func (w *world) checkSecrets() {
 	if strings.Contains(w.log.String(), canary) {
@@ -129,7 +142,11 @@ func (w *world) replicaAt(now func() time.Time) *replica {
 	}
 	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, CallTimeout: time.Minute, Now: now, Log: log})
 	operation.OnPause(j, func(time.Duration) {})
-	return &replica{j, s}
+	r := &replica{j, s}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.replicas = append(w.replicas, r)
+	return r
 }
 
 // create is a request for a new token, with a form drawn at r.

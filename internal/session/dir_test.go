@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -233,6 +234,41 @@ func wantSweep(t *testing.T, d *session.Dir, now time.Time, want int) {
 	if removed, err := d.Sweep(t.Context(), now); removed != want || err != nil {
 		t.Errorf("Sweep = %d, %v; want %d", removed, err, want)
 	}
+}
+
+// renewal is a context that calls renew when somebody begins to wait, once.
+type renewal struct {
+	context.Context
+	renew func()
+}
+
+func (r *renewal) Done() <-chan struct{} {
+	if renew := r.renew; renew != nil {
+		r.renew = nil
+		renew()
+	}
+	return r.Context.Done()
+}
+
+// TestSweepLooksAgain: a record is renewed after the sweep saw that it has expired, before it gets
+// the lock to remove it.
+func TestSweepLooksAgain(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	d, other := openDir(t, dir, time.Now), openDir(t, dir, time.Now)
+	create(t, d, noteKey, "value", now.Add(time.Minute))
+	renewed := false
+	ctx := &renewal{t.Context(), func() {
+		_, version, err := other.Read(t.Context(), noteKey.Name())
+		if err == nil {
+			err = other.Update(t.Context(), noteKey.Name(), version, []byte("renewed"), now.Add(2*time.Hour))
+		}
+		renewed = err == nil
+	}}
+	if removed, err := d.Sweep(ctx, now.Add(time.Hour)); removed != 0 || err != nil || !renewed {
+		t.Errorf("Sweep = %d, %v; renewed meanwhile: %v", removed, err, renewed)
+	}
+	wantValue(t, d, noteKey, "renewed")
 }
 
 func TestSweepRemovesWhatACrashLeft(t *testing.T) {

@@ -229,7 +229,7 @@ func killWriter(t *testing.T, dir string, n int) (last int) {
 			t.Fatal(err)
 		}
 		if i == n {
-			time.Sleep(rand.N(3 * time.Millisecond)) // not always at the same point of the next one
+			<-time.After(rand.N(3 * time.Millisecond)) // not always at the same point of the next one
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}

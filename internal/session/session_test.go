@@ -572,16 +572,36 @@ func TestLimitsInAnotherProcess(t *testing.T) {
 	}
 }
 
+// TestShortIdleTimeout: with a timeout near a minute, uses are written more often than that.
 func TestShortIdleTimeout(t *testing.T) {
 	c := newClock()
-	b := newBrowser(t, newManager(t, sessiontest.NewMemory(c.now), session.Options{Secure: true, IdleTimeout: 5 * time.Second, Now: c.now}))
+	store := sessiontest.NewMemory(c.now)
+	o := session.Options{Secure: true, IdleTimeout: time.Minute, Now: c.now}
+	b := newBrowser(t, newManager(t, store, o))
 	b.signIn(mona, "cache")
-	for range 10 {
-		c.pass(4 * time.Second)
+	for range 9 {
+		c.pass(35 * time.Second)
 		wantSignedIn(t, b, mona)
 	}
-	c.pass(5 * time.Second)
+	c.pass(58 * time.Second)
+	b.m = newManager(t, store, o)
+	wantSignedIn(t, b, mona)
+	c.pass(time.Minute)
 	wantEnded(t, b)
+}
+
+// TestShorterLifetime: an operator who shortens the lifetime ends older sessions with the restart.
+func TestShorterLifetime(t *testing.T) {
+	for after, want := range map[time.Duration]bool{30*time.Minute - time.Second: true, 30 * time.Minute: false} {
+		f := newFixture(t)
+		b := f.browser()
+		b.signIn(mona, "cache")
+		b.m = newManager(t, f.backend, session.Options{Secure: true, Lifetime: 30 * time.Minute, Now: f.clock.now})
+		f.clock.pass(after)
+		if got := b.open().SignedIn(); got != want {
+			t.Errorf("after %v: signed in = %v, want %v", after, got, want)
+		}
+	}
 }
 
 func TestUseIsWrittenOnceAMinute(t *testing.T) {

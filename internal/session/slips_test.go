@@ -297,18 +297,18 @@ func TestSignOutLeavesNoDraft(t *testing.T) {
 func TestCopiesOnOneHost(t *testing.T) {
 	c := newClock()
 	b := newBrowser(t, nil)
-	copies := map[string]*session.Manager{}
-	for _, instance := range []string{"", "a", "abcdefgh"} {
-		copies[instance] = newManager(t, sessiontest.NewMemory(c.now), session.Options{Instance: instance, Now: c.now})
-	}
-	for instance, m := range copies {
-		b.m = m
+	instances := []string{"", "a", "abcdefgh"}
+	copies := make([]*session.Manager, len(instances))
+	for i, instance := range instances {
+		copies[i] = newManager(t, sessiontest.NewMemory(c.now), session.Options{Instance: instance, Now: c.now})
+		b.m = copies[i]
 		b.signIn(mona, "cache of "+instance)
 		b.keepAttempt("state of "+instance, instance)
 	}
-	for instance, m := range copies {
-		b.m = m
+	for i, instance := range instances {
+		b.m = copies[i]
 		wantCache(t, wantSignedIn(t, b, mona), "cache of "+instance)
+		wantAttempt(t, b, "state of "+instance, instance)
 		b.signOut()
 		if s := b.open(); s.SignedIn() || s.Ended() {
 			t.Errorf("instance %q: still signed in or a cookie is left", instance)

@@ -107,6 +107,26 @@ func TestGorillaStoreLosesNothing(t *testing.T) {
 	}
 }
 
+// TestGorillaStoreWritesChangesOnly: what a request only read it doesn't put back.
+func TestGorillaStoreWritesChangesOnly(t *testing.T) {
+	f := newFixture(t)
+	b := saved(t, f, map[any]any{"a": "old", "b": "old", "c": "old"})
+	slow, slowRequest := get(t, b)
+	quick, quickRequest := get(t, b)
+	quick.Values["a"] = "new"
+	delete(quick.Values, "b")
+	if err := quick.Save(quickRequest, httptest.NewRecorder()); err != nil {
+		t.Fatal(err)
+	}
+	slow.Values["c"] = "new"
+	if err := slow.Save(slowRequest, httptest.NewRecorder()); err != nil {
+		t.Fatal(err)
+	}
+	if gs, _ := get(t, b); gs.Values["a"] != "new" || gs.Values["b"] != nil || gs.Values["c"] != "new" {
+		t.Errorf("the session holds %v", gs.Values)
+	}
+}
+
 func TestGorillaStoreRevivesNothing(t *testing.T) {
 	f := newFixture(t)
 	b := saved(t, f, map[any]any{"text": "value"})

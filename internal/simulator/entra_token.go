@@ -291,13 +291,13 @@ func azureDevOpsPermission(scope string) (string, bool) {
 
 // tokenAnswer issues what was granted.
 func (s *Simulator) tokenAnswer(x *exchange, form url.Values, g grant) *answer {
-	lifetime := x.accessTokenLifetime()
+	told, real := x.accessTokenLifetime()
 	body := map[string]any{
 		"token_type":     "Bearer",
 		"scope":          s.answeredScope(g),
-		"expires_in":     int(lifetime / time.Second),
-		"ext_expires_in": int(lifetime / time.Second),
-		"access_token":   s.issueAccessToken(g, lifetime),
+		"expires_in":     int(told / time.Second),
+		"ext_expires_in": int(told / time.Second),
+		"access_token":   s.issueAccessToken(g, real),
 	}
 	if g.app {
 		delete(body, "scope")

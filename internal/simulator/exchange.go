@@ -57,9 +57,11 @@ func encode(v any) []byte {
 // change the answer, send it.
 func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, call, org string, do func(*exchange) *answer) {
 	x := s.begin(r, call, org)
+	x.holdHere(false)
 	a := x.answerInstead()
 	if a == nil {
 		a = do(x)
+		x.holdHere(true)
 		a = x.spoil(a)
 	}
 	x.finish(w, a)

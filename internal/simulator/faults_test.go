@@ -503,7 +503,7 @@ func TestFaultsOfTheTokenEndpoint(t *testing.T) {
 		"noRefreshToken":       func(a reply) bool { return !strings.Contains(a.body, `"refresh_token"`) },
 		"noAccessToken":        func(a reply) bool { return !strings.Contains(a.body, `"access_token"`) },
 		"scopeDeclined":        func(a reply) bool { return !strings.Contains(a.body, ".default") },
-		"shortAccessToken":     func(a reply) bool { return strings.Contains(a.body, `"expires_in":60,`) },
+		"shortAccessToken":     func(a reply) bool { return strings.Contains(a.body, `"expires_in":1,`) },
 		"refreshInNow":         func(a reply) bool { return strings.Contains(a.body, `"refresh_in":1,`) },
 	} {
 		if a := redeem(t, s, name); !check(a) {

@@ -22,6 +22,7 @@ type Simulator struct {
 	entra   entraState
 	pats    patState
 	faults  []*activeFault
+	holds   []*Held
 	record  record
 	secrets []string
 }

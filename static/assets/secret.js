@@ -5,6 +5,7 @@ for (const button of document.querySelectorAll("[data-copies]")) {
   const source = document.getElementById(button.dataset.copies);
   const told = document.getElementById("copied");
   button.hidden = false;
+  forget(source);
   source.addEventListener("focus", () => select(source));
   button.addEventListener("click", async () => {
     const done = await copy(source);
@@ -15,6 +16,13 @@ for (const button of document.querySelectorAll("[data-copies]")) {
       told.classList.toggle("is-done", done);
     }, 50);
   });
+}
+
+// A browser may keep a page that is left, and show it again after Back when the secret has long been saved. What it
+// keeps has no secret, and is loaded anew.
+function forget(source) {
+  addEventListener("pagehide", () => { source.textContent = ""; });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
 
 async function copy(source) {

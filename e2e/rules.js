@@ -1,0 +1,44 @@
+// What has to hold on every page for people who don't see it, or see it on a phone. Gives a list of faults.
+(() => {
+  const faults = [];
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const shown = (element) => element.checkVisibility();
+  const told = (element) => element.outerHTML.replace(/\s+/g, " ").slice(0, 120);
+
+  if (!document.documentElement.lang) faults.push("the page doesn't tell its language");
+  if (!document.title.trim()) faults.push("the page has no title");
+  for (const landmark of ["main", "header", "footer", "h1"]) {
+    if (all(landmark).length !== 1) faults.push(`${all(landmark).length} times <${landmark}>`);
+  }
+
+  let level = 1;
+  for (const heading of all("h1, h2, h3, h4, h5, h6").filter(shown)) {
+    const next = Number(heading.tagName[1]);
+    if (next > level + 1) faults.push(`a level of headings is left out before ${told(heading)}`);
+    level = next;
+  }
+
+  const ids = all("[id]").map((element) => element.id);
+  for (const id of ids.filter((id, i) => ids.indexOf(id) !== i)) faults.push(`the id ${id} stands twice`);
+  for (const element of all("[aria-describedby], [aria-labelledby]")) {
+    const named = `${element.getAttribute("aria-describedby") ?? ""} ${element.getAttribute("aria-labelledby") ?? ""}`;
+    for (const id of named.split(/\s+/).filter(Boolean)) {
+      if (!ids.includes(id)) faults.push(`no ${id}, which describes ${told(element)}`);
+    }
+  }
+
+  for (const field of all("input:not([type=hidden]), select, textarea").filter(shown)) {
+    const label = [...(field.labels ?? [])].map((l) => l.textContent.trim()).join("") || field.ariaLabel;
+    if (!label) faults.push(`no label: ${told(field)}`);
+    if (field.type === "radio" && !field.closest("fieldset")?.querySelector("legend")) faults.push(`a choice of nothing: ${told(field)}`);
+  }
+  for (const control of all("a, button, summary").filter(shown)) {
+    if (!(control.innerText.trim() || control.ariaLabel)) faults.push(`no name: ${told(control)}`);
+    const box = control.getBoundingClientRect();
+    if (control.tagName === "BUTTON" && (box.height < 24 || box.width < 24) && !control.closest(".presets")) faults.push(`too small to hit: ${told(control)}`);
+  }
+
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth > clientWidth) faults.push(`${scrollWidth - clientWidth} pixels wider than the window`);
+  return faults;
+})()

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/webtest"
+)
+
+// storeFaults are those that can be brought about here, each with a folder of its own. A disk takes the right to mount
+// one, which root has; everybody else can be kept from writing.
+func storeFaults(t *testing.T) []storeFault {
+	t.Helper()
+	faults := []storeFault{folderGone(t)}
+	if os.Geteuid() != 0 {
+		return append(faults, folderClosed(t))
+	}
+	return append(faults, diskFull(t), diskReadOnly(t))
+}
+
+// folderClosed: the right to write is taken away.
+func folderClosed(t *testing.T) storeFault {
+	dir := filepath.Join(t.TempDir(), "sessions")
+	chmod := func(mode fs.FileMode) func() {
+		return func() {
+			must(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+				if err != nil || !e.IsDir() {
+					return err
+				}
+				return os.Chmod(path, mode)
+			}))
+		}
+	}
+	return storeFault{"folder closed", dir, chmod(0o500), chmod(0o700)}
+}
+
+// smallDisk mounts a disk of 1 MB.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	disk := t.TempDir()
+	must(t, syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m,mode=0700"))
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmounting: %v", err)
+		}
+	})
+	return disk
+}
+
+func diskFull(t *testing.T) storeFault {
+	disk := smallDisk(t)
+	ballast := filepath.Join(disk, "ballast")
+	return storeFault{
+		"disk full", filepath.Join(disk, "sessions"),
+		func() {
+			if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("filling the disk: %v", err)
+			}
+		},
+		func() { must(t, os.Remove(ballast)) },
+	}
+}
+
+func diskReadOnly(t *testing.T) storeFault {
+	disk := smallDisk(t)
+	remount := func(flags uintptr) func() {
+		return func() { must(t, syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT|flags, "size=1m,mode=0700")) }
+	}
+	return storeFault{"disk read-only", filepath.Join(disk, "sessions"), remount(syscall.MS_RDONLY), remount(0)}
+}
+
+// F5, F14: the store fails before the form is claimed, before the call is recorded, or before the secret is kept, with
+// somebody there to read the answer and without.
+func TestStoreFails(t *testing.T) {
+	t.Parallel()
+	for _, fault := range storeFaults(t) {
+		t.Run(fault.name, func(t *testing.T) {
+			sim := simulator.New(seeded().sim)
+			must(t, sim.Start(t.Context()))
+			t.Cleanup(sim.Close)
+			d := startDeskOn(t, sim, deskOptions{}, fault.dir)
+			b := d.signedIn(mona)
+			t.Run("before the claim", func(t *testing.T) { storeFailsBeforeSending(t, d, b, fault, nil) })
+			t.Run("before the intent", func(t *testing.T) {
+				storeFailsBeforeSending(t, d, b, fault, d.sim.Hold(simulator.CallList, "contoso", true))
+			})
+			t.Run("before the secret", func(t *testing.T) { storeFailsForTheSecret(t, d, b, fault) })
+			t.Run("before the secret, nobody there", func(t *testing.T) { storeFailsWithNobodyThere(t, d, b, fault) })
+			wantNoSecret(t, d.sim, "the log", d.log.String())
+		})
+	}
+}
+
+// storeFailsBeforeSending: nothing is sent and everybody is told; the same form works when the store does.
+func storeFailsBeforeSending(t *testing.T, d *desk, b *webtest.Browser, fault storeFault, held *simulator.Held) {
+	name := t.Name()
+	to, form := createForm(b, d.url, "contoso", name)
+	if held == nil {
+		fault.spoil()
+	}
+	answer := sending(context.Background(), b, d.transport(), to, form)
+	if held != nil {
+		<-held.Reached()
+		fault.spoil()
+		held.Release()
+	}
+	r := <-answer
+	fault.mend()
+	if r.status != http.StatusServiceUnavailable || createsOf(d.sim, name) != 0 {
+		t.Errorf("%d creates; %s", createsOf(d.sim, name), r.says())
+	}
+	if b.Post(to.String(), form); b.Has("button", "Create token") { // the claim couldn't be taken back: it says so, with a fresh form
+		b.Press("Create token")
+	}
+	if len(made(d.sim, name)) != 1 || fate(b, made(d.sim, name)[0]) != "shown" || createsOf(d.sim, name) != 1 {
+		t.Errorf("sent again: %d, %d creates\n%s", b.Status, createsOf(d.sim, name), says(b))
+	}
+	b.Press("I have saved it")
+}
+
+// storeFailsForTheSecret: it stands in the answer itself, with a warning; afterwards nothing untrue is said of it.
+func storeFailsForTheSecret(t *testing.T, d *desk, b *webtest.Browser, fault storeFault) {
+	name := t.Name()
+	to, form := createForm(b, d.url, "contoso", name)
+	held := d.sim.Hold(simulator.CallCreate, "contoso", true)
+	answer := sending(context.Background(), b, d.transport(), to, form)
+	<-held.Reached()
+	fault.spoil()
+	held.Release()
+	r := <-answer
+	fault.mend()
+	secret := made(d.sim, name)[0].Secret
+	if r.status != http.StatusOK || !strings.Contains(r.body, secret) || !strings.Contains(r.body, "Copy it now") {
+		t.Error(r.says())
+	}
+	b.Open(d.url + "/changes").Click("Create " + name)
+	if got := fate(b, made(d.sim, name)[0]); got != "named" || strings.Contains(b.Text(), "never reached") {
+		t.Errorf("%s, %d\n%s", got, b.Status, says(b))
+	}
+	b.Press("Revoke this token")
+	if createsOf(d.sim, name) != 1 || !made(d.sim, name)[0].Revoked {
+		t.Errorf("%d creates; %+v", createsOf(d.sim, name), made(d.sim, name))
+	}
+}
+
+// storeFailsWithNobodyThere: a secret that can be neither kept nor shown is worth nothing, so its token goes; if even
+// that can't be done, it is named.
+func storeFailsWithNobodyThere(t *testing.T, d *desk, b *webtest.Browser, fault storeFault) {
+	name := t.Name()
+	to, form := createForm(b, d.url, "contoso", name)
+	held := d.sim.Hold(simulator.CallCreate, "contoso", true)
+	ctx, giveUp := context.WithCancel(context.Background())
+	answer := sending(ctx, b, d.transport(), to, form)
+	<-held.Reached()
+	giveUp()
+	if r := <-answer; r.err == nil {
+		t.Fatal("an answer came:", r.says())
+	}
+	fault.spoil()
+	held.Release()
+	until(t, "the program is done with it", func() bool { return strings.Contains(d.log.String(), "could be neither kept nor shown") })
+	fault.mend()
+	b.Open(d.url + "/changes").Click("Create " + name)
+	got := fate(b, made(d.sim, name)[0])
+	if got != "revoked" && got != "named" || createsOf(d.sim, name) != 1 {
+		t.Errorf("%s, %d creates\n%s", got, createsOf(d.sim, name), says(b))
+	}
+	if got == "named" {
+		b.Press("Revoke this token")
+	}
+}
+
+// The store fails between the secret and the record of the outcome: the secret is in the answer, and again on the
+// change's page when the store works.
+func TestStoreFailsForTheOutcome(t *testing.T) {
+	t.Parallel()
+	for _, fault := range storeFaults(t) {
+		t.Run(fault.name, func(t *testing.T) {
+			s := newSite(t, 1, seeded().sim, "SESSION_DIR="+fault.dir)
+			s.dir = fault.dir
+			b := s.signedIn(mona)
+			to, form := createForm(b, s.url, "contoso", "kept")
+			s.members[0].holdAt("kept")
+			answer := sending(context.Background(), b, s.trip(), to, form)
+			s.members[0].held()
+			fault.spoil()
+			s.members[0].letGo()
+			r := <-answer
+			fault.mend()
+			token := made(s.sim, "kept")[0]
+			if r.status != http.StatusOK || !strings.Contains(r.body, token.Secret) {
+				t.Error(r.says())
+			}
+			s.members[0].restart()
+			if b.Open(s.url + "/tokens").Click("Show the secret"); fate(b, token) != "shown" || createsOf(s.sim, "kept") != 1 {
+				t.Errorf("%d\n%s", b.Status, says(b))
+			}
+			s.wantQuietLog()
+		})
+	}
+}

@@ -1,0 +1,59 @@
+package handlers
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// A fault of ours ends in a page with all headers, and its cause in the log alone.
+func TestPanic(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Sessions = nil }) // the first to use it panics
+	answer := w.get("/tokens")
+	body := answer.Body.String()
+	if answer.Code != http.StatusInternalServerError || answer.Header().Get("Content-Security-Policy") != contentSecurityPolicy || answer.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	if !strings.Contains(body, answer.Header().Get("X-Request-Id")) || strings.Contains(body, "goroutine") || strings.Contains(body, "nil pointer") {
+		t.Error(body)
+	}
+	if log := w.log.drain(); !strings.Contains(log, "nil pointer") || !strings.Contains(log, "stack=") || !strings.Contains(log, "status=500") {
+		t.Error(log)
+	}
+}
+
+// A path parameter is unescaped once: twice would let something through that was checked as something else.
+func TestParameterIsUnescapedOnce(t *testing.T) {
+	for escaped, want := range map[string]string{
+		"contoso": "contoso", "cont%6fso": "contoso", "a%20b": "a b", "a%2fb": "a/b", "a%252fb": "a%2fb", "%2541": "%41", "%2525": "%25", "%c3%bc": "ü", "a+b": "a+b", "%00": "\x00", "%ff": "\xff", "..%2f..": "../..",
+	} {
+		got := "nothing"
+		routes := chi.NewRouter()
+		routes.Get("/tokens/{organization}/{id}", func(_ http.ResponseWriter, r *http.Request) { got = (&visit{Request: r}).param("id") })
+		routes.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/tokens/contoso/"+escaped, http.NoBody))
+		if got != want {
+			t.Errorf("%s became %q, want %q", escaped, got, want)
+		}
+	}
+}
+
+// HEAD is answered like GET, and a method that a path doesn't take names those that it takes.
+func TestMethods(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, c := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{http.MethodHead, "/", 200, ""}, {http.MethodHead, "/healthz", 200, ""}, {http.MethodHead, "/tokens", 303, ""}, {http.MethodHead, "/none", 404, ""},
+		{http.MethodPost, "/tokens", 405, "GET, HEAD"}, {http.MethodDelete, "/tokens/new", 405, "GET, HEAD, POST"}, {http.MethodGet, "/sessions/end-others", 405, "POST"}, {"BREW", "/tokens", 405, "GET, HEAD"}, {http.MethodPut, "/none", 404, ""},
+	} {
+		r := httptest.NewRequest(c.method, localAddress+c.path, http.NoBody)
+		if answer := w.ask(r); answer.Code != c.status || strings.Join(answer.Header().Values("Allow"), ", ") != c.allow {
+			t.Errorf("%s %s: %d, allowed %q", c.method, c.path, answer.Code, answer.Header().Values("Allow"))
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package entra
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
+	"golang.org/x/sync/singleflight"
+)
+
+// startRefresh has the session's token refreshed, or joins the refresh that is under way.
+func (p *Provider) startRefresh(c TokenCache, account string) <-chan singleflight.Result {
+	return p.refreshing.DoChan(c.Key(), func() (any, error) { return p.refresh(c, account) })
+}
+
+// refresh gets a token for the session that is as new as can be, alone. It belongs to no request: the first to need it
+// may leave.
+func (p *Provider) refresh(c TokenCache, account string) (token string, err error) {
+	defer func() { err = caught(p.o.Log, recover(), err) }()
+	if err := p.pauses.err(c.Key()); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), refreshTimeout)
+	defer cancel()
+	release, err := c.Lock(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	blob, err := c.Load(ctx)
+	if err != nil {
+		return "", err
+	}
+	held, err := p.peek(ctx, blob, account)
+	switch {
+	case err != nil:
+		return "", err
+	case held.over:
+		return "", p.signInAgain(ctx, c, &Error{})
+	case !held.due: // somebody else was quicker
+		return held.token, nil
+	}
+	cache := &sessionCache{blob: blob}
+	token, failure := p.redeemRefreshToken(ctx, cache, account)
+	// What came is kept though the time for it be over.
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	if failure != nil {
+		return p.refreshFailed(ctx, c, held.token, failure)
+	}
+	if err := c.Save(ctx, cache.blob); err != nil {
+		p.pauses.start(c.Key(), err, 0)
+		return "", err
+	}
+	p.pauses.end(c.Key())
+	return token, nil
+}
+
+var errNothingNew = errors.New("MSAL asked for no token")
+
+func (p *Provider) redeemRefreshToken(ctx context.Context, cache *sessionCache, account string) (string, *Error) {
+	var result confidential.AuthResult
+	x, err := p.ask(ctx, account, cache, func(ctx context.Context, client confidential.Client) (err error) {
+		result, err = silent(ctx, client, p.o.Scopes, account)
+		return err
+	})
+	switch {
+	case err != nil || x.failure != nil: // MSAL keeps quiet about a failure while the old token is good
+		return "", p.fault(x, err)
+	case !x.answered:
+		return "", &Error{Kind: KindOther, Err: errNothingNew}
+	default:
+		return result.AccessToken, nil
+	}
+}
+
+// refreshFailed decides what a failure means. A token that is good still is used up, whatever Entra said: only when the
+// sign-in itself was revoked, that is the end of it.
+func (p *Provider) refreshFailed(ctx context.Context, c TokenCache, held string, failure *Error) (string, error) {
+	temporary := failure.Kind == KindUnavailable || failure.Kind == KindMisconfigured || failure.Kind == KindOther
+	revoked := failure.Kind == KindInteraction && failure.Code == "invalid_grant"
+	if !temporary && (held == "" || revoked) {
+		return "", p.signInAgain(ctx, c, failure) // MSAL would keep the dead refresh token
+	}
+	p.pauses.start(c.Key(), failure, failure.RetryAfter)
+	p.o.Log.Warn("an access token could not be refreshed", "error", failure, "valid_still", held != "")
+	if held != "" {
+		return held, nil
+	}
+	return "", failure
+}
+
+const (
+	firstPause   = time.Second // after a failed refresh, doubled each time
+	longestPause = time.Minute
+	manyPauses   = 10_000 // from then on those that are over are thrown away
+)
+
+// pauses keep a session's token from being asked for again at once after that has failed.
+type pauses struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	rest map[string]pause
+}
+
+type pause struct {
+	until  time.Time
+	length time.Duration
+	err    error
+}
+
+// err is why the session's token isn't asked for now; nil if it may be.
+func (p *pauses) err(key string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if rest, ok := p.rest[key]; ok && p.now().Before(rest.until) {
+		return rest.err
+	}
+	return nil
+}
+
+func (p *pauses) end(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.rest, key)
+}
+
+// start begins a pause: twice as long as the last one, and not shorter than least.
+func (p *pauses) start(key string, err error, least time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if len(p.rest) >= manyPauses {
+		for k, rest := range p.rest {
+			if now.After(rest.until) {
+				delete(p.rest, k)
+			}
+		}
+	}
+	length := max(firstPause, min(longestPause, 2*p.rest[key].length), least)
+	p.rest[key] = pause{until: now.Add(length), length: length, err: err}
+}

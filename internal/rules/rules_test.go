@@ -1,0 +1,311 @@
+// Package rules holds the walls between the packages as a test: who may import
+// whom, what has only one user, and what no test may do. A rule that is only
+// written down is broken by the first person in a hurry; each of these says why
+// it is there when it fails.
+package rules
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+const module = "github.com/patdesk/patdesk"
+
+// imports says which packages of ours the program's files of a package may
+// import. Tests may import any. A package that isn't here may import none: what
+// stands on its own can be read, tested and replaced on its own.
+var imports = map[string][]string{
+	".": {
+		"config", "handlers", "static", "templates",
+		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/simulator",
+	},
+	"handlers": {
+		"static", "templates",
+		"internal/azuredevops", "internal/entra", "internal/operation", "internal/session",
+	},
+	"templates":          {"static"},
+	"internal/operation": {"internal/azuredevops", "internal/session"},
+}
+
+// single is something that few may use.
+type single struct {
+	path   string // import path, or the beginning of it
+	by     []string
+	tests  bool // tests may use it as well
+	reason string
+}
+
+var singles = []single{
+	{
+		"github.com/AzureAD/microsoft-authentication-library-for-go", []string{"internal/entra/"}, false,
+		"MSAL's errors and caches hold secrets; internal/entra is the one place that knows how to handle them",
+	},
+	{
+		"github.com/Azure/azure-sdk-for-go", []string{"internal/keyvault/"}, false,
+		"the SDK's errors hold whole answers; internal/keyvault is the one place that knows how to handle them",
+	},
+	{
+		"github.com/gorilla/sessions", []string{"internal/session/"}, false,
+		"internal/session is the only writer of the cookie",
+	},
+	{
+		module + "/internal/simulator", []string{"demo.go"}, true,
+		"production code has no word for the simulator; demo.go of the main package starts it, tests use it",
+	},
+	{
+		"html/template", []string{"templates/", "internal/simulator/"}, false,
+		"HTML is in templates, where it is checked against its data; the simulator plays somebody else's pages",
+	},
+}
+
+// source is one parsed file.
+type source struct {
+	name string // path within the repository
+	fset *token.FileSet
+	file *ast.File
+}
+
+// test says that the file is only for tests.
+func (s source) test() bool {
+	return strings.HasSuffix(s.name, "_test.go") || strings.HasSuffix(path.Dir(s.name), "test")
+}
+
+// The tree keeps the rules.
+func TestRules(t *testing.T) {
+	sources, err := load(os.DirFS("../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(sources, func(s source) bool { return s.name == "internal/rules/rules_test.go" }) {
+		t.Fatal("this file isn't in the tree that was read")
+	}
+	for _, fault := range faults(sources) {
+		t.Error(fault)
+	}
+}
+
+// load parses the Go files of the tree.
+func load(tree fs.FS) ([]source, error) {
+	var sources []source
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if path.Ext(name) != ".go" {
+			return nil
+		}
+		content, err := fs.ReadFile(tree, name)
+		if err != nil {
+			return err
+		}
+		s := source{name: name, fset: token.NewFileSet()}
+		s.file, err = parser.ParseFile(s.fset, name, content, parser.SkipObjectResolution)
+		sources = append(sources, s)
+		return err
+	})
+	return sources, err
+}
+
+// faults returns where the rules are broken.
+func faults(sources []source) []string {
+	var found []string
+	for _, s := range sources {
+		for _, i := range s.file.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				continue
+			}
+			if reason := s.mayImport(imported); reason != "" {
+				found = append(found, fmt.Sprintf("%s: imports %s: %s", s.fset.Position(i.Pos()), imported, reason))
+			}
+		}
+		if s.test() {
+			found = append(found, s.shirking()...)
+		}
+	}
+	return found
+}
+
+// mayImport returns why the file may not import that, "" if it may.
+func (s source) mayImport(imported string) string {
+	for _, only := range singles {
+		allowed := only.tests && s.test() || slices.ContainsFunc(only.by, s.within)
+		if beneath(imported, only.path) && !allowed {
+			return only.reason
+		}
+	}
+	ours, ok := strings.CutPrefix(imported, module+"/")
+	if !ok || s.test() {
+		return ""
+	}
+	if strings.HasSuffix(ours, "test") {
+		return "a package whose name ends in test is for tests"
+	}
+	if dir := path.Dir(s.name); !slices.Contains(imports[dir], ours) {
+		return dir + " must not know it; data flows one way (docs/architecture.md). If that has to change, say so in internal/rules"
+	}
+	return ""
+}
+
+// within says that the file is place, or in it if that ends in a slash.
+func (s source) within(place string) bool {
+	return s.name == place || strings.HasSuffix(place, "/") && strings.HasPrefix(s.name, place)
+}
+
+func beneath(imported, root string) bool {
+	return imported == root || strings.HasPrefix(imported, root+"/")
+}
+
+// shirking returns where a test is left out or waits by sleeping.
+func (s source) shirking() []string {
+	const (
+		skips  = "a test that is skipped tells nothing; let it run everywhere, or take it out"
+		sleeps = "a test that sleeps is slow on a fast machine and fails on a slow one; wait for what happens, or hand in a clock"
+	)
+	var found []string
+	add := func(call *ast.SelectorExpr, reason string) {
+		found = append(found, fmt.Sprintf("%s: calls %s: %s", s.fset.Position(call.Pos()), call.Sel.Name, reason))
+	}
+	s.calls(func(call *ast.SelectorExpr) bool {
+		if slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, call.Sel.Name) {
+			add(call, skips)
+		}
+		return true
+	})
+	s.calls(func(call *ast.SelectorExpr) bool {
+		if call.Sel.Name == "Sleep" && s.names(call.X, "time") {
+			add(call, sleeps)
+		}
+		ownTime := call.Sel.Name == "Test" && s.names(call.X, "testing/synctest")
+		return !ownTime // in there sleeping takes no time
+	})
+	return found
+}
+
+// calls visits all calls of the form x.f(…), and what is inside those for which
+// visit returns true.
+func (s source) calls(visit func(*ast.SelectorExpr) bool) {
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if selector, ok := call.Fun.(*ast.SelectorExpr); ok {
+				return visit(selector)
+			}
+		}
+		return true
+	})
+}
+
+// names says that x is the name under which the file has imported that package.
+func (s source) names(x ast.Expr, imported string) bool {
+	id, ok := x.(*ast.Ident)
+	if !ok {
+		return false
+	}
+	for _, i := range s.file.Imports {
+		if i.Path.Value != strconv.Quote(imported) {
+			continue
+		}
+		if i.Name != nil {
+			return id.Name == i.Name.Name
+		}
+		return id.Name == path.Base(imported)
+	}
+	return false
+}
+
+// Each rule finds what breaks it, and nothing else.
+func TestFaults(t *testing.T) {
+	const (
+		msal = "github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
+		self = module + "/internal/"
+	)
+	importing := func(p string) string { return "package p\nimport _ \"" + p + "\"\n" }
+	body := func(imports, statements string) string {
+		return "package p\nimport (" + imports + ")\nfunc f() {\n" + statements + "\n}\n"
+	}
+	for _, test := range []struct {
+		name, content string
+		faults        int
+	}{
+		{"handlers/a.go", importing(self + "azuredevops"), 0},
+		{"handlers/a.go", importing(self + "simulator"), 1},
+		{"handlers/a.go", importing(module + "/config"), 1},
+		{"handlers/a_test.go", importing(self + "simulator"), 0},
+		{"handlers/a_test.go", importing(module + "/config"), 0},
+		{"handlers/deep/a.go", importing(self + "azuredevops"), 1},
+		{"main.go", importing(module + "/handlers"), 0},
+		{"main.go", importing(self + "simulator"), 1},
+		{"demo.go", importing(self + "simulator"), 0},
+		{"cmd/demo.go", importing(self + "simulator"), 1},
+		{"internal/azuredevops/a.go", importing(self + "entra"), 1},
+		{"internal/entra/a.go", importing(self + "azuredevops"), 1},
+		{"internal/session/a.go", importing(module + "/config"), 1},
+		{"internal/simulator/a.go", importing(self + "azuredevops"), 1},
+		{"internal/operation/a.go", importing(self + "session"), 0},
+		{"internal/operation/a.go", importing(self + "entra"), 1},
+		{"config/a.go", importing(self + "session"), 1},
+		{"static/a.go", importing(module + "/templates"), 1},
+		{"templates/a.go", importing(module + "/static"), 0},
+		{"templates/a.go", importing(module + "/handlers"), 1},
+		{"internal/brandnew/a.go", importing(self + "session"), 1},
+		{"internal/session/sessiontest/a.go", importing(self + "session"), 0},
+		{"internal/session/a.go", importing(self + "session/sessiontest"), 1},
+		{"main.go", importing(self + "webtest"), 1},
+		{"e2e/a_test.go", importing(self + "webtest"), 0},
+
+		{"internal/entra/a.go", importing(msal), 0},
+		{"internal/entra/a_test.go", importing(msal), 0},
+		{"internal/entrance/a.go", importing(msal), 1},
+		{"handlers/a_test.go", importing(msal), 1},
+		{"internal/session/a.go", importing("github.com/gorilla/sessions"), 0},
+		{"handlers/a.go", importing("github.com/gorilla/sessions"), 1},
+		{"handlers/a_test.go", importing("github.com/gorilla/sessions"), 1},
+		{"templates/a.go", importing("html/template"), 0},
+		{"handlers/a.go", importing("html/template"), 1},
+		{"handlers/a.go", importing("text/template"), 0},
+
+		{"handlers/a_test.go", body(``, `t.Skip("later")`), 1},
+		{"handlers/a_test.go", body(``, `if x { b.Skipf("%d", 1) }; t.SkipNow()`), 2},
+		{"handlers/a_test.go", body(``, `t.Run("a", func(t *T) { t.Skip() })`), 1},
+		{"handlers/a_test.go", body(`"testing/synctest"`, `synctest.Test(t, func(t *T) { t.Skip() })`), 1},
+		{"handlers/a_test.go", body(`"time"`, `time.Sleep(1)`), 1},
+		{"handlers/a_test.go", body(`clock "time"`, `go func() { clock.Sleep(1) }()`), 1},
+		{"handlers/a_test.go", body(`"time"`, `clock.Sleep(1); time.After(1)`), 0},
+		{"handlers/a_test.go", body(`"time"; "testing/synctest"`, `synctest.Test(t, func(t *T) { time.Sleep(1) })`), 0},
+		{"internal/webtest/a.go", body(`"time"`, `time.Sleep(1)`), 1},
+		{"handlers/a.go", body(`"time"`, `time.Sleep(1)`), 0},
+
+		{"testdata/a_test.go", body(``, `t.Skip()`), 0},
+		{".hidden/a_test.go", body(``, `t.Skip()`), 0},
+	} {
+		sources, err := load(fstest.MapFS{test.name: {Data: []byte(test.content)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := faults(sources)
+		if len(found) != test.faults {
+			t.Errorf("%s: %s\nfaults %q, want %d", test.name, test.content, found, test.faults)
+		}
+		for _, f := range found {
+			if !strings.HasPrefix(f, test.name+":") || strings.Count(f, ": ") < 2 {
+				t.Errorf("a fault without place or reason: %s", f)
+			}
+		}
+	}
+}

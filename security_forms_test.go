@@ -1,0 +1,304 @@
+package main
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/patdesk/patdesk/handlers"
+	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/webtest"
+)
+
+// route is one line of the route table.
+type route struct{ method, pattern string }
+
+// routeTable walks the table itself, so that no route is left out of these tests.
+func routeTable(t *testing.T) []route {
+	t.Helper()
+	h, err := handlers.New(handlers.Options{RedirectPath: "/getAToken"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes, ok := h.Routes().(chi.Routes)
+	if !ok {
+		t.Fatal("the route table can't be walked")
+	}
+	var all []route
+	err = chi.Walk(routes, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		all = append(all, route{method, strings.ReplaceAll(pattern, "/*/", "/")})
+		return nil
+	})
+	if err != nil || len(all) < 30 {
+		t.Fatalf("%d routes, %v", len(all), err)
+	}
+	return all
+}
+
+// stage is a person with something to lose: a waiting secret, a rotation half-way, an unknown outcome, a second session.
+type stage struct {
+	d                         *desk
+	b                         *webtest.Browser
+	token                     string // path of a token's page
+	waiting, halfway, unknown string // ids of operations
+	secret                    string
+}
+
+func setStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{d: startDesk(t, seeded())}
+	s.b = s.d.signedIn(mona)
+	s.d.signedInAt(mona, "/changes")
+	operation := func() string { return strings.TrimPrefix(s.b.URL.Path, "/operations/") }
+	s.b.Open(s.d.url + "/tokens?organization=contoso&q=Nightly").Click("Nightly backup of repositories")
+	s.token = s.b.URL.Path
+	s.b.Open(s.d.url+"/tokens/new?organization=contoso").Fill("Name", "waits").Choose("Code", "Read").Press("Create token")
+	s.waiting, s.secret = operation(), secretOf(s.b)
+	s.b.Open(s.d.url + "/tokens?organization=contoso&q=waits").Click("waits").Click("Rotate").Press("Rotate")
+	s.halfway = operation()
+	s.b.Press("I have saved it")
+	s.b.Open(s.d.url+"/tokens/new?organization=fabrikam").Fill("Name", "in doubt").Choose("Code", "Read")
+	s.d.sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
+	s.b.Press("Create token").Open(s.b.URL.String())
+	s.unknown = operation()
+	if s.secret == "" || s.waiting == s.halfway || s.unknown == s.halfway {
+		t.Fatalf("the stage isn't set: %+v", s)
+	}
+	return s
+}
+
+// seen is everything of the person's that a request could change.
+func (s *stage) seen() string {
+	s.d.t.Helper()
+	var all strings.Builder
+	look := s.b.Twin()
+	for _, path := range []string{"/changes", "/sessions", "/tokens?organization=contoso&status=all", "/tokens/new", "/operations/" + s.waiting, "/operations/" + s.halfway, "/operations/" + s.unknown} {
+		look.Open(s.d.url + path)
+		all.WriteString(path + " " + withoutTime(look.Page.Find("main").Text()) + "\n" + withoutTime(look.Page.Find("nav, header").Text()) + "\n")
+	}
+	return all.String()
+}
+
+// withoutTime leaves out what changes by itself from one minute to the next.
+func withoutTime(text string) string {
+	fields := strings.Fields(text)
+	return strings.Join(slices.DeleteFunc(fields, func(f string) bool {
+		return strings.ContainsAny(f, "0123456789") || slices.Contains([]string{"minute", "minutes", "second", "seconds", "ago", "now", "just", "in"}, f)
+	}), " ")
+}
+
+// address is a route with this person's tokens and operations filled in, and a form that fits it.
+func (s *stage) address(r route) (path string, form url.Values) {
+	s.d.t.Helper()
+	form = url.Values{"confirmed": {"yes"}, "authorizationId": {"x"}}
+	operation := s.waiting
+	for _, verb := range []string{"/revoke-old", "/keep-old"} {
+		if strings.HasSuffix(r.pattern, verb) {
+			operation = s.halfway
+		}
+	}
+	for _, verb := range []string{"/check", "/revoke-candidate", "/dismiss"} {
+		if strings.HasSuffix(r.pattern, verb) {
+			operation = s.unknown
+		}
+	}
+	path = strings.NewReplacer("/{organization}", "", "/{id}", "", "/tokens/{organization}/{id}", s.token, "{operation}", operation, "/static/*", "/static/app.css").Replace(r.pattern)
+	path = strings.Replace(path, "/tokens/{organization}/{id}", s.token, 1)
+	if strings.HasPrefix(r.pattern, "/tokens/{") {
+		path = s.token + strings.TrimPrefix(r.pattern, "/tokens/{organization}/{id}")
+	}
+	button := map[string]string{"/tokens/new": "Create token", s.token + "/edit": "Save changes", s.token + "/revoke": "Revoke", s.token + "/rotate": "Rotate"}[path]
+	if button != "" && r.method == http.MethodPost {
+		look := s.b.Twin().Open(s.d.url + path)
+		if strings.HasSuffix(path, "/new") {
+			look.Fill("Name", "from elsewhere").Choose("Code", "Read")
+		}
+		if strings.HasSuffix(path, "/edit") {
+			look.Fill("Name", "renamed from elsewhere")
+		}
+		_, _, form = look.Form(button)
+	}
+	return path, form
+}
+
+// ASVS 3.5.1: no other site can make a signed-in person's browser change anything, by any form that there is.
+func TestNoFormFromAnotherSite(t *testing.T) {
+	t.Parallel()
+	s := setStage(t)
+	before, posts := s.seen(), 0
+	created, revoked, updated := s.d.sim.Created(), s.d.sim.Revoked(), s.d.sim.Calls(simulator.CallUpdate)
+	for _, r := range routeTable(t) {
+		if r.method != http.MethodPost || strings.HasPrefix(r.pattern, "/static/") {
+			continue
+		}
+		posts++
+		path, form := s.address(r)
+		for name, header := range map[string]http.Header{
+			"cross-site":        {"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}},
+			"cross-site, null":  {"Sec-Fetch-Site": {"cross-site"}, "Origin": {"null"}},
+			"sibling":           {"Sec-Fetch-Site": {"same-site"}, "Origin": {"http://sibling.localhost"}},
+			"old browser":       {"Origin": {"https://evil.example"}},
+			"old browser, null": {"Origin": {"null"}},
+			"our name in it":    {"Origin": {s.d.url + ".evil.example"}},
+			"other port":        {"Origin": {"http://127.0.0.1:1"}},
+			"frame":             {"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"iframe"}},
+			"beacon":            {"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}, "Content-Type": {"text/plain;charset=UTF-8"}},
+		} {
+			tab := s.b.Twin()
+			tab.Edit(func(r *http.Request) {
+				for key, values := range header {
+					r.Header[key] = values
+				}
+				if len(header["Origin"]) == 0 {
+					r.Header.Del("Origin")
+				}
+			})
+			if tab.Post(s.d.url+path, form); tab.Status != http.StatusForbidden || !strings.Contains(tab.Text(), "another site") {
+				t.Errorf("%s: %s: %d\n%s", r.pattern, name, tab.Status, tab.Text())
+			}
+		}
+	}
+	if after := s.seen(); after != before {
+		t.Errorf("something has changed: before\n%s\nafter\n%s", before, after)
+	}
+	if s.d.sim.Created() != created || s.d.sim.Revoked() != revoked || s.d.sim.Calls(simulator.CallUpdate) != updated {
+		t.Error("something was sent to Azure DevOps")
+	}
+	if posts < 10 {
+		t.Fatalf("only %d routes take forms", posts)
+	}
+	// The same forms from our own pages are not refused like that.
+	sent := map[string]url.Values{}
+	for _, r := range routeTable(t) {
+		if r.method == http.MethodPost && !strings.HasPrefix(r.pattern, "/static/") {
+			path, form := s.address(r)
+			sent[path] = form
+		}
+	}
+	paths := slices.DeleteFunc(slices.Sorted(maps.Keys(sent)), func(path string) bool { return path == "/sign-out" })
+	for _, path := range append(paths, "/sign-out") {
+		if tab := s.b.Twin().Post(s.d.url+path, sent[path]); strings.Contains(tab.Text(), "another site") || tab.Status == http.StatusForbidden {
+			t.Errorf("%s from our own page: %d\n%s", path, tab.Status, tab.Text())
+		}
+	}
+}
+
+// No GET changes anything: links, images and prefetching can be had from anybody.
+func TestNothingIsChangedByLooking(t *testing.T) {
+	t.Parallel()
+	s := setStage(t)
+	s.b.Open(s.d.url + "/tokens?organization=contoso") // the organization last looked at
+	before := s.seen()
+	made := s.d.sim.Created() + s.d.sim.Revoked() + s.d.sim.Calls(simulator.CallUpdate)
+	for _, r := range routeTable(t) {
+		if r.method != http.MethodGet && r.method != http.MethodHead || strings.Contains(r.pattern, "getAToken") {
+			continue
+		}
+		path, form := s.address(r)
+		form.Set("organization", "planted-by-a-link")
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			for _, ask := range []string{"", "?" + form.Encode(), "?_method=POST&" + form.Encode()} {
+				tab := s.b.Twin()
+				tab.Edit(func(request *http.Request) {
+					request.Method = method
+					request.Header.Set("Sec-Fetch-Site", "cross-site")
+					request.Header.Set("X-HTTP-Method-Override", http.MethodPost)
+					request.Header.Set("Purpose", "prefetch")
+				})
+				tab.OpenOnce(s.d.url + path + ask)
+			}
+		}
+	}
+	if after := s.seen(); after != before {
+		t.Errorf("something has changed: before\n%s\nafter\n%s", before, after)
+	}
+	if got := s.d.sim.Created() + s.d.sim.Revoked() + s.d.sim.Calls(simulator.CallUpdate); got != made {
+		t.Error("something was sent to Azure DevOps")
+	}
+	if got := secretOf(s.b.Open(s.d.url + "/operations/" + s.waiting)); got != s.secret {
+		t.Errorf("the secret is %q", got)
+	}
+	s.b.Open(s.d.url+"/organizations").Fill("Organization", "northwind-labs").Press("Open")
+	if s.b.Open(s.d.url + "/tokens"); s.b.URL.Query().Get("organization") != "northwind-labs" {
+		t.Errorf("what the person chooses isn't remembered either: %s", s.b.URL)
+	}
+}
+
+// openToAll are the routes for people who aren't signed in. Everything else needs a session: a new route that isn't
+// in this list has to be behind the sign-in.
+var openToAll = []string{"/", "/sign-in", "/sign-in/start", "/sign-out", "/getAToken", "/scopes", "/healthz", "/readyz", "/static/*", "/favicon.ico", "/robots.txt"}
+
+// ASVS 8.2.1: whatever isn't meant for everybody asks for a sign-in first, and tells nothing before.
+func TestEveryRouteNeedsASession(t *testing.T) {
+	t.Parallel()
+	s := setStage(t)
+	calls := len(s.d.sim.Requests())
+	for _, r := range routeTable(t) {
+		if slices.Contains(openToAll, r.pattern) {
+			continue
+		}
+		if r.method != http.MethodGet && r.method != http.MethodPost {
+			t.Errorf("a route for %s: %s", r.method, r.pattern)
+			continue
+		}
+		path, form := s.address(r)
+		calls = max(calls, len(s.d.sim.Requests()))
+		for name, cookie := range map[string]string{"none": "", "unknown": strings.Repeat("A", 43), "nonsense": "x", "empty": "-"} {
+			stranger := webtest.New(t, s.d.transport())
+			if cookie != "" {
+				own := sessionCookie(t, s.b, s.d.url)
+				plant(t, stranger, s.d.url, &http.Cookie{Name: own.Name, Value: strings.Trim(cookie, "-"), Path: "/"})
+			}
+			if r.method == http.MethodPost {
+				stranger.Post(s.d.url+path, form)
+			} else {
+				stranger.Open(s.d.url + path)
+			}
+			if stranger.URL.Path != "/sign-in" || stranger.Has("button", "Sign out") || strings.Contains(stranger.Body, mona) || strings.Contains(stranger.Body, s.secret) {
+				t.Errorf("%s %s with the cookie %q: %d at %s\n%s", r.method, r.pattern, name, stranger.Status, stranger.URL, stranger.Text())
+			}
+		}
+		if n := len(s.d.sim.Requests()); n != calls {
+			t.Errorf("%s %s by strangers made %d calls", r.method, r.pattern, n-calls)
+		}
+	}
+}
+
+// ASVS 8.2.2: somebody else's operations, forms and tokens don't exist for a person, whatever ids are known.
+func TestNobodyElsesOperations(t *testing.T) {
+	t.Parallel()
+	s := setStage(t)
+	before := s.seen()
+	jonas := s.d.signedInAt(jonas, "/changes")
+	made := s.d.sim.Created() + s.d.sim.Revoked() + s.d.sim.Calls(simulator.CallUpdate)
+	for _, r := range routeTable(t) {
+		if !strings.Contains(r.pattern, "{") && r.pattern != "/tokens/new" {
+			continue
+		}
+		path, form := s.address(r)
+		if r.method == http.MethodPost {
+			jonas.Post(s.d.url+path, form)
+		} else {
+			jonas.Open(s.d.url + path)
+		}
+		for _, rest := range []string{s.secret, "Nightly backup", "in doubt", "waits"} {
+			if strings.Contains(jonas.Body, rest) {
+				t.Errorf("%s %s shows somebody else %q", r.method, r.pattern, rest)
+			}
+		}
+		if strings.Contains(r.pattern, "{") && jonas.Status != http.StatusNotFound && jonas.Status != http.StatusForbidden {
+			t.Errorf("%s %s: %d at %s\n%s", r.method, r.pattern, jonas.Status, jonas.URL, jonas.Text())
+		}
+	}
+	if got := s.d.sim.Created() + s.d.sim.Revoked() + s.d.sim.Calls(simulator.CallUpdate); got != made {
+		t.Error("something was sent to Azure DevOps that changes tokens")
+	}
+	if after := s.seen(); after != before {
+		t.Errorf("something has changed: before\n%s\nafter\n%s", before, after)
+	}
+}
