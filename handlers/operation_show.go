@@ -69,6 +69,7 @@ func (h *Handlers) showOperation(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.outdate(v, op.Organization, op.Before, op.Finished) // it may have ended after its form's answer
 	return h.operationAnswer(v, op)
 }
 

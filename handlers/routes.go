@@ -41,6 +41,10 @@ func (h *Handlers) Routes() http.Handler {
 		get := func(path string, a action) { in.Get(path, h.handle(h.signedIn(a))) }
 		post := func(path string, a action) { in.Post(path, h.handle(h.signedIn(a))) }
 
+		get("/overview", h.overview)
+		get("/overview.csv", h.exportCSV)
+		get("/overview.json", h.exportJSON)
+
 		get("/organizations", h.chooseOrganization)
 		get("/tokens", h.listTokens)
 		get("/tokens/new", h.newToken)

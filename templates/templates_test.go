@@ -88,7 +88,7 @@ func checkFrame(t *testing.T, d *goquery.Document) {
 			t.Errorf("%d of %s", got, selector)
 		}
 	}
-	if title := d.Find("title").Text(); !strings.HasSuffix(title, "patdesk") || strings.HasPrefix(title, " ") {
+	if title := d.Find("head > title").Text(); !strings.HasSuffix(title, "patdesk") || strings.HasPrefix(title, " ") {
 		t.Errorf("title %q", title)
 	}
 }
