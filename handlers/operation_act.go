@@ -27,7 +27,7 @@ func (h *Handlers) step(v *visit, take func(ctx context.Context, person, id stri
 	default:
 		return nil, err
 	}
-	return v.to(operationPath(id)), nil
+	return v.to(stepPage(v.PostForm, id)), nil
 }
 
 // acknowledgeSecret: "I have saved it".

@@ -22,16 +22,9 @@ const (
 // overviewPage shows the tokens of all organizations.
 type overviewPage struct {
 	base
-	Address   string // of this view
+	reading
 	NewURL    string
 	ChooseURL string
-	Loading   bool // the page is to look again
-	Finding   bool // for the organizations themselves
-	Read      int  // organizations that have answered
-	Reading   []string
-	Count     int // organizations
-	Unfound   *partialProblem
-	Problems  []organizationProblem
 
 	Attention []attentionGroup
 	Quiet     bool // everything was read, and nothing needs attention
@@ -62,6 +55,20 @@ type overviewPage struct {
 	PrintURL      string
 	AllRows       bool
 	TooManyToShow bool
+}
+
+// reading is how far the organizations have been read.
+type reading struct {
+	Address  string // of this view, to look again
+	Since    when   // how old the oldest of it is
+	AgainURL string // reads everything again
+	Loading  bool   // the page is to look again
+	Finding  bool   // for the organizations themselves
+	Count    int    // organizations
+	Read     int    // that have answered
+	Reading  []string
+	Unfound  *partialProblem
+	Problems []organizationProblem
 }
 
 // organizationProblem is an organization that couldn't be read, beside those that could.
@@ -145,17 +152,19 @@ func (l listView) selected(tokens []listedToken, now time.Time) []listedToken {
 func (h *Handlers) overviewPage(v *visit, view listView, s stock) overviewPage {
 	p := overviewPage{
 		base:    h.base(v, templates.Message("overview.title", nil).Title, "overview"),
-		Address: v.link(view.address()), NewURL: v.link("/tokens/new"), ChooseURL: v.link("/organizations"),
-		Loading: !s.complete(), Finding: s.finding, Count: len(s.organizations),
+		reading: h.readingOf(v, view, s), NewURL: v.link("/tokens/new"), ChooseURL: v.link("/organizations"),
 	}
-	p.tellOrganizations(h, v, view, s)
 	p.tellTokens(v, s)
 	p.tellTable(h, v, view, s)
 	return p
 }
 
-// tellOrganizations says which of them have answered, and how.
-func (p *overviewPage) tellOrganizations(h *Handlers, v *visit, view listView, s stock) {
+// readingOf says which organizations have answered, and how.
+func (h *Handlers) readingOf(v *visit, view listView, s stock) reading {
+	p := reading{
+		Address: v.link(view.address()), Loading: !s.complete(), Finding: s.finding, Count: len(s.organizations),
+		Since: v.when(s.since), AgainURL: v.link(retryAddress(view, "")),
+	}
 	if s.unfound != nil {
 		p.Unfound = h.partial(v, s.unfound, v.link(retryAddress(view, "")))
 	}
@@ -171,6 +180,7 @@ func (p *overviewPage) tellOrganizations(h *Handlers, v *visit, view listView, s
 			}
 		}
 	}
+	return p
 }
 
 func (h *Handlers) organizationProblem(v *visit, view listView, o stockOrganization, pauses map[string]time.Time) organizationProblem {

@@ -44,6 +44,10 @@ func (h *Handlers) Routes() http.Handler {
 		get("/overview", h.overview)
 		get("/overview.csv", h.exportCSV)
 		get("/overview.json", h.exportJSON)
+		get("/global-tokens", h.listGlobalTokens)
+		get("/global-tokens/{organization}/{id}", h.askReplace)
+		post("/global-tokens/{organization}/{id}", h.replaceGlobal)
+		get("/global-tokens/{organization}/{id}/result", h.showReplaced)
 
 		get("/organizations", h.chooseOrganization)
 		get("/tokens", h.listTokens)

@@ -188,6 +188,7 @@ type stock struct {
 	unfound       error // why they couldn't be found
 	organizations []stockOrganization
 	tokens        []listedToken // each once, a global one too
+	since         time.Time     // the oldest of what was read; zero: nothing was
 }
 
 type stockOrganization struct {
@@ -251,6 +252,9 @@ func (h *Handlers) takeStock(v *visit, enough <-chan time.Time) stock {
 		o := stockOrganization{name: p.organization, loading: !closed(p.done)}
 		if !o.loading {
 			o.failed, o.tokens = p.failed, len(p.tokens)
+			if s.since.IsZero() || p.ended.Before(s.since) {
+				s.since = p.ended
+			}
 			s.tokens = append(s.tokens, p.tokens...)
 		}
 		s.organizations = append(s.organizations, o)

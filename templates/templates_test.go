@@ -455,6 +455,9 @@ func TestSecretIsShownForCopyingOnly(t *testing.T) {
 		if ok && p.Secret != "" {
 			want = 1
 		}
+		if p, ok := s.data.(replacedPage); ok {
+			want = p.Unsaved
+		}
 		if got := strings.Count(text, secret); got != want {
 			t.Errorf("%s/%s: the secret stands there %d times", s.page, s.state, got)
 		}

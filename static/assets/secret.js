@@ -3,7 +3,7 @@
 
 for (const button of document.querySelectorAll("[data-copies]")) {
   const source = document.getElementById(button.dataset.copies);
-  const told = document.getElementById("copied");
+  const told = document.getElementById(button.dataset.told ?? "copied");
   button.hidden = false;
   source.addEventListener("focus", () => select(source));
   button.addEventListener("click", async () => {
