@@ -71,7 +71,7 @@ func TestReplaceAGlobalToken(t *testing.T) {
 	secrets := secretsByPlace(b)
 	for _, place := range []string{"contoso", "northwind-labs"} {
 		made, ok := d.sim.SecretBelongsTo(secrets[place])
-		if !ok || made.Organization != place || made.Scope != "vso.code" || made.DisplayName != "Global clone" || made.ValidTo.Sub(time.Now()).Hours() > 60*24 {
+		if !ok || made.Organization != place || made.Scope != "vso.code" || made.DisplayName != "Global clone" || time.Until(made.ValidTo).Hours() > 60*24 {
 			t.Errorf("%s: %+v", place, made)
 		}
 	}

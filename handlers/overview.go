@@ -320,7 +320,7 @@ func endChoices(chosen int) []option {
 func (h *Handlers) startPage(v *visit) string {
 	enough := time.NewTimer(overviewWait)
 	defer enough.Stop()
-	names, _, found := h.awaitOrganizations(v, h.snapshots.open(v.session.Hash()), enough.C) // the page itself tells what failed
+	names, found, _ := h.awaitOrganizations(v, h.snapshots.open(v.session.Hash()), enough.C) // the page itself tells what failed
 	if found && len(names) < 2 {
 		return "/tokens"
 	}

@@ -233,7 +233,7 @@ func (s stock) signInNeeded() error {
 // is not there by then goes on being read.
 func (h *Handlers) takeStock(v *visit, enough <-chan time.Time) stock {
 	kept := h.snapshots.open(v.session.Hash())
-	names, err, found := h.awaitOrganizations(v, kept, enough)
+	names, found, err := h.awaitOrganizations(v, kept, enough)
 	if !found {
 		return stock{finding: true}
 	}
@@ -266,25 +266,20 @@ func (h *Handlers) takeStock(v *visit, enough <-chan time.Time) stock {
 
 // awaitOrganizations asks discovery in the background where nothing is known, so that a slow one doesn't keep the
 // page waiting.
-func (h *Handlers) awaitOrganizations(v *visit, kept *snapshot, enough <-chan time.Time) (names []string, err error, found bool) {
+func (h *Handlers) awaitOrganizations(v *visit, kept *snapshot, enough <-chan time.Time) (names []string, found bool, err error) {
 	if known, fresh := h.discover.get(v.session.Hash()); fresh || len(h.Organizations) > 0 {
-		return h.knownOrganizations(v), known.err, true
+		return h.knownOrganizations(v), true, known.err
 	}
 	background := *v
 	background.Request = v.WithContext(context.WithoutCancel(v.Context()))
 	f := kept.find(h.Now, func() ([]string, error) { return h.organizations(&background) })
 	select {
 	case <-f.done:
-		return f.names, f.err, true
-	default:
-	}
-	select {
-	case <-f.done:
-		return f.names, f.err, true
+		return f.names, true, f.err
 	case <-enough:
 	case <-v.Context().Done():
 	}
-	return nil, nil, false
+	return nil, false, nil
 }
 
 func await(ctx context.Context, enough <-chan time.Time, parts []*part) {
