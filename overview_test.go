@@ -373,7 +373,7 @@ func TestOverviewSeesTheOwnChanges(t *testing.T) {
 // Requests that come at the same time share what is read.
 func TestOverviewReadsOnceForAllRequests(t *testing.T) {
 	d := startDesk(t, seeded())
-	d.sim.SetFault("hang", simulator.FaultOptions{Call: "list", Delay: 300 * time.Millisecond})
+	d.sim.SetFault("hang", simulator.FaultOptions{Call: "list", Delay: 1500 * time.Millisecond})
 	b := d.signedIn(mona)
 	var wg sync.WaitGroup
 	for range 10 {

@@ -17,7 +17,7 @@ import (
 
 const (
 	replacementsAtOnce = 4  // organizations in which tokens are made at the same time
-	maxReplacements    = 50 // organizations of one form: the page of the results names them all in its address
+	maxReplacements    = 25 // organizations of one form: the address of the results names them all, see maxReturnPath
 	replacementLife    = "90"
 )
 
@@ -266,7 +266,7 @@ func (h *Handlers) earlier(v *visit, ids []string) []replacement {
 // revokeGlobal revokes the global token where that was asked for at once, but only when each organization has its
 // token and every secret is safe. nil: not asked for, or not yet.
 func (h *Handlers) revokeGlobal(ctx context.Context, v *visit, f replaceForm, results []replacement) *operation.Operation {
-	if f.old != "now" || !plain(results) || slices.ContainsFunc(results, func(r replacement) bool { return r.op.State != operation.Succeeded }) {
+	if f.old != "now" || !plain(results) || slices.ContainsFunc(results, func(r replacement) bool { return !inHand(r.op) }) {
 		return nil
 	}
 	global := azuredevops.Token{AuthorizationID: f.id, DisplayName: f.name}
@@ -280,6 +280,11 @@ func (h *Handlers) revokeGlobal(ctx context.Context, v *visit, f replaceForm, re
 		return nil
 	}
 	return op
+}
+
+// inHand says that a token was made and that its secret waits for its owner, or is with them.
+func inHand(op *operation.Operation) bool {
+	return op.State == operation.Succeeded && (op.Secret == operation.SecretWaiting || op.Secret == operation.SecretSaved)
 }
 
 // resultAddress is where the results can be looked at again.
