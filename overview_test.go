@@ -540,3 +540,50 @@ func TestOrganizationDeletedInBetween(t *testing.T) {
 		t.Errorf("%s", b.Text())
 	}
 }
+
+func TestOverviewOfConfiguredOrganizations(t *testing.T) {
+	for organizations, want := range map[string]string{"contoso": "/tokens", "contoso,northwind-labs": "/overview"} {
+		o := seeded()
+		o.env = map[string]string{"ORGANIZATIONS": organizations}
+		d := startDesk(t, o)
+		b := d.signedIn(mona)
+		if b.URL.Path != want {
+			t.Errorf("%s: signing in leads to %s", organizations, b.URL)
+		}
+		if whole(t, b, d.url+"/overview"); !slices.Contains(listed(b), "Terraform") || slices.Contains(listed(b), "Container scan") {
+			t.Errorf("%s: %q", organizations, listed(b))
+		}
+	}
+}
+
+func TestOverviewWhereOrganizationsCannotBeFound(t *testing.T) {
+	d := startDesk(t, seeded())
+	d.sim.SetFault("serverError500", simulator.FaultOptions{Call: "accounts"})
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "Azure DevOps has a fault") {
+		t.Fatalf("%d\n%s", b.Status, b.Text())
+	}
+	d.sim.ClearFaults()
+	if b.Click("Look again for organizations"); b.URL.Path != "/overview" {
+		t.Errorf("looking again leads to %s", b.URL)
+	}
+	if whole(t, b, d.url+"/overview"); !slices.Contains(listed(b), "Terraform") {
+		t.Errorf("%s", b.Text())
+	}
+}
+
+// What was changed elsewhere is there after "Read again".
+func TestReadAgain(t *testing.T) {
+	d := startDesk(t, seeded())
+	b := whole(t, d.signedIn(mona), d.url+"/overview?q=elsewhere")
+	d.sim.AddToken(simulator.Token{DisplayName: "made elsewhere", Organization: "fabrikam", Owner: simulator.Mona, Scope: "vso.wiki"})
+	if whole(t, b, b.URL.String()); len(listed(b)) != 0 {
+		t.Errorf("read again by itself: %q", listed(b))
+	}
+	if b.Click("Read again"); b.URL.RawQuery != "q=elsewhere" {
+		t.Errorf("reading again leads to %s", b.URL)
+	}
+	if whole(t, b, b.URL.String()); !slices.Equal(listed(b), []string{"made elsewhere"}) {
+		t.Errorf("%q", listed(b))
+	}
+}
