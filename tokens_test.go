@@ -141,7 +141,7 @@ func TestCreateOnce(t *testing.T) {
 func TestList(t *testing.T) {
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
-	if b.URL.Path != "/tokens" {
+	if b.URL.Path != "/overview" {
 		t.Fatalf("after signing in: %s", b.URL)
 	}
 	for _, c := range []struct {

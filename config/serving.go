@@ -26,7 +26,8 @@ var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
 // ownPaths are the first segments of patdesk's own routes, which the redirect path must leave alone.
 var ownPaths = []string{
-	"changes", "demo", "favicon.ico", "healthz", "metrics", "operations", "organizations", "readyz", "robots.txt",
+	"changes", "demo", "favicon.ico", "global-tokens", "healthz", "metrics", "operations", "organizations", "overview",
+	"overview.csv", "overview.json", "readyz", "robots.txt",
 	"scopes", "sessions", "sign-in", "sign-out", "static", "tokens",
 }
 

@@ -18,7 +18,7 @@ type base struct {
 	Organization  string             // the current one, "" if none
 	Organizations []organizationLink // for the switcher
 	Notices       []notice           // on every page: secrets that wait, rotations half-way, unknown outcomes
-	Section       string             // active entry of the navigation: "tokens", "changes", "scopes", "sessions"
+	Section       string             // active entry of the navigation: "overview", "tokens", "changes", "scopes", "sessions"
 }
 
 type organizationLink struct {

@@ -31,6 +31,7 @@ func (h *Handlers) change(v *visit, r operation.Request, again func(refused) ans
 	ctx, cancel := context.WithTimeout(v.Context(), changeWait)
 	defer cancel()
 	op, err := h.Journal.Do(ctx, h.caller(v), r)
+	h.outdate(v, r.Organization, r.Before, h.Now())
 	if status, key := formRefusal(err); status != 0 {
 		fieldsOf(v.Context()).Err = err
 		no := refused{status: status, problem: summary(key, nil), form: r.Form}

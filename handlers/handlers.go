@@ -43,9 +43,10 @@ type Options struct {
 // Handlers answers requests.
 type Handlers struct {
 	Options
-	guard    *crossOriginGuard
-	discover *organizationCache
-	draining drainState
+	guard     *crossOriginGuard
+	discover  *organizationCache
+	snapshots *snapshots
+	draining  drainState
 }
 
 // New makes Handlers. It fails only if a page that has to be there at any time can't be rendered.
@@ -56,7 +57,7 @@ func New(o Options) (*Handlers, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	h := &Handlers{Options: o, discover: newOrganizationCache(o.Now)}
+	h := &Handlers{Options: o, discover: newOrganizationCache(o.Now), snapshots: newSnapshots(o.Now)}
 	guard, err := newCrossOriginGuard(o.BaseURL)
 	if err != nil {
 		return nil, err

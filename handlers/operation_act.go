@@ -13,7 +13,10 @@ func (h *Handlers) step(v *visit, take func(ctx context.Context, person, id stri
 	ctx, cancel := context.WithTimeout(v.Context(), changeWait)
 	defer cancel()
 	id := v.param("operation")
-	_, err := take(ctx, v.session.Person().Key(), id)
+	op, err := take(ctx, v.session.Person().Key(), id)
+	if op != nil {
+		h.outdate(v, op.Organization, op.Before, h.Now())
+	}
 	var api *azuredevops.Error
 	switch _, signIn := needsSignIn(err); {
 	case err == nil:
@@ -24,7 +27,7 @@ func (h *Handlers) step(v *visit, take func(ctx context.Context, person, id stri
 	default:
 		return nil, err
 	}
-	return v.to(operationPath(id)), nil
+	return v.to(stepPage(v.PostForm, id)), nil
 }
 
 // acknowledgeSecret: "I have saved it".

@@ -75,6 +75,7 @@ func (h *Handlers) showOperation(v *visit) (answer, error) {
 			return nil, err
 		}
 	}
+	h.outdate(v, op.Organization, op.Before, op.Finished) // it may have ended after its form's answer
 	return h.operationAnswer(v, op)
 }
 
@@ -98,9 +99,18 @@ func (h *Handlers) lookInto(ctx context.Context, v *visit, op *operation.Operati
 // operationAnswer is the page of an operation as it stands. An outcome that isn't known, or a failure, is told with
 // the status of what went wrong: neither is ever a 200.
 func (h *Handlers) operationAnswer(v *visit, op *operation.Operation) (answer, error) {
+	p, status, err := h.describeOperation(v, op, h.base(v, operationToken(op), "changes"))
+	if err != nil {
+		return nil, err
+	}
+	return page{status: status, template: "operation", data: p}, nil
+}
+
+// describeOperation says all that there is to say of an operation, and the status that fits.
+func (h *Handlers) describeOperation(v *visit, op *operation.Operation, frame base) (operationPage, int, error) {
 	words := h.operationWords(v, op)
 	p := operationPage{
-		base:  h.base(v, operationToken(op), "changes"),
+		base:  frame,
 		State: string(op.State), InProgress: op.State == operation.Sent,
 		TokenName: operationToken(op), TokenURL: tokenURL(v, op.Organization, op.Result), Organization: op.Organization,
 		SecretFake: h.Demo,
@@ -110,7 +120,7 @@ func (h *Handlers) operationAnswer(v *visit, op *operation.Operation) (answer, e
 	switch op.State {
 	case operation.Succeeded:
 		if err := h.describeSuccess(v, op, &p, words); err != nil {
-			return nil, err
+			return p, 0, err
 		}
 		if p.State != string(op.State) {
 			status = http.StatusInternalServerError
@@ -126,7 +136,7 @@ func (h *Handlers) operationAnswer(v *visit, op *operation.Operation) (answer, e
 		p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
 	}
 	p.NextActions = append(p.NextActions, nextAction{Text: templates.Message("action.backToTokens", nil).Title, URL: v.link(listPath(op.Organization))})
-	return page{status: status, template: "operation", data: p}, nil
+	return p, status, nil
 }
 
 func (p *operationPage) describeResult(v *visit, op *operation.Operation) {

@@ -67,6 +67,8 @@ func (h *Handlers) write(v *visit, result answer) {
 	switch result := result.(type) {
 	case redirect:
 		http.Redirect(v.w, v.Request, result.to, http.StatusSeeOther)
+	case download:
+		result.write(v.w)
 	case page:
 		var body bytes.Buffer
 		if err := templates.Render(&body, result.template, result.data); err != nil {

@@ -43,6 +43,14 @@ func (h *Handlers) Routes() http.Handler {
 		get := func(path string, a action) { in.Get(path, h.handle(h.signedIn(a))) }
 		post := func(path string, a action) { in.Post(path, h.handle(h.signedIn(a))) }
 
+		get("/overview", h.overview)
+		get("/overview.csv", h.exportCSV)
+		get("/overview.json", h.exportJSON)
+		get("/global-tokens", h.listGlobalTokens)
+		get("/global-tokens/{organization}/{id}", h.askReplace)
+		post("/global-tokens/{organization}/{id}", h.replaceGlobal)
+		get("/global-tokens/{organization}/{id}/result", h.showReplaced)
+
 		get("/organizations", h.chooseOrganization)
 		get("/tokens", h.listTokens)
 		get("/tokens/new", h.newToken)

@@ -57,6 +57,7 @@ func (h *Handlers) signOut(v *visit) (answer, error) {
 		return nil, err
 	}
 	h.discover.forget(v.session.Hash())
+	h.snapshots.forget(v.session.Hash())
 	v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	p := signedOutPage{base: h.plainBase(v, templates.Message("signedOut.title", nil).Title), EntraURL: entraURL, HomeURL: v.link("/")}
 	return page{template: "signed-out", data: p}, nil

@@ -15,7 +15,8 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"sign-in": signInPage{}, "sign-out": signOutPage{}, "signed-out": signedOutPage{}, "problem": problemPage{},
 		"tokens": tokenListPage{}, "token": tokenPage{}, "token-new": tokenFormPage{}, "token-edit": tokenFormPage{},
 		"token-revoke": revokePage{}, "token-rotate": rotatePage{}, "operation": operationPage{}, "organizations": organizationsPage{},
-		"changes": changesPage{}, "scopes": scopesPage{}, "sessions": sessionsPage{},
+		"changes": changesPage{}, "scopes": scopesPage{}, "sessions": sessionsPage{}, "overview": overviewPage{},
+		"global-tokens": globalTokensPage{}, "global-replace": globalReplacePage{}, "global-result": replacedPage{},
 	}
 	for name, data := range pages {
 		set := templates.Page(name)

@@ -2,9 +2,11 @@ package handlers
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,15 +64,20 @@ type tokenRow struct {
 	UnfinishedURL string
 }
 
-// listedToken is a token with what only the list knows of it: the filter that returned it.
+// listedToken is a token with what only the lists know of it: the filter that returned it, and where it was found.
 type listedToken struct {
 	azuredevops.Token
-	status azuredevops.Status
+	status       azuredevops.Status
+	organization string // through which it is reached; a global token is found in all of them
+	twin         bool   // another active token of this organization has the same name
 }
 
-// listView is the list's state, all of it in the address.
+// listView is the state of a list, all of it in the address.
 type listView struct {
+	path                                     string // of the page: "/tokens", "/overview"
 	organization, status, query, sort, order string
+	narrow                                   tokenFilter // on the overview only
+	number                                   int         // page of the table, from 1; 0: all rows
 }
 
 var allStatuses = []azuredevops.Status{azuredevops.Active, azuredevops.Expired, azuredevops.Revoked}
@@ -100,7 +107,7 @@ func (h *Handlers) listTokens(v *visit) (answer, error) {
 		p.Problems = append(p.Problems, *h.missing(v, f))
 	}
 	p.Filters, p.Columns = view.filters(v), view.columns(v)
-	p.Tokens = h.rows(v, organization, view.arrange(listed))
+	p.Tokens = h.rows(v, view.arrange(listed, v.now))
 	if slices.ContainsFunc(listed, func(t listedToken) bool { return t.Global() && t.status == azuredevops.Active }) {
 		p.GlobalNote = globalNote(v.now)
 	}
@@ -112,12 +119,12 @@ func (h *Handlers) listTokens(v *visit) (answer, error) {
 func (h *Handlers) pickOrganization(v *visit) (answer, error) {
 	view := readListView("", v.URL.Query())
 	if view.organization = h.currentOrganization(v); view.organization != "" {
-		return v.to(view.path()), nil
+		return v.to(view.address()), nil
 	}
 	names, err := h.organizations(v)
 	if len(names) > 0 {
 		view.organization = names[0]
-		return v.to(view.path()), nil
+		return v.to(view.address()), nil
 	}
 	if err != nil {
 		if _, again := needsSignIn(err); again {
@@ -143,16 +150,23 @@ func (h *Handlers) missing(v *visit, part missingPart) *partialProblem {
 
 // fetch reads the lists of several statuses side by side. What could be read comes back together with the failures.
 func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []missingPart) {
-	caller := h.caller(v)
-	found, errs := make([][]azuredevops.Token, len(statuses)), make([]error, len(statuses))
 	var group errgroup.Group
 	group.Go(func() error {
 		_, _ = h.organizations(v) // for the switcher; its failure is told on the page for choosing one
 		return nil
 	})
+	tokens, failed = readLists(v.Context(), h.caller(v), organization, statuses)
+	_ = group.Wait() // always nil, see above
+	return tokens, failed
+}
+
+// readLists asks an organization for the lists of several statuses side by side.
+func readLists(ctx context.Context, caller *azuredevops.Caller, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []missingPart) {
+	found, errs := make([][]azuredevops.Token, len(statuses)), make([]error, len(statuses))
+	var group errgroup.Group
 	for i, status := range statuses {
 		group.Go(func() error {
-			found[i], errs[i] = caller.List(v.Context(), organization, status)
+			found[i], errs[i] = caller.List(ctx, organization, status)
 			return nil // each failure is shown beside the others' results
 		})
 	}
@@ -165,7 +179,7 @@ func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.S
 				continue
 			}
 			seen[t.AuthorizationID] = len(tokens)
-			tokens = append(tokens, listedToken{t, status})
+			tokens = append(tokens, listedToken{Token: t, status: status, organization: organization})
 		}
 		if errs[i] != nil {
 			failed = append(failed, missingPart{status, errs[i]})
@@ -176,7 +190,7 @@ func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.S
 
 func readListView(organization string, q url.Values) listView {
 	view := listView{
-		organization: organization, status: strings.ToLower(q.Get("status")), query: strings.TrimSpace(q.Get("q")),
+		path: "/tokens", organization: organization, status: strings.ToLower(q.Get("status")), query: strings.TrimSpace(q.Get("q")),
 		sort: q.Get("sort"), order: q.Get("order"),
 	}
 	if !slices.Contains([]string{"active", "expired", "revoked", "all"}, view.status) {
@@ -201,15 +215,28 @@ func (l listView) statuses() []azuredevops.Status {
 	return []azuredevops.Status{azuredevops.Status(l.status)}
 }
 
-// path is the address of this view. What stands at its default is left out.
-func (l listView) path() string {
-	q := url.Values{"organization": {l.organization}}
+// address is that of this view. What stands at its default is left out.
+func (l listView) address() string {
+	if q := l.values().Encode(); q != "" {
+		return l.path + "?" + q
+	}
+	return l.path
+}
+
+func (l listView) values() url.Values {
+	q := l.narrow.values()
+	if l.organization != "" {
+		q.Set("organization", l.organization)
+	}
 	for name, value := range map[string]string{"status": l.status, "q": l.query, "sort": l.sort, "order": l.order} {
 		if value != "" && value != listDefaults[name] {
 			q.Set(name, value)
 		}
 	}
-	return "/tokens?" + q.Encode()
+	if l.number > 1 {
+		q.Set("page", strconv.Itoa(l.number))
+	}
+	return q
 }
 
 var listDefaults = map[string]string{"status": "active", "sort": "expires", "order": "asc"}
@@ -218,20 +245,22 @@ func (l listView) filters(v *visit) []filterLink {
 	var out []filterLink
 	for _, status := range []string{"active", "expired", "revoked", "all"} {
 		other := l
-		other.status = status
-		out = append(out, filterLink{Text: templates.Message("status."+status, nil).Title, URL: v.link(other.path()), Current: status == l.status})
+		other.status, other.number = status, min(l.number, 1)
+		out = append(out, filterLink{Text: templates.Message("status."+status, nil).Title, URL: v.link(other.address()), Current: status == l.status})
 	}
 	return out
 }
 
 // sorters compare two tokens for each column.
 var sorters = map[string]func(a, b listedToken) int{
-	"name":         func(a, b listedToken) int { return compareFold(a.DisplayName, b.DisplayName) },
-	"scopes":       func(a, b listedToken) int { return compareFold(scopeWords(a.Scopes), scopeWords(b.Scopes)) },
-	"organization": func(a, b listedToken) int { return cmp.Compare(globalRank(a), globalRank(b)) },
-	"created":      func(a, b listedToken) int { return a.ValidFrom.Compare(b.ValidFrom) },
-	"expires":      func(a, b listedToken) int { return a.ValidTo.Compare(b.ValidTo) },
-	"status":       func(a, b listedToken) int { return cmp.Compare(a.status, b.status) },
+	"name":   func(a, b listedToken) int { return compareFold(a.DisplayName, b.DisplayName) },
+	"scopes": func(a, b listedToken) int { return compareFold(scopeWords(a.Scopes), scopeWords(b.Scopes)) },
+	"organization": func(a, b listedToken) int {
+		return cmp.Or(cmp.Compare(globalRank(a), globalRank(b)), compareFold(place(a), place(b)))
+	},
+	"created": func(a, b listedToken) int { return a.ValidFrom.Compare(b.ValidFrom) },
+	"expires": func(a, b listedToken) int { return a.ValidTo.Compare(b.ValidTo) },
+	"status":  func(a, b listedToken) int { return cmp.Compare(a.status, b.status) },
 }
 
 func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
@@ -243,11 +272,19 @@ func globalRank(t listedToken) int {
 	return 0
 }
 
+// place is the organization that a token belongs to, "" for a global one.
+func place(t listedToken) string {
+	if t.Global() {
+		return ""
+	}
+	return t.organization
+}
+
 func (l listView) columns(v *visit) []columnLink {
 	var out []columnLink
 	for _, name := range []string{"name", "scopes", "organization", "created", "expires", "status"} {
 		other, column := l, columnLink{Text: templates.Message("column."+name, nil).Title}
-		other.sort, other.order = name, "asc"
+		other.sort, other.order, other.number = name, "asc", min(l.number, 1)
 		if l.sort == name {
 			column.Sorted = "ascending"
 			if l.order == "desc" {
@@ -256,19 +293,18 @@ func (l listView) columns(v *visit) []columnLink {
 				other.order = "desc"
 			}
 		}
-		column.URL = v.link(other.path())
+		column.URL = v.link(other.address())
 		out = append(out, column)
 	}
 	return out
 }
 
-// arrange searches and sorts. Every word of the search must be found in the name or in a scope.
-func (l listView) arrange(listed []listedToken) []listedToken {
+// arrange filters, searches and sorts. Every word of the search must be found in the name or in a scope.
+func (l listView) arrange(listed []listedToken, now time.Time) []listedToken {
 	words := strings.Fields(strings.ToLower(l.query))
 	var out []listedToken
 	for _, t := range listed {
-		text := strings.ToLower(t.DisplayName + " " + strings.Join(t.Scopes, " ") + " " + scopeWords(t.Scopes))
-		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
+		if l.narrow.lets(t, now) && saysAll(t, words) {
 			out = append(out, t)
 		}
 	}
@@ -282,13 +318,21 @@ func (l listView) arrange(listed []listedToken) []listedToken {
 	return out
 }
 
-func (h *Handlers) rows(v *visit, organization string, tokens []listedToken) []tokenRow {
+func saysAll(t listedToken, words []string) bool {
+	if len(words) == 0 {
+		return true
+	}
+	text := strings.ToLower(t.DisplayName + " " + strings.Join(t.Scopes, " ") + " " + scopeWords(t.Scopes))
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
+}
+
+func (h *Handlers) rows(v *visit, tokens []listedToken) []tokenRow {
 	unfinished := h.unfinishedByToken(v)
 	rows := make([]tokenRow, 0, len(tokens))
 	for _, t := range tokens {
 		row := tokenRow{
-			Name: shownName(t.DisplayName), URL: v.link(tokenPath(organization, t.AuthorizationID, "")),
-			Organization: organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
+			Name: shownName(t.DisplayName), URL: v.link(tokenPath(t.organization, t.AuthorizationID, "")),
+			Organization: t.organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
 			Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
 			Status: templates.Message("status."+string(t.status), nil).Title, StatusClass: string(t.status),
 		}

@@ -117,7 +117,7 @@ func (h *Handlers) find(v *visit, organization, id string) (listedToken, error) 
 		if getErr != nil {
 			single = t
 		}
-		return listedToken{single, azuredevops.Active}, nil
+		return listedToken{Token: single, status: azuredevops.Active, organization: organization}, nil
 	}
 	for _, status := range []azuredevops.Status{azuredevops.Revoked, azuredevops.Expired} {
 		tokens, err := caller.List(v.Context(), organization, status)
@@ -128,7 +128,7 @@ func (h *Handlers) find(v *visit, organization, id string) (listedToken, error) 
 			if getErr != nil {
 				single = t
 			}
-			return listedToken{single, status}, nil
+			return listedToken{Token: single, status: status, organization: organization}, nil
 		}
 	}
 	if getErr != nil {
@@ -136,9 +136,9 @@ func (h *Handlers) find(v *visit, organization, id string) (listedToken, error) 
 	}
 	// The service knows it, no list holds it: the dates are all there is to go by.
 	if single.ValidTo.Before(v.now) {
-		return listedToken{single, azuredevops.Expired}, nil
+		return listedToken{Token: single, status: azuredevops.Expired, organization: organization}, nil
 	}
-	return listedToken{single, azuredevops.Revoked}, nil
+	return listedToken{Token: single, status: azuredevops.Revoked, organization: organization}, nil
 }
 
 func byID(tokens []azuredevops.Token, id string) (azuredevops.Token, bool) {

@@ -289,7 +289,7 @@ const hostile = `<img src=x onerror=alert(1)> "quoted" & 'single' — ünïcode 
 
 func samples() []sample {
 	var all []sample
-	for _, group := range [][]sample{frontSamples(), listSamples(), tokenSamples(), formSamples(), operationSamples(), otherSamples()} {
+	for _, group := range [][]sample{frontSamples(), listSamples(), tokenSamples(), formSamples(), operationSamples(), otherSamples(), overviewSamples()} {
 		all = append(all, group...)
 	}
 	return all

@@ -88,7 +88,7 @@ func checkFrame(t *testing.T, d *goquery.Document) {
 			t.Errorf("%d of %s", got, selector)
 		}
 	}
-	if title := d.Find("title").Text(); !strings.HasSuffix(title, "patdesk") || strings.HasPrefix(title, " ") {
+	if title := d.Find("head > title").Text(); !strings.HasSuffix(title, "patdesk") || strings.HasPrefix(title, " ") {
 		t.Errorf("title %q", title)
 	}
 }
@@ -454,6 +454,9 @@ func TestSecretIsShownForCopyingOnly(t *testing.T) {
 		want := 0
 		if ok && p.Secret != "" {
 			want = 1
+		}
+		if p, ok := s.data.(replacedPage); ok {
+			want = p.Unsaved
 		}
 		if got := strings.Count(text, secret); got != want {
 			t.Errorf("%s/%s: the secret stands there %d times", s.page, s.state, got)

@@ -3,7 +3,7 @@
 
 for (const button of document.querySelectorAll("[data-copies]")) {
   const source = document.getElementById(button.dataset.copies);
-  const told = document.getElementById("copied");
+  const told = document.getElementById(button.dataset.told ?? "copied");
   button.hidden = false;
   forget(source);
   source.addEventListener("focus", () => select(source));

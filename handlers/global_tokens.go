@@ -1,0 +1,62 @@
+package handlers
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// globalTokensPage lists the tokens that work in all organizations, each with the way to replace it.
+type globalTokensPage struct {
+	base
+	reading
+	Heading  string // what happens to such tokens, or has happened
+	What     string
+	Dead     bool // the day has come
+	Tokens   []globalToken
+	BackURL  string
+	Complete bool
+}
+
+type globalToken struct {
+	Name, URL, MadeBy     string
+	Scopes                []string
+	FullAccess            bool
+	Created, Expires      when
+	ReplaceURL, RevokeURL string
+}
+
+// globalPath is the page that replaces a global token.
+func globalPath(organization, id string) string {
+	return "/global-tokens/" + url.PathEscape(organization) + "/" + url.PathEscape(id)
+}
+
+func (h *Handlers) listGlobalTokens(v *visit) (answer, error) {
+	if organization := v.URL.Query().Get("retry"); v.URL.Query().Has("retry") {
+		return h.readAgain(v, listView{path: "/global-tokens"}, organization)
+	}
+	enough := time.NewTimer(overviewWait)
+	defer enough.Stop()
+	s := h.takeStock(v, enough.C)
+	if err := s.signInNeeded(); err != nil {
+		return nil, err
+	}
+	note := globalText("global.", v.now)
+	p := globalTokensPage{
+		base:    h.base(v, templates.Message("globalTokens.title", nil).Title, "overview"),
+		reading: h.readingOf(v, listView{path: "/global-tokens"}, s),
+		Heading: note.Title, What: note.What, Dead: !v.now.Before(globalTokensEnd), BackURL: v.link("/overview"), Complete: s.complete(),
+	}
+	living := slices.DeleteFunc(slices.Clone(s.tokens), func(t listedToken) bool { return !livingGlobal(t) })
+	for _, t := range (listView{sort: "name"}).arrange(living, v.now) {
+		p.Tokens = append(p.Tokens, globalToken{
+			Name: shownName(t.DisplayName), URL: v.link(tokenPath(t.organization, t.AuthorizationID, "")), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			Scopes: scopeList(t.Scopes), FullAccess: fullAccess(t), Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo),
+			ReplaceURL: v.link(globalPath(t.organization, t.AuthorizationID)), RevokeURL: v.link(tokenPath(t.organization, t.AuthorizationID, "revoke")),
+		})
+	}
+	return page{template: "global-tokens", data: p}, nil
+}

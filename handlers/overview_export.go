@@ -1,0 +1,145 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+// exportWait is how long an export waits for organizations that are slow: a file can't be completed later.
+const exportWait = 90 * time.Second
+
+// exportAddress is where the tokens of this view are to be had as a file, all of them.
+func (l listView) exportAddress(format string) string {
+	l.number = 1
+	l.path += "." + format
+	return l.address()
+}
+
+// exported is one token as exports tell it.
+type exported struct {
+	Name            string    `json:"name"`
+	Organization    string    `json:"organization,omitempty"` // none: global
+	Global          bool      `json:"global"`
+	Status          string    `json:"status"`
+	Scopes          []string  `json:"scopes"`
+	FullAccess      bool      `json:"fullAccess"`
+	HighPrivilege   bool      `json:"highPrivilege"`
+	MadeBy          string    `json:"madeBy,omitempty"`
+	ValidFrom       time.Time `json:"validFrom"`
+	ValidTo         time.Time `json:"validTo"`
+	AuthorizationID string    `json:"authorizationId"`
+}
+
+// export is the JSON file. Missing tells what couldn't be read, so that nobody takes a part for the whole.
+type export struct {
+	Made     time.Time     `json:"made"`
+	Complete bool          `json:"complete"`
+	Missing  []exportedGap `json:"missing"`
+	Tokens   []exported    `json:"tokens"`
+}
+
+type exportedGap struct {
+	Organization string `json:"organization"`
+	Reason       string `json:"reason"`
+}
+
+// exportAll reads everything and picks what the address asks for.
+func (h *Handlers) exportAll(v *visit) (export, error) {
+	view := readOverview(v.URL.Query())
+	enough := time.NewTimer(exportWait)
+	defer enough.Stop()
+	s := h.takeStock(v, enough.C)
+	if err := s.signInNeeded(); err != nil {
+		return export{}, err
+	}
+	if err := h.checkOrganization(s, view.narrow.organization); err != nil {
+		return export{}, err
+	}
+	if s.finding {
+		return export{}, &azuredevops.Error{Call: "organizations", Kind: azuredevops.KindTimeout}
+	}
+	out := export{Made: v.now.UTC().Truncate(time.Second), Complete: true, Missing: []exportedGap{}, Tokens: []exported{}}
+	if s.unfound != nil {
+		out.Missing = append(out.Missing, exportedGap{Reason: h.trouble(v, s.unfound).text.Title})
+	}
+	for _, o := range s.organizations {
+		switch {
+		case o.loading:
+			late := &azuredevops.Error{Organization: o.name, Kind: azuredevops.KindTimeout}
+			out.Missing = append(out.Missing, exportedGap{o.name, h.trouble(v, late).text.Title})
+		case len(o.failed) > 0:
+			out.Missing = append(out.Missing, exportedGap{o.name, h.trouble(v, o.failed[0].err).text.Title})
+		}
+	}
+	out.Complete = len(out.Missing) == 0
+	for _, t := range view.selected(s.tokens, v.now) {
+		out.Tokens = append(out.Tokens, exported{
+			Name: t.DisplayName, Organization: place(t), Global: t.Global(), Status: string(t.status), Scopes: t.Scopes,
+			FullAccess: fullAccess(t), HighPrivilege: highPrivilege(t), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			ValidFrom: t.ValidFrom, ValidTo: t.ValidTo, AuthorizationID: t.AuthorizationID,
+		})
+	}
+	return out, nil
+}
+
+// fileName says in the name of the file that it isn't everything, as a CSV file can't say it elsewhere.
+func (e export) fileName(ending string) string {
+	name := "tokens-" + e.Made.Format(dateLayout)
+	if !e.Complete {
+		name += "-incomplete"
+	}
+	return name + "." + ending
+}
+
+func (h *Handlers) exportJSON(v *visit) (answer, error) {
+	e, err := h.exportAll(v)
+	if err != nil {
+		return nil, err
+	}
+	content, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encoding the export: %w", err)
+	}
+	return download{name: e.fileName("json"), contentType: "application/json; charset=utf-8", content: append(content, '\n')}, nil
+}
+
+var exportColumns = []string{
+	"name", "organization", "global", "status", "scopes", "fullAccess", "highPrivilege", "madeBy", "validFrom", "validTo", "authorizationId",
+}
+
+// exportCSV writes RFC 4180: CRLF, quotes where they are needed.
+func (h *Handlers) exportCSV(v *visit) (answer, error) {
+	e, err := h.exportAll(v)
+	if err != nil {
+		return nil, err
+	}
+	var content bytes.Buffer
+	w := csv.NewWriter(&content)
+	w.UseCRLF = true
+	rows := [][]string{exportColumns}
+	for _, t := range e.Tokens {
+		rows = append(rows, []string{
+			inert(t.Name), t.Organization, fmt.Sprint(t.Global), t.Status, inert(strings.Join(t.Scopes, " ")), fmt.Sprint(t.FullAccess),
+			fmt.Sprint(t.HighPrivilege), t.MadeBy, t.ValidFrom.Format(time.RFC3339), t.ValidTo.Format(time.RFC3339), t.AuthorizationID,
+		})
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return nil, fmt.Errorf("encoding the export: %w", err)
+	}
+	return download{name: e.fileName("csv"), contentType: "text/csv; charset=utf-8; header=present", content: content.Bytes()}, nil
+}
+
+// inert keeps a spreadsheet from taking text for a formula: a token's name is free text, and other people's tools choose
+// it, too (https://owasp.org/www-community/attacks/CSV_Injection).
+func inert(text string) string {
+	if strings.IndexAny(strings.TrimLeft(text, " \u00a0\u3000"), "=+-@\t\r\n＝＋－＠") == 0 {
+		return "'" + text
+	}
+	return text
+}

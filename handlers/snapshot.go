@@ -1,0 +1,339 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+const (
+	snapshotLife  = time.Minute     // how long what was read is taken as true
+	snapshotLimit = 200             // sessions whose tokens are kept in memory
+	readTimeout   = 2 * time.Minute // of all lists of one organization
+	readsAtOnce   = 6               // organizations read at the same time for one session
+)
+
+// snapshots keeps for a short while which tokens each session's person has in all organizations, so that searching,
+// sorting and paging cost no call, and a page that reloads itself finds what came meanwhile.
+type snapshots struct {
+	now func() time.Time
+	mu  sync.Mutex
+	all map[string]*snapshot // by session
+}
+
+func newSnapshots(now func() time.Time) *snapshots {
+	return &snapshots{now: now, all: map[string]*snapshot{}}
+}
+
+// snapshot is one session's. Reads are under way in the background and are joined by every request that comes
+// meanwhile.
+type snapshot struct {
+	places chan struct{} // of reads at the same time
+	used   time.Time     // guarded by snapshots.mu
+
+	mu      sync.Mutex
+	finding *finding
+	parts   map[string]*part // by organization in lower case
+}
+
+// part is what one organization has. All but done, organization and begun may be read only after done is closed.
+type part struct {
+	organization string
+	begun        time.Time
+	done         chan struct{}
+
+	tokens []listedToken
+	failed []missingPart // each list that couldn't be read, or not to its end
+	ended  time.Time
+}
+
+// finding is a search for the organizations; see part for what may be read when.
+type finding struct {
+	done  chan struct{}
+	names []string
+	err   error
+	ended time.Time
+}
+
+// open returns the session's snapshot, an empty one if there is none. Those that nobody looks at any more go.
+func (s *snapshots) open(key string) *snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	kept, ok := s.all[key]
+	if !ok {
+		s.makeRoom(now)
+		kept = &snapshot{places: make(chan struct{}, readsAtOnce), parts: map[string]*part{}}
+		s.all[key] = kept
+	}
+	kept.used = now
+	return kept
+}
+
+func (s *snapshots) makeRoom(now time.Time) {
+	oldest, since := "", now
+	for key, one := range s.all {
+		if now.Sub(one.used) > 2*snapshotLife {
+			delete(s.all, key)
+		} else if !one.used.After(since) {
+			oldest, since = key, one.used
+		}
+	}
+	if len(s.all) >= snapshotLimit {
+		delete(s.all, oldest)
+	}
+}
+
+// forget drops everything of a session: it has ended.
+func (s *snapshots) forget(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, key)
+}
+
+// outdate drops what was read of an organization before that moment, or of all with the name "". A read that is under
+// way goes on for those who wait for it, and counts no more.
+func (s *snapshots) outdate(key, organization string, before time.Time) {
+	s.mu.Lock()
+	kept, ok := s.all[key]
+	s.mu.Unlock()
+	if !ok {
+		return
+	}
+	kept.mu.Lock()
+	defer kept.mu.Unlock()
+	for name, p := range kept.parts {
+		if (organization == "" || name == strings.ToLower(organization)) && !p.begun.After(before) {
+			delete(kept.parts, name)
+		}
+	}
+}
+
+// part joins or begins the reading of an organization. read is called in the background, at most readsAtOnce at a
+// time.
+func (s *snapshot) part(organization string, now func() time.Time, read func() ([]listedToken, []missingPart)) *part {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := strings.ToLower(organization)
+	if p, ok := s.parts[key]; ok && (!closed(p.done) || now().Sub(p.ended) < snapshotLife) {
+		return p
+	}
+	p := &part{organization: organization, begun: now(), done: make(chan struct{})}
+	s.parts[key] = p
+	go func() {
+		s.places <- struct{}{}
+		defer func() { <-s.places }()
+		defer close(p.done)
+		defer func() {
+			p.ended = now()
+			if fault := recover(); fault != nil { // nobody else would catch it here
+				p.failed = append(p.failed, missingPart{err: fmt.Errorf("reading the tokens of %s: %v", organization, fault)})
+			}
+		}()
+		p.tokens, p.failed = read()
+	}()
+	return p
+}
+
+// failure is the first failure of an organization's part that has been read; nil if there is none.
+func (s *snapshot) failure(organization string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.parts[strings.ToLower(organization)]
+	if !ok || !closed(p.done) || len(p.failed) == 0 {
+		return nil
+	}
+	return p.failed[0].err
+}
+
+// find joins or begins the search for organizations. An earlier one counts as long as it would take a page to reload.
+func (s *snapshot) find(now func() time.Time, search func() ([]string, error)) *finding {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.finding; f != nil && (!closed(f.done) || now().Sub(f.ended) < snapshotLife) {
+		return f
+	}
+	f := &finding{done: make(chan struct{})}
+	s.finding = f
+	go func() {
+		defer close(f.done)
+		defer func() {
+			f.ended = now()
+			if fault := recover(); fault != nil {
+				f.err = fmt.Errorf("looking for organizations: %v", fault)
+			}
+		}()
+		f.names, f.err = search()
+	}()
+	return f
+}
+
+func closed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// stock is what is known of a person's tokens at one moment.
+type stock struct {
+	finding       bool  // the organizations themselves are still being looked for
+	unfound       error // why they couldn't be found
+	organizations []stockOrganization
+	tokens        []listedToken // each once, a global one too
+	since         time.Time     // the oldest of what was read; zero: nothing was
+}
+
+type stockOrganization struct {
+	name    string
+	loading bool
+	failed  []missingPart
+	tokens  int
+}
+
+// loading counts the organizations that are still being read.
+func (s stock) loading() (n int) {
+	for _, o := range s.organizations {
+		if o.loading {
+			n++
+		}
+	}
+	return n
+}
+
+func (s stock) complete() bool { return !s.finding && s.loading() == 0 }
+
+// signInNeeded is the error that leads to a new sign-in, where nothing at all could be read for want of one.
+func (s stock) signInNeeded() error {
+	if _, again := needsSignIn(s.unfound); again {
+		return s.unfound
+	}
+	for _, o := range s.organizations {
+		if o.loading || len(o.failed) == 0 || o.tokens > 0 {
+			return nil
+		}
+		if _, again := needsSignIn(o.failed[0].err); !again {
+			return nil
+		}
+	}
+	if len(s.organizations) == 0 {
+		return nil
+	}
+	return s.organizations[0].failed[0].err
+}
+
+// takeStock reads all organizations, and waits for them at most until enough is closed or the visitor is gone. What
+// is not there by then goes on being read.
+func (h *Handlers) takeStock(v *visit, enough <-chan time.Time) stock {
+	kept := h.snapshots.open(v.session.Hash())
+	names, found, err := h.awaitOrganizations(v, kept, enough)
+	if !found {
+		return stock{finding: true}
+	}
+	parts := make([]*part, len(names))
+	ctx, caller := context.WithoutCancel(v.Context()), h.caller(v)
+	for i, name := range names {
+		parts[i] = kept.part(name, h.Now, func() ([]listedToken, []missingPart) {
+			ctx, cancel := context.WithTimeout(ctx, readTimeout)
+			defer cancel()
+			return readLists(ctx, caller, name, allStatuses)
+		})
+	}
+	await(v.Context(), enough, parts)
+	s := stock{unfound: err}
+	for _, p := range parts {
+		o := stockOrganization{name: p.organization, loading: !closed(p.done)}
+		if !o.loading {
+			o.failed, o.tokens = p.failed, len(p.tokens)
+			if s.since.IsZero() || p.ended.Before(s.since) {
+				s.since = p.ended
+			}
+			s.tokens = append(s.tokens, p.tokens...)
+		}
+		s.organizations = append(s.organizations, o)
+	}
+	s.tokens = once(s.tokens)
+	markTwins(s.tokens)
+	return s
+}
+
+// awaitOrganizations asks discovery in the background where nothing is known, so that a slow one doesn't keep the
+// page waiting.
+func (h *Handlers) awaitOrganizations(v *visit, kept *snapshot, enough <-chan time.Time) (names []string, found bool, err error) {
+	if known, fresh := h.discover.get(v.session.Hash()); fresh || len(h.Organizations) > 0 {
+		return h.knownOrganizations(v), true, known.err
+	}
+	background := *v
+	background.Request = v.WithContext(context.WithoutCancel(v.Context()))
+	f := kept.find(h.Now, func() ([]string, error) { return h.organizations(&background) })
+	select {
+	case <-f.done:
+		return f.names, true, f.err
+	case <-enough:
+	case <-v.Context().Done():
+	}
+	return nil, false, nil
+}
+
+func await(ctx context.Context, enough <-chan time.Time, parts []*part) {
+	for _, p := range parts {
+		select {
+		case <-p.done:
+		case <-enough:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// statusRank orders what several organizations say of one global token: the later word is the stronger.
+func statusRank(s azuredevops.Status) int { return slices.Index(allStatuses, s) }
+
+// once keeps each token once. A global one is in the list of every organization, under the same id.
+func once(tokens []listedToken) []listedToken {
+	seen := make(map[string]int, len(tokens))
+	var out []listedToken
+	for _, t := range tokens {
+		at, twice := seen[t.AuthorizationID]
+		if !twice {
+			seen[t.AuthorizationID] = len(out)
+			out = append(out, t)
+			continue
+		}
+		if statusRank(t.status) > statusRank(out[at].status) {
+			out[at].status = t.status
+		}
+	}
+	return out
+}
+
+// markTwins marks active tokens that share their name with another one of the same organization.
+func markTwins(tokens []listedToken) {
+	name := func(t listedToken) string { return place(t) + "\n" + strings.TrimSpace(t.DisplayName) }
+	count := map[string]int{}
+	for _, t := range tokens {
+		if t.status == azuredevops.Active {
+			count[name(t)]++
+		}
+	}
+	for i, t := range tokens {
+		tokens[i].twin = t.status == azuredevops.Active && count[name(t)] > 1
+	}
+}
+
+// outdate drops what the session remembers of an organization, since something was changed there. A change of a
+// global token is seen in all organizations.
+func (h *Handlers) outdate(v *visit, organization string, t *azuredevops.Token, before time.Time) {
+	if t != nil && t.Global() {
+		organization = ""
+	}
+	h.snapshots.outdate(v.session.Hash(), organization, before)
+}

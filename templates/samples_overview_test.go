@@ -1,0 +1,217 @@
+package templates_test
+
+import "github.com/patdesk/patdesk/templates"
+
+// The pages over all organizations; see samples_test.go.
+
+type (
+	overviewPage struct {
+		base
+		NewURL, ChooseURL string
+		reading
+		Attention                                       []attentionGroup
+		Quiet                                           bool
+		Timeline                                        *timeline
+		Query, Status, Sort, Order, From, To            string
+		Filters                                         []filterLink
+		InPlaces, ScopeChoices, EndChoices, Kinds       []option
+		Narrowed                                        bool
+		ClearURL                                        string
+		Columns                                         []columnLink
+		Tokens                                          []tokenRow
+		Matching, Total, First, Last, Page, Pages       int
+		PreviousURL, NextURL, CSVURL, JSONURL, PrintURL string
+		AllRows, TooManyToShow                          bool
+	}
+	reading struct {
+		Address          string
+		Since            when
+		AgainURL         string
+		Loading, Finding bool
+		Count, Read      int
+		Reading          []string
+		Unfound          *partialProblem
+		Problems         []organizationProblem
+	}
+	organizationProblem struct {
+		Organization, Heading, What, Advice string
+		Until                               when
+		Partly                              bool
+		RetryURL, RetryText                 string
+		Details                             []field
+	}
+	attentionGroup struct {
+		ID, Heading, What string
+		Urgent            bool
+		Count             int
+		Lines             []attentionLine
+		AllText, AllURL   string
+	}
+	attentionLine struct {
+		Name, URL, Organization, MadeBy string
+		Expires                         when
+		Past                            bool
+		Action                          nextAction
+	}
+	timeline struct {
+		Months                            []timelineMonth
+		Marks                             []timelineMark
+		Total                             int
+		GlobalX, GlobalText, GlobalAnchor string
+	}
+	globalTokensPage struct {
+		base
+		reading
+		Heading, What string
+		Dead          bool
+		Tokens        []globalToken
+		BackURL       string
+		Complete      bool
+	}
+	globalToken struct {
+		Name, URL, MadeBy     string
+		Scopes                []string
+		FullAccess            bool
+		Created, Expires      when
+		ReplaceURL, RevokeURL string
+	}
+	globalReplacePage struct {
+		tokenFormPage
+		Heading, What string
+		Dead          bool
+		OldName       string
+		OldScopes     []string
+		OldExpires    when
+		MadeBy        string
+		Places        []option
+		PlacesError   string
+		Hidden        []hiddenField
+		Old           []option
+	}
+	hiddenField  struct{ Name, Value string }
+	replacedPage struct {
+		base
+		Name                                 string
+		Loading                              bool
+		Made, All                            int
+		Results                              []replacedResult
+		OldState, OldWhat, RevokeURL, OldURL string
+		BackURL                              string
+		Unsaved                              int
+		SecretFake                           bool
+	}
+	replacedResult struct {
+		operationPage
+		Number                              int
+		Place, OperationID, PageURL, Return string
+		Retry                               *replacedRetry
+	}
+	replacedRetry struct {
+		Action string
+		Fields []hiddenField
+	}
+	timelineMonth struct{ X, Name string }
+	timelineMark  struct {
+		X, Width, LabelX  string
+		Y, Height, LabelY int
+		First, Last       when
+		Count             int
+		Names             []string
+		More              int
+		URL, Class        string
+	}
+)
+
+func fullReading() reading {
+	return reading{Address: "/pat/overview?q=x", Since: at(0, -1), AgainURL: "/pat/overview?retry=", Read: 2, Count: 3, Problems: []organizationProblem{
+		{Organization: "fabrikam", Heading: "A security rule blocks this", What: "A policy refused.", Advice: "Try elsewhere.", RetryURL: "/pat/overview?retry=fabrikam", RetryText: "Try again", Details: []field{{"Activity ID", "d3b7a1f0"}}},
+		{Organization: "northwind", Heading: "It is paused", Until: at(0, 1), Partly: true, RetryURL: "/pat/overview?retry=northwind", RetryText: "Try again"},
+	}}
+}
+
+func fullOverview() overviewPage {
+	return overviewPage{
+		base: frame("Overview", "overview"), NewURL: "/pat/tokens/new", ChooseURL: "/pat/organizations", reading: fullReading(),
+		Attention: []attentionGroup{
+			{ID: "days7", Heading: "Expire within 7 days", What: "Rotate them.", Urgent: true, Count: 7, AllText: "Show all 7", AllURL: "/pat/overview?within=7", Lines: []attentionLine{
+				{hostile, "/pat/tokens/contoso/1", "contoso", "Git Credential Manager", at(2), false, nextAction{"Rotate", "/pat/tokens/contoso/1/rotate", false}},
+			}},
+			{ID: "expired30", Heading: "Expired in the last 30 days", What: "Replace them.", Count: 1, Lines: []attentionLine{
+				{"old", "/pat/tokens/contoso/2", "All organizations", "", at(-2), true, nextAction{"Create a replacement", "/pat/tokens/new", false}},
+			}},
+		},
+		Timeline: &timeline{
+			Months: []timelineMonth{{"2.19%", "Dec"}, {"10.68%", "Jan"}}, Total: 4, GlobalX: "2.19%", GlobalText: "1 Dec: global tokens end", GlobalAnchor: "start",
+			Marks: []timelineMark{
+				{"0.00%", "1.64%", "0.82%", 20, 84, 15, at(0), at(6), 3, []string{hostile, "b"}, 1, "/pat/overview?from=2026-11-22", "urgent"},
+				{"9.59%", "1.64%", "10.41%", 76, 28, 71, at(35), at(41), 1, []string{"c"}, 0, "/pat/tokens/contoso/3", ""},
+			},
+		},
+		Query: hostile, Status: "active", Sort: "expires", Order: "asc", From: "2026-11-22", To: "2026-11-28",
+		Filters:  []filterLink{{"Active", "/pat/overview", true}, {"All", "/pat/overview?status=all", false}},
+		InPlaces: []option{{"", "All organizations", "", true}, {"contoso", "contoso", "", false}}, ScopeChoices: []option{{"", "Any scope", "", true}},
+		EndChoices: []option{{"", "Any time", "", true}, {"7", "7 days", "", false}}, Kinds: []option{{"full", "Full access", "", true}, {"tool", "Made by a tool", "", false}},
+		Narrowed: true, ClearURL: "/pat/overview",
+		Columns: []columnLink{{"Name", "/pat/overview?sort=name", ""}, {"Scopes", "/1", ""}, {"Organization", "/2", ""}, {"Created", "/3", ""}, {"Expires", "/4", "ascending"}, {"Status", "/5", ""}},
+		Tokens: []tokenRow{
+			{Name: hostile, URL: "/pat/tokens/contoso/1", Scopes: []string{"Full access"}, FullAccess: true, Organization: "All organizations", Global: true, Created: at(-9), Expires: at(9), Urgency: "soon", Status: "Active", StatusClass: "active"},
+		},
+		Matching: 450, Total: 3000, First: 201, Last: 400, Page: 2, Pages: 3, PreviousURL: "/pat/overview", NextURL: "/pat/overview?page=3",
+		CSVURL: "/pat/overview.csv", JSONURL: "/pat/overview.json", PrintURL: "/pat/overview?rows=all",
+	}
+}
+
+func overviewSamples() []sample {
+	loading, finding, none, quiet := fullOverview(), overviewPage{base: frame("Overview", "overview"), reading: reading{Loading: true, Finding: true}}, overviewPage{base: frame("Overview", "overview"), ChooseURL: "/pat/organizations"}, fullOverview()
+	loading.Loading, loading.Read, loading.Reading = true, 1, []string{"fabrikam", "northwind"}
+	none.Unfound = &partialProblem{"Azure DevOps isn't available just now", "It is overloaded.", "Try again.", "/pat/overview?retry="}
+	quiet.Attention, quiet.Quiet, quiet.Problems, quiet.Timeline, quiet.Tokens, quiet.Narrowed = nil, true, nil, nil, nil, false
+	return []sample{
+		{"overview", "full", fullOverview()}, {"overview", "loading", loading}, {"overview", "finding", finding}, {"overview", "unfound", none}, {"overview", "quiet", quiet},
+		{"global-tokens", "before", globalTokensSample(false)}, {"global-tokens", "after", globalTokensSample(true)}, {"global-tokens", "none", globalTokensPage{base: frame("Replace global tokens", "overview"), Complete: true}},
+		{"global-replace", "fresh", replaceSample(false)}, {"global-replace", "faulty", replaceSample(true)}, {"global-result", "mixed", resultSample()},
+	}
+}
+
+func globalTokensSample(dead bool) globalTokensPage {
+	p := globalTokensPage{base: frame("Replace global tokens", "overview"), reading: fullReading(), Heading: "Global tokens stop working", What: "Replace them.", Dead: dead, BackURL: "/pat/overview"}
+	p.Loading, p.Reading = true, []string{"northwind"}
+	p.Tokens = []globalToken{
+		{hostile, "/pat/tokens/contoso/1", "Git Credential Manager", []string{"Code: Read"}, false, at(-9), at(9), "/pat/global-tokens/contoso/1", "/pat/tokens/contoso/1/revoke"},
+		{"everything", "/pat/tokens/contoso/2", "", []string{"Full access"}, true, at(-9), at(90), "/pat/global-tokens/contoso/2", "/pat/tokens/contoso/2/revoke"},
+	}
+	return p
+}
+
+func replaceSample(faulty bool) globalReplacePage {
+	p := globalReplacePage{
+		tokenFormPage: newForm(), Heading: "Global tokens stop working", What: "Replace them.", OldName: hostile, OldScopes: []string{"Full access"}, OldExpires: at(90), MadeBy: "Git Credential Manager",
+		Places: []option{{"contoso", "contoso", "", true}, {"fabrikam", "fabrikam", "couldn't be read just now", false}}, Hidden: []hiddenField{{"form:contoso", "f0rm"}, {"form:fabrikam", "f0rm"}},
+		Old: []option{{"later", "Revoke it later", "Nothing is stopped.", true}, {"now", "Revoke it at once", "", false}},
+	}
+	p.Presets, p.Dead = nil, faulty
+	if faulty {
+		p.PlacesError = "Choose at least one organization."
+		p.Errors = []fieldError{{"places", p.PlacesError}}
+	}
+	return p
+}
+
+func resultSample() replacedPage {
+	unkept := withSecret(operation("created", "succeeded"))
+	unkept.Unkept, unkept.SaveAction, unkept.SecretNote = true, "", templates.Message("operation.secretUnkept", nil).What
+	saved := operation("created", "succeeded")
+	saved.SecretNote = templates.Message("operation.secretSaved", nil).What
+	failed, progress, unknown := operation("created", "failed"), operation("inProgress", "sent"), operation("unknownCreate", "unknown")
+	failed.Details, progress.InProgress, unknown.DismissAction = []field{{"Activity ID", "d3b7a1f0"}}, true, "/pat/operations/1/dismiss"
+	return replacedPage{
+		base: frame("New tokens", "overview"), Name: "vsce publish", Loading: true, Made: 3, All: 6, OldState: "alive", OldWhat: "It still works.", RevokeURL: "/pat/tokens/contoso/1/revoke",
+		OldURL: "/pat/tokens/contoso/1", BackURL: "/pat/global-tokens", Unsaved: 2, SecretFake: true,
+		Results: []replacedResult{
+			{operationPage: withSecret(operation("created", "succeeded")), Number: 1, Place: "contoso", PageURL: "/pat/operations/1", Return: "/global-tokens/contoso/1/result"},
+			{operationPage: unkept, Number: 2, Place: "fabrikam"}, {operationPage: saved, Number: 3, Place: "northwind"},
+			{operationPage: failed, Number: 4, Place: "adatum", Retry: &replacedRetry{"/pat/global-tokens/contoso/1", []hiddenField{{"organization", "adatum"}}}},
+			{operationPage: progress, Number: 5, Place: "litware"}, {operationPage: unknown, Number: 6, Place: "wingtip", PageURL: "/pat/operations/6"},
+		},
+	}
+}
