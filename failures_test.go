@@ -59,8 +59,10 @@ var answers = []struct {
 }
 
 func TestFailuresOfReading(t *testing.T) {
+	t.Parallel()
 	for _, a := range answers {
 		t.Run(a.fault, func(t *testing.T) {
+			t.Parallel()
 			d := startDesk(t, seeded()) // of its own: repeated failures pause an organization
 			b := d.signedIn(mona)
 			d.sim.SetFault(a.fault, simulator.FaultOptions{Call: "list", RetryAfter: time.Hour})
@@ -73,8 +75,10 @@ func TestFailuresOfReading(t *testing.T) {
 }
 
 func TestFailuresOfCreating(t *testing.T) {
+	t.Parallel()
 	for _, a := range answers {
 		t.Run(a.fault, func(t *testing.T) {
+			t.Parallel()
 			d := startDesk(t, seeded())
 			b := d.signedIn(mona)
 			b.Open(d.url+"/tokens/new?organization=contoso").Fill("Name", "typed with care").Choose("Code", "Read").Choose("Expiry", "7 days")
@@ -125,8 +129,10 @@ func checkPaused(t *testing.T, d *desk, b *webtest.Browser, creates int) {
 
 // The service did it, and then its answer got lost: nobody is told that nothing happened.
 func TestCreatedWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{"serverErrorAfterDoing", "resetAfterDoing", "cutJSONAfterDoing", "secretMissing"} {
 		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
 			d := startDesk(t, seeded())
 			b := d.signedIn(mona)
 			b.Open(d.url+"/tokens/new?organization=contoso").Fill("Name", "lost-answer").Choose("Code", "Read")
@@ -145,6 +151,7 @@ func TestCreatedWithoutAnAnswer(t *testing.T) {
 }
 
 func TestEveryPatTokenError(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{200, 400} {
 		o := seeded()
 		o.sim.ErrorStatus = status
@@ -171,8 +178,10 @@ func TestEveryPatTokenError(t *testing.T) {
 
 // Revoke is told as done only when it is.
 func TestRevokeTellsTheTruth(t *testing.T) {
+	t.Parallel()
 	for _, a := range answers {
 		t.Run(a.fault, func(t *testing.T) {
+			t.Parallel()
 			d := startDesk(t, seeded())
 			b := d.signedIn(mona)
 			b.Open(d.url + "/tokens?organization=contoso&q=Nightly").Click("Nightly backup of repositories").Click("Revoke")
@@ -189,12 +198,14 @@ func TestRevokeTellsTheTruth(t *testing.T) {
 }
 
 func TestRevokeAnswersThatAreSuccess(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]simulator.Options{
 		"204": {Seed: true, RevokeStatus: 204}, "200": {Seed: true, RevokeStatus: 200},
 		"gone": {Seed: true, UnknownToken: simulator.AnswerPatTokenError}, "gone 404": {Seed: true, UnknownToken: simulator.AnswerNotFound},
 		"gone 400": {Seed: true, UnknownToken: simulator.AnswerPatTokenError, ErrorStatus: 400},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := startDesk(t, deskOptions{sim: o})
 			b := d.signedIn(mona)
 			b.Open(d.url + "/tokens?organization=contoso&q=Nightly").Click("Nightly backup of repositories").Click("Revoke")

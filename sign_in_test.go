@@ -12,6 +12,7 @@ import (
 )
 
 func TestSignInPageSaysWhatItAsksFor(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.browser()
 	for _, want := range []string{"personal access tokens", "Azure DevOps"} {
@@ -25,6 +26,7 @@ func TestSignInPageSaysWhatItAsksFor(t *testing.T) {
 }
 
 func TestAuthorizationRequest(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.browser().Click("Sign in")
 	q := b.URL.Query()
@@ -48,6 +50,7 @@ func TestAuthorizationRequest(t *testing.T) {
 }
 
 func TestBackToWhereOneWantedToGo(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	want := d.url + "/tokens?organization=fabrikam&sort=name&status=all"
 	b := webtest.New(t, d.transport()).Open(want)
@@ -58,6 +61,7 @@ func TestBackToWhereOneWantedToGo(t *testing.T) {
 }
 
 func TestForeignReturnAddresses(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	for _, evil := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "/%5cevil.example", "/\t/evil.example", "javascript:alert(1)", "/..//evil.example", "/sign-out"} {
 		b := webtest.New(t, d.transport()).Open(d.url + "/sign-in" + query("return", evil))
@@ -70,6 +74,7 @@ func TestForeignReturnAddresses(t *testing.T) {
 
 // Ten tabs start together and finish in any order: each lands on its own page.
 func TestManyTabs(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	first := d.browser()
 	pages := []string{"/changes", "/scopes?q=wiki", "/sessions", "/tokens?organization=fabrikam", "/tokens/new?organization=contoso", "/organizations",
@@ -91,6 +96,7 @@ func TestManyTabs(t *testing.T) {
 }
 
 func TestForgedCallbacks(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	victim := d.browser().Click("Sign in")
 	state := victim.URL.Query().Get("state")
@@ -151,6 +157,7 @@ func callbackOf(t *testing.T, b *webtest.Browser, to *url.URL, form url.Values) 
 }
 
 func TestErrorsOfSigningIn(t *testing.T) {
+	t.Parallel()
 	for fault, want := range map[string]struct {
 		status int
 		says   string
@@ -161,6 +168,7 @@ func TestErrorsOfSigningIn(t *testing.T) {
 		"invalidClient": {500, ""}, "token500": {503, ""}, "tokenHTML": {503, ""}, "noIDToken": {400, ""},
 	} {
 		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
 			d := startDesk(t, seeded())
 			b := webtest.New(t, d.transport()).Open(d.url + "/changes").Click("Sign in")
 			d.sim.SetFault(fault, simulator.FaultOptions{})
@@ -179,6 +187,7 @@ func TestErrorsOfSigningIn(t *testing.T) {
 }
 
 func TestDeclined(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.browser().Click("Sign in").Press("Decline")
 	checkFailure(t, b, http.StatusForbidden)
@@ -188,6 +197,7 @@ func TestDeclined(t *testing.T) {
 }
 
 func TestNewSessionAtSignIn(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	site, _ := url.Parse(d.url)
 	b := d.browser().Click("Sign in")
@@ -225,6 +235,7 @@ func TestNewSessionAtSignIn(t *testing.T) {
 }
 
 func TestClaimsChallenge(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 	d.sim.SetFault("claimsChallenge", simulator.FaultOptions{})

@@ -23,6 +23,7 @@ func names(b *webtest.Browser) []string {
 }
 
 func TestMainJob(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 
@@ -112,6 +113,7 @@ func lastBody(sim *simulator.Simulator, method string) string {
 }
 
 func TestCreateOnce(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 	b.Open(d.url+"/tokens/new?organization=contoso").Fill("Name", "only-one").Choose("Wiki", "Read")
@@ -139,6 +141,7 @@ func TestCreateOnce(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 	if b.URL.Path != "/overview" {
@@ -194,6 +197,7 @@ func TestList(t *testing.T) {
 }
 
 func TestAllPagesOfTheService(t *testing.T) {
+	t.Parallel()
 	o := seeded()
 	o.sim.PageSize = 3
 	d := startDesk(t, o)
@@ -204,6 +208,7 @@ func TestAllPagesOfTheService(t *testing.T) {
 }
 
 func TestFormFaults(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 	calls := d.sim.Calls("create")
@@ -244,6 +249,7 @@ func TestFormFaults(t *testing.T) {
 }
 
 func TestPresetsAndLinks(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 	b.Open(d.url+"/tokens/new?organization=contoso").Fill("Name", "with a preset").Press("Clone and push")
@@ -260,6 +266,7 @@ func TestPresetsAndLinks(t *testing.T) {
 
 // Every form stays what it was when the sign-in runs out while it is being filled.
 func TestInputOutlivesTheSignIn(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 	b.Open(d.url+"/tokens/new?organization=contoso").Fill("Name", "typed before").Choose("Expiry", "60 days").Choose("Build", "Read")
@@ -290,6 +297,7 @@ func TestInputOutlivesTheSignIn(t *testing.T) {
 }
 
 func TestShortenedExpiry(t *testing.T) {
+	t.Parallel()
 	o := seeded()
 	o.sim.Policy.MaxLifespan = 14 * 24 * time.Hour
 	d := startDesk(t, o)
@@ -301,6 +309,7 @@ func TestShortenedExpiry(t *testing.T) {
 }
 
 func TestRotateAtOnce(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 	b.Open(d.url+"/tokens?organization=fabrikam&q=NuGet").Click("NuGet publish").Click("Rotate").Choose("The old token", "Revoke it at once").Press("Rotate")
@@ -318,6 +327,7 @@ func TestRotateAtOnce(t *testing.T) {
 
 // A failed rotation leaves the old token alone; a failed revoke says that both are alive.
 func TestRotateHalfWay(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 	open := func() *webtest.Browser {
@@ -343,6 +353,7 @@ func TestRotateHalfWay(t *testing.T) {
 }
 
 func TestUnchangeableTokens(t *testing.T) {
+	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
 	for status, word := range map[string]string{"expired": "expired", "revoked": "revoked"} {

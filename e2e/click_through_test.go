@@ -21,3 +21,12 @@ func TestClickThrough(t *testing.T) {
 	r.all()
 	r.quiet()
 }
+
+// The same with JavaScript switched off.
+func TestClickThroughWithoutScripts(t *testing.T) {
+	t.Parallel()
+	r := tour{tab: openTab(t), demo: startDemo(t), at: func(string) {}}
+	r.withoutScripts()
+	r.all()
+	r.quiet()
+}

@@ -153,6 +153,9 @@ func TestNewTokenByKeyboard(t *testing.T) {
 	}
 	b.do("choose a level", chromedp.Focus(chromedp.CSS(`input[name="scope-code"]:checked`)), chromedp.KeyEvent(kb.ArrowRight+kb.ArrowRight))
 	b.see(words("1 scope chosen"))
+	b.do("and Full access too", chromedp.Focus(field("Full access")), chromedp.KeyEvent(" "))
+	b.see(words("Choose either Full access or single scopes"))
+	b.do("or rather not", chromedp.KeyEvent(" "))
 	b.leave("press the button", chromedp.Focus(button("Create token")), chromedp.KeyEvent(kb.Enter))
 	b.secret()
 	if shown := b.text(); !strings.Contains(shown, day.Format("2 Jan 2006")) || !strings.Contains(shown, "Code: Read & write") {

@@ -121,6 +121,7 @@ func (r tour) newToken() {
 	r.do("explain", chromedp.Click(field("Explain every level")))
 	r.stop("new-explained", "Queue builds")
 	r.do("full access", chromedp.Click(field("Full access")))
+	r.press(button("Create token"))
 	r.stop("new-conflict", "Choose either Full access or single scopes")
 	r.form("no-more-than-30-days")
 	r.demo.fail("patTokenError:patLifespanPolicyViolation", "create")

@@ -2,10 +2,12 @@ package handlers
 
 import (
 	"bytes"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -72,8 +74,9 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 type inProcess struct{ h http.Handler }
 
 func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	recorder := httptest.NewRecorder()
-	p.h.ServeHTTP(recorder, r)
+	recorder, served := httptest.NewRecorder(), r.Clone(r.Context())
+	served.TLS, served.Host = &tls.ConnectionState{}, r.URL.Host
+	p.h.ServeHTTP(recorder, served)
 	answer := recorder.Result()
 	answer.Request = r
 	return answer, nil
@@ -89,10 +92,8 @@ func (w *world) ask(r *http.Request) *httptest.ResponseRecorder {
 // get opens a path at the local address, with cookies.
 func (w *world) get(target string, cookies ...*http.Cookie) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, localAddress+"/", http.NoBody)
-	r.URL = &url.URL{Path: target}
-	if at := bytes.IndexByte([]byte(target), '?'); at >= 0 {
-		r.URL = &url.URL{Path: target[:at], RawQuery: target[at+1:]}
-	}
+	path, query, _ := strings.Cut(target, "?")
+	r.URL = &url.URL{Path: path, RawQuery: query}
 	for _, c := range cookies {
 		r.AddCookie(c)
 	}

@@ -229,8 +229,8 @@ func (c *Caller) Update(ctx context.Context, organization, authorizationID strin
 	return c.record(ctx, q, authorizationID)
 }
 
-// Revoke ends a token. nil means that it is revoked now: 204, 200, or already
-// gone and seen to be gone. It is safe to call again.
+// Revoke ends a token. nil means that it is revoked now: the service says so
+// (204), or it is seen to be gone. It is safe to call again.
 func (c *Caller) Revoke(ctx context.Context, organization, authorizationID string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.client.changeTimeout)
 	defer cancel()
@@ -248,17 +248,20 @@ func (c *Caller) Revoke(ctx context.Context, organization, authorizationID strin
 	return err
 }
 
-// revoked reads the answer to revoke: empty, or a result without an error.
+// revoked reads the answer to revoke: 204, or a result without an error. A 200
+// that says nothing is what a proxy may answer, too.
 func (q call) revoked(a answer) error {
 	if a.status != http.StatusOK && a.status != http.StatusNoContent {
 		return q.notUnderstood(a, errType)
 	}
-	if len(a.body) == 0 {
+	if a.status == http.StatusNoContent {
 		return nil
 	}
 	var w wireResult
-	if failure := q.decode(a, &w); failure != nil {
-		return failure
+	if len(a.body) > 0 {
+		if failure := q.decode(a, &w); failure != nil {
+			return failure
+		}
 	}
 	if w.PatTokenError.failed() {
 		return q.refused(a, w.PatTokenError)

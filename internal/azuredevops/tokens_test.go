@@ -255,8 +255,9 @@ func TestRevoke(t *testing.T) {
 	}{
 		"204":                         {answer: reply{status: 204}},
 		"204 of HTML":                 {answer: reply{204, html, ""}},
-		"200 empty":                   {answer: reply{status: 200}},
-		"200 empty without a type":    {answer: reply{200, "Content-Type: \n", ""}},
+		"200 empty, not in the list":  {answer: reply{status: 200}, list: emptyList},
+		"200 empty, still listed":     {answer: reply{status: 200}, list: listed, want: "notUnderstood", unknown: true},
+		"200 empty without a type":    {answer: reply{200, "Content-Type: \n", ""}, list: emptyList},
 		"200 none":                    {answer: ok(`{"patToken":null,"patTokenError":"none"}`)},
 		"200 {}, not in the list":     {answer: ok(`{}`), list: emptyList},
 		"200 null, not in the list":   {answer: ok(`null`), list: emptyList},
