@@ -74,12 +74,12 @@ type program struct {
 	log      *slog.Logger
 }
 
-func assemble(_ context.Context, s setup, local *url.URL, log *slog.Logger) (*program, error) {
+func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*program, error) {
 	cfg, now := s.config, s.now
 	if now == nil {
 		now = time.Now
 	}
-	backend, keys, err := openStore(cfg, now)
+	backend, keys, err := openStore(ctx, cfg, now, log)
 	if err != nil {
 		return nil, err
 	}
@@ -133,20 +133,6 @@ func readCredential(c config.Credential) (entra.Credential, error) {
 		return entra.Credential{}, fmt.Errorf("CLIENT_CERTIFICATE_FILE: %w", err)
 	}
 	return entra.Credential{Certificate: certificate}, nil
-}
-
-func openStore(cfg config.Config, now func() time.Time) (session.Backend, [][]byte, error) {
-	backend, err := session.OpenDir(cfg.SessionDir, now)
-	if err != nil {
-		return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
-	}
-	keys := cfg.Keys()
-	if keys == nil {
-		if keys, err = session.LoadOrCreateKeys(cfg.SessionDir); err != nil {
-			return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
-		}
-	}
-	return backend, keys, nil
 }
 
 // instance keeps the cookies of copies apart that run on one host; see config.Instance.
