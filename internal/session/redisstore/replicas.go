@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ const (
 	confirmTimeout = time.Second
 	// lookEvery is how long it is believed how many replicas a server has.
 	lookEvery = 5 * time.Second
+	// guessAgain is the same where it has to be guessed, and finding none takes confirmTimeout.
+	guessAgain = time.Minute
 	// reloads of a Cluster's map of slots in one call.
 	reloads = 5
 )
@@ -103,7 +106,7 @@ type replicas struct {
 
 type sighting struct {
 	online bool
-	at     time.Time
+	until  time.Time // to be believed
 }
 
 func (r *replicas) forget(node *redis.Client) {
@@ -116,7 +119,7 @@ func (r *replicas) get(node *redis.Client) (sighting, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen, ok := r.seen[node]
-	return seen, ok && time.Since(seen.at) < lookEvery
+	return seen, ok && time.Now().Before(seen.until)
 }
 
 func (r *replicas) set(node *redis.Client, seen sighting) {
@@ -133,28 +136,37 @@ func (s *Store) online(ctx context.Context, node *redis.Client) (bool, error) {
 	if seen, ok := s.replicas.get(node); ok {
 		return seen.online, nil
 	}
-	n, err := countReplicas(ctx, node)
-	if redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command") {
-		s.replicas.refused.Do(func() {
-			s.log.Warn("Redis doesn't let patdesk use WAIT, so secrets that were just made don't outlive a failover", "error", err)
-		})
-		n, err = 0, nil
+	seen := sighting{until: time.Now().Add(lookEvery)}
+	info, err := node.Info(ctx, "replication").Result()
+	if err == nil {
+		seen.online = strings.Contains(info, ",state=online,")
+	} else if isForbidden(err) {
+		seen, err = s.guess(ctx, node)
 	}
 	if err != nil {
 		return false, err
 	}
-	s.replicas.set(node, sighting{n > 0, time.Now()})
-	return n > 0, nil
+	s.replicas.set(node, seen)
+	return seen.online, nil
 }
 
-// countReplicas asks over a connection that has written nothing: there WAIT counts the replicas
-// that have acknowledged nothing or more, which is all that are online. INFO and ROLE would tell
-// it too, but are closed to users without @dangerous.
-func countReplicas(ctx context.Context, node *redis.Client) (int, error) {
-	o := *node.Options()
-	o.PoolSize, o.MaxActiveConns, o.MinIdleConns, o.MaxRetries = 1, 1, 0, -1
-	o.MaxConcurrentDials = 1
-	fresh := redis.NewClient(&o)
-	defer fresh.Close()
-	return fresh.Do(ctx, "WAIT", 0, 1).Int()
+// guess is for users that may not use INFO, which belongs to @dangerous: a replica that acknowledges
+// everything so far within a second is there. One that hangs can't be told from none.
+func (s *Store) guess(ctx context.Context, node *redis.Client) (sighting, error) {
+	n, err := node.Do(ctx, "WAIT", 1, confirmTimeout.Milliseconds()).Int()
+	if isForbidden(err) {
+		s.replicas.refused.Do(func() {
+			s.log.Warn("Redis lets patdesk use neither INFO nor WAIT, so secrets that were just made don't outlive a failover", "error", err)
+		})
+		n, err = 0, nil
+	}
+	if n > 0 {
+		return sighting{true, time.Now().Add(lookEvery)}, err
+	}
+	return sighting{false, time.Now().Add(guessAgain)}, err
+}
+
+// isForbidden says that Redis knows the user but not what it wants.
+func isForbidden(err error) bool {
+	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command")
 }

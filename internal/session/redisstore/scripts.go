@@ -16,8 +16,9 @@ local record, index = KEYS[1], KEYS[2]
 local function look()
   local b = redis.call('GET', record)
   if not b then return nil end
-  if string.sub(b, 1, 4) ~= 'PDR1' then return {bytes = b, damaged = true} end
-  return {bytes = b, expires = tonumber(string.sub(b, 5, 20)) or 0, version = string.sub(b, 21, 36)}
+  local expires = tonumber(string.sub(b, 5, 20))
+  if #b < 36 or string.sub(b, 1, 4) ~= 'PDR1' or not expires then return {bytes = b, damaged = true} end
+  return {bytes = b, expires = expires, version = string.sub(b, 21, 36)}
 end
 `
 

@@ -30,6 +30,7 @@ type Server struct {
 
 	tb     testing.TB
 	cmd    *exec.Cmd
+	log    *output
 	ended  chan struct{}
 	client *redis.Client
 }
@@ -64,31 +65,47 @@ func start(tb testing.TB, program, dir, socket string, options []string) *Server
 	}
 	for range 5 { // another program may take the port before Redis does
 		port := FreePort(tb)
-		s := &Server{Addr: "127.0.0.1:" + port, Socket: socket, tb: tb, ended: make(chan struct{})}
+		s := &Server{Addr: "127.0.0.1:" + port, Socket: socket, tb: tb, log: &output{}}
 		args := append([]string{}, options...)
 		if program == "redis-sentinel" {
 			args = append(options[:1:1], append([]string{"--port", port}, options[1:]...)...)
 		} else {
 			args = append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--daemonize", "no"}, args...)
 		}
-		s.cmd = exec.CommandContext(context.WithoutCancel(tb.Context()), path, args...) // #nosec G204 -- for tests
-		log := &output{}
-		s.cmd.Stdout, s.cmd.Stderr = log, log
-		if err := s.cmd.Start(); err != nil {
-			tb.Fatal(err)
-		}
-		go func() { _ = s.cmd.Wait(); close(s.ended) }()
-		tb.Cleanup(s.Kill)
+		s.run(path, args)
+		tb.Cleanup(func() { s.Kill() })
 		s.client = redis.NewClient(&redis.Options{Addr: s.Addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, PipelinePoolSize: -1})
 		tb.Cleanup(func() { _ = s.client.Close() })
 		if s.answers() {
 			return s
 		}
 		s.Kill()
-		tb.Logf("%s didn't start:\n%s", program, log)
+		tb.Logf("%s didn't start:\n%s", program, s.log)
 	}
 	tb.Fatalf("%s doesn't start", program)
 	return nil
+}
+
+// run starts the process.
+func (s *Server) run(path string, args []string) {
+	s.tb.Helper()
+	s.cmd = exec.CommandContext(context.WithoutCancel(s.tb.Context()), path, args...) // #nosec G204 -- for tests
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	if err := s.cmd.Start(); err != nil {
+		s.tb.Fatal(err)
+	}
+	cmd, ended := s.cmd, make(chan struct{})
+	s.ended = ended
+	go func() { _ = cmd.Wait(); close(ended) }()
+}
+
+// Restart starts a server again that was killed, empty, under the same address.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	s.run(s.cmd.Path, s.cmd.Args[1:])
+	if !s.answers() {
+		s.tb.Fatalf("the server doesn't start again:\n%s", s.log)
+	}
 }
 
 // answers waits until the server accepts connections; false if it ended.
@@ -229,8 +246,7 @@ func StartReplica(tb testing.TB, primary *Server) *Server {
 	host, port, _ := net.SplitHostPort(primary.Addr)
 	replica := Start(tb, "--replicaof", host+" "+port)
 	eventually(tb, "the replica is connected", func() bool {
-		n, _ := primary.Do("WAIT", 0, 1).(int64)
-		return n == 1
+		return strings.Contains(fmt.Sprint(primary.Do("INFO", "replication")), "state=online")
 	})
 	return replica
 }
