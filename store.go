@@ -68,7 +68,6 @@ var redisAdvice = map[redisstore.Fault]string{
 	redisstore.Credentials:  "It refuses user and password: mend them in REDIS_URL, or in REDIS_PASSWORD or REDIS_PASSWORD_FILE",
 	redisstore.Permissions:  `Its user lacks a right: docs/operations.md, "Redis", has the ACL that patdesk needs. The prefix in REDIS_URL must be the one of the ACL`,
 	redisstore.Certificate:  "TLS fails: name the authority of its certificate with ?ca=file in REDIS_URL, and if it demands one from patdesk, &cert=file&key=file",
-	redisstore.NoTLS:        "It doesn't speak TLS on this port: put its TLS port, or redis:// instead of rediss://, into REDIS_URL",
 	redisstore.IsCluster:    "It is part of a Cluster: put redis+cluster:// into REDIS_URL",
 	redisstore.NoCluster:    "It isn't part of a Cluster: put redis:// or rediss:// into REDIS_URL",
 	redisstore.ReadOnly:     "It is a replica: REDIS_URL must name the primary, or the Sentinels that know it",

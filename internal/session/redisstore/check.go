@@ -19,7 +19,6 @@ const (
 	Credentials               // user or password are wrong or missing
 	Permissions               // the user may not do what is needed, or not on these keys
 	Certificate               // its certificate isn't trusted, or it wants one from us
-	NoTLS                     // it doesn't speak TLS
 	IsCluster                 // it is part of a Cluster, and was taken for a single server
 	NoCluster                 // it was taken for part of a Cluster
 	ReadOnly                  // it is a replica
@@ -50,14 +49,13 @@ func FaultOf(err error) Fault {
 	var notTrusted *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	var alert tls.AlertError
-	var notTLS tls.RecordHeaderError
 	switch {
 	case err == nil:
 		return Unreachable
+	case errors.Is(err, errIsCluster):
+		return IsCluster
 	case errors.As(err, &notTrusted), errors.As(err, &unknown), errors.As(err, &alert), strings.Contains(err.Error(), "remote error: tls:"):
 		return Certificate
-	case errors.As(err, &notTLS):
-		return NoTLS
 	case errors.Is(err, redis.Nil), strings.Contains(err.Error(), "redis: nil"):
 		return NoSuchMaster
 	}
@@ -72,6 +70,8 @@ const (
 	Evicts Warning = iota // Redis drops records that haven't expired when its memory is full
 )
 
+var errIsCluster = errors.New("redisstore: it is part of a Cluster")
+
 // Check tries Redis once. It returns why it can't be used, or what to think about.
 func (s *Store) Check(ctx context.Context) ([]Warning, error) {
 	if err := s.Ping(ctx); err != nil {
@@ -79,6 +79,10 @@ func (s *Store) Check(ctx context.Context) ([]Warning, error) {
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	// One server of a Cluster takes those keys that happen to be its own.
+	if s.cluster == nil && s.client.ClusterInfo(ctx).Err() == nil {
+		return nil, errIsCluster
+	}
 	if policy := s.evictionPolicy(ctx); policy != "" && policy != "noeviction" {
 		return []Warning{Evicts}, nil
 	}

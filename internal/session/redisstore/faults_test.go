@@ -353,6 +353,38 @@ func TestNoReplica(t *testing.T) {
 	}
 }
 
+// A user without @dangerous can't ask how many replicas there are. What can be done is done.
+func TestReplicasAreGuessed(t *testing.T) {
+	server := redistest.Start(t)
+	server.Do(users["commands"]...)
+	o := redisstore.Options{Addresses: []string{server.Addr}, Username: "patdesk", Password: "hush", Confirm: []string{"secret"}}
+	s := open(t, o)
+	start := time.Now()
+	for i := range 10 {
+		if err := s.Create(t.Context(), name("secret", "mona", strconv.Itoa(i)), nil, later()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(start); took > time.Second+slack {
+		t.Errorf("ten writes without a replica took %v", took)
+	}
+	redistest.StartReplica(t, server)
+	s = open(t, o)
+	before := waits(server)
+	for i := range 10 {
+		if err := s.Create(t.Context(), name("secret", "omar", strconv.Itoa(i)), nil, later()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := waits(server) - before; n != 11 { // one to look
+		t.Errorf("WAIT %d times, want 11", n)
+	}
+	server.Do("ACL", "SETUSER", "patdesk", "-wait")
+	if err := open(t, o).Create(t.Context(), name("secret", "omar", "last"), nil, later()); err != nil {
+		t.Errorf("without the right to WAIT: %v", err)
+	}
+}
+
 // A write that the replica doesn't confirm has failed, and a new record is taken back.
 func TestReplicaHangs(t *testing.T) {
 	server := redistest.Start(t)
@@ -390,6 +422,36 @@ func TestFailover(t *testing.T) {
 	s := open(t, redisstore.Options{
 		Kind: redisstore.Sentinel, Addresses: redistest.Addresses(w.Sentinels), Master: redistest.MasterName, Confirm: []string{"secret"},
 	})
+	checkFailover(t, s, w.Primary)
+}
+
+// In a Cluster one of three primaries dies; here too nothing that was acknowledged is lost.
+func TestClusterFailover(t *testing.T) {
+	servers := redistest.StartCluster(t, 3)
+	redistest.AddReplicas(t, servers)
+	s := open(t, redisstore.Options{Kind: redisstore.Cluster, Addresses: redistest.Addresses(servers), Confirm: []string{"secret"}})
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := waits(servers[0]) + waits(servers[1]) + waits(servers[2])
+	if err := s.Create(t.Context(), name("secret", "mona", "first"), nil, later()); err != nil {
+		t.Fatal(err)
+	}
+	if n := waits(servers[0]) + waits(servers[1]) + waits(servers[2]) - before; n != 1 {
+		t.Fatalf("WAIT %d times, want once", n)
+	}
+	for _, server := range servers { // the one that has mona's records
+		if server.Do("CLUSTER", "COUNTKEYSINSLOT", server.Do("CLUSTER", "KEYSLOT", index(name("secret", "mona", "")))) != int64(0) {
+			checkFailover(t, s, server)
+			return
+		}
+	}
+	t.Fatal("no server has the record")
+}
+
+// checkFailover kills the primary between writes.
+func checkFailover(t *testing.T, s *redisstore.Store, primary *redistest.Server) {
+	t.Helper()
 	release, err := s.Lock(t.Context(), name("secret", "mona", "lock"))
 	if err != nil {
 		t.Fatal(err)
@@ -409,7 +471,7 @@ func TestFailover(t *testing.T) {
 		}
 		switch {
 		case i == 200:
-			w.Primary.Kill()
+			primary.Kill()
 			killed = time.Now()
 		case i > 200 && err == nil:
 			again = time.Now()

@@ -142,12 +142,13 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, CallTimeout)
 }
 
-// failed makes an error of the session package of go-redis's.
+// failed makes an error of the session package of go-redis's. Only the answer "nil" itself means
+// that there is no record: an error that wraps it says that Sentinels know no primary.
 func failed(err error) error {
 	switch {
 	case err == nil, errors.Is(err, session.ErrUnavailable):
 		return err
-	case errors.Is(err, redis.Nil):
+	case err == redis.Nil: //nolint:errorlint // see above
 		return session.ErrNotFound
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
 		return session.ErrDamaged

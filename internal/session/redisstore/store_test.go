@@ -109,6 +109,12 @@ func TestSentinels(t *testing.T) {
 	w := redistest.StartSentinels(t)
 	o := redisstore.Options{Kind: redisstore.Sentinel, Addresses: redistest.Addresses(w.Sentinels), Master: redistest.MasterName}
 	suite(t, o, flushAll(w.Primary))
+	o.Master = "another"
+	s := open(t, o)
+	if _, err := s.Check(t.Context()); redisstore.FaultOf(err) != redisstore.NoSuchMaster {
+		t.Errorf("a name that the Sentinels don't know: %v", err)
+	}
+	wantAllUnavailable(t, s, redisstore.CallTimeout+slack)
 }
 
 func TestCluster(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -259,20 +260,57 @@ func StartCluster(tb testing.TB, n int) []*Server {
 	tb.Helper()
 	var servers []*Server
 	for i := range n {
-		s := Start(tb, "--cluster-enabled", "yes", "--cluster-port", FreePort(tb), "--cluster-node-timeout", "2000")
+		s := startMember(tb)
 		s.Do("CLUSTER", "ADDSLOTSRANGE", i*slots/n, (i+1)*slots/n-1)
 		servers = append(servers, s)
 	}
 	for _, s := range servers[1:] {
-		host, port, _ := net.SplitHostPort(s.Addr)
-		bus, _ := s.Do("CONFIG", "GET", "cluster-port").([]any)
-		servers[0].Do("CLUSTER", "MEET", host, port, bus[1])
+		meet(tb, servers[0], s)
 	}
+	wantComplete(tb, servers)
+	return servers
+}
+
+// wantComplete waits until the servers know each other.
+func wantComplete(tb testing.TB, servers []*Server) {
+	tb.Helper()
 	for _, s := range servers {
 		eventually(tb, "the Cluster is complete", func() bool {
 			info := fmt.Sprint(s.Do("CLUSTER", "INFO"))
-			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(n))
+			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(len(servers)))
 		})
 	}
-	return servers
+}
+
+// AddReplicas gives each primary of a Cluster a replica, which replaces it when it doesn't answer
+// for two seconds.
+func AddReplicas(tb testing.TB, primaries []*Server) []*Server {
+	tb.Helper()
+	all := slices.Clone(primaries)
+	for range primaries {
+		s := startMember(tb)
+		meet(tb, primaries[0], s)
+		all = append(all, s)
+	}
+	wantComplete(tb, all)
+	replicas := all[len(primaries):]
+	for i, primary := range primaries {
+		replicas[i].Do("CLUSTER", "REPLICATE", primary.Do("CLUSTER", "MYID"))
+		eventually(tb, "the replica is connected", func() bool {
+			return strings.Contains(fmt.Sprint(primary.Do("INFO", "replication")), "state=online")
+		})
+	}
+	return replicas
+}
+
+func startMember(tb testing.TB) *Server {
+	tb.Helper()
+	return Start(tb, "--cluster-enabled", "yes", "--cluster-port", FreePort(tb), "--cluster-node-timeout", "2000")
+}
+
+func meet(tb testing.TB, one, other *Server) {
+	tb.Helper()
+	host, port, _ := net.SplitHostPort(other.Addr)
+	bus, _ := other.Do("CONFIG", "GET", "cluster-port").([]any)
+	one.Do("CLUSTER", "MEET", host, port, bus[1])
 }
