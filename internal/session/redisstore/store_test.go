@@ -86,7 +86,7 @@ func TestTLS(t *testing.T) {
 
 // The two users of the documentation (docs/operations.md): by categories, and with the commands alone.
 var users = map[string][]any{
-	"categories": {"ACL", "SETUSER", "patdesk", "on", ">hush", "~patdesk:*", "resetchannels", "+@all", "-@dangerous"},
+	"categories": {"ACL", "SETUSER", "patdesk", "on", ">hush", "resetchannels", "~patdesk:*", "+@all", "-@dangerous", "+info"},
 	"commands": {
 		"ACL", "SETUSER", "patdesk", "on", ">hush", "~patdesk:*", "resetchannels", "-@all",
 		"+ping", "+get", "+set", "+del", "+pexpire", "+pttl", "+zadd", "+zrem", "+zrangebyscore", "+zremrangebyscore", "+eval", "+wait", "+select", "+scan",
@@ -119,5 +119,11 @@ func TestSentinels(t *testing.T) {
 
 func TestCluster(t *testing.T) {
 	servers := redistest.StartCluster(t, 3)
-	suite(t, redisstore.Options{Kind: redisstore.Cluster, Addresses: redistest.Addresses(servers[:2])}, flushAll(servers...))
+	o := redisstore.Options{Kind: redisstore.Cluster, Addresses: redistest.Addresses(servers[:2])}
+	suite(t, o, flushAll(servers...))
+	for _, server := range servers {
+		server.Do(append(users["commands"], "+cluster|slots")...)
+	}
+	o.Username, o.Password = "patdesk", "hush"
+	t.Run("limited user", func(t *testing.T) { suite(t, o, flushAll(servers...)) })
 }
