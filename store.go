@@ -54,7 +54,7 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 	case fault == redisstore.Unreachable, fault == redisstore.ReadOnly:
 		log.Warn("Redis can't be used yet. patdesk isn't ready until it can", "advice", redisAdvice[fault], "error", err)
 	default:
-		return nil, errors.Join(fmt.Errorf("Redis can't be used. %s: %w", redisAdvice[fault], err), store.Close()) //nolint:staticcheck // ST1005: a name
+		return nil, errors.Join(fmt.Errorf("REDIS_URL: Redis can't be used. %s: %w", redisAdvice[fault], err), store.Close())
 	}
 	for _, warning := range warnings {
 		log.Warn(redisWarnings[warning])

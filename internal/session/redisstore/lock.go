@@ -55,7 +55,7 @@ func (s *Store) Lock(ctx context.Context, name session.Name) (release func(), er
 			return release, err
 		}
 		select {
-		case <-time.After(retry/2 + mathrand.N(retry)): // out of step with others who wait
+		case <-time.After(retry/2 + mathrand.N(retry)): //nolint:gosec // G404: only to get out of step with others who wait
 		case <-ctx.Done():
 		case <-s.closed:
 			return nil, fmt.Errorf("%w: the store was closed", session.ErrUnavailable)
@@ -80,13 +80,13 @@ func (s *Store) tryLock(ctx context.Context, name session.Name, token string) (r
 	defer cancel()
 	answer, err := l.eval(call, lockScript)
 	if err != nil {
-		go l.unlock() // it may have been got all the same
+		go l.unlock() //nolint:gosec // G118: it may have been got all the same, and ctx may have ended
 		return nil, false, err
 	}
 	if answer != "OK" {
 		return nil, false, nil
 	}
-	go l.renew()
+	go l.renew() //nolint:gosec // G118: a lock outlasts the context it was got with
 	return sync.OnceFunc(l.release), true, nil
 }
 

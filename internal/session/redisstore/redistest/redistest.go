@@ -50,7 +50,7 @@ func Start(tb testing.TB, options ...string) *Server {
 // tempDir is a folder whose path is short enough for a socket.
 func tempDir(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "redistest-")
+	dir, err := os.MkdirTemp("", "redistest-") //nolint:usetesting // tb.TempDir's paths hold the test's name
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func FreePort(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }() // nobody has used it
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		tb.Fatal(err)
