@@ -81,7 +81,7 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	if now == nil {
 		now = time.Now
 	}
-	backend, keys, err := openStore(cfg, now)
+	backend, keys, err := openStore(ctx, cfg, now, log)
 	if err != nil {
 		return nil, err
 	}
@@ -122,20 +122,6 @@ func newProvider(ctx context.Context, cfg config.Config, client *http.Client, no
 		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
 		Credential: credential.Credential, HTTPClient: client, Now: now, Log: log,
 	})
-}
-
-func openStore(cfg config.Config, now func() time.Time) (session.Backend, [][]byte, error) {
-	backend, err := session.OpenDir(cfg.SessionDir, now)
-	if err != nil {
-		return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
-	}
-	keys := cfg.Keys()
-	if keys == nil {
-		if keys, err = session.LoadOrCreateKeys(cfg.SessionDir); err != nil {
-			return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
-		}
-	}
-	return backend, keys, nil
 }
 
 // instance keeps the cookies of copies apart that run on one host; see config.Instance.

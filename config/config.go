@@ -39,8 +39,9 @@ type Config struct {
 	AllowHTTP      bool   // the operator wants a public address without https
 	TrustedProxies []netip.Prefix
 
+	Redis             *Redis // nil: sessions are kept in SessionDir
 	SessionDir        string
-	SessionKeys       []Secret // 32 bytes or more each, newest first; empty: made and kept in SessionDir
+	SessionKeys       []Secret // 32 bytes or more each, newest first; empty: made and kept in SessionDir; never empty with Redis
 	IdleTimeout       time.Duration
 	Lifetime          time.Duration
 	SecretDisplayTime time.Duration

@@ -155,9 +155,6 @@ func TestRefused(t *testing.T) {
 		{"log level", settings{"LOG_LEVEL": "loud"}, "LOG_LEVEL", "loud"},
 		{"log format", settings{"LOG_FORMAT": "xml"}, "LOG_FORMAT", "xml"},
 
-		{"Redis sessions", settings{"SESSION_TYPE": "redis"}, "SESSION_TYPE", "not available in this version"},
-		{"Redis", settings{"REDIS_URL": "redis://u:hush@r"}, "REDIS_URL", "not available in this version"},
-		{"Redis by file", settings{"REDIS_URL_FILE": "/x"}, "REDIS_URL_FILE", "not available in this version"},
 		{"metrics", settings{"METRICS_ADDRESS": ":9090"}, "METRICS_ADDRESS", "not available in this version"},
 	}
 	for _, tt := range tests {

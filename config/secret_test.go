@@ -75,7 +75,7 @@ func TestSecretSaysWhetherItIsSet(t *testing.T) {
 
 // No fault and no warning shows a secret, wherever it was pasted and whatever else is wrong.
 func TestNoFaultShowsASecret(t *testing.T) {
-	secrets := []string{"CLIENT_SECRET", "CLIENT_CERTIFICATE_PASSWORD", "SESSION_KEYS", "REDIS_URL"}
+	secrets := []string{"CLIENT_SECRET", "CLIENT_CERTIFICATE_PASSWORD", "SESSION_KEYS", "REDIS_URL", "REDIS_PASSWORD"}
 	for _, holder := range secrets {
 		for _, name := range config.Names() {
 			for _, value := range []string{canary, "https://" + canary + "/x", "https://u:" + canary + "@h", canary + ",b c", "os.getenv " + canary} {
@@ -89,7 +89,7 @@ func TestNoFaultShowsASecret(t *testing.T) {
 
 // The path in X_FILE is not shown either: the secret itself is pasted there easily.
 func TestSecretPastedAsPath(t *testing.T) {
-	for _, name := range []string{"CLIENT_SECRET_FILE", "CLIENT_CERTIFICATE_PASSWORD_FILE", "SESSION_KEYS_FILE", "REDIS_URL_FILE"} {
+	for _, name := range []string{"CLIENT_SECRET_FILE", "CLIENT_CERTIFICATE_PASSWORD_FILE", "SESSION_KEYS_FILE", "REDIS_URL_FILE", "REDIS_PASSWORD_FILE"} {
 		_, faults := load(t, settings{name: canary})
 		unprinted(t, name, faults.Error())
 	}

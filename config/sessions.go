@@ -14,19 +14,24 @@ import (
 
 // readSessions reads where sessions are kept, with which keys, and for how long.
 func (s *source) readSessions(c *Config) {
-	s.readSessionType()
+	c.Redis = s.readRedis(s.readSessionType())
 	c.SessionDir = s.readSessionDir()
 	c.SessionKeys = s.readSessionKeys()
+	if c.Redis != nil && len(c.SessionKeys) == 0 {
+		s.missing(sessionKeys, "With "+sessionType+"=redis all replicas need the same keys. Make one with: openssl rand -base64 32.")
+	}
 	c.IdleTimeout = s.readDuration(sessionIdleTimeout, time.Minute, 24*time.Hour)
 	c.Lifetime = s.readDuration(sessionLifetime, time.Minute, 7*24*time.Hour)
 	c.SecretDisplayTime = s.readDuration(secretDisplayTime, time.Minute, time.Hour)
 }
 
-func (s *source) readSessionType() {
-	kind := s.text(sessionType)
-	if !strings.EqualFold(kind, "filesystem") && !s.faulty(sessionType) {
-		s.fault(sessionType, "names a store that patdesk doesn't have: "+quote(kind), `Put "filesystem", or remove it.`)
+// readSessionType says if sessions are to be kept in Redis.
+func (s *source) readSessionType() (inRedis bool) {
+	kind := strings.ToLower(s.text(sessionType))
+	if kind != "filesystem" && kind != "redis" && !s.faulty(sessionType) {
+		s.fault(sessionType, "names a store that patdesk doesn't have: "+quote(kind), `Put "filesystem" or "redis" there.`)
 	}
+	return kind == "redis"
 }
 
 // readSessionDir returns a folder that exists or can be made; the session store makes it.

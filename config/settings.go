@@ -25,6 +25,7 @@ const (
 	sessionDir            = "SESSION_DIR"
 	sessionKeys           = "SESSION_KEYS"
 	redisURL              = "REDIS_URL"
+	redisPassword         = "REDIS_PASSWORD" // #nosec G101 -- a name, not a password
 	sessionIdleTimeout    = "SESSION_IDLE_TIMEOUT"
 	sessionLifetime       = "SESSION_LIFETIME"
 	secretDisplayTime     = "SECRET_DISPLAY_TIME"
@@ -69,6 +70,7 @@ func Settings() []Setting {
 		{Name: sessionDir, Default: "data/sessions"},
 		{Name: sessionKeys, Secret: true},
 		{Name: redisURL, Secret: true},
+		{Name: redisPassword, Secret: true},
 		{Name: sessionIdleTimeout, Default: "1h"},
 		{Name: sessionLifetime, Default: "12h"},
 		{Name: secretDisplayTime, Default: "10m"},

@@ -157,7 +157,7 @@ func (s *source) checkFile(name, path string) bool {
 // shownPath is the path for the end of a sentence, unless it may be a secret or a key that was pasted by mistake.
 func shownPath(name, path string) string {
 	if strings.HasPrefix(path, "-----") || slices.Contains([]string{
-		clientSecret + fileSuffix, certificatePassword + fileSuffix, sessionKeys + fileSuffix,
+		clientSecret + fileSuffix, certificatePassword + fileSuffix, sessionKeys + fileSuffix, redisURL + fileSuffix, redisPassword + fileSuffix,
 	}, name) {
 		return ""
 	}

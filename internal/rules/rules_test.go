@@ -27,14 +27,16 @@ const module = "github.com/patdesk/patdesk"
 var imports = map[string][]string{
 	".": {
 		"config", "handlers", "static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/simulator",
+		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore",
+		"internal/simulator",
 	},
 	"handlers": {
 		"static", "templates",
 		"internal/azuredevops", "internal/entra", "internal/operation", "internal/session",
 	},
-	"templates":          {"static"},
-	"internal/operation": {"internal/azuredevops", "internal/session"},
+	"templates":                   {"static"},
+	"internal/operation":          {"internal/azuredevops", "internal/session"},
+	"internal/session/redisstore": {"internal/session"},
 }
 
 // single is something that few may use.
@@ -53,6 +55,10 @@ var singles = []single{
 	{
 		"github.com/Azure/azure-sdk-for-go", []string{"internal/keyvault/"}, false,
 		"the SDK's errors hold whole answers; internal/keyvault is the one place that knows how to handle them",
+	},
+	{
+		"github.com/redis/go-redis", []string{"internal/session/redisstore/"}, false,
+		"the rest of the program knows a store, not a product; whoever needs no Redis finds all of it in one folder",
 	},
 	{
 		"github.com/gorilla/sessions", []string{"internal/session/"}, false,

@@ -18,9 +18,9 @@ var (
 	ErrTooLarge    = errors.New("session: the value is too large to be kept")
 )
 
-// errDamaged is the ErrNotFound of a record that is there but can't be read. Callers need no
-// difference; Records logs it once.
-var errDamaged = fmt.Errorf("%w: it is damaged", ErrNotFound)
+// ErrDamaged is a Backend's ErrNotFound for a record that is there but can't be read. Callers need
+// no difference; Records logs it once.
+var ErrDamaged = fmt.Errorf("%w: it is damaged", ErrNotFound)
 
 // unavailable makes an ErrUnavailable of cause, which stays visible to errors.Is.
 func unavailable(cause error) error {
@@ -56,8 +56,8 @@ func hash(s string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// valid refuses names that didn't come from Key.Name, before they become a path.
-func (n Name) valid() error {
+// Valid refuses names that didn't come from Key.Name, before they become a path.
+func (n Name) Valid() error {
 	if !validKind(n.Kind) || !validHash(n.ID) || n.Group != "" && !validHash(n.Group) {
 		return errors.New("session: not the name of a record")
 	}

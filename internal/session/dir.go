@@ -72,7 +72,7 @@ const tempFolder = ".tmp"
 func (d *Dir) Create(ctx context.Context, name Name, value []byte, expires time.Time) error {
 	return d.alone(ctx, name, func(root *os.Root) error {
 		switch _, err := d.read(root, name); {
-		case err == nil, errors.Is(err, errDamaged):
+		case err == nil, errors.Is(err, ErrDamaged):
 			return ErrExists
 		case !errors.Is(err, ErrNotFound):
 			return err
@@ -83,7 +83,7 @@ func (d *Dir) Create(ctx context.Context, name Name, value []byte, expires time.
 
 // Read implements Backend.
 func (d *Dir) Read(_ context.Context, name Name) (value []byte, version string, err error) {
-	if err := name.valid(); err != nil {
+	if err := name.Valid(); err != nil {
 		return nil, "", err
 	}
 	var rec fileRecord
@@ -221,12 +221,12 @@ func newFile(value []byte, expires time.Time) ([]byte, error) {
 	return append(b, value...), err
 }
 
-// parseFile is the inverse of newFile; errDamaged.
+// parseFile is the inverse of newFile; ErrDamaged.
 func parseFile(b []byte) (fileRecord, error) {
 	var head fileHead
 	n, err := binary.Decode(b, binary.BigEndian, &head)
 	if err != nil || head.Format != fileFormat {
-		return fileRecord{}, errDamaged
+		return fileRecord{}, ErrDamaged
 	}
 	return fileRecord{head, b[n:]}, nil
 }
@@ -234,7 +234,7 @@ func parseFile(b []byte) (fileRecord, error) {
 // over says if the record has expired by now.
 func (h fileHead) over(now time.Time) bool { return !now.Before(time.UnixMilli(h.Expires)) }
 
-// read returns the record that is there now: ErrNotFound if it expired, errDamaged for what isn't
+// read returns the record that is there now: ErrNotFound if it expired, ErrDamaged for what isn't
 // a record.
 func (d *Dir) read(root *os.Root, name Name) (fileRecord, error) {
 	b, err := readRegular(root, name.file(), headSize+MaxValue)
@@ -252,7 +252,7 @@ func (d *Dir) read(root *os.Root, name Name) (fileRecord, error) {
 }
 
 // readRegular reads at most limit bytes of a plain file. A link, a device or a pipe isn't opened,
-// and is errDamaged like a file that is too long.
+// and is ErrDamaged like a file that is too long.
 func readRegular(root *os.Root, file string, limit int) ([]byte, error) {
 	f, err := openRegular(root, file)
 	if err != nil {
@@ -264,7 +264,7 @@ func readRegular(root *os.Root, file string, limit int) ([]byte, error) {
 		return nil, unavailable(err)
 	}
 	if len(b) > limit {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	return b, nil
 }
@@ -279,7 +279,7 @@ func openRegular(root *os.Root, file string) (*os.File, error) {
 			return nil, readError(err)
 		}
 		if !seen.Mode().IsRegular() {
-			return nil, errDamaged
+			return nil, ErrDamaged
 		}
 		f, err := root.Open(file)
 		if err != nil {

@@ -31,7 +31,7 @@ var errLocked = errors.New("somebody else has the lock")
 
 // alone calls f while this is the only one to write or delete records in name's stripe.
 func (d *Dir) alone(ctx context.Context, name Name, f func(*os.Root) error) error {
-	if err := name.valid(); err != nil {
+	if err := name.Valid(); err != nil {
 		return err
 	}
 	return d.inside(func(root *os.Root) error {
@@ -61,7 +61,7 @@ func (d *Dir) TryLock(ctx context.Context, name Name) (release func(), ok bool, 
 // lock takes the lock called name. Its file is taken away on release, so that locks leave nothing
 // behind.
 func (d *Dir) lock(ctx context.Context, name Name, retry time.Duration) (release func(), err error) {
-	if err := name.valid(); err != nil {
+	if err := name.Valid(); err != nil {
 		return nil, err
 	}
 	err = d.inside(func(root *os.Root) error {

@@ -75,7 +75,7 @@ func (d *Dir) loadOrCreateKeys(root *os.Root) (string, error) {
 
 func (d *Dir) readKeys(root *os.Root) (string, error) {
 	f, err := openRegular(root, keyFile)
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, ErrDamaged) {
 		return "", errors.New("this is no plain file")
 	}
 	if err != nil {

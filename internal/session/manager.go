@@ -2,7 +2,7 @@
 // the only one that writes a cookie.
 //
 // It has three floors. A Backend keeps bytes under a name until they expire; Dir is the one for a
-// folder. Records keeps encrypted values in a Backend, bound to their name, changed
+// folder, and redisstore has the one for Redis. Records keeps encrypted values in a Backend, bound to their name, changed
 // compare-and-set. A Manager keeps sessions in Records: what a signed-in browser may do, its token
 // cache, the list of a person's sessions; and, for a browser that isn't signed in, what it needs
 // on its way through the sign-in.

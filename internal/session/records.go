@@ -217,7 +217,7 @@ func (r *Records) open(k Key, name Name, sealed []byte) (opened, error) {
 
 // readError logs a record that the backend can't make sense of.
 func (r *Records) readError(name Name, err error) error {
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, ErrDamaged) {
 		return r.damaged(name, errors.New("the store holds no whole record there"))
 	}
 	return err
@@ -230,7 +230,7 @@ func (r *Records) damaged(name Name, reason error) error {
 		r.log.Warn("a stored record can't be read and counts as gone",
 			"kind", name.Kind, "record", name.ID[:16], "reason", reason.Error())
 	}
-	return errDamaged
+	return ErrDamaged
 }
 
 // once remembers names, up to a thousand of them at a time.

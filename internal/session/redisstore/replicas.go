@@ -1,0 +1,172 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// Redis answers a write before its own replicas have it. If the primary then dies and a replica
+// takes over, the write is gone. For the kinds of records in Options.Confirm that mustn't be: their
+// writes are followed, on the same connection, by WAIT, which answers when a replica has
+// acknowledged them; https://redis.io/docs/latest/commands/wait. Since replicas take over writes in
+// order, one acknowledgement covers everything that was written to that server before.
+//
+// A server without replicas isn't waited for. If there is one and it doesn't acknowledge in time,
+// the write has failed: what it was for must not be relied on.
+const (
+	confirmTimeout = time.Second
+	// lookEvery is how long it is believed how many replicas a server has.
+	lookEvery = 5 * time.Second
+	// guessAgain is the same where it has to be guessed, and finding none takes confirmTimeout.
+	guessAgain = time.Minute
+	// reloads of a Cluster's map of slots in one call.
+	reloads = 5
+)
+
+var errUnconfirmed = fmt.Errorf("%w: no replica of Redis has confirmed the write", session.ErrUnavailable)
+
+// confirmed is eval whose write is on a replica too, if there is one.
+func (s *Store) confirmed(ctx context.Context, script string, keys []string, args ...any) (string, error) {
+	for try := 1; ; try++ {
+		answer, err := s.tryConfirmed(ctx, script, keys, args...)
+		if err == nil || s.cluster == nil || try == reloads || errors.Is(err, errUnconfirmed) || ctx.Err() != nil {
+			return answer, failed(err)
+		}
+		// The slot has moved to another server, or its server has died. ClusterClient's own commands
+		// find that out by themselves.
+		s.cluster.ReloadState(ctx)
+		select {
+		case <-time.After(50 * time.Millisecond << try):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (s *Store) tryConfirmed(ctx context.Context, script string, keys []string, args ...any) (string, error) {
+	node, err := s.server(ctx, keys[0])
+	if err != nil {
+		return "", err
+	}
+	online, err := s.online(ctx, node)
+	if err != nil {
+		return "", err
+	}
+	if !online {
+		return s.eval(ctx, script, keys, args...)
+	}
+	var eval, wait *redis.Cmd
+	_, err = node.Pipelined(ctx, func(p redis.Pipeliner) error {
+		eval = p.Eval(ctx, script, keys, args...)
+		wait = p.Do(ctx, "WAIT", 1, confirmTimeout.Milliseconds())
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	answer, err := eval.Text()
+	if err != nil {
+		return "", err
+	}
+	if n, err := wait.Int(); err != nil || n > 0 || answer != "OK" {
+		return answer, err
+	}
+	s.replicas.forget(node)
+	if online, err := s.online(ctx, node); err != nil || !online {
+		return answer, err // the replica is gone, for Redis too
+	}
+	return "", errUnconfirmed
+}
+
+// server is the one that the key is written to.
+func (s *Store) server(ctx context.Context, key string) (*redis.Client, error) {
+	if s.cluster != nil {
+		return s.cluster.MasterForKey(ctx, key)
+	}
+	client, ok := s.client.(*redis.Client)
+	if !ok {
+		return nil, fmt.Errorf("redisstore: a client of type %T", s.client)
+	}
+	return client, nil
+}
+
+// replicas remembers which servers have replicas.
+type replicas struct {
+	mu      sync.Mutex
+	seen    map[*redis.Client]sighting
+	refused sync.Once
+}
+
+type sighting struct {
+	online bool
+	until  time.Time // to be believed
+}
+
+func (r *replicas) forget(node *redis.Client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.seen, node)
+}
+
+func (r *replicas) get(node *redis.Client) (sighting, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seen, ok := r.seen[node]
+	return seen, ok && time.Now().Before(seen.until)
+}
+
+func (r *replicas) set(node *redis.Client, seen sighting) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil || len(r.seen) > 1000 { // servers of a Cluster come and go
+		r.seen = make(map[*redis.Client]sighting)
+	}
+	r.seen[node] = seen
+}
+
+// online says if the server has a replica that is connected.
+func (s *Store) online(ctx context.Context, node *redis.Client) (bool, error) {
+	if seen, ok := s.replicas.get(node); ok {
+		return seen.online, nil
+	}
+	seen := sighting{until: time.Now().Add(lookEvery)}
+	info, err := node.Info(ctx, "replication").Result()
+	if err == nil {
+		seen.online = strings.Contains(info, ",state=online,")
+	} else if isForbidden(err) {
+		seen, err = s.guess(ctx, node)
+	}
+	if err != nil {
+		return false, err
+	}
+	s.replicas.set(node, seen)
+	return seen.online, nil
+}
+
+// guess is for users that may not use INFO, which belongs to @dangerous: a replica that acknowledges
+// everything so far within a second is there. One that hangs can't be told from none.
+func (s *Store) guess(ctx context.Context, node *redis.Client) (sighting, error) {
+	n, err := node.Do(ctx, "WAIT", 1, confirmTimeout.Milliseconds()).Int()
+	if isForbidden(err) {
+		s.replicas.refused.Do(func() {
+			s.log.Warn("Redis lets patdesk use neither INFO nor WAIT, so secrets that were just made don't outlive a failover", "error", err)
+		})
+		n, err = 0, nil
+	}
+	if n > 0 {
+		return sighting{true, time.Now().Add(lookEvery)}, err
+	}
+	return sighting{false, time.Now().Add(guessAgain)}, err
+}
+
+// isForbidden says that Redis knows the user but not what it wants.
+func isForbidden(err error) bool {
+	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command")
+}

@@ -1,0 +1,346 @@
+// Package redisstore is the session.Backend that keeps records in Redis, for several replicas of
+// patdesk: on one server, with TLS or a socket, behind Sentinel, or on a Cluster.
+//
+// What is where, with the prefix "patdesk:":
+//
+//	patdesk:<kind>:<ID>             a record without a group
+//	patdesk:<kind>:{<group>}:<ID>   a record of a group
+//	patdesk:<kind>:{<group>}        the index of that kind and group: IDs by expiry
+//	patdesk:lock:…                  the lock of the record's name
+//	patdesk:ping                    written by Ping
+//
+// All keys of one call share a slot of a Cluster, by the group in braces. Each call is one command
+// or one script, so it happens as a whole or not at all; there is no state between two calls.
+//
+// Every key has a time to live, so Redis forgets by itself what has expired. It is counted from the
+// moment of writing and not given as a date: then it doesn't matter if Redis's clock is wrong. The
+// expiry that counts is by the clock of the program, as with every Backend; the time to live is
+// longer by a margin, for replicas of the program whose clocks differ.
+//
+// Calls are repeated when a connection breaks (go-redis does that), so a script may run twice for
+// one call. Create and Update recognize their own first run by the version they have written.
+// After a Take whose answer was lost, the value is lost as well: its caller starts over.
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+const (
+	// CallTimeout is the longest that a call waits for Redis, repetitions included: what a page
+	// waits when Redis hangs.
+	CallTimeout = 3 * time.Second
+	// netTimeout bounds each step of a call: waiting for a connection, dialing, writing, reading.
+	netTimeout = 2 * time.Second
+	// poolSize is the most connections to one server. Calls beyond them wait for their turn.
+	poolSize = 50
+	// margin is how much longer than its expiry Redis keeps a record. Clocks of replicas may differ
+	// by it without harm.
+	margin = 5 * time.Minute
+)
+
+// Store is a session.Backend in Redis.
+type Store struct {
+	client  redis.UniversalClient
+	cluster *redis.ClusterClient // nil if client is none
+	prefix  string
+	confirm map[string]bool
+	now     func() time.Time
+	log     *slog.Logger
+
+	replicas replicas
+	lease    time.Duration // of locks
+	closed   chan struct{}
+	close    func() error
+}
+
+var _ session.Backend = (*Store)(nil)
+
+// Open returns the Backend that o describes. It doesn't connect: see Check.
+func Open(o Options) (*Store, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		prefix: o.prefix(), confirm: make(map[string]bool), now: o.Now, log: o.Log,
+		lease: lease, closed: make(chan struct{}),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	for _, kind := range o.Confirm {
+		s.confirm[kind] = true
+	}
+	redis.SetLogger(logger{s.log})
+	switch o.Kind {
+	case Cluster:
+		s.cluster = redis.NewClusterClient(o.cluster())
+		s.client = s.cluster
+	case Sentinel:
+		s.client = redis.NewFailoverClient(o.sentinel())
+	case Single:
+		s.client = redis.NewClient(o.single())
+	}
+	s.close = sync.OnceValue(func() error {
+		close(s.closed)
+		return s.client.Close()
+	})
+	return s, nil
+}
+
+// Close implements session.Backend. Locks that are still held end with their lease.
+func (s *Store) Close() error { return s.close() }
+
+// logger lets go-redis, which has one logger for the whole program, write to ours. It tells of
+// every connection that broke; what that does to a request, the request's own record says.
+type logger struct{ log *slog.Logger }
+
+// Printf implements go-redis's interface.
+func (l logger) Printf(ctx context.Context, format string, v ...any) {
+	l.log.DebugContext(ctx, "redis", "message", fmt.Sprintf(format, v...))
+}
+
+// ---- names ---------------------------------------------------------------------
+
+// key is where the record called n is kept.
+func (s *Store) key(n session.Name) string {
+	if n.Group == "" {
+		return s.prefix + n.Kind + ":" + n.ID
+	}
+	return s.index(n) + ":" + n.ID
+}
+
+// index is where the IDs of n's kind and group are kept.
+func (s *Store) index(n session.Name) string { return s.prefix + n.Kind + ":{" + n.Group + "}" }
+
+// keys are the keys that writing or removing the record touches, all in one slot.
+func (s *Store) keys(n session.Name) []string {
+	if n.Group == "" {
+		return []string{s.key(n)}
+	}
+	return []string{s.key(n), s.index(n)}
+}
+
+// ---- calls ---------------------------------------------------------------------
+
+// bounded is ctx for one call.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, CallTimeout)
+}
+
+// failed makes an error of the session package of go-redis's. Only the answer "nil" itself means
+// that there is no record: an error that wraps it says that Sentinels know no primary.
+func failed(err error) error {
+	switch {
+	case err == nil, errors.Is(err, session.ErrUnavailable):
+		return err
+	case err == redis.Nil: //nolint:errorlint // see above
+		return session.ErrNotFound
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		return session.ErrDamaged
+	}
+	return fmt.Errorf("%w: %w", session.ErrUnavailable, err)
+}
+
+// Create implements session.Backend.
+func (s *Store) Create(ctx context.Context, name session.Name, value []byte, expires time.Time) error {
+	if err := writable(name, value); err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	h := newHead(expires)
+	err := s.write(ctx, name, createScript, h, value)
+	if errors.Is(err, errUnconfirmed) {
+		s.takeBack(ctx, name, h.version)
+	}
+	return err
+}
+
+// Read implements session.Backend.
+func (s *Store) Read(ctx context.Context, name session.Name) (value []byte, version string, err error) {
+	if err := name.Valid(); err != nil {
+		return nil, "", err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	b, err := s.client.Get(ctx, s.key(name)).Bytes()
+	if err != nil {
+		return nil, "", failed(err)
+	}
+	return s.open(b)
+}
+
+// open is the value of a stored record, if it is one and hasn't expired.
+func (s *Store) open(b []byte) (value []byte, version string, err error) {
+	h, value, err := parse(b)
+	if err != nil {
+		return nil, "", err
+	}
+	if s.now().UnixMilli() >= h.expires {
+		return nil, "", session.ErrNotFound
+	}
+	return value, h.version, nil
+}
+
+// Update implements session.Backend.
+func (s *Store) Update(ctx context.Context, name session.Name, version string, value []byte, expires time.Time) error {
+	if err := writable(name, value); err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	return s.write(ctx, name, updateScript, newHead(expires), value, version)
+}
+
+// Delete implements session.Backend.
+func (s *Store) Delete(ctx context.Context, name session.Name) error {
+	if err := name.Valid(); err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	_, err := s.eval(ctx, deleteScript, s.keys(name), name.ID, "")
+	return err
+}
+
+// takeBack removes a record that was written and isn't to be, unless it was changed since.
+func (s *Store) takeBack(ctx context.Context, name session.Name, version string) {
+	ctx, cancel := bounded(context.WithoutCancel(ctx))
+	defer cancel()
+	if _, err := s.eval(ctx, deleteScript, s.keys(name), name.ID, version); err != nil {
+		s.log.Warn("a record that no other Redis server has confirmed could not be taken back", "kind", name.Kind, "error", err)
+	}
+}
+
+// Take implements session.Backend.
+func (s *Store) Take(ctx context.Context, name session.Name) ([]byte, error) {
+	if err := name.Valid(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	answer, err := s.eval(ctx, takeScript, s.keys(name), name.ID)
+	if err != nil {
+		return nil, err
+	}
+	record, err := outcome(answer)
+	if err != nil {
+		return nil, err
+	}
+	value, _, err := s.open([]byte(record))
+	return value, err
+}
+
+// Sweep implements session.Backend. There is nothing to do: Redis removes what has expired, and
+// every write to an index removes what has expired from it.
+func (s *Store) Sweep(context.Context, time.Time) (removed int, err error) { return 0, nil }
+
+// Ping implements session.Backend: it writes and reads a key, and of a Cluster every primary answers.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	word := rand.Text()
+	key := s.prefix + "ping"
+	if err := s.client.Set(ctx, key, word, time.Minute).Err(); err != nil {
+		return failed(err)
+	}
+	if err := s.client.Get(ctx, key).Err(); err != nil {
+		return fmt.Errorf("%w: what was written can't be read: %w", session.ErrUnavailable, err)
+	}
+	if s.cluster == nil {
+		return nil
+	}
+	return failed(s.cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		return node.Ping(ctx).Err()
+	}))
+}
+
+// writable refuses what can't be kept.
+func writable(name session.Name, value []byte) error {
+	if len(value) > session.MaxValue {
+		return session.ErrTooLarge
+	}
+	return name.Valid()
+}
+
+// write runs a script that writes value.
+func (s *Store) write(ctx context.Context, name session.Name, script string, h head, value []byte, more ...any) error {
+	now := s.now().UnixMilli()
+	life := max(0, h.expires-now) + margin.Milliseconds()
+	args := append([]any{
+		name.ID, now, life, margin.Milliseconds(), h.version, h.expires, append(h.bytes(), value...),
+	}, more...)
+	run := s.eval
+	if s.confirm[name.Kind] {
+		run = s.confirmed
+	}
+	answer, err := run(ctx, script, s.keys(name), args...)
+	if err != nil {
+		return err
+	}
+	_, err = outcome(answer)
+	return err
+}
+
+func (s *Store) eval(ctx context.Context, script string, keys []string, args ...any) (string, error) {
+	answer, err := s.client.Eval(ctx, script, keys, args...).Text()
+	return answer, failed(err)
+}
+
+// ---- the form of a record ----------------------------------------------------------
+
+// head stands before a record's value:
+//
+//	PDR1 | expiry: milliseconds since 1970, 16 digits | version: 16 random bytes
+//
+// Lua has no integers of 64 bits, therefore the expiry is decimal.
+type head struct {
+	expires int64
+	version string
+}
+
+const (
+	format        = "PDR1"
+	expiresSize   = 16
+	versionSize   = 16
+	headSize      = len(format) + expiresSize + versionSize
+	latestExpires = int64(1) << 52 // the largest numbers of Lua that are exact; the year 144683
+)
+
+func newHead(expires time.Time) head {
+	version := make([]byte, versionSize)
+	rand.Read(version)
+	return head{expires: min(max(expires.UnixMilli(), 0), latestExpires), version: string(version)}
+}
+
+func (h head) bytes() []byte {
+	return fmt.Appendf(nil, "%s%0*d%s", format, expiresSize, h.expires, h.version)
+}
+
+// parse takes a record apart: ErrDamaged.
+func parse(b []byte) (h head, value []byte, err error) {
+	if len(b) < headSize || string(b[:len(format)]) != format {
+		return head{}, nil, session.ErrDamaged
+	}
+	h.expires, err = strconv.ParseInt(string(b[len(format):len(format)+expiresSize]), 10, 64)
+	if err != nil {
+		return head{}, nil, session.ErrDamaged
+	}
+	h.version = string(b[headSize-versionSize : headSize])
+	return h, b[headSize:], nil
+}

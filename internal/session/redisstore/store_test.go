@@ -1,0 +1,129 @@
+package redisstore_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"testing"
+
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/session/redisstore"
+	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
+	"github.com/patdesk/patdesk/internal/session/sessiontest"
+)
+
+// open opens a store that ends with the test.
+func open(tb testing.TB, o redisstore.Options) *redisstore.Store {
+	tb.Helper()
+	s, err := redisstore.Open(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// suite runs the suite of all backends on what o describes, with writes of all its kinds confirmed.
+func suite(t *testing.T, o redisstore.Options, flush func()) {
+	t.Helper()
+	o.Confirm = []string{"note", "draft"}
+	sessiontest.TestBackend(t, func(t *testing.T) session.Backend {
+		t.Helper()
+		flush()
+		s, err := redisstore.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
+func flushAll(servers ...*redistest.Server) func() {
+	return func() {
+		for _, s := range servers {
+			s.Do("FLUSHALL")
+		}
+	}
+}
+
+func TestPlain(t *testing.T) {
+	server := redistest.Start(t)
+	suite(t, redisstore.Options{Addresses: []string{server.Addr}}, flushAll(server))
+}
+
+func TestSocket(t *testing.T) {
+	server := redistest.Start(t)
+	suite(t, redisstore.Options{Socket: server.Socket, Database: 3}, flushAll(server))
+}
+
+func TestReplica(t *testing.T) {
+	server := redistest.Start(t)
+	redistest.StartReplica(t, server)
+	suite(t, redisstore.Options{Addresses: []string{server.Addr}}, flushAll(server))
+}
+
+// tlsOf trusts the authority of c, and shows its certificate.
+func tlsOf(t *testing.T, c redistest.Certificates) *tls.Config {
+	t.Helper()
+	ca, err := os.ReadFile(c.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+}
+
+func TestTLS(t *testing.T) {
+	c := redistest.MakeCertificates(t)
+	server := redistest.StartTLS(t, c, "--tls-auth-clients", "yes")
+	suite(t, redisstore.Options{Addresses: []string{server.Addr}, TLS: tlsOf(t, c)}, flushAll(server))
+}
+
+// The two users of the documentation (docs/operations.md): by categories, and with the commands alone.
+var users = map[string][]any{
+	"categories": {"ACL", "SETUSER", "patdesk", "on", ">hush", "resetchannels", "~patdesk:*", "+@all", "-@dangerous", "+info"},
+	"commands": {
+		"ACL", "SETUSER", "patdesk", "on", ">hush", "~patdesk:*", "resetchannels", "-@all",
+		"+ping", "+get", "+set", "+del", "+pexpire", "+pttl", "+zadd", "+zrem", "+zrangebyscore", "+zremrangebyscore", "+eval", "+wait", "+select", "+scan",
+	},
+}
+
+func TestLimitedUser(t *testing.T) {
+	for name, user := range users {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			redistest.StartReplica(t, server)
+			server.Do(user...)
+			o := redisstore.Options{Addresses: []string{server.Addr}, Database: 1, Username: "patdesk", Password: "hush"}
+			suite(t, o, flushAll(server))
+		})
+	}
+}
+
+func TestSentinels(t *testing.T) {
+	w := redistest.StartSentinels(t)
+	o := redisstore.Options{Kind: redisstore.Sentinel, Addresses: redistest.Addresses(w.Sentinels), Master: redistest.MasterName}
+	suite(t, o, flushAll(w.Primary))
+	o.Master = "another"
+	s := open(t, o)
+	if _, err := s.Check(t.Context()); redisstore.FaultOf(err) != redisstore.NoSuchMaster {
+		t.Errorf("a name that the Sentinels don't know: %v", err)
+	}
+	wantAllUnavailable(t, s, redisstore.CallTimeout+slack)
+}
+
+func TestCluster(t *testing.T) {
+	servers := redistest.StartCluster(t, 3)
+	o := redisstore.Options{Kind: redisstore.Cluster, Addresses: redistest.Addresses(servers[:2])}
+	suite(t, o, flushAll(servers...))
+	for _, server := range servers {
+		server.Do(append(users["commands"], "+cluster|slots")...)
+	}
+	o.Username, o.Password = "patdesk", "hush"
+	t.Run("limited user", func(t *testing.T) { suite(t, o, flushAll(servers...)) })
+}
