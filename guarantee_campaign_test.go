@@ -538,7 +538,7 @@ func (r *round) judgeProcesses() {
 	for _, m := range r.members {
 		select {
 		case <-m.done:
-			log := m.process.log.String()
+			log := m.log.String()
 			r.t.Errorf("a process died:\n%s", log[max(0, len(log)-5000):])
 		default:
 		}

@@ -89,8 +89,8 @@ func (l *line) serve() {
 		l.mu.Unlock()
 		for _, toxic := range []toxics.Toxic{up, down} {
 			if _, reset := toxic.(*toxics.ResetToxic); reset {
-				_ = program.(*net.TCPConn).SetLinger(0)
-				_ = service.(*net.TCPConn).SetLinger(0)
+				abrupt(program)
+				abrupt(service)
 			}
 		}
 		go l.carry(program, service, up)
@@ -331,5 +331,12 @@ func TestAnswerCutAnywhere(t *testing.T) {
 	}
 	if fates["lost"] > 0 {
 		t.Errorf("%v", fates)
+	}
+}
+
+// abrupt makes closing a connection a reset.
+func abrupt(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // it may be closed already
 	}
 }

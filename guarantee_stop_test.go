@@ -34,7 +34,7 @@ func TestStopWaitsForACreate(t *testing.T) {
 			m.waitFor("msg=stopping")
 			select {
 			case <-m.done:
-				t.Fatalf("ended while a create was under way:\n%s", m.process.log)
+				t.Fatalf("ended while a create was under way:\n%s", m.log)
 			default:
 			}
 			held.Release()
@@ -45,7 +45,7 @@ func TestStopWaitsForACreate(t *testing.T) {
 			}
 			<-m.done
 			if code := m.cmd.ProcessState.ExitCode(); code != exitOK {
-				t.Errorf("ended with %d:\n%s", code, m.process.log)
+				t.Errorf("ended with %d:\n%s", code, m.log)
 			}
 			m.start()
 			if b.Open(s.url + "/tokens").Click("Show the secret"); fate(b, made(s.sim, name)[0]) != "shown" || createsOf(s.sim, name) != 1 {

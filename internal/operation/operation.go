@@ -119,7 +119,7 @@ func (o *Operation) Pending() bool {
 	return false
 }
 
-// OldOpen: it is still to be settled what becomes of a rotation's old token.
+// OldOpen says that it is still to be settled what becomes of a rotation's old token.
 func (o *Operation) OldOpen() bool {
 	return o.Old == OldAlive || o.Old == OldSent || o.Old == OldFailed
 }

@@ -15,7 +15,7 @@ func TestHold(t *testing.T) {
 		if err := sim.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		defer sim.Close()
+		t.Cleanup(sim.Close)
 		other := sim.Hold(simulator.CallUnknown, "contoso", afterDoing)
 		held := sim.Hold(simulator.CallMetadata, "", afterDoing)
 		ask := func() int {
