@@ -24,7 +24,7 @@ check: ## Say what is wrong with the settings
 .PHONY: test
 test: ## Run all tests with the race detector; installs what they need where it is missing
 	@scripts/test-deps
-	go test -race ./...
+	go test -race -p 1 -timeout 20m ./...
 
 .PHONY: gallery
 gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark
