@@ -229,6 +229,30 @@ func TestNothingIsChangedByLooking(t *testing.T) {
 	}
 }
 
+// A link from another site shows an organization, and that is all: it isn't proposed for the next token afterwards.
+func TestLinksPlantNoOrganization(t *testing.T) {
+	t.Parallel()
+	d := startDesk(t, seeded())
+	d.sim.SetFault("noAccounts", simulator.FaultOptions{})   // nothing is known but what the person has looked at
+	b := d.signedInAt(mona, "/tokens?organization=fabrikam") // comes back from Entra, which is another site
+	for _, site := range []string{"cross-site", "same-site"} {
+		link := b.Twin()
+		link.Edit(func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", site) })
+		for _, path := range []string{"/tokens?organization=northwind-labs", "/organizations?organization=northwind-labs"} {
+			if link.Open(d.url + path); len(names(link)) == 0 {
+				t.Fatalf("%s: %d at %s", path, link.Status, link.URL)
+			}
+			if b.Open(d.url + "/tokens/new"); strings.Contains(b.Body, "northwind-labs") {
+				t.Errorf("a %s link to %s is remembered", site, path)
+			}
+		}
+	}
+	b.Open(d.url + "/tokens?organization=northwind-labs")
+	if b.Open(d.url + "/tokens/new"); !strings.Contains(b.Body, "northwind-labs") {
+		t.Error("what the person opens isn't remembered either")
+	}
+}
+
 // openToAll are the routes for people who aren't signed in. Everything else needs a session: a new route that isn't
 // in this list has to be behind the sign-in.
 var openToAll = []string{"/", "/sign-in", "/sign-in/start", "/sign-out", "/getAToken", "/scopes", "/healthz", "/readyz", "/static/*", "/favicon.ico", "/robots.txt"}

@@ -125,8 +125,8 @@ func quietPath(path string) bool {
 func requestAttrs(r *http.Request, ww middleware.WrapResponseWriter, f *logFields, took time.Duration) []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("request_id", requestID(r.Context())),
-		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path),
+		slog.String("method", clipped(r.Method)),
+		slog.String("path", clipped(r.URL.Path)),
 		slog.Int("status", ww.Status()),
 		slog.Int("bytes", ww.BytesWritten()),
 		slog.Duration("duration", took),
@@ -142,6 +142,15 @@ func requestAttrs(r *http.Request, ww middleware.WrapResponseWriter, f *logField
 		attrs = append(attrs, slog.Any("error", f.Err))
 	}
 	return attrs
+}
+
+// clipped keeps strangers from filling the log: no path of ours is longer.
+func clipped(text string) string {
+	const most = 256 // bytes
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 // clientAddress replaces RemoteAddr by the client's own address when the peer is a trusted proxy: the right-most

@@ -57,3 +57,15 @@ func TestMethods(t *testing.T) {
 		}
 	}
 }
+
+// One request is one record of bounded length, on one line, whatever a stranger sends.
+func TestLogRecordsAreBounded(t *testing.T) {
+	w := newWorld(t, nil)
+	r := httptest.NewRequest(http.MethodGet, localAddress+"/tokens/contoso/"+strings.Repeat("%0alevel=ERROR%20%e2%80%ae", 800), http.NoBody)
+	r.Method = strings.Repeat("M", 5000)
+	r.Header.Set("User-Agent", strings.Repeat("u", 5000))
+	w.ask(r)
+	if log := w.log.drain(); strings.Count(log, "\n") != 1 || len(log) > 2000 || strings.Contains(log, "\u202e") {
+		t.Errorf("%d bytes, %d lines:\n%.2000s", len(log), strings.Count(log, "\n"), log)
+	}
+}
