@@ -109,6 +109,9 @@ func (s *stage) address(r route) (path string, form url.Values) {
 	}
 	path = strings.NewReplacer("/{organization}", "", "/{id}", "", "/tokens/{organization}/{id}", s.token, "{operation}", operation, "/static/*", "/static/app.css").Replace(r.pattern)
 	path = strings.Replace(path, "/tokens/{organization}/{id}", s.token, 1)
+	if strings.HasPrefix(r.pattern, "/global-tokens/{") {
+		path = "/global-" + strings.TrimPrefix(s.token, "/") + strings.TrimPrefix(r.pattern, "/global-tokens/{organization}/{id}")
+	}
 	if strings.HasPrefix(r.pattern, "/tokens/{") {
 		path = s.token + strings.TrimPrefix(r.pattern, "/tokens/{organization}/{id}")
 	}
