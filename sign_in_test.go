@@ -66,7 +66,7 @@ func TestForeignReturnAddresses(t *testing.T) {
 	for _, evil := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "/%5cevil.example", "/\t/evil.example", "javascript:alert(1)", "/..//evil.example", "/sign-out"} {
 		b := webtest.New(t, d.transport()).Open(d.url + "/sign-in" + query("return", evil))
 		signIn(b, mona)
-		if !strings.HasPrefix(b.URL.String(), d.url+"/overview") {
+		if !strings.HasPrefix(b.URL.String(), d.url+"/tokens") {
 			t.Errorf("%q led to %s", evil, b.URL)
 		}
 	}
@@ -125,7 +125,7 @@ func TestForgedCallbacks(t *testing.T) {
 		t.Fatalf("%d\n%s", victim.Status, victim.Text())
 	}
 	tokenCalls = d.sim.Calls("token")
-	if victim.Open(address); victim.Status != http.StatusOK || !strings.HasPrefix(victim.URL.Path, "/overview") {
+	if victim.Open(address); victim.Status != http.StatusOK || !strings.HasPrefix(victim.URL.Path, "/tokens") {
 		t.Errorf("replay by the signed-in person: %d at %s", victim.Status, victim.URL)
 	}
 	if other := webtest.New(t, d.transport()).Open(address); other.Status != http.StatusBadRequest {

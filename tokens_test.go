@@ -144,7 +144,7 @@ func TestList(t *testing.T) {
 	t.Parallel()
 	d := startDesk(t, seeded())
 	b := d.signedIn(mona)
-	if b.URL.Path != "/overview" {
+	if b.URL.Path != "/tokens" {
 		t.Fatalf("after signing in: %s", b.URL)
 	}
 	for _, c := range []struct {

@@ -33,7 +33,7 @@
     if (field.type === "radio" && !field.closest("fieldset")?.querySelector("legend")) faults.push(`a choice of nothing: ${told(field)}`);
   }
   for (const control of all("a, button, summary").filter(shown)) {
-    if (!(control.innerText.trim() || control.ariaLabel)) faults.push(`no name: ${told(control)}`);
+    if (!((control.innerText ?? control.textContent).trim() || control.ariaLabel)) faults.push(`no name: ${told(control)}`);
     const box = control.getBoundingClientRect();
     if (control.tagName === "BUTTON" && (box.height < 24 || box.width < 24) && !control.closest(".presets")) faults.push(`too small to hit: ${told(control)}`);
   }

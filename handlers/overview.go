@@ -314,15 +314,3 @@ func endChoices(chosen int) []option {
 	}
 	return out
 }
-
-// startPage is what signed-in people see first: the overview where there is more than one organization to look over,
-// or where that isn't known yet.
-func (h *Handlers) startPage(v *visit) string {
-	enough := time.NewTimer(overviewWait)
-	defer enough.Stop()
-	names, found, _ := h.awaitOrganizations(v, h.snapshots.open(v.session.Hash()), enough.C) // the page itself tells what failed
-	if found && len(names) < 2 {
-		return "/tokens"
-	}
-	return "/overview"
-}

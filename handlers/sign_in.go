@@ -47,7 +47,7 @@ type attempt struct {
 // home leads to the tokens, or says what patdesk is.
 func (h *Handlers) home(v *visit) (answer, error) {
 	if v.session.SignedIn() {
-		return v.to(h.startPage(v)), nil
+		return v.to("/tokens"), nil
 	}
 	return h.signIn(v)
 }
