@@ -89,6 +89,11 @@ func visitEverything(t *testing.T, d *desk, dir string) {
 			b.Twin().Open(u.String())
 		}
 	}
+	for _, r := range routeTable(t) {
+		if r.method == http.MethodGet && !strings.ContainsAny(r.pattern, "{*") {
+			b.Twin().OpenOnce(d.url + r.pattern)
+		}
+	}
 	b.Open(d.url + "/tokens?organization=contoso&q=Nightly").Click("Nightly backup of repositories")
 	token := b.URL.String()
 	for _, verb := range []string{"/edit", "/revoke", "/rotate", "/none"} {
