@@ -232,12 +232,6 @@ func (r *round) drawFaults() {
 			r.faults[i].After = 0
 		}
 	}
-	for _, f := range r.faults {
-		if f.name == "throttledAfterDoing" || f.name == "html203AfterDoing" { // no second lie beside it: docs/guarantees.md
-			r.faults = []serviceFault{f}
-			break
-		}
-	}
 }
 
 func (r *round) run() {

@@ -96,6 +96,8 @@ func noticeKind(op *operation.Operation) (kind, key string) {
 		return "secret", "notice.secretComing"
 	case op.State == operation.Unknown:
 		return "unknown", "notice.unknown"
+	case op.Doubtful:
+		return "unknown", "notice.doubtful"
 	case op.Secret == operation.SecretUnkept:
 		return "unknown", "notice.secretUnkept"
 	case op.State == operation.Sent:

@@ -8,6 +8,7 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -76,7 +77,10 @@ func failureError(f *operation.Failure, organization string) error {
 	if f == nil {
 		return &azuredevops.Error{Kind: azuredevops.KindNotUnderstood, Organization: organization}
 	}
-	if f.Source == operation.SourceEntra {
+	switch f.Source {
+	case operation.SourceStore:
+		return session.ErrUnavailable
+	case operation.SourceEntra:
 		return &entra.Error{Kind: entra.Kind(f.Kind), Code: f.Code, Claims: f.Claims, RetryAfter: f.RetryAfter}
 	}
 	return &azuredevops.Error{

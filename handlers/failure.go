@@ -11,6 +11,9 @@ import (
 // DescribeFailure puts an error that kept a change from being sent into the form in which operations keep it: no
 // access token could be had.
 func DescribeFailure(err error) operation.Failure {
+	if storeDown(err) { // it keeps the access tokens
+		return operation.Failure{Source: operation.SourceStore, Kind: "unavailable"}
+	}
 	var sign *entra.Error
 	if !errors.As(err, &sign) {
 		return operation.Failure{Source: operation.SourceEntra, Kind: string(entra.KindOther)}

@@ -70,7 +70,7 @@ func (h *Handlers) showOperation(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if op.State == operation.Unknown && !op.Reconciled && !op.Dismissed {
+	if !op.Dismissed && (op.Doubtful || op.State == operation.Unknown && !op.Reconciled) {
 		if op, err = h.lookInto(ctx, v, op); err != nil {
 			return nil, err
 		}
@@ -131,12 +131,23 @@ func (h *Handlers) describeOperation(v *visit, op *operation.Operation, frame ba
 		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
 		status, p.Heading, p.Sentence, p.Advice, p.Details = t.status, t.text.Title, t.text.What, t.text.Advice, h.support(v, t)
 		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
+		if op.Doubtful {
+			p.describeDoubt(v, op, words)
+		}
 	default:
 		text := templates.Message("operation.inProgress", words)
 		p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
 	}
 	p.NextActions = append(p.NextActions, nextAction{Text: templates.Message("action.backToTokens", nil).Title, URL: v.link(listPath(op.Organization))})
 	return p, status, nil
+}
+
+// describeDoubt: the refusal is told as it came, but not that nothing was done.
+func (p *operationPage) describeDoubt(v *visit, op *operation.Operation, words map[string]any) {
+	p.State, p.Cause = string(operation.Unknown), templates.Message("notice.doubtful", words).What
+	if !op.Dismissed {
+		p.CheckAction, p.DismissAction = v.link(operationPath(op.ID)+"/check"), v.link(operationPath(op.ID)+"/dismiss")
+	}
 }
 
 func (p *operationPage) describeResult(v *visit, op *operation.Operation) {
@@ -351,6 +362,8 @@ func outcome(op *operation.Operation) string {
 		return "secretExpired"
 	case op.State == operation.Succeeded && op.OldOpen():
 		return "halfway"
+	case op.Doubtful:
+		return string(operation.Unknown)
 	default:
 		return string(op.State)
 	}

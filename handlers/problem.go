@@ -151,6 +151,9 @@ func (h *Handlers) wordFailure(v *visit, f *operation.Failure, organization stri
 	case operation.SourceEntra:
 		t.status = entraStatus(entra.Kind(f.Kind))
 		t.text = templates.Message("entra."+f.Kind, words)
+	case operation.SourceStore:
+		t.status = http.StatusServiceUnavailable
+		t.text = templates.Message("store."+f.Kind, words)
 	case operation.SourceOperation:
 		t.status = http.StatusBadGateway
 		t.text = templates.Message("operation."+f.Kind, words)

@@ -92,6 +92,7 @@ const (
 	refused              // definitely not done
 	lostBefore           // not done, and that can't be known
 	lostAfter            // done, and that can't be known
+	denied               // done, and told as refused: for creates only, others are taken at their word
 )
 
 func (f callFault) errors(call string) (before, after error) {
@@ -102,6 +103,8 @@ func (f callFault) errors(call string) (before, after error) {
 		return lost(call, azuredevops.KindConnection), nil
 	case lostAfter:
 		return nil, lost(call, azuredevops.KindTimeout)
+	case denied:
+		return nil, throttled(time.Second)
 	}
 	return nil, nil
 }
@@ -135,6 +138,9 @@ func (r *round) draw() {
 				f := fine
 				if r.chance(40) {
 					f = callFault(1 + r.rand.IntN(3))
+				}
+				if call == "create" && r.chance(20) {
+					f = denied
 				}
 				r.callFaults[call] = append(r.callFaults[call], f)
 			}

@@ -101,8 +101,11 @@ func (j *Journal) fly(ctx context.Context, f *flight, s Service) {
 		j.land(f, nil, err)
 		return
 	}
-	defer release()
-	w.perform(ctx)
+	func() {
+		defer release()
+		w.perform(ctx)
+	}()
+	w.dispelDoubt(ctx)
 }
 
 // claim makes this worker the only one that carries out the form: it takes the operation's lock and then creates its

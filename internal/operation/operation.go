@@ -60,6 +60,7 @@ const (
 const (
 	SourceAzureDevOps = "azuredevops" // Kind is an azuredevops.Kind
 	SourceEntra       = "entra"       // no access token could be had, nothing was sent; Kind is an entra.Kind
+	SourceStore       = "store"       // our own store failed before anything was sent; Kind is a word of who describes it
 	SourceOperation   = "operation"   // Kind is Interrupted
 )
 
@@ -100,17 +101,20 @@ type Operation struct {
 	Revoked       []azuredevops.Token // former Candidates that the person revoked
 	Reconciled    bool                // looked for, and the answer was complete
 	OrphanRevoked bool                // the secret couldn't be kept nor shown, so the new token was revoked
+	Doubtful      bool                // of a Failed creation: refused, and it is still to be seen that nothing came of it (doubt.go)
 	Dismissed     bool
 
 	Unkept string `json:"-"` // the secret, when it (or its record) could not be kept: show it now, in this answer
 }
 
 // Pending says if the operation still needs the person: it is in progress, its outcome is unknown, its secret was not
-// said to be saved, or a rotation's old token is still alive.
+// said to be saved, a rotation's old token is still alive, or it is still to be seen that a refused creation made nothing.
 func (o *Operation) Pending() bool {
 	switch o.State {
 	case Sent:
 		return true
+	case Failed:
+		return o.Doubtful && !o.Dismissed
 	case Unknown:
 		return !o.Dismissed && !o.cleared()
 	case Succeeded:

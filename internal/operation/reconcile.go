@@ -25,6 +25,7 @@ const (
 //   - create, rotate: Candidates are the active tokens that it may have made; none of them is touched. With Reconciled and no
 //     Candidates nothing was made as far as can be seen, and trying again is safe.
 //   - update, revoke: the operation becomes Succeeded or Failed if the token's state tells.
+//   - a refused creation that is Doubtful: it becomes Unknown with Candidates if something came of it all the same.
 //
 // On an error of the service or the store the operation is returned too, with what could be seen.
 func (j *Journal) Reconcile(ctx context.Context, s Service, person, id string) (*Operation, error) {
@@ -33,6 +34,9 @@ func (j *Journal) Reconcile(ctx context.Context, s Service, person, id string) (
 
 // reconcile is Reconcile under the operation's lock.
 func (w *work) reconcile(ctx context.Context) error {
+	if w.record.Doubtful {
+		return w.lookBehind(ctx)
+	}
 	if w.record.State != Unknown {
 		return nil
 	}

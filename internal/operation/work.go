@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -58,8 +59,7 @@ func (w *work) make(ctx context.Context) {
 	w.reach("answered")
 	if err != nil {
 		w.refuse(ctx, err)
-		w.landed()
-		w.doubt(ctx, err)
+		w.answerRefusal(ctx)
 		return
 	}
 	w.deliver(ctx, token, secret)
@@ -162,7 +162,7 @@ func (w *work) refuse(ctx context.Context, err error) {
 		}
 		r.State, r.Failure, r.Finished = Unknown, failure, w.options.Now()
 		if definite {
-			r.State = Failed
+			r.State, r.Doubtful = Failed, r.makes() && doubtful(err)
 		}
 		var e *azuredevops.Error
 		if errors.As(err, &e) && e.Token != nil {
@@ -178,48 +178,6 @@ func (w *work) refuse(ctx context.Context, err error) {
 	_ = w.reconcile(ctx)
 }
 
-// doubtPatience is the longest wait asked for with a refusal after which it is still looked behind it.
-const doubtPatience = 2 * time.Minute
-
-// doubt looks if a creation that the service refused was made all the same, when the person has been answered. A refusal
-// is the service's word that nothing was done; were it wrong, there would be a token that nobody knows of. A graceful
-// stop doesn't wait for it.
-func (w *work) doubt(ctx context.Context, err error) {
-	var e *azuredevops.Error
-	if w.record.State != Failed || !errors.As(err, &e) || e.Status == 0 || e.RetryAfter > doubtPatience {
-		return
-	}
-	if e.RetryAfter > 0 {
-		w.pause(w.ending, e.RetryAfter)
-	}
-	if w.ending.Err() != nil {
-		return
-	}
-	fitting, lookErr := w.look(ctx)
-	for len(fitting) > 0 && w.ending.Err() == nil && w.othersAtWork(ctx) { // on the next try, perhaps, and this is its token
-		w.pause(w.ending, time.Second)
-		fitting, lookErr = w.look(ctx)
-	}
-	_ = w.change(ctx, w.record, func(r *record) error {
-		if len(fitting) == 0 || r.State != Failed {
-			return errUnchanged
-		}
-		r.State, r.Candidates, r.Reconciled = Unknown, fitting, lookErr == nil
-		return nil
-	})
-}
-
-// othersAtWork says if another operation of the person is making a token of the same name.
-func (w *work) othersAtWork(ctx context.Context) (is bool) {
-	err := w.eachRecord(ctx, w.record.Person, func(r *record) {
-		if r.ID != w.record.ID && r.makes() && sameName(r.Want.DisplayName, w.record.Want.DisplayName) {
-			w.buryIfDead(ctx, r)
-			is = is || r.State == Sent
-		}
-	})
-	return is && err == nil
-}
-
 // revokeTries: revoking is the one change that may be sent again, for it has the same effect however often it is done.
 const revokeTries = 3
 
@@ -227,17 +185,18 @@ const revokeTries = 3
 func (w *work) revoke(ctx context.Context, authorizationID string) error {
 	ctx, cancel := context.WithTimeout(ctx, w.options.CallTimeout)
 	defer cancel()
-	maybe := false
+	var maybe error // of the last try that may have done it
 	for try := 1; ; try++ {
 		err := w.service.Revoke(ctx, w.record.Organization, authorizationID)
 		if err == nil {
 			return nil
 		}
-		_, definite := w.failureOf(err)
-		maybe = maybe || !definite
+		if _, definite := w.failureOf(err); !definite {
+			maybe = err
+		}
 		wait, again := retryAfter(err, try)
 		if !again || try == revokeTries || ctx.Err() != nil {
-			return asUnknown(err, maybe)
+			return cmp.Or(maybe, err) // what a later try met doesn't undo an earlier one
 		}
 		w.pause(ctx, wait)
 	}
@@ -256,15 +215,4 @@ func retryAfter(err error, try int) (wait time.Duration, again bool) {
 		return max(e.RetryAfter, time.Duration(try)*250*time.Millisecond), true
 	}
 	return 0, e.Unknown
-}
-
-// asUnknown marks the last of several errors as unknown if an earlier try may have done the change.
-func asUnknown(err error, maybe bool) error {
-	var e *azuredevops.Error
-	if !maybe || !errors.As(err, &e) || e.Unknown {
-		return err
-	}
-	c := *e
-	c.Unknown = true
-	return &c
 }
