@@ -27,10 +27,11 @@ type desk struct {
 
 // deskOptions changes what startDesk starts.
 type deskOptions struct {
-	sim simulator.Options
-	env map[string]string // settings over the usual ones
-	tls bool              // browsers meet the simulator over TLS too
-	now func() time.Time  // the program's clock; the simulator has its own
+	sim  simulator.Options
+	env  map[string]string // settings over the usual ones
+	tls  bool              // browsers meet the simulator over TLS too
+	demo bool              // as -demo serves it
+	now  func() time.Time  // the program's clock; the simulator has its own
 
 	stopTimeout time.Duration // of a graceful stop
 	cutOff      bool          // the stop is to run into its timeout
@@ -83,7 +84,7 @@ func startDeskOn(t testing.TB, sim *simulator.Simulator, o deskOptions, dir stri
 	ready, ended := make(chan string, 1), make(chan int, 1)
 	go func() {
 		ended <- serve(ctx, setup{
-			config: cfg, client: client, now: o.now, stopTimeout: o.stopTimeout, callTimeout: o.callTimeout, stdout: d.log, stderr: d.log, listening: func(public string) { ready <- public },
+			config: cfg, client: client, demo: o.demo, now: o.now, stopTimeout: o.stopTimeout, callTimeout: o.callTimeout, stdout: d.log, stderr: d.log, listening: func(public string) { ready <- public },
 		})
 	}()
 	select {

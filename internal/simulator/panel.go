@@ -1,12 +1,16 @@
 package simulator
 
 import (
+	"errors"
 	"html/template"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	_ "embed"
 )
@@ -28,6 +32,7 @@ type panelView struct {
 	Organizations []string
 	Requests      []Request // newest first
 	Fault         string    // what was wrong with the last form
+	App           string    // where the application is, "" if unknown
 }
 
 // panelActive is a fault that is on.
@@ -46,6 +51,50 @@ type panelGroup struct {
 func (f Fault) PerOrganization() bool {
 	return slices.Contains(f.Calls, CallList) || slices.Contains(f.Calls, CallCreate)
 }
+
+// Measure says which option the fault goes by, in words for its field on the page; "" if by none.
+func (f Fault) Measure() string {
+	begins := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(f.Name, name) })
+	}
+	switch {
+	case begins("cut", "huge", "gzip", "tokenCut"):
+		return measureBytes
+	case begins("hang", "slow", "tokenHang", "metadataHang", "jwksHang"):
+		return measureDelay
+	case begins("throttled", "unavailable", "token503", "token429"):
+		return measureRetryAfter
+	}
+	return ""
+}
+
+const (
+	measureBytes      = "Bytes"
+	measureDelay      = "Delay in seconds"
+	measureRetryAfter = "Retry-After in seconds"
+)
+
+// measure sets the option that the fault goes by.
+func (o *FaultOptions) measure(f Fault, text string) error {
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(number) || number < 0 || number > 1e12 {
+		return errors.New(f.Measure() + ": that isn't a number that can be used.")
+	}
+	switch f.Measure() {
+	case measureBytes:
+		o.Bytes = int64(number)
+	case measureDelay:
+		o.Delay = inSeconds(number)
+	case measureRetryAfter:
+		o.RetryAfter = inSeconds(number)
+	}
+	return nil
+}
+
+func inSeconds(n float64) time.Duration { return time.Duration(min(n, 1e6) * float64(time.Second)) }
 
 // servePanel shows the page of faults, and acts on its forms. Only under a
 // loopback name: a name of somebody else's that resolves to this machine would
@@ -99,7 +148,15 @@ func (s *Simulator) actOnPanel(form url.Values) error {
 		if form.Get("times") == "once" {
 			o.Times = 1
 		}
-		return s.setFault(form.Get("fault"), o)
+		name := form.Get("fault")
+		if other := strings.TrimSpace(form.Get("other")); other != "" {
+			name = "patTokenError:" + other
+		}
+		f, _ := faultByName(name)
+		if err := o.measure(f, form.Get("measure")); err != nil {
+			return err
+		}
+		return s.setFault(name, o)
 	}
 	return nil
 }
@@ -120,6 +177,9 @@ func (s *Simulator) showPanel(w http.ResponseWriter, r *http.Request, status int
 		last.Faults = append(last.Faults, f)
 	}
 	s.mu.Lock()
+	if len(s.entra.postLogoutURIs) > 0 {
+		v.App = s.entra.postLogoutURIs[0]
+	}
 	for _, f := range s.faults {
 		v.Active = append(v.Active, panelActive{f.fault.Name, f.o.Call, f.o.Organization, max(f.left, 0)})
 	}

@@ -91,6 +91,42 @@ func TestPanelActsAtOnce(t *testing.T) {
 	}
 }
 
+// The measures that tests set can be set on the page too, each at the faults that go by it.
+func TestPanelTakesMeasures(t *testing.T) {
+	s := start(t, simulator.Options{})
+	mona := bearer(t, s, simulator.Mona)
+	list := func(form url.Values) reply {
+		t.Helper()
+		if a := press(t, s, form, nil); a.status != http.StatusSeeOther {
+			t.Fatalf("%v: %d", form, a.status)
+		}
+		defer press(t, s, url.Values{"do": {"clear"}}, nil)
+		return api(t, s, mona, http.MethodGet, pats("contoso", ""), nil)
+	}
+	if a := list(url.Values{"fault": {"throttled429"}, "measure": {" 7 "}}); a.header.Get("Retry-After") != "7" {
+		t.Errorf("Retry-After: %q", a.header.Get("Retry-After"))
+	}
+	if a := list(url.Values{"fault": {"cutJSON"}, "measure": {"9"}}); len(a.body) != 9 {
+		t.Errorf("%d bytes", len(a.body))
+	}
+	if a := list(url.Values{"fault": {"hang"}, "measure": {"0.001"}}); a.status != http.StatusOK {
+		t.Errorf("after a short delay: %d", a.status)
+	}
+	press(t, s, url.Values{"fault": {"patTokenError:accessDenied"}, "other": {"neverHeardOf"}}, nil)
+	if a := api(t, s, mona, http.MethodGet, pats("contoso", "&authorizationId=x"), nil); !strings.Contains(a.body, "neverHeardOf") {
+		t.Errorf("another value: %s", a.body)
+	}
+	for _, bad := range []string{"soon", "-1", "NaN", "1e300"} {
+		if a := press(t, s, url.Values{"fault": {"throttled429"}, "measure": {bad}}, nil); a.status != http.StatusBadRequest || !strings.Contains(a.body, "Retry-After in seconds: that") {
+			t.Errorf("%q: %d", bad, a.status)
+		}
+	}
+	fields := strings.Count(do(t, s.Client(), http.MethodGet, s.PanelURL(), nil, nil).body, `name="measure"`)
+	if fields < 20 {
+		t.Errorf("%d fields for measures", fields)
+	}
+}
+
 // A web site that somebody visits while the demo runs can't switch faults.
 func TestPanelRefusesOtherSites(t *testing.T) {
 	s := start(t, simulator.Options{})
