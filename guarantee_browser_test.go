@@ -4,9 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/Shopify/toxiproxy/v2/toxics"
 
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/webtest"
@@ -65,6 +69,139 @@ func TestBrowserGoesAwayBeforeTheCall(t *testing.T) {
 	held.Release()
 	if b.Open(d.url + "/changes").Click("Create gone early"); fate(b, made(d.sim, "gone early")[0]) != "shown" {
 		t.Errorf("%d %s", b.Status, says(b))
+	}
+}
+
+// F7: the answer to the form is lost on its way to the browser. The next page leads to the secret, and the form that
+// the browser sends once more leads there too.
+func TestAnswerToTheBrowserIsLost(t *testing.T) {
+	t.Parallel()
+	d := startDesk(t, seeded())
+	l := newLine(t, strings.TrimPrefix(d.url, "http://"))
+	b := d.signedIn(mona)
+	cookies := sessionCookie(t, b, d.url)
+	for name, down := range map[string]toxics.Toxic{
+		"reset": &toxics.ResetToxic{}, "cut in the head": &toxics.LimitDataToxic{Bytes: 100}, "swallowed": &toxics.TimeoutToxic{Timeout: 300},
+	} {
+		to, form := createForm(b, d.url, "contoso", name)
+		over := *to
+		over.Host = l.listener.Addr().String()
+		browser := webtest.New(t, nil)
+		plant(t, browser, "http://"+over.Host, cookies)
+		l.spoil(nil, down)
+		r := send(context.Background(), browser, browserOf(d), &over, form)
+		if l.heal() == 0 || r.err == nil {
+			t.Fatalf("%s: an answer came: %s", name, r.says())
+		}
+		until(t, "the token is made", func() bool { return len(made(d.sim, name)) == 1 })
+		if got := waiting(b.Open(d.url + "/scopes")); !strings.Contains(got, "“"+name+"”") {
+			t.Errorf("%s: banner %q", name, got)
+		}
+		if b.Post(to.String(), form); fate(b, made(d.sim, name)[0]) != "shown" || createsOf(d.sim, name) != 1 {
+			t.Errorf("%s: sent once more: %d %s", name, b.Status, says(b))
+		}
+		b.Press("I have saved it")
+	}
+}
+
+// browserOf is a transport that takes the program for what stands at the address it is asked for.
+func browserOf(d *desk) http.RoundTripper {
+	host := strings.TrimPrefix(d.url, "http://")
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		r.Host = host
+		r.Header.Set("Origin", d.url)
+		return (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// F15: a form of somebody else is refused; one that is too old too, and comes back with what was typed; one whose
+// secret is saved leads to the record of its change. None of them makes anything.
+func TestFormsThatMakeNothing(t *testing.T) {
+	t.Parallel()
+	clock := newTestClock()
+	o := seeded()
+	o.env, o.now, o.sim.Now = map[string]string{"SESSION_IDLE_TIMEOUT": "24h", "SESSION_LIFETIME": "24h"}, clock.now, clock.now
+	d := startDesk(t, o)
+	b, other := d.signedIn(mona), d.signedIn(jonas)
+	to, theirs := createForm(b, d.url, "contoso", "hers")
+	if r := send(context.Background(), other, d.transport(), to, theirs); r.status != http.StatusForbidden || createsOf(d.sim, "hers") != 0 {
+		t.Errorf("somebody else's form: %d creates; %s", createsOf(d.sim, "hers"), r.says())
+	}
+	to, form := createForm(b, d.url, "contoso", "saved")
+	operation := b.Post(to.String(), form).URL.String()
+	b.Press("I have saved it")
+	if b.Post(to.String(), form); b.URL.String() != operation || secretOf(b) != "" || createsOf(d.sim, "saved") != 1 {
+		t.Errorf("a form whose secret is saved: %s %d %s", b.URL, b.Status, says(b))
+	}
+	to, old := createForm(b, d.url, "contoso", "typed long ago")
+	clock.move(12*time.Hour + time.Minute)
+	b = d.signedInAt(mona, "/changes") // its access token has run out
+	if b.Post(to.String(), old); b.Status != http.StatusGone || createsOf(d.sim, "typed long ago") != 0 {
+		t.Errorf("an old form: %d creates; %d %s", createsOf(d.sim, "typed long ago"), b.Status, says(b))
+	}
+	if b.Press("Create token"); secretOf(b) == "" || createsOf(d.sim, "typed long ago") != 1 {
+		t.Errorf("sent again as it came back: %d %s", b.Status, says(b))
+	}
+	for name, form := range map[string]url.Values{"hers": theirs, "saved": form} {
+		before := createsOf(d.sim, name)
+		if b.Post(to.String(), form); b.Status != http.StatusGone && b.URL.String() != operation || createsOf(d.sim, name) != before {
+			t.Errorf("%s, when its time is over: %d %s", name, b.Status, says(b))
+		}
+	}
+}
+
+// Every page there is, by the route table, leads to each pending secret and unfinished change, error pages too; but for
+// those that stand on the page themselves.
+func TestBannerOnEveryPage(t *testing.T) {
+	t.Parallel()
+	s := setStage(t)
+	s.d.sim.SetFault("throttledAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1, RetryAfter: 4 * time.Minute})
+	to, form := createForm(s.b, s.d.url, "northwind-labs", "refused, perhaps")
+	if s.b.Post(to.String(), form); s.b.Status != http.StatusTooManyRequests {
+		t.Fatalf("%d %s", s.b.Status, says(s.b))
+	}
+	want := map[string]string{
+		s.waiting: "“waits” is waiting to be saved", s.halfway: "The rotation of “waits” isn't finished",
+		s.unknown: "It isn't known what became of “in doubt”", "": "refused to create “refused, perhaps”",
+	}
+	pages := map[string]int{"/no/such/page": http.StatusNotFound, "/tokens?organization=nobody-has-this": http.StatusNotFound}
+	for _, r := range routeTable(t) {
+		quiet := slices.Contains([]string{"/healthz", "/readyz", "/favicon.ico", "/robots.txt", "/static/*", "/sign-in/start", "/overview.csv", "/overview.json"}, r.pattern)
+		if r.method != http.MethodGet || quiet {
+			continue
+		}
+		path, _ := s.address(r)
+		pages[path] = http.StatusOK
+	}
+	pages["/getAToken"] = http.StatusOK // on to the tokens
+	for _, id := range []string{s.waiting, s.halfway, s.unknown} {
+		pages["/operations/"+id] = 0 // as it went
+	}
+	s.d.sim.SetFault("serverError500", simulator.FaultOptions{Organization: "fabrikam"})
+	pages["/tokens?organization=fabrikam"] = http.StatusBadGateway
+	for path, status := range pages {
+		b := s.b.Twin().Open(s.d.url + path)
+		if status != 0 && b.Status != status || !b.Has("button", "Sign out") {
+			t.Errorf("%s: %d %s", path, b.Status, says(b))
+		}
+		for id, text := range want {
+			if id != "" && strings.Contains(b.URL.String(), id) {
+				continue
+			}
+			if all := webtest.Fold(b.Page.Find("[aria-label='Waiting for you'], main").Text()); !strings.Contains(all, text) {
+				t.Errorf("%s doesn't say %q: %q", path, text, waiting(b))
+			}
+			if id != "" && b.Page.Find("a[href='/operations/"+id+"']").Length() == 0 {
+				t.Errorf("%s doesn't lead to %s", path, text)
+			}
+		}
+	}
+	if len(pages) < 20 {
+		t.Errorf("only %d pages", len(pages))
 	}
 }
 

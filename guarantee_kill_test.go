@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/webtest"
@@ -162,6 +163,25 @@ func TestKilledBeforeTheServiceActs(t *testing.T) {
 	until(t, "the service has made the token", func() bool { return len(made(s.sim, "late")) == 1 })
 	b.Press("Check again")
 	wantEnd(t, s.sim, b, "late", "named")
+}
+
+// A refusal that isn't true, and the process dies before it has looked behind it: its successor still knows that this is
+// to be done, says so on every page, and finds the token.
+func TestKilledInDoubt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 1, seeded().sim)
+	b := s.signedIn(mona)
+	for _, fault := range []string{"throttledAfterDoing", "html203AfterDoing"} {
+		to, form := createForm(b, s.url, "contoso", fault)
+		s.sim.SetFault(fault, simulator.FaultOptions{Call: simulator.CallCreate, Times: 1, RetryAfter: time.Second})
+		death{at: "refused"}.strike(s, b, simulator.CallCreate, to, form)
+		if got := waiting(b.Open(s.url + "/scopes")); !strings.Contains(got, "refused to create “"+fault+"”") {
+			t.Errorf("banner: %q", got)
+		}
+		b.Click("Look again")
+		wantEnd(t, s.sim, b, fault, "named")
+		finish(t, s.sim, b, fault, "named")
+	}
 }
 
 // A rotation outlives the process at each point: the old token stays until the new secret is safe, and what is left to

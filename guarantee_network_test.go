@@ -17,12 +17,12 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// line is the TCP connection between the program and Azure DevOps. Toxics of Shopify's toxiproxy make it slow, break
+// line is the TCP connection between the program and Azure DevOps, or between a browser and the program. Toxics of Shopify's toxiproxy make it slow, break
 // or swallow what goes over it (https://github.com/Shopify/toxiproxy#toxics).
 type line struct {
 	t        testing.TB
 	listener net.Listener
-	to       string // host:port of the service
+	to       string // host:port of who answers
 
 	mu       sync.Mutex
 	up, down toxics.Toxic // for connections that are made from now on; nil: none
@@ -31,13 +31,14 @@ type line struct {
 	longest  int64 // bytes that one connection has brought down
 }
 
-func newLine(t testing.TB, sim *simulator.Simulator) *line {
+// newLine is a line to what listens at that host and port.
+func newLine(t testing.TB, to string) *line {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &line{t: t, listener: listener, to: strings.TrimPrefix(sim.Endpoint(), "https://"), open: map[net.Conn]bool{}}
+	l := &line{t: t, listener: listener, to: to, open: map[net.Conn]bool{}}
 	go l.serve()
 	t.Cleanup(func() { _ = listener.Close(); l.cut() })
 	return l
@@ -136,7 +137,7 @@ func behindLine(t *testing.T, callTimeout time.Duration) (*desk, *line) {
 		t.Fatal(err)
 	}
 	t.Cleanup(sim.Close)
-	l := newLine(t, sim)
+	l := newLine(t, strings.TrimPrefix(sim.Endpoint(), "https://"))
 	o := deskOptions{env: map[string]string{"ENDPOINT": l.endpoint()}, callTimeout: callTimeout}
 	return startDeskOn(t, sim, o, t.TempDir()+"/sessions"), l
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -165,6 +168,40 @@ func TestSlowDownWithASuccess(t *testing.T) {
 	}
 }
 
+// F4, U6: what may be sent again is, and nothing else: a read waits as long as the service asks, a revoke is repeated until
+// it is known to be done, a create and an update go out once.
+func TestWhatIsSentAgain(t *testing.T) {
+	t.Parallel()
+	d := startDesk(t, seeded())
+	b := d.signedIn(mona)
+	for _, c := range []struct {
+		verb, call, fault string
+		sent              int
+		done              bool
+	}{
+		{"list", simulator.CallList, "unavailable503", 3, true},
+		{"list", simulator.CallList, "throttled429Date", 3, true},
+		{"list", simulator.CallList, "reset", 3, true},
+		{"revoke", simulator.CallRevoke, "serverError500", 3, true},
+		{"revoke", simulator.CallRevoke, "resetAfterDoing", 3, true},
+		{"create", simulator.CallCreate, "serverError500", 1, false},
+		{"create", simulator.CallCreate, "throttled429", 1, false},
+		{"create", simulator.CallCreate, "reset", 1, false},
+		{"edit", simulator.CallUpdate, "serverError500", 1, false},
+		{"edit", simulator.CallUpdate, "unavailable503", 1, false},
+		{"rotate", simulator.CallCreate, "badGateway502", 1, false},
+	} {
+		n := newNetworkCase(t, d, b, c.verb, c.verb+" over "+c.fault)
+		before := d.sim.Calls(c.call)
+		d.sim.SetFault(c.fault, simulator.FaultOptions{Call: c.call, Times: 2, RetryAfter: time.Second})
+		n.act()
+		d.sim.ClearFaults()
+		if sent := d.sim.Calls(c.call) - before; sent != c.sent || (b.Status == http.StatusOK) != c.done {
+			t.Errorf("%s over %s: sent %d times, want %d; %d %s", c.verb, c.fault, sent, c.sent, b.Status, says(b))
+		}
+	}
+}
+
 // U7: where some of the lists fail, the others are shown, and the page says which part is missing.
 func TestPartOfTheListIsMissing(t *testing.T) {
 	t.Parallel()
@@ -252,5 +289,71 @@ func TestBearerStaysAtHome(t *testing.T) {
 		if r.Header.Get("Authorization") != "" && "https://"+r.Host != d.sim.Endpoint() {
 			t.Errorf("a bearer went to %s", r.Host)
 		}
+	}
+}
+
+// Several tokens fit what was asked for: which of them came of it can't be told, so none is touched. Their owner revokes
+// one, and the others live.
+func TestSeveralTokensThatFit(t *testing.T) {
+	t.Parallel()
+	d := startDesk(t, seeded())
+	b := d.signedIn(mona)
+	for _, verb := range []string{"create", "rotate"} {
+		name := "twins of " + verb
+		before := d.sim.Revoked()
+		held := d.sim.Hold(simulator.CallCreate, "contoso", true)
+		d.sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
+		c := newNetworkCase(t, d, b, verb, name)
+		_, to, form := b.Form(c.button)
+		answer := sending(context.Background(), b, d.transport(), to, form)
+		<-held.Reached()
+		stranger := d.sim.AddToken(simulator.Token{DisplayName: name, Scope: "vso.code", Organization: "contoso", Owner: simulator.Mona})
+		held.Release()
+		b.Open(d.url + (<-answer).to)
+		if buttons := b.Page.Find("button:contains('Revoke this token')").Length(); buttons != 2 || !strings.Contains(says(b), "it leaves them alone") {
+			t.Fatalf("%s: %d buttons; %d %s", verb, buttons, b.Status, says(b))
+		}
+		for range 2 {
+			b.Press("Check again")
+		}
+		if n := d.sim.Revoked() - before; n != 0 {
+			t.Errorf("%s: %d were revoked without being asked", verb, n)
+		}
+		b.Post(b.URL.String()+"/revoke-candidate", url.Values{"authorizationId": {stranger.AuthorizationID}})
+		now, _ := d.sim.Token(stranger.AuthorizationID)
+		rest := slices.DeleteFunc(made(d.sim, name), func(t simulator.Token) bool {
+			return t.AuthorizationID == stranger.AuthorizationID || t.AuthorizationID == c.old.AuthorizationID
+		})
+		if !now.Revoked || d.sim.Revoked()-before != 1 || len(rest) != 1 || fate(b, rest[0]) != "named" {
+			t.Errorf("%s: revoked %t, %d in all; %s", verb, now.Revoked, d.sim.Revoked()-before, says(b))
+		}
+		b.Press("Dismiss")
+	}
+}
+
+// U8: an Azure DevOps whose certificate nobody trusted gets no bearer, and the page says what is wrong. That another
+// authority can be trusted by SSL_CERT_FILE all tests with processes show.
+func TestUntrustedCertificate(t *testing.T) {
+	t.Parallel()
+	reached := make(chan string, 100)
+	impostor := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached <- r.Header.Get("Authorization") }))
+	defer impostor.Close()
+	impostor.Config.ErrorLog = log.New(io.Discard, "", 0)
+	o := seeded()
+	o.env = map[string]string{"ENDPOINT": impostor.URL, "DISCOVERY_ENDPOINT": impostor.URL, "ORGANIZATIONS": "contoso"}
+	d := startDesk(t, o)
+	b := d.signedInAt(mona, "/changes")
+	if b.Open(d.url + "/tokens?organization=contoso"); b.Status != http.StatusBadGateway || !strings.Contains(says(b), "certificate") || !b.Has("link", "Try again") {
+		t.Errorf("%d %s", b.Status, says(b))
+	}
+	to, form := createForm(b, d.url, "contoso", "not sent")
+	if b.Post(to.String(), form); b.Status != http.StatusBadGateway || !strings.Contains(says(b), "certificate") {
+		t.Errorf("a create: %d %s", b.Status, says(b))
+	}
+	if got := waiting(b.Open(d.url + "/changes")); got != "" { // nothing was sent, for sure
+		t.Errorf("still waiting: %q", got)
+	}
+	if len(reached) > 0 {
+		t.Errorf("the impostor got %d requests, the first with %.10q", len(reached), <-reached)
 	}
 }

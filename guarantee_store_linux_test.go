@@ -207,3 +207,33 @@ func TestStoreFailsForTheOutcome(t *testing.T) {
 		})
 	}
 }
+
+// F5, the last of four: the store fails when all is recorded and the answer is sent. It leads to a page that can't be
+// shown yet; when the store works, the secret is there.
+func TestStoreFailsForTheSession(t *testing.T) {
+	t.Parallel()
+	for _, fault := range storeFaults(t) {
+		t.Run(fault.name, func(t *testing.T) {
+			s := newSite(t, 1, seeded().sim, "SESSION_DIR="+fault.dir)
+			b := s.signedIn(mona)
+			to, form := createForm(b, s.url, "contoso", "recorded")
+			s.members[0].holdAt("recorded")
+			answer := sending(context.Background(), b, s.trip(), to, form)
+			s.members[0].held()
+			fault.spoil()
+			s.members[0].letGo()
+			r := <-answer
+			while := b.Twin().Open(s.url + "/scopes")
+			fault.mend()
+			if r.status != http.StatusSeeOther || !strings.HasPrefix(r.to, "/operations/") {
+				t.Error(r.says())
+			}
+			if while.Status != http.StatusOK && while.Status != http.StatusServiceUnavailable {
+				t.Errorf("meanwhile: %d %s", while.Status, says(while))
+			}
+			if b.Open(s.url + r.to); fate(b, made(s.sim, "recorded")[0]) != "shown" || createsOf(s.sim, "recorded") != 1 {
+				t.Errorf("%d\n%s", b.Status, says(b))
+			}
+		})
+	}
+}

@@ -48,7 +48,7 @@ func (h *Handlers) signOut(v *visit) (answer, error) {
 	person := v.session.Person()
 	if v.PostForm.Get("confirmed") != "yes" {
 		pending, err := h.Journal.Pending(v.Context(), person.Key())
-		if err == nil && secretWaits(pending) {
+		if err != nil || secretWaits(pending) { // also where it can't be known
 			return h.signOutQuestion(v)
 		}
 	}
