@@ -26,6 +26,11 @@ test: ## Run all tests with the race detector; installs what they need where it 
 	@scripts/test-deps
 	go test -race -p 1 -timeout 20m ./...
 
+.PHONY: soak
+soak: ## Run 1,000 rounds of changes under random faults and kills; ROUNDS=… SEED=… ROUND=… replay
+	PATDESK_ROUNDS=$(or $(ROUNDS),1000) PATDESK_SEED=$(SEED) PATDESK_ROUND=$(ROUND) \
+		go test -count=1 -timeout 60m -v -run '^TestCampaign$$' . ./internal/operation
+
 .PHONY: gallery
 gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark
 	@scripts/test-deps
