@@ -31,7 +31,7 @@ func TestCampaign(t *testing.T) {
 	seed := uint64(number(t, "PATDESK_SEED", time.Now().UnixNano()))
 	rounds, only := number(t, "PATDESK_ROUNDS", 40), number(t, "PATDESK_ROUND", -1)
 	t.Logf("PATDESK_SEED=%d PATDESK_ROUNDS=%d", seed, rounds)
-	total := &tally{counts: map[string]int{"tokens made: lost": 0}}
+	total := &tally{counts: map[string]int{"tokens made: lost": 0}, cases: map[string]bool{}}
 	t.Run("lanes", func(t *testing.T) {
 		const lanes = 3
 		for i := range int64(lanes) {
@@ -76,6 +76,17 @@ func number(t *testing.T, name string, otherwise int64) int64 {
 type tally struct {
 	mu     sync.Mutex
 	counts map[string]int
+	cases  map[string]bool // kinds of rounds
+}
+
+// tried notes a kind of round. How often a kind was tried doesn't show, but how many there were.
+func (c *tally) tried(kind string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.cases[kind] {
+		c.cases[kind] = true
+		c.counts["rounds: different in change, faults, point, store, browsers and end of the process"]++
+	}
 }
 
 func (c *tally) add(what string) {
@@ -242,6 +253,11 @@ func (r *round) run() {
 	r.judge()
 	r.add("rounds")
 	r.add("rounds: " + r.verb)
+	names := ""
+	for _, f := range r.faults {
+		names += " " + f.Call + " " + f.name
+	}
+	r.tried(fmt.Sprint(r.verb, r.atOnce, r.sendings > 1, names, r.at, r.leave, r.spoil, r.end, r.again))
 }
 
 // prepare opens the form, while all is well.

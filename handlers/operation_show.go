@@ -129,11 +129,13 @@ func (h *Handlers) describeOperation(v *visit, op *operation.Operation, frame ba
 		status = h.describeUnknown(v, op, &p, words)
 	case operation.Failed:
 		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
-		status, p.Heading, p.Sentence, p.Advice, p.Details = t.status, t.text.Title, t.text.What, t.text.Advice, h.support(v, t)
-		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
+		status, p.Details = t.status, h.support(v, t)
 		if op.Doubtful {
-			p.describeDoubt(v, op, words)
+			p.describeDoubt(v, op, t, words)
+			break
 		}
+		p.Heading, p.Sentence, p.Advice = t.text.Title, t.text.What, t.text.Advice
+		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
 	default:
 		text := templates.Message("operation.inProgress", words)
 		p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
@@ -142,9 +144,13 @@ func (h *Handlers) describeOperation(v *visit, op *operation.Operation, frame ba
 	return p, status, nil
 }
 
-// describeDoubt: the refusal is told as it came, but not that nothing was done.
-func (p *operationPage) describeDoubt(v *visit, op *operation.Operation, words map[string]any) {
-	p.State, p.Cause = string(operation.Unknown), templates.Message("notice.doubtful", words).What
+// describeDoubt: it was refused, but it isn't said that nothing was done before that was looked at.
+func (p *operationPage) describeDoubt(v *visit, op *operation.Operation, t trouble, words map[string]any) {
+	if t.retryAfter > 0 {
+		words["RetryAfter"] = v.when(v.now.Add(t.retryAfter)).Relative
+	}
+	text := templates.Message("operation.doubtful", words)
+	p.State, p.Heading, p.Sentence, p.Advice, p.Cause = string(operation.Unknown), text.Title, text.What, text.Advice, t.text.What
 	if !op.Dismissed {
 		p.CheckAction, p.DismissAction = v.link(operationPath(op.ID)+"/check"), v.link(operationPath(op.ID)+"/dismiss")
 	}
