@@ -18,6 +18,13 @@ import (
 // Beyond that, whoever opens the operation's page makes it look.
 const doubtPatience = 2 * time.Minute
 
+// A worker looks so often, with pauses that begin with this one and become four times as long each time: few enough not
+// to be what pauses an organization (internal/azuredevops, tripAfter).
+const (
+	doubtTries = 3
+	doubtPause = 2 * time.Second
+)
+
 // doubtful says that a refusal need not come from the part of the service that makes tokens. 401 does: nobody was let in.
 func doubtful(err error) bool {
 	var e *azuredevops.Error
@@ -43,8 +50,8 @@ func (w *work) dispelDoubt(ctx context.Context) {
 	if !w.record.Doubtful || w.record.Failure.RetryAfter > doubtPatience {
 		return
 	}
-	wait := w.record.Failure.RetryAfter
-	for try := 0; try < 5 && w.record.Doubtful; try++ {
+	wait := max(w.record.Failure.RetryAfter, doubtPause)
+	for try := 0; try < doubtTries && w.record.Doubtful; try, wait = try+1, wait*4 {
 		w.pause(w.ending, wait)
 		if w.ending.Err() != nil {
 			return
@@ -54,7 +61,6 @@ func (w *work) dispelDoubt(ctx context.Context) {
 			w.record = again.record
 			return err
 		})
-		wait = max(10*time.Second, wait)
 	}
 }
 
