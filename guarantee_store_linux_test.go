@@ -83,6 +83,7 @@ func TestStoreFails(t *testing.T) {
 	t.Parallel()
 	for _, fault := range storeFaults(t) {
 		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
 			sim := simulator.New(seeded().sim)
 			must(t, sim.Start(t.Context()))
 			t.Cleanup(sim.Close)
@@ -184,6 +185,7 @@ func TestStoreFailsForTheOutcome(t *testing.T) {
 	t.Parallel()
 	for _, fault := range storeFaults(t) {
 		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, 1, seeded().sim, "SESSION_DIR="+fault.dir)
 			s.dir = fault.dir
 			b := s.signedIn(mona)
@@ -214,6 +216,7 @@ func TestStoreFailsForTheSession(t *testing.T) {
 	t.Parallel()
 	for _, fault := range storeFaults(t) {
 		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, 1, seeded().sim, "SESSION_DIR="+fault.dir)
 			b := s.signedIn(mona)
 			to, form := createForm(b, s.url, "contoso", "recorded")

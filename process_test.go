@@ -1,11 +1,14 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,6 +42,11 @@ type buildError struct {
 func (e *buildError) Error() string { return e.err.Error() + "\n" + e.output }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of these tests wait: for processes, for services that take their time. So twice as many run at once as usual.
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // a number
+	}
 	dir, err := os.MkdirTemp("", "patdesk-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
