@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -336,9 +336,10 @@ func TestSeveralTokensThatFit(t *testing.T) {
 func TestUntrustedCertificate(t *testing.T) {
 	t.Parallel()
 	reached := make(chan string, 100)
-	impostor := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached <- r.Header.Get("Authorization") }))
+	impostor := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached <- r.Header.Get("Authorization") }))
+	impostor.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	impostor.StartTLS()
 	defer impostor.Close()
-	impostor.Config.ErrorLog = log.New(io.Discard, "", 0)
 	o := seeded()
 	o.env = map[string]string{"ENDPOINT": impostor.URL, "DISCOVERY_ENDPOINT": impostor.URL, "ORGANIZATIONS": "contoso"}
 	d := startDesk(t, o)
