@@ -210,6 +210,34 @@ func TestStoreFailsForTheOutcome(t *testing.T) {
 	}
 }
 
+// The store, which keeps the access tokens too, fails after the claim of a change: nothing is sent, and the page says what
+// has failed. It wasn't Entra ID.
+func TestStoreFailsForTheAccessToken(t *testing.T) {
+	t.Parallel()
+	fault := folderGone(t)
+	s := newSite(t, 1, seeded().sim, "SESSION_DIR="+fault.dir)
+	b := s.signedIn(mona)
+	d := &desk{t: t, url: s.url, sim: s.sim}
+	for _, verb := range []string{"revoke", "edit"} {
+		c := newNetworkCase(t, d, b, verb, verb+" without an access token")
+		_, to, form := b.Form(c.button)
+		s.members[0].holdAt("claimed")
+		answer := sending(context.Background(), b, s.trip(), to, form)
+		s.members[0].held()
+		fault.spoil()
+		s.members[0].goOnTo("answered")
+		fault.mend()
+		s.members[0].letGo()
+		r := <-answer
+		if r.status != http.StatusServiceUnavailable || !strings.Contains(r.says(), "can't reach its store") || strings.Contains(r.says(), "Entra") {
+			t.Errorf("%s: %s", verb, r.says())
+		}
+		if now, _ := s.sim.Token(c.old.AuthorizationID); now.Revoked || now.DisplayName != c.name {
+			t.Errorf("%s: it was done: %+v", verb, now)
+		}
+	}
+}
+
 // F5, the last of four: the store fails when all is recorded and the answer is sent. It leads to a page that can't be
 // shown yet; when the store works, the secret is there.
 func TestStoreFailsForTheSession(t *testing.T) {

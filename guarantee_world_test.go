@@ -137,6 +137,14 @@ func (m *member) holds() bool {
 	return err == nil
 }
 
+// goOnTo lets the held worker go on to another point.
+func (m *member) goOnTo(point string) {
+	m.site.t.Helper()
+	m.holdAt(point)
+	must(m.site.t, os.Remove(m.hold+".held"))
+	m.held()
+}
+
 // letGo lets the held worker go on, and no other be held.
 func (m *member) letGo() {
 	for _, file := range []string{m.hold, m.hold + ".held"} {
