@@ -42,6 +42,7 @@ type setup struct {
 	demo           bool
 	now            func() time.Time    // the clock of sessions, sign-ins, operations and pages; nil: time.Now
 	stopTimeout    time.Duration       // of a graceful stop; 0: stopTimeout
+	readTimeout    time.Duration       // of a request; 0: readTimeout
 	callTimeout    time.Duration       // of one call to Azure DevOps; 0: as internal/azuredevops and internal/operation have it
 	listening      func(public string) // called when the program can be opened in a browser
 	stdout, stderr io.Writer
@@ -86,7 +87,7 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 		return nil, err
 	}
 	sessions, err := session.New(backend, session.Options{
-		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, Secure: cfg.Secure(), Instance: instance(cfg, local), Now: now, Log: log,
+		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, PerPerson: cfg.SessionsPerPerson, Secure: cfg.Secure(), Instance: instance(cfg, local), Now: now, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -103,6 +104,7 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 			Timeout: s.callTimeout, ChangeTimeout: s.callTimeout,
 		}),
 		BaseURL: baseURL(cfg), Local: local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
+		SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute,
 		Organizations: cfg.Organizations, ClientID: cfg.ClientID, AzureURL: "https://dev.azure.com",
 		Demo: s.demo, Version: buildVersion(), Now: now, Log: log,
 	})
@@ -168,7 +170,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 
 func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int {
 	server := &http.Server{
-		Handler: p.handlers.Routes(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		Handler: p.handlers.Routes(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: cmp.Or(s.readTimeout, readTimeout),
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // that one answers without our headers
 		ErrorLog:                     slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),

@@ -132,6 +132,9 @@ func (h *Handlers) startSignIn(v *visit) (answer, error) {
 	if v.session.SignedIn() { // again, as the same person: no need to choose
 		options.LoginHint, options.Prompt = v.session.Person().Username, ""
 	}
+	if err := h.beginSignIn(v); err != nil {
+		return nil, err
+	}
 	to, begun, err := h.Entra.Begin(v.Context(), options)
 	if err != nil {
 		return nil, err

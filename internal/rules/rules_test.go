@@ -32,7 +32,7 @@ var imports = map[string][]string{
 	},
 	"handlers": {
 		"static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/operation", "internal/session",
+		"internal/azuredevops", "internal/entra", "internal/limit", "internal/operation", "internal/session",
 	},
 	"templates":                   {"static"},
 	"internal/operation":          {"internal/azuredevops", "internal/session"},

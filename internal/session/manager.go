@@ -34,6 +34,7 @@ type Options struct {
 	Keys        [][]byte      // newest first, of KeySize bytes or more
 	IdleTimeout time.Duration // a session ends this long after it was last used
 	Lifetime    time.Duration // and this long after it began, used or not
+	PerPerson   int           // sessions that one person can have; 0 is any number
 	Secure      bool          // the public address is https: cookies are Secure and named __Host-
 	Instance    string        // lower-case letters and digits: tells copies on one host apart
 	Now         func() time.Time
@@ -61,6 +62,7 @@ type Manager struct {
 	records  *Records
 	idle     time.Duration
 	lifetime time.Duration
+	each     int // Options.PerPerson
 	secure   bool
 	instance string
 	now      func() time.Time
@@ -86,6 +88,7 @@ func New(b Backend, o Options) (*Manager, error) {
 		records:  &Records{backend: b, keys: ring, now: o.Now, log: o.Log},
 		idle:     o.IdleTimeout,
 		lifetime: o.Lifetime,
+		each:     o.PerPerson,
 		secure:   o.Secure,
 		instance: o.Instance,
 		now:      o.Now,

@@ -35,6 +35,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, p Person, token
 	if err != nil {
 		return nil, err
 	}
+	m.endOldest(ctx, s)
 	m.removeUsedSlips(ctx, w, r)
 	http.SetCookie(w, sessions.NewCookie(m.sessionCookie(), s.id, m.cookieOptions()))
 	return s, nil
