@@ -119,6 +119,7 @@ func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err err
 		if err := m.remove(ctx, session, s.Person()); err != nil {
 			return err
 		}
+		m.count(eventEndedByPerson)
 		ended++
 		return nil
 	})
@@ -164,6 +165,7 @@ func (m *Manager) endBeyond(ctx context.Context, s *Session, most int) error {
 		if err := m.remove(ctx, o.session, s.Person()); err != nil {
 			return err
 		}
+		m.count(eventTooMany)
 		m.log.InfoContext(ctx, "a session was ended, as its person has signed in too often", "session", o.session[:len(s.Hash())], "by", s.Hash())
 	}
 	return nil

@@ -39,7 +39,20 @@ type Options struct {
 	Instance    string        // lower-case letters and digits: tells copies on one host apart
 	Now         func() time.Time
 	Log         *slog.Logger // nil for slog.Default()
+
+	// Count is told each time that a session begins or is ended, by one of Events. It must not block. nil: nobody is told.
+	Count func(event string)
 }
+
+// Events returns what can happen to a session. That one has run out is no event: nobody is there when it happens.
+func Events() []string { return []string{eventBegun, eventSignedOut, eventEndedByPerson, eventTooMany} }
+
+const (
+	eventBegun         = "begun"
+	eventSignedOut     = "signed_out"
+	eventEndedByPerson = "ended_by_person" // from another session
+	eventTooMany       = "too_many"        // PerPerson
+)
 
 var instanceName = regexp.MustCompile(`^[a-z0-9]{0,16}$`)
 
@@ -63,6 +76,7 @@ type Manager struct {
 	idle     time.Duration
 	lifetime time.Duration
 	each     int // Options.PerPerson
+	count    func(event string)
 	secure   bool
 	instance string
 	now      func() time.Time
@@ -84,11 +98,15 @@ func New(b Backend, o Options) (*Manager, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.Count == nil {
+		o.Count = func(string) {}
+	}
 	return &Manager{
 		records:  &Records{backend: b, keys: ring, now: o.Now, log: o.Log},
 		idle:     o.IdleTimeout,
 		lifetime: o.Lifetime,
 		each:     o.PerPerson,
+		count:    o.Count,
 		secure:   o.Secure,
 		instance: o.Instance,
 		now:      o.Now,

@@ -74,6 +74,7 @@ func (m *Manager) replace(ctx context.Context, r *http.Request, old *Session, p 
 	if err != nil {
 		return nil, errors.Join(err, m.remove(ctx, hash(s.id), p))
 	}
+	m.count(eventBegun)
 	return s, nil
 }
 
@@ -85,6 +86,7 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if err := m.end(ctx, m.presentedID(r)); err != nil {
 		return err
 	}
+	m.count(eventSignedOut)
 	if err := m.removeSlips(ctx, w, m.slips(r)); err != nil {
 		return err
 	}
