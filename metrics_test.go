@@ -19,7 +19,7 @@ import (
 	"github.com/patdesk/patdesk/internal/simulator"
 )
 
-var metricsOn = regexp.MustCompile(`metrics_address=([0-9.]+:[0-9]+)`)
+var metricsOn = regexp.MustCompile(`metrics_address"?[=:]"?([0-9.]+:[0-9]+)`)
 
 // metricsAddress is where the program answers Prometheus.
 func (d *desk) metricsAddress() string {
