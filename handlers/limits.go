@@ -64,7 +64,7 @@ func (h *Handlers) tooMany(v *visit, name string, wait time.Duration) *httpError
 	over := v.when(v.now.Add(wait))
 	return &httpError{
 		status: http.StatusTooManyRequests, key: "limit." + name, retryAfter: wait,
-		data: map[string]any{"RetryAfter": over.Relative, "Clock": over.Clock},
+		data: map[string]any{"Clock": over.Clock},
 	}
 }
 
