@@ -179,16 +179,16 @@ func (m *metricsServer) close() {
 	}
 }
 
-// buildRevision is the commit that the program was built from, "" if it doesn't know.
+// buildRevision is the commit that the program was built from, "unknown" if it doesn't say.
 func buildRevision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return ""
+		return "unknown"
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
 			return s.Value
 		}
 	}
-	return ""
+	return "unknown"
 }

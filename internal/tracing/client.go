@@ -31,11 +31,12 @@ const (
 type client struct {
 	endpoint string
 	headers  map[string]string
+	pause    time.Duration // before the second try
 	http     *http.Client
 }
 
 func newClient(o Options) *client {
-	return &client{endpoint: o.Endpoint, headers: o.Headers, http: &http.Client{
+	return &client{endpoint: o.Endpoint, headers: o.Headers, pause: firstPause, http: &http.Client{
 		Timeout:       exportTimeout,
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 2, IdleConnTimeout: time.Minute},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // headers hold a key
@@ -62,7 +63,7 @@ func (c *client) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpan
 	if err != nil {
 		return err
 	}
-	pause := firstPause
+	pause := c.pause
 	for try := 1; ; try++ {
 		asked, err := c.post(ctx, body)
 		if err == nil || asked < 0 || try == maxTries {
