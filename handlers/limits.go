@@ -2,12 +2,14 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
+	"github.com/go-chi/chi/v5/middleware"
+
 	"github.com/patdesk/patdesk/internal/limit"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
 )
 
 const (
@@ -127,18 +129,31 @@ func (h *Handlers) takeTurn(v *visit) (leave func(), err error) {
 	return leave, err
 }
 
-// limitGuesses is for addresses that are a secret by themselves. Each answer of "not found" counts for the network that
-// asked; after too many it is told to wait before anything is looked up, whether it would be there or not.
-func (h *Handlers) limitGuesses(a action) action {
-	return func(v *visit) (answer, error) {
-		if wait := h.limits.guesses.Left(v.network()); wait > 0 {
-			return nil, h.tooMany(v, limitGuesses, wait)
+// limitGuesses is for addresses that are a secret by themselves, and are asked for by programs. Each answer of "not found"
+// counts for the network that asked; after too many it is told to wait before anything is looked up, whether it would be
+// there or not.
+func (h *Handlers) limitGuesses(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		network := limit.Network(r.RemoteAddr)
+		if wait := h.limits.guesses.Left(network); wait > 0 {
+			v := &visit{Request: r, now: h.Now()}
+			h.writeHeldUp(w, r, h.tooMany(v, limitGuesses, wait))
+			return
 		}
-		result, err := a(v)
-		var refused *httpError
-		if errors.As(err, &refused) && refused.status == http.StatusNotFound {
-			h.limits.guesses.Take(v.network(), "")
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		next(ww, r)
+		if ww.Status() == http.StatusNotFound {
+			h.limits.guesses.Take(network, "")
 		}
-		return result, err
 	}
+}
+
+// writeHeldUp says it in plain text, as programs show no pages.
+func (h *Handlers) writeHeldUp(w http.ResponseWriter, r *http.Request, e *httpError) {
+	fieldsOf(r.Context()).Err = e
+	for name, values := range retryHeader(e.retryAfter) {
+		w.Header()[name] = values
+	}
+	text := templates.Message(e.key, e.data)
+	writeText(w, e.status, text.Title+"\n\n"+text.What+" "+text.Advice+"\n")
 }
