@@ -100,6 +100,9 @@ func (s *source) advise(c Config) {
 	if c.overPlainHTTP() && c.AllowHTTP {
 		s.warn(baseURL, "tokens' secrets cross the network in clear, because "+allowHTTP+" is true. Entra ID itself takes redirect URIs without https for localhost only.")
 	}
+	if strings.HasPrefix(c.BaseURL, "https://") && len(c.TrustedProxies) == 0 {
+		s.warn(trustedProxies, "it is not set, so everybody who comes through the proxy at "+baseURL+" counts as one client, in the log and for "+rateLimitSignIns+". Put the proxy's address there.")
+	}
 	if c.BaseURL == "" && len(c.TrustedProxies) > 0 {
 		s.warn(baseURL, "it is not set, so the public address is taken from the headers of the proxies in "+trustedProxies+". Setting it leaves nothing to them.")
 	}

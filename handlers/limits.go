@@ -103,16 +103,28 @@ func (h *Handlers) heldUp(v *visit, form string) (no refused, is bool) {
 	return refused{status: e.status, problem: summary(e.key, e.data), form: form, header: retryHeader(e.retryAfter)}, true
 }
 
-// beginSignIn counts a sign-in that is about to be begun.
-func (h *Handlers) beginSignIn(v *visit) error {
+// beginSignIn counts a sign-in that is about to be begun. notBegun takes it back if that failed: an outage of Entra must
+// not shut people out when it is over.
+func (h *Handlers) beginSignIn(v *visit) (notBegun func(), err error) {
 	if h.SignInsPerMinute == 0 {
+		return func() {}, nil
+	}
+	if wait := h.limits.signIns.Take(v.network(), ""); wait > 0 {
+		return nil, h.tooMany(v, limitSignIns, wait)
+	}
+	if wait := h.limits.pending.Begin(v.network()); wait > 0 {
+		return nil, h.tooMany(v, limitPending, wait)
+	}
+	return func() { h.limits.pending.Finish(v.network()) }, nil
+}
+
+// keepForStranger counts what is kept for somebody who isn't signed in: it comes before a sign-in, and counts as one.
+func (h *Handlers) keepForStranger(v *visit) error {
+	if v.session.SignedIn() {
 		return nil
 	}
 	if wait := h.limits.signIns.Take(v.network(), ""); wait > 0 {
 		return h.tooMany(v, limitSignIns, wait)
-	}
-	if wait := h.limits.pending.Begin(v.network()); wait > 0 {
-		return h.tooMany(v, limitPending, wait)
 	}
 	return nil
 }

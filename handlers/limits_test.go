@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -69,6 +73,38 @@ func TestUnfinishedSignInsAreBounded(t *testing.T) {
 	}
 	if w.startsFrom("203.0.113.2:1") != http.StatusSeeOther {
 		t.Error("another network is held up")
+	}
+}
+
+// A sign-in that couldn't be begun, because Entra can't be reached, doesn't count as unfinished: when that is over, nobody
+// is shut out by it.
+func TestOutagesShutNobodyOut(t *testing.T) {
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	w := newWorld(t, func(o *Options) { o.SignInsPerMinute, o.Now = 1_000_000, func() time.Time { return now } })
+	w.sim.SetFault("metadataDown", simulator.FaultOptions{})
+	for range maxPending + 1 {
+		if status := w.startsFrom("203.0.113.1:1"); status != http.StatusServiceUnavailable {
+			t.Fatalf("without metadata: %d", status)
+		}
+	}
+	if wait := w.h.limits.pending.Begin("203.0.113.1"); wait > 0 {
+		t.Errorf("sign-ins that weren't begun count: wait for %v", wait)
+	}
+}
+
+// A form whose sign-in is over is kept for whoever sent it, but not any number of them.
+func TestFormsOfStrangersAreLimited(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.SignInsPerMinute = 3 })
+	form := url.Values{"form": {w.h.Journal.Form("tenant.person", operation.Create, "")}, "name": {"typed"}}.Encode()
+	var statuses []int
+	for range 5 {
+		r := httptest.NewRequest(http.MethodPost, localAddress+"/tokens/new", strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", localAddress)
+		statuses = append(statuses, w.ask(r).Code)
+	}
+	if !slices.Equal(statuses, []int{303, 303, 303, 429, 429}) {
+		t.Errorf("%v", statuses)
 	}
 }
 
