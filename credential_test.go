@@ -194,7 +194,7 @@ func TestCredentialFromAKeyVault(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
 			vault.set(http.StatusOK, c.before, c.kind)
-			p, err := newProvider(t.Context(), vaultConfig(t, sim, c.setting), client, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
+			p, err := newProvider(t.Context(), vaultConfig(t, sim, c.setting), client, &telemetry{}, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
 			if err != nil {
 				t.Fatal(err)
 			}

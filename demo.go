@@ -16,7 +16,8 @@ import (
 // demoSettings are the settings that a demo takes from the environment. Everything about the app, its credentials
 // and the services is the simulator's.
 var demoSettings = []string{
-	"LISTEN_ADDRESS", "BASE_URL", "TRUSTED_PROXIES", "LOG_LEVEL", "LOG_FORMAT",
+	"LISTEN_ADDRESS", "BASE_URL", "TRUSTED_PROXIES", "LOG_LEVEL", "LOG_FORMAT", "METRICS_ADDRESS",
+	"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "RATE_LIMIT_SIGN_INS", "RATE_LIMIT_CHANGES", "SESSIONS_PER_PERSON",
 	"SESSION_IDLE_TIMEOUT", "SESSION_LIFETIME", "SECRET_DISPLAY_TIME", "REDIRECT_PATH",
 }
 

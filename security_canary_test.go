@@ -29,14 +29,18 @@ type canaries struct {
 	hold  atomic.Bool // the next create waits at the gate
 	old   aging
 
+	collector *collector // of traces
+
 	stored [][]byte // what the session folder held at one time or another, names included
 	faults int
 }
 
 const canaryKey = "Y2FuYXJ5LWtleS1vZi10aGUtc2Vzc2lvbnMtMDEyMzQ1Njc4OQ=="
 
+const canaryCollectorKey = "canary-key-of-the-collector-5c1b"
+
 // Nothing secret is ever logged, shown where it doesn't belong, kept readable, or put into an address: not on the way
-// that all goes well, and not in any of the failures. S15: no token ever reaches a browser.
+// that all goes well, and not in any of the failures; neither is it in a metric or a span. S15: no token ever reaches a browser.
 func TestNothingSecretLeaks(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
@@ -64,7 +68,8 @@ func releaseCanaries(t *testing.T, format string) *canaries {
 		Now: c.clock.now, Seed: true, KeepSecrets: true, RealisticSecrets: true, AccessTokenLifetime: 30 * 24 * time.Hour,
 		ClientSecret: "canary~client.secret-7f3a9c51e2",
 	}}
-	o.env = map[string]string{"LOG_FORMAT": format, "SESSION_DIR": c.dir, "SESSION_KEYS": canaryKey, "SESSION_IDLE_TIMEOUT": "24h", "SESSION_LIFETIME": "168h"}
+	c.collector = startCollector(t)
+	o.env = map[string]string{"METRICS_ADDRESS": "127.0.0.1:0", "OTEL_EXPORTER_OTLP_ENDPOINT": c.collector.URL, "OTEL_EXPORTER_OTLP_HEADERS": "api-key=" + canaryCollectorKey, "LOG_FORMAT": format, "SESSION_DIR": c.dir, "SESSION_KEYS": canaryKey, "SESSION_IDLE_TIMEOUT": "24h", "SESSION_LIFETIME": "168h"}
 	c.d = startDesk(t, o)
 	c.tape = record(t, c.d)
 	return c
@@ -210,7 +215,7 @@ func (c *canaries) storeFailure() {
 
 // secrets is all that nobody but its owner may see, by what it is.
 func (c *canaries) secrets() map[string]string {
-	all := map[string]string{canaryKey: "a session key", "canary-key-of-the-sessions-0123456789": "a session key"}
+	all := map[string]string{canaryKey: "a session key", "canary-key-of-the-sessions-0123456789": "a session key", canaryCollectorKey: "the collector's key"}
 	for _, secret := range c.d.sim.Secrets() {
 		all[secret] = "a credential"
 		if len(secret) == 84 {
@@ -279,7 +284,14 @@ func (c *canaries) check() {
 			disguised.add(form, secret, kind)
 		}
 	}
+	_, metrics := scrape(c.t, http.MethodGet, c.d.metricsAddress()+"/metrics")
+	c.d.stop() // the last spans are sent
 	log, answers, requests := c.d.log.String(), c.tape.answers(), c.d.sim.Requests()
+	plain.in(log, func(one found) {
+		at := strings.Index(log, one.text)
+		c.t.Errorf("the log holds %s: …%s…", one.kind, log[max(0, at-200):min(len(log), at+100)])
+	})
+	c.checkTelemetry(plain, metrics)
 	c.t.Logf("%d faults, %d answers, %d requests to the services, %d stored records, %d bytes of log; secrets: %v",
 		c.faults, len(answers), len(requests), len(c.stored), len(log), kinds)
 	for _, kind := range []string{"a session key", "a credential", "a token's secret", "a verifier", "a state", "a nonce", "a cookie"} {
@@ -290,10 +302,6 @@ func (c *canaries) check() {
 	if c.faults < 150 || len(answers) < 500 || len(c.stored) < 100 {
 		c.t.Error("the test went through too little")
 	}
-	plain.in(log, func(one found) {
-		at := strings.Index(log, one.text)
-		c.t.Errorf("the log holds %s: …%s…", one.kind, log[max(0, at-200):min(len(log), at+100)])
-	})
 	for _, record := range c.stored {
 		disguised.in(string(record), func(one found) { c.t.Errorf("a stored record holds %s: %.60q", one.kind, record) })
 	}
@@ -302,6 +310,24 @@ func (c *canaries) check() {
 	}
 	for _, r := range requests {
 		c.checkRequest(plain, r)
+	}
+}
+
+// checkTelemetry looks through the metrics, and through all that the collector was sent.
+func (c *canaries) checkTelemetry(secrets finder, metrics string) {
+	c.t.Helper()
+	secrets.in(metrics, func(one found) { c.t.Errorf("the metrics hold %s", one.kind) })
+	spans := c.collector.all()
+	for _, s := range spans {
+		if strings.Contains(s.name, "?") || s.attributes["url.full"] != "" || s.attributes["url.query"] != "" {
+			c.t.Errorf("a span holds an address: %+v", s)
+		}
+	}
+	for _, raw := range c.collector.raw {
+		secrets.in(raw, func(one found) { c.t.Errorf("a span holds %s", one.kind) })
+	}
+	if len(spans) < 500 || len(metrics) < 10_000 {
+		c.t.Errorf("only %d spans and %d bytes of metrics were looked through", len(spans), len(metrics))
 	}
 }
 

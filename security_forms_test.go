@@ -52,7 +52,12 @@ type stage struct {
 
 func setStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{d: startDesk(t, seeded())}
+	return setStageOn(t, startDesk(t, seeded()))
+}
+
+func setStageOn(t *testing.T, d *desk) *stage {
+	t.Helper()
+	s := &stage{d: d}
 	s.b = s.d.signedIn(mona)
 	s.d.signedInAt(mona, "/changes")
 	operation := func() string { return strings.TrimPrefix(s.b.URL.Path, "/operations/") }

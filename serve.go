@@ -42,6 +42,7 @@ type setup struct {
 	demo           bool
 	now            func() time.Time    // the clock of sessions, sign-ins, operations and pages; nil: time.Now
 	stopTimeout    time.Duration       // of a graceful stop; 0: stopTimeout
+	readTimeout    time.Duration       // of a request; 0: readTimeout
 	callTimeout    time.Duration       // of one call to Azure DevOps; 0: as internal/azuredevops and internal/operation have it
 	listening      func(public string) // called when the program can be opened in a browser
 	stdout, stderr io.Writer
@@ -53,27 +54,48 @@ func serve(ctx context.Context, s setup) int {
 	for _, warning := range s.config.Warnings {
 		log.Warn(warning)
 	}
-	listener, err := listen(ctx, s.config.ListenAddress)
+	p, listener, err := prepare(ctx, s, log)
 	if err != nil {
-		fmt.Fprintln(s.stderr, "patdesk can't start:", err)
-		return exitFailed
-	}
-	p, err := assemble(ctx, s, localURL(s.config, listener), log)
-	if err != nil {
-		_ = listener.Close() // the reason to stop is the other error
 		fmt.Fprintln(s.stderr, "patdesk can't start:", err)
 		return exitFailed
 	}
 	return p.serve(ctx, listener, s)
 }
 
+// prepare takes the addresses and puts the program together. If that fails, nothing is left listening.
+func prepare(ctx context.Context, s setup, log *slog.Logger) (*program, net.Listener, error) {
+	listener, err := listen(ctx, s.config.ListenAddress)
+	if err != nil {
+		return nil, nil, err
+	}
+	measured, err := listenForMetrics(ctx, s.config.MetricsAddress)
+	var p *program
+	if err == nil {
+		p, err = assemble(ctx, s, localURL(s.config, listener), log)
+	}
+	if err != nil {
+		_ = listener.Close() // the reason to stop is the other error
+		measured.close()
+		return nil, nil, err
+	}
+	if p.measured = measured; measured != nil {
+		p.measure(s.config)
+	}
+	return p, listener, nil
+}
+
 // program is a patdesk, ready to serve.
 type program struct {
-	handlers *handlers.Handlers
-	journal  *operation.Journal
-	sessions *session.Manager
-	backend  session.Backend
-	log      *slog.Logger
+	handlers  *handlers.Handlers
+	routes    http.Handler
+	provider  *entra.Provider
+	api       *azuredevops.Client
+	journal   *operation.Journal
+	sessions  *session.Manager
+	backend   session.Backend
+	telemetry *telemetry
+	measured  *metricsServer // nil: none
+	log       *slog.Logger
 }
 
 func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*program, error) {
@@ -81,38 +103,47 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	if now == nil {
 		now = time.Now
 	}
+	tracer, err := startTraces(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	told := &telemetry{tracer: tracer}
 	backend, keys, err := openStore(ctx, cfg, now, log)
 	if err != nil {
 		return nil, err
 	}
 	sessions, err := session.New(backend, session.Options{
-		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, Secure: cfg.Secure(), Instance: instance(cfg, local), Now: now, Log: log,
+		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, PerPerson: cfg.SessionsPerPerson, Secure: cfg.Secure(), Instance: instance(cfg, local), Now: now, Log: log,
+		Count: func(event string) { told.metrics.Session(event) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	provider, err := newProvider(ctx, cfg, s.client, now, log)
+	provider, err := newProvider(ctx, cfg, s.client, told, now, log)
 	if err != nil {
 		return nil, err
 	}
-	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log})
+	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log, Came: told.came})
+	api := azuredevops.New(azuredevops.Options{
+		Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,
+		Timeout: s.callTimeout, ChangeTimeout: s.callTimeout, Watch: told.watchAzureDevOps,
+	})
 	web, err := handlers.New(handlers.Options{
-		Sessions: sessions, Entra: provider, Journal: journal,
-		API: azuredevops.New(azuredevops.Options{
-			Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,
-			Timeout: s.callTimeout, ChangeTimeout: s.callTimeout,
-		}),
+		Sessions: sessions, Entra: provider, Journal: journal, API: api, Telemetry: told,
 		BaseURL: baseURL(cfg), Local: local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
+		SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute,
 		Organizations: cfg.Organizations, ClientID: cfg.ClientID, AzureURL: "https://dev.azure.com",
 		Demo: s.demo, Version: buildVersion(), Now: now, Log: log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &program{handlers: web, journal: journal, sessions: sessions, backend: backend, log: log}, nil
+	return &program{
+		handlers: web, routes: web.Routes(), provider: provider, api: api, journal: journal, sessions: sessions, backend: backend, telemetry: told, log: log,
+	}, nil
 }
 
-func newProvider(ctx context.Context, cfg config.Config, client *http.Client, now func() time.Time, log *slog.Logger) (*entra.Provider, error) {
+func newProvider(ctx context.Context, cfg config.Config, client *http.Client, told *telemetry, now func() time.Time, log *slog.Logger) (*entra.Provider, error) {
 	credential, err := readCredential(ctx, cfg.Credential, client, now)
 	if err != nil {
 		return nil, err
@@ -121,6 +152,7 @@ func newProvider(ctx context.Context, cfg config.Config, client *http.Client, no
 	return entra.New(entra.Options{
 		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
 		Credential: credential.Credential, HTTPClient: client, Now: now, Log: log,
+		Watch: told.watchEntra, Refreshed: func(outcome string) { told.metrics.Refreshed(outcome) },
 	})
 }
 
@@ -168,10 +200,14 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 
 func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int {
 	server := &http.Server{
-		Handler: p.handlers.Routes(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		Handler: p.routes, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: cmp.Or(s.readTimeout, readTimeout),
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // that one answers without our headers
 		ErrorLog:                     slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+	if p.measured != nil {
+		p.measured.serve(p.telemetry.metrics.Handler(), p.log)
+		defer p.measured.close()
 	}
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
@@ -217,8 +253,18 @@ func (p *program) stop(server *http.Server, balanced bool, limit time.Duration) 
 	if err := p.backend.Close(); err != nil {
 		p.log.Warn("session store could not be closed", "error", err)
 	}
+	p.stopTraces()
 	p.log.Info("stopped")
 	return code
+}
+
+// stopTraces sends the last spans. That a collector can't be reached is no fault of the stop.
+func (p *program) stopTraces() {
+	ctx, cancel := context.WithTimeout(context.Background(), tracesStopTimeout)
+	defer cancel()
+	if err := p.telemetry.tracer.Stop(ctx); err != nil {
+		p.log.Warn("the last traces could not be sent", "error", err)
+	}
 }
 
 func newLog(cfg config.Config, w io.Writer) *slog.Logger {

@@ -44,13 +44,26 @@ type Config struct {
 	SessionKeys       []Secret // 32 bytes or more each, newest first; empty: made and kept in SessionDir; never empty with Redis
 	IdleTimeout       time.Duration
 	Lifetime          time.Duration
+	SessionsPerPerson int // 0: any number
 	SecretDisplayTime time.Duration
+
+	SignInsPerMinute int // that one network may begin; 0: any number
+	ChangesPerMinute int // requests of one person that change something; 0: any number
 
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
+	MetricsAddress string // host:port of the listener for Prometheus; "": none
+	Traces         Traces
+
 	// Warnings are for the operator's eyes at start and in -check: nothing that stops patdesk, but worth knowing.
 	Warnings []string
+}
+
+// Traces is where OpenTelemetry traces are sent. The other settings of OpenTelemetry are read by its library.
+type Traces struct {
+	Endpoint string            // the address that spans are posted to, with its path; "": no traces
+	Headers  map[string]Secret // sent with them
 }
 
 // Credential is how patdesk proves to Entra ID that it is the registered app. A valid Config has exactly one kind.
@@ -72,12 +85,13 @@ type Credential struct {
 func Load(getenv func(string) string, dotenv string) (Config, error) {
 	s := newSource(getenv, dotenv)
 	var c Config
-	s.refuseUnavailable()
 	s.readEntra(&c)
 	s.readAzureDevOps(&c)
 	s.readServing(&c)
 	s.readSessions(&c)
+	s.readLimits(&c)
 	s.readLog(&c)
+	s.readTelemetry(&c)
 	s.addContradictions(c.contradictions())
 	s.advise(c)
 	c.Warnings = s.shownWarnings()

@@ -283,6 +283,7 @@ func TestWarnings(t *testing.T) {
 		{"common", settings{"AUTHORITY": "https://login.example/Common"}, "personal Microsoft accounts"},
 		{"any tenant", settings{"AUTHORITY": "-"}, "ALLOWED_TENANTS: it is not set"},
 		{"http", settings{"BASE_URL": "http://p.example", "ALLOW_HTTP": "true"}, "in clear"},
+		{"everybody is the proxy", settings{"BASE_URL": "https://p.example"}, "TRUSTED_PROXIES: it is not set, so everybody"},
 		{"address by proxy", settings{"TRUSTED_PROXIES": "10.0.0.1"}, "BASE_URL: it is not set"},
 		{"too much asked for", settings{"SCOPE": "r/user_impersonation"}, "vso.pats_manage are enough"},
 	}
@@ -297,7 +298,7 @@ func TestWarnings(t *testing.T) {
 
 // What Microsoft advises leaves nothing to warn of.
 func TestNothingToWarnOf(t *testing.T) {
-	c := good(t, with(settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": write(t, "x"), "BASE_URL": "https://p.example"}))
+	c := good(t, with(settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": write(t, "x"), "BASE_URL": "https://p.example", "TRUSTED_PROXIES": "10.0.0.1"}))
 	if len(c.Warnings) > 0 {
 		t.Errorf("got %q", c.Warnings)
 	}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -9,7 +11,7 @@ import (
 
 // contradictions are the faults that no setting has alone.
 func (c Config) contradictions() []contradiction {
-	return slices.Concat(c.exposure(), c.plainHTTP(), c.timeouts(), c.tenants())
+	return slices.Concat(c.exposure(), c.plainHTTP(), c.timeouts(), c.tenants(), c.metricsBeside())
 }
 
 // exposure: who listens to other machines must know by which address people come. Otherwise anybody's Host header
@@ -61,6 +63,28 @@ func (c Config) tenants() []contradiction {
 	}, []string{allowedTenants, authority}}}
 }
 
+// metricsBeside: two listeners can't have one port of one address.
+func (c Config) metricsBeside() []contradiction {
+	host, port, err := net.SplitHostPort(c.ListenAddress)
+	metricsHost, metricsPort, metricsErr := net.SplitHostPort(c.MetricsAddress)
+	if err != nil || metricsErr != nil || port == "0" || port != metricsPort || !sameHost(host, metricsHost) {
+		return nil
+	}
+	return []contradiction{{Fault{metricsAddress,
+		"(" + c.MetricsAddress + ") and " + listenAddress + " (" + c.ListenAddress + ") are the same address. The metrics have a listener of their own, which people's browsers don't reach",
+		"Choose another port for one of them, such as localhost:9464 for the metrics.",
+	}, []string{metricsAddress, listenAddress}}}
+}
+
+// sameHost says if listening on both would meet: one of them is all addresses, or they are the same.
+func sameHost(a, b string) bool {
+	every := func(host string) bool {
+		ip, err := netip.ParseAddr(host)
+		return host == "" || err == nil && ip.IsUnspecified()
+	}
+	return every(a) || every(b) || strings.EqualFold(a, b) || isLoopback(a) && isLoopback(b)
+}
+
 // advise says what is allowed but worth a second thought.
 func (s *source) advise(c Config) {
 	if c.Credential.Secret.IsSet() {
@@ -75,6 +99,9 @@ func (s *source) advise(c Config) {
 	}
 	if c.overPlainHTTP() && c.AllowHTTP {
 		s.warn(baseURL, "tokens' secrets cross the network in clear, because "+allowHTTP+" is true. Entra ID itself takes redirect URIs without https for localhost only.")
+	}
+	if strings.HasPrefix(c.BaseURL, "https://") && len(c.TrustedProxies) == 0 {
+		s.warn(trustedProxies, "it is not set, so everybody who comes through the proxy at "+baseURL+" counts as one client, in the log and for "+rateLimitSignIns+". Put the proxy's address there.")
 	}
 	if c.BaseURL == "" && len(c.TrustedProxies) > 0 {
 		s.warn(baseURL, "it is not set, so the public address is taken from the headers of the proxies in "+trustedProxies+". Setting it leaves nothing to them.")

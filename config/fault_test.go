@@ -155,7 +155,21 @@ func TestRefused(t *testing.T) {
 		{"log level", settings{"LOG_LEVEL": "loud"}, "LOG_LEVEL", "loud"},
 		{"log format", settings{"LOG_FORMAT": "xml"}, "LOG_FORMAT", "xml"},
 
-		{"metrics", settings{"METRICS_ADDRESS": ":9090"}, "METRICS_ADDRESS", "not available in this version"},
+		{"limit in words", settings{"RATE_LIMIT_SIGN_INS": "many"}, "RATE_LIMIT_SIGN_INS", "0 sets no limit"},
+		{"limit with a unit", settings{"RATE_LIMIT_CHANGES": "60/m"}, "RATE_LIMIT_CHANGES", "whole number"},
+		{"negative limit", settings{"RATE_LIMIT_CHANGES": "-1"}, "RATE_LIMIT_CHANGES", "from 0"},
+		{"too many sessions", settings{"SESSIONS_PER_PERSON": "10001"}, "SESSIONS_PER_PERSON", "10000"},
+		{"metrics as a URL", settings{"METRICS_ADDRESS": "http://localhost:9464/metrics"}, "METRICS_ADDRESS", "is a URL"},
+		{"metrics without port", settings{"METRICS_ADDRESS": "localhost"}, "METRICS_ADDRESS", "isn't host:port"},
+		{"metrics beside the pages", settings{"METRICS_ADDRESS": "localhost:5000"}, "METRICS_ADDRESS", "the same address"},
+		{"metrics beside the pages under another name", settings{"METRICS_ADDRESS": "127.0.0.1:5000"}, "METRICS_ADDRESS", "the same address"},
+		{"metrics on all addresses", settings{"METRICS_ADDRESS": ":5000"}, "METRICS_ADDRESS", "the same address"},
+		{"traces without scheme", settings{"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT", "isn't an address"},
+		{"traces with a password", settings{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hush@collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT", "password"},
+		{"traces over gRPC", settings{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_ENDPOINT", "4318"},
+		{"headers of no traces", settings{"OTEL_EXPORTER_OTLP_HEADERS": "key=hush"}, "OTEL_EXPORTER_OTLP_HEADERS", "Set both"},
+		{"headers without a name", settings{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_EXPORTER_OTLP_HEADERS": "hush"}, "OTEL_EXPORTER_OTLP_HEADERS", "name=value"},
+		{"headers with a line break", settings{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_EXPORTER_OTLP_HEADERS": "a=hush%0d%0ab:c"}, "OTEL_EXPORTER_OTLP_HEADERS", "name=value"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

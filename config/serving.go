@@ -60,23 +60,26 @@ func isPlainPath(path string) bool {
 	return path == "" || plainPath.MatchString(path) && !dots
 }
 
-const listenFix = "Put host:port there: localhost:5000 for this machine alone, :5000 for all its addresses."
-
 func (s *source) readListenAddress() string {
-	address := s.text(listenAddress)
+	return s.readHostPort(listenAddress, "Put host:port there: localhost:5000 for this machine alone, :5000 for all its addresses.")
+}
+
+// readHostPort reads an address to listen on.
+func (s *source) readHostPort(name, fix string) string {
+	address := s.text(name)
 	if address == "" {
 		return ""
 	}
 	host, port, err := net.SplitHostPort(address)
 	switch {
 	case strings.Contains(address, "://"):
-		s.fault(listenAddress, "is a URL: "+quote(address), "Leave out http:// and the path. "+listenFix)
+		s.fault(name, "is a URL: "+quote(address), "Leave out http:// and the path. "+fix)
 	case err != nil:
-		s.fault(listenAddress, "isn't host:port: "+quote(address), listenFix+" An IPv6 address needs brackets: [::1]:5000.")
+		s.fault(name, "isn't host:port: "+quote(address), fix+" An IPv6 address needs brackets: [::1]:5000.")
 	case !validPort(port, 0):
-		s.fault(listenAddress, "has a port that isn't a number from 0 to 65535: "+quote(address), listenFix)
+		s.fault(name, "has a port that isn't a number from 0 to 65535: "+quote(address), fix)
 	case host != "" && !validHost(host):
-		s.fault(listenAddress, "has a host that isn't a name or an address: "+quote(address), listenFix)
+		s.fault(name, "has a host that isn't a name or an address: "+quote(address), fix)
 	default:
 		return address
 	}

@@ -22,7 +22,29 @@ func (s *source) readSessions(c *Config) {
 	}
 	c.IdleTimeout = s.readDuration(sessionIdleTimeout, time.Minute, 24*time.Hour)
 	c.Lifetime = s.readDuration(sessionLifetime, time.Minute, 7*24*time.Hour)
+	c.SessionsPerPerson = s.readCount(sessionsPerPerson, 10_000)
 	c.SecretDisplayTime = s.readDuration(secretDisplayTime, time.Minute, time.Hour)
+}
+
+// readLimits reads how much one network or one person may ask for.
+func (s *source) readLimits(c *Config) {
+	c.SignInsPerMinute = s.readCount(rateLimitSignIns, 1_000_000)
+	c.ChangesPerMinute = s.readCount(rateLimitChanges, 1_000_000)
+}
+
+// readCount takes a whole number; 0 switches a limit off.
+func (s *source) readCount(name string, most int) int {
+	value := s.text(name)
+	if value == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 || n > most {
+		s.fault(name, "isn't a whole number from 0 to "+strconv.Itoa(most)+": "+quote(value),
+			"Put a number there, such as "+defaultOf(name)+". 0 sets no limit.")
+		return 0
+	}
+	return n
 }
 
 // readSessionType says if sessions are to be kept in Redis.

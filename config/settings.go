@@ -26,13 +26,18 @@ const (
 	sessionKeys           = "SESSION_KEYS"
 	redisURL              = "REDIS_URL"
 	redisPassword         = "REDIS_PASSWORD" // #nosec G101 -- a name, not a password
+	sessionsPerPerson     = "SESSIONS_PER_PERSON"
 	sessionIdleTimeout    = "SESSION_IDLE_TIMEOUT"
 	sessionLifetime       = "SESSION_LIFETIME"
 	secretDisplayTime     = "SECRET_DISPLAY_TIME"
+	rateLimitSignIns      = "RATE_LIMIT_SIGN_INS"
+	rateLimitChanges      = "RATE_LIMIT_CHANGES"
 	logLevel              = "LOG_LEVEL"
 	logFormat             = "LOG_FORMAT"
 	metricsAddress        = "METRICS_ADDRESS"
-	fileSuffix            = "_FILE" // a secret X can be given as X_FILE, the path of a file that holds it
+	tracesEndpoint        = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	tracesHeaders         = "OTEL_EXPORTER_OTLP_HEADERS" // #nosec G101 -- a name
+	fileSuffix            = "_FILE"                      // a secret X can be given as X_FILE, the path of a file that holds it
 	azureDevOpsResourceID = "499b84ac-1321-427f-aa17-267ca6975798"
 )
 
@@ -73,10 +78,15 @@ func Settings() []Setting {
 		{Name: redisPassword, Secret: true},
 		{Name: sessionIdleTimeout, Default: "1h"},
 		{Name: sessionLifetime, Default: "12h"},
+		{Name: sessionsPerPerson, Default: "100"},
 		{Name: secretDisplayTime, Default: "10m"},
+		{Name: rateLimitSignIns, Default: "600"},
+		{Name: rateLimitChanges, Default: "300"},
 		{Name: logLevel, Default: "info"},
 		{Name: logFormat, Default: "text"},
 		{Name: metricsAddress},
+		{Name: tracesEndpoint},
+		{Name: tracesHeaders, Secret: true},
 	}
 }
 

@@ -29,6 +29,9 @@ type refused struct {
 func (h *Handlers) change(v *visit, r operation.Request, again func(refused) answer, done func(*operation.Operation) answer) (answer, error) {
 	r.Person, r.Form, r.Gone = v.session.Person().Key(), v.PostForm.Get("form"), v.Context().Done()
 	r.Content = v.PostForm.Encode() // as typed: dates counted from now differ between two clicks
+	if no, is := h.heldUp(v, r.Form); is {
+		return again(no), nil
+	}
 	ctx, cancel := context.WithTimeout(v.Context(), changeWait)
 	defer cancel()
 	op, err := h.Journal.Do(ctx, h.caller(v), r)

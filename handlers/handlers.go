@@ -30,23 +30,29 @@ type Options struct {
 	TrustedProxies []netip.Prefix // peers whose forwarded headers count
 	RedirectPath   string         // "/getAToken"
 
+	SignInsPerMinute int // sign-ins that one network may begin; 0: any number
+	ChangesPerMinute int // requests of one person that change something; 0: any number
+
 	Organizations []string // fixed by the operator; empty = discovered
 	ClientID      string   // named on the page that asks for admin approval
 	AzureURL      string   // https://dev.azure.com, for links to the token page of Azure DevOps
 	Demo          bool     // marks every page
 	Version       string
 
-	Now func() time.Time // nil: time.Now
-	Log *slog.Logger     // nil: slog.Default
+	Now       func() time.Time // nil: time.Now
+	Log       *slog.Logger     // nil: slog.Default
+	Telemetry Telemetry        // nil: nobody is told
 }
 
 // Handlers answers requests.
 type Handlers struct {
 	Options
-	guard     *crossOriginGuard
-	discover  *organizationCache
-	snapshots *snapshots
-	draining  drainState
+	guard      *crossOriginGuard
+	discover   *organizationCache
+	snapshots  *snapshots
+	limits     limits
+	finishWait time.Duration
+	draining   drainState
 }
 
 // New makes Handlers. It fails only if a page that has to be there at any time can't be rendered.
@@ -57,7 +63,12 @@ func New(o Options) (*Handlers, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	h := &Handlers{Options: o, discover: newOrganizationCache(o.Now), snapshots: newSnapshots(o.Now)}
+	if o.Telemetry == nil {
+		o.Telemetry = nobody{}
+	}
+	h := &Handlers{
+		Options: o, discover: newOrganizationCache(o.Now), snapshots: newSnapshots(o.Now), limits: newLimits(o), finishWait: finishWait,
+	}
 	guard, err := newCrossOriginGuard(o.BaseURL)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -18,21 +19,33 @@ func (h *Handlers) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeText(w, http.StatusOK, "ok\n")
 }
 
-// readyz says whether requests should be sent here: the session store works and the process isn't stopping.
-// Azure DevOps being down is no reason, since every replica would be taken out.
-func (h *Handlers) readyz(w http.ResponseWriter, r *http.Request) {
+// Ready says whether requests should be sent here, and if not, why. It takes two seconds at most.
+func (h *Handlers) Ready(ctx context.Context) error {
 	if h.draining.stopping.Load() {
-		writeText(w, http.StatusServiceUnavailable, "stopping\n")
-		return
+		return errStopping
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if err := h.Sessions.Ping(ctx); err != nil {
+	return h.Sessions.Ping(ctx)
+}
+
+var errStopping = errors.New("the process is stopping")
+
+// readyz says whether requests should be sent here: the session store works and the process isn't stopping.
+// Entra ID or Azure DevOps being down is no reason, since every replica would be taken out; the body says the former.
+func (h *Handlers) readyz(w http.ResponseWriter, r *http.Request) {
+	err := h.Ready(r.Context())
+	switch {
+	case errors.Is(err, errStopping):
+		writeText(w, http.StatusServiceUnavailable, "not ready: stopping\n")
+	case err != nil: // the log has it; it may name hosts
 		fieldsOf(r.Context()).Err = err
-		writeText(w, http.StatusServiceUnavailable, "session store unavailable\n")
-		return
+		writeText(w, http.StatusServiceUnavailable, "not ready: the session store can't be read and written\n")
+	case h.Entra.Trouble() != nil: // whoever is signed in goes on, so this is no reason
+		writeText(w, http.StatusOK, "ready, but nobody can sign in just now: the metadata of the authority can't be fetched\n")
+	default:
+		writeText(w, http.StatusOK, "ready\n")
 	}
-	writeText(w, http.StatusOK, "ready\n")
 }
 
 func (h *Handlers) robots(w http.ResponseWriter, _ *http.Request) {

@@ -1,13 +1,16 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -30,11 +33,18 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// identify gives each request an id of our own. One that comes with the request is not adopted: it would be text
-// from outside in every log record and on every error page.
+// proxysID is what an id of a trusted proxy may look like: those of nginx, HAProxy, Envoy, Traefik and the clouds do. It
+// stands in every log record and on every error page, so nothing else is let in.
+var proxysID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:=+/@-]{0,127}$`)
+
+// identify gives each request an id: the one that a trusted proxy has given it, or one of our own. What somebody else
+// sends is not adopted.
 func (h *Handlers) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := rand.Text()[:16]
+		if given := r.Header.Values("X-Request-Id"); fromTrustedProxy(r.Context()) && len(given) == 1 && proxysID.MatchString(given[0]) {
+			id = given[0]
+		}
 		w.Header().Set("X-Request-Id", id)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey, id)))
 	})
@@ -86,7 +96,24 @@ func (h *Handlers) recoverPanics(next http.Handler) http.Handler {
 // logFields collects, while a request passes, what its one log record says.
 type logFields struct {
 	Person, Session string
+	TraceID         string
 	Err             error
+
+	mu         sync.Mutex // of the following: calls may be made at the same time, and go on when the request has ended
+	calls      int
+	took       time.Duration
+	activityID string // of the last call that failed
+}
+
+// NoteUpstream notes in the record of the request that ctx belongs to a call to Entra or Azure DevOps, with the
+// service's own id for it if it failed.
+func NoteUpstream(ctx context.Context, took time.Duration, failedID string) {
+	f := fieldsOf(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls++
+	f.took += took
+	f.activityID = cmp.Or(failedID, f.activityID)
 }
 
 func fieldsOf(ctx context.Context) *logFields {
@@ -103,8 +130,12 @@ func (h *Handlers) logRequests(next http.Handler) http.Handler {
 		start := time.Now()
 		fields := &logFields{}
 		r = r.WithContext(context.WithValue(r.Context(), logFieldsKey, fields))
+		r, traceID, done := h.Telemetry.Request(r)
+		fields.TraceID = traceID
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
+			took := time.Since(start)
+			done(Seen{Route: routeOf(r), Status: ww.Status(), Took: took})
 			level := slog.LevelInfo
 			if quietPath(r.URL.Path) {
 				level = slog.LevelDebug
@@ -112,7 +143,7 @@ func (h *Handlers) logRequests(next http.Handler) http.Handler {
 			if ww.Status() >= http.StatusInternalServerError {
 				level = slog.LevelWarn
 			}
-			h.Log.LogAttrs(r.Context(), level, "request", requestAttrs(r, ww, fields, time.Since(start))...)
+			h.Log.LogAttrs(r.Context(), level, "request", requestAttrs(r, ww, fields, took)...)
 		}()
 		next.ServeHTTP(ww, r)
 	})
@@ -132,8 +163,11 @@ func requestAttrs(r *http.Request, ww middleware.WrapResponseWriter, f *logField
 		slog.Duration("duration", took),
 		slog.String("client", r.RemoteAddr),
 	}
-	if route := chi.RouteContext(r.Context()); route != nil {
-		attrs = append(attrs, slog.String("route", route.RoutePattern()))
+	if route := routeOf(r); route != "" {
+		attrs = append(attrs, slog.String("route", route))
+	}
+	if f.TraceID != "" {
+		attrs = append(attrs, slog.String("trace_id", f.TraceID))
 	}
 	if f.Person != "" {
 		attrs = append(attrs, slog.String("person", f.Person), slog.String("session", f.Session))
@@ -141,7 +175,31 @@ func requestAttrs(r *http.Request, ww middleware.WrapResponseWriter, f *logField
 	if f.Err != nil {
 		attrs = append(attrs, slog.Any("error", f.Err))
 	}
+	return append(attrs, f.upstream()...)
+}
+
+// upstream is what the calls to the services took together. Those that were made at the same time are added up, so it may
+// be more than the request's own time.
+func (f *logFields) upstream() []slog.Attr {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls == 0 {
+		return nil
+	}
+	attrs := []slog.Attr{slog.Int("upstream_calls", f.calls), slog.Int64("upstream_ms", f.took.Milliseconds())}
+	if f.activityID != "" {
+		attrs = append(attrs, slog.String("activity_id", f.activityID))
+	}
 	return attrs
+}
+
+// routeOf is the pattern of the route that the request has taken, as the table has it; "" if there is none.
+func routeOf(r *http.Request) string {
+	route := chi.RouteContext(r.Context())
+	if route == nil {
+		return ""
+	}
+	return strings.ReplaceAll(route.RoutePattern(), "/*/", "/")
 }
 
 // clipped keeps strangers from filling the log: no path of ours is longer.

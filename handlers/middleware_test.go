@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"html"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,6 +57,50 @@ func TestMethods(t *testing.T) {
 		if answer := w.ask(r); answer.Code != c.status || strings.Join(answer.Header().Values("Allow"), ", ") != c.allow {
 			t.Errorf("%s %s: %d, allowed %q", c.method, c.path, answer.Code, answer.Header().Values("Allow"))
 		}
+	}
+}
+
+// The id of a trusted proxy is adopted if it is one, in the answer, on the page and in the log; anybody else's never is.
+func TestRequestID(t *testing.T) {
+	w := newWorld(t, func(o *Options) {
+		trusting("10.0.0.0/24")(o)
+		o.BaseURL = o.Local
+	})
+	ask := func(peer string, ids ...string) string {
+		r := httptest.NewRequest(http.MethodGet, localAddress+"/none", http.NoBody)
+		r.RemoteAddr = peer
+		for _, id := range ids {
+			r.Header.Add("X-Request-Id", id)
+		}
+		answer := w.ask(r)
+		id := answer.Header().Get("X-Request-Id")
+		if log := w.log.drain(); !strings.Contains(log, "request_id="+id) && !strings.Contains(log, `request_id="`+id+`"`) {
+			t.Errorf("%s isn't in the record: %s", id, log)
+		}
+		if !strings.Contains(answer.Body.String(), html.EscapeString(id)) {
+			t.Errorf("%s isn't on the page", id)
+		}
+		return id
+	}
+	own := regexp.MustCompile(`^[A-Z2-7]{16}$`)
+	const proxy = "10.0.0.7:1234"
+	for _, id := range []string{
+		"4bf92f3577b34da6a3ce929d0e0e4736", "0b1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d", "7F000001:C1A2_7F000001:0050_65A1B2C3_0001:1A2B", "Root=1-67891233-abcdef012345678912345678", "a", strings.Repeat("x", 128),
+	} {
+		if got := ask(proxy, id); got != id {
+			t.Errorf("%s became %s", id, got)
+		}
+		if got := ask("203.0.113.9:1", id); !own.MatchString(got) {
+			t.Errorf("a stranger's %s became %s", id, got)
+		}
+	}
+	for _, id := range []string{"", " ", "a b", "<script>", "a\nb", `a"b`, "ü", "a,b", ".a", strings.Repeat("x", 129), "%0a", "a;b", "${jndi:x}"} {
+		if got := ask(proxy, id); !own.MatchString(got) {
+			t.Errorf("%q became %q", id, got)
+		}
+	}
+	if got := ask(proxy, "one", "two"); !own.MatchString(got) {
+		t.Errorf("two became %s", got)
 	}
 }
 

@@ -40,6 +40,8 @@ type httpError struct {
 	key    string
 	data   map[string]any
 	cause  error
+
+	retryAfter time.Duration // 0: not said
 }
 
 func (e *httpError) Error() string {
@@ -128,7 +130,7 @@ func httpTrouble(e *httpError) trouble {
 	if key == "" {
 		key = "http." + strconv.Itoa(e.status)
 	}
-	return trouble{status: e.status, text: templates.Message(key, e.data), source: "http", kind: key}
+	return trouble{status: e.status, text: templates.Message(key, e.data), source: "http", kind: key, retryAfter: e.retryAfter}
 }
 
 func storeTrouble(key string) trouble {
@@ -193,6 +195,9 @@ func (h *Handlers) wayOut(v *visit, t trouble) []nextAction {
 		out = append(out, nextAction{Text: templates.Message(key, nil).Title, URL: url, Primary: len(out) == 0})
 	}
 	signedIn := v.session != nil && v.session.SignedIn()
+	if t.status == http.StatusTooManyRequests && t.source == "http" {
+		return h.sameAgain(v)
+	}
 	if !signedIn && t.source == "http" {
 		add("action.signIn", v.link(startPath("/", "")))
 		return out
@@ -222,6 +227,19 @@ func (h *Handlers) wayOut(v *visit, t trouble) []nextAction {
 		add("action.otherOrganization", v.link("/organizations"))
 	}
 	return out
+}
+
+// sameAgain leads a request that came too soon to where it came from. The address that somebody comes back to from Entra
+// can only be loaded again: it holds a code, which no link may.
+func (h *Handlers) sameAgain(v *visit) []nextAction {
+	switch {
+	case v.URL.Path == h.RedirectPath:
+		return nil
+	case v.Method == http.MethodPost:
+		return []nextAction{{Text: templates.Message("action.goBack", nil).Title, URL: v.link(safeReturn(formPage(v.URL.Path))), Primary: true}}
+	default:
+		return []nextAction{{Text: templates.Message("action.tryAgain", nil).Title, URL: v.link(v.here()), Primary: true}}
+	}
 }
 
 func startPath(returnTo, draft string) string {

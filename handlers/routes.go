@@ -15,7 +15,7 @@ func (h *Handlers) Routes() http.Handler {
 	notFound, notAllowed := h.handle(h.notFound), h.handle(h.methodNotAllowed(app))
 
 	r := chi.NewRouter()
-	r.Use(h.identify, h.securityHeaders, h.logRequests, h.recoverPanics, h.clientAddress, headAsGet)
+	r.Use(h.clientAddress, h.identify, h.securityHeaders, h.logRequests, h.recoverPanics, headAsGet)
 	r.Get("/healthz", h.healthz)
 	r.Get("/readyz", h.readyz)
 	r.NotFound(h.publicAddress(notFound).ServeHTTP) // what isn't a path at all
@@ -41,27 +41,28 @@ func (h *Handlers) Routes() http.Handler {
 
 	app.Group(func(in chi.Router) {
 		get := func(path string, a action) { in.Get(path, h.handle(h.signedIn(a))) }
-		post := func(path string, a action) { in.Post(path, h.handle(h.signedIn(a))) }
+		post := func(path string, a action) { in.Post(path, h.handle(h.signedIn(h.paced(a)))) }
+		form := func(path string, a action) { in.Post(path, h.handle(h.signedIn(h.pacedForm(a)))) } // shows what was typed again
 
 		get("/overview", h.overview)
 		get("/overview.csv", h.exportCSV)
 		get("/overview.json", h.exportJSON)
 		get("/global-tokens", h.listGlobalTokens)
 		get("/global-tokens/{organization}/{id}", h.askReplace)
-		post("/global-tokens/{organization}/{id}", h.replaceGlobal)
+		form("/global-tokens/{organization}/{id}", h.replaceGlobal)
 		get("/global-tokens/{organization}/{id}/result", h.showReplaced)
 
 		get("/organizations", h.chooseOrganization)
 		get("/tokens", h.listTokens)
 		get("/tokens/new", h.newToken)
-		post("/tokens/new", h.createToken)
+		form("/tokens/new", h.createToken)
 		get("/tokens/{organization}/{id}", h.showToken)
 		get("/tokens/{organization}/{id}/edit", h.editToken)
-		post("/tokens/{organization}/{id}/edit", h.updateToken)
+		form("/tokens/{organization}/{id}/edit", h.updateToken)
 		get("/tokens/{organization}/{id}/revoke", h.askRevoke)
-		post("/tokens/{organization}/{id}/revoke", h.revokeToken)
+		form("/tokens/{organization}/{id}/revoke", h.revokeToken)
 		get("/tokens/{organization}/{id}/rotate", h.askRotate)
-		post("/tokens/{organization}/{id}/rotate", h.rotateToken)
+		form("/tokens/{organization}/{id}/rotate", h.rotateToken)
 
 		get("/operations/{operation}", h.showOperation)
 		post("/operations/{operation}/acknowledge", h.acknowledgeSecret)

@@ -12,6 +12,7 @@ type sessionsPage struct {
 	base
 	Sessions  []sessionRow
 	EndAction string
+	Most      int // sessions that one person can have; 0: any number
 	Done      string
 }
 
@@ -26,7 +27,7 @@ func (h *Handlers) listSessions(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := sessionsPage{base: h.base(v, templates.Message("sessions.title", nil).Title, "sessions"), EndAction: v.link("/sessions/end-others")}
+	p := sessionsPage{base: h.base(v, templates.Message("sessions.title", nil).Title, "sessions"), EndAction: v.link("/sessions/end-others"), Most: h.Sessions.PerPerson()}
 	if n, err := strconv.Atoi(v.URL.Query().Get("ended")); err == nil && n >= 0 {
 		p.Done = templates.Message("sessions.ended", map[string]any{"Count": n}).What
 	}

@@ -108,6 +108,9 @@ func (h *Handlers) signInFirst(v *visit, c challenge) (answer, error) {
 
 // keepTyped keeps a form as it was sent. One that is larger than any of ours can be was not typed: it is refused.
 func (h *Handlers) keepTyped(v *visit, c challenge) (id string, err error) {
+	if err := h.keepForStranger(v); err != nil {
+		return "", err
+	}
 	id, err = h.Sessions.KeepDraft(v.w, v.Request, draft{Path: formPage(v.URL.Path), Form: v.PostForm, Claims: c.claims}, attemptLife)
 	if errors.Is(err, session.ErrTooLarge) {
 		err = &httpError{status: http.StatusRequestEntityTooLarge, cause: err}
@@ -132,12 +135,17 @@ func (h *Handlers) startSignIn(v *visit) (answer, error) {
 	if v.session.SignedIn() { // again, as the same person: no need to choose
 		options.LoginHint, options.Prompt = v.session.Person().Username, ""
 	}
-	to, begun, err := h.Entra.Begin(v.Context(), options)
+	notBegun, err := h.beginSignIn(v)
 	if err != nil {
 		return nil, err
 	}
-	kept.Entra = begun
-	if err := h.Sessions.KeepAttempt(v.w, v.Request, begun.State, kept, attemptLife); err != nil {
+	to, begun, err := h.Entra.Begin(v.Context(), options)
+	if err == nil {
+		kept.Entra = begun
+		err = h.Sessions.KeepAttempt(v.w, v.Request, begun.State, kept, attemptLife)
+	}
+	if err != nil {
+		notBegun()
 		return nil, err
 	}
 	return redirect{to}, nil

@@ -14,16 +14,23 @@ import (
 // finishSignIn is the redirect URI. The attempt is taken (and so used up) before the code is redeemed.
 func (h *Handlers) finishSignIn(v *visit) (answer, error) {
 	query := v.URL.Query()
+	leave, err := h.takeTurn(v)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	var kept attempt
-	err := h.Sessions.TakeAttempt(v.Request, query.Get("state"), &kept)
+	err = h.Sessions.TakeAttempt(v.Request, query.Get("state"), &kept)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return h.unknownAttempt(v)
 	case err != nil:
 		return nil, err
 	}
+	h.limits.pending.Finish(v.network())
 	identity, cache, err := h.Entra.Finish(v.Context(), kept.Entra, query)
 	if err != nil {
+		h.Telemetry.SignIn(signInOutcome(err))
 		return h.signInFailed(v, kept, err)
 	}
 	person := session.Person{
@@ -32,14 +39,30 @@ func (h *Handlers) finishSignIn(v *visit) (answer, error) {
 	}
 	opened, err := h.Sessions.SignIn(v.w, v.Request, person, cache, kept.Entra.Started)
 	if err != nil {
+		h.Telemetry.SignIn(SignInStore)
 		return nil, err
 	}
+	h.Telemetry.SignIn(SignInOK)
 	if kept.Entra.Claims != "" {
 		if err := h.noteChallenge(v, opened, kept.Entra.Claims); err != nil {
 			return nil, err
 		}
 	}
 	return v.to(withDraft(kept)), nil
+}
+
+// Outcomes of a sign-in that came back from Entra, beside the kinds of entra.Error.
+const (
+	SignInOK    = "ok"
+	SignInStore = "store" // the session could not be kept
+)
+
+func signInOutcome(err error) string {
+	var failed *entra.Error
+	if errors.As(err, &failed) {
+		return string(failed.Kind)
+	}
+	return string(entra.KindOther)
 }
 
 func withDraft(a attempt) string {

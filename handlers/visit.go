@@ -18,6 +18,7 @@ type visit struct {
 	session *session.Session
 	address publicAddress
 	now     time.Time
+	wait    time.Duration // until a form that came too soon may be sent again; see pacedForm
 }
 
 // action answers one kind of request. It decides; respond.go writes.

@@ -63,6 +63,7 @@ type message struct{ title, what, advice *template.Template }
 //	azuredevops.<kind>    every kind of internal/azuredevops, each patTokenError included
 //	entra.<kind>          every kind of internal/entra
 //	http.<status>         pages for requests that patdesk itself refuses
+//	limit.<name>          and for those that came too often
 //	store.*               the session store can't be read or written
 //	form.*                faults of a form: a sentence beside the field (What), or a heading with advice
 //	signin.*              what can go wrong on the way back from Entra

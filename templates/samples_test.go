@@ -234,6 +234,7 @@ type (
 		base
 		Sessions  []sessionRow
 		EndAction string
+		Most      int
 		Done      string
 	}
 	sessionRow struct {
@@ -547,7 +548,7 @@ func otherSamples() []sample {
 	return []sample{
 		{"changes", "some", changes}, {"changes", "none", changesPage{base: frame("Changes", "changes")}},
 		{"scopes", "found", reference}, {"scopes", "visitor", open}, {"scopes", "none", scopesPage{base: frame("Scopes", "scopes"), Query: "nothing"}},
-		{"sessions", "two", sessionsPage{base: frame("Sessions", "sessions"), EndAction: "/pat/sessions/end-others", Done: "One other session was ended.", Sessions: []sessionRow{{at(0, -300), at(0), "198.51.100.7", browser, true}, {at(-1), at(0, -50), "2001:db8::7", "", false}}}},
+		{"sessions", "two", sessionsPage{base: frame("Sessions", "sessions"), EndAction: "/pat/sessions/end-others", Done: "One other session was ended.", Sessions: []sessionRow{{at(0, -300), at(0), "198.51.100.7", browser, true}, {at(-1), at(0, -50), "2001:db8::7", "", false}}, Most: 100}},
 		{"sessions", "one", sessionsPage{base: frame("Sessions", "sessions"), Sessions: []sessionRow{{at(0, -300), at(0), "198.51.100.7", browser, true}}}},
 	}
 }

@@ -46,6 +46,22 @@ type Options struct {
 
 	Now   func() time.Time                                 // time.Now if nil
 	Sleep func(ctx context.Context, d time.Duration) error // waits for d or until ctx ends; a timer if nil
+
+	// Watch is called before each exchange with the service, tries again included, and what it returns after it. It may
+	// add to the header that is sent. nil: nobody watches.
+	Watch func(ctx context.Context, operation string, header http.Header) (done func(Exchange))
+}
+
+// Operations returns the names of what a Client does, as Watch is told them.
+func Operations() []string {
+	return []string{"list", "get", "create", "update", "revoke", "organizations"}
+}
+
+// Exchange is how one exchange with the service went.
+type Exchange struct {
+	Status     int    // HTTP status, 0 if no answer came
+	Kind       Kind   // "" if it went well
+	ActivityID string // the service's own id for it, "" if it sent none
 }
 
 // Client calls the PAT Lifecycle Management API and organization discovery. It is
@@ -58,6 +74,7 @@ type Client struct {
 	sleep                           func(context.Context, time.Duration) error
 	guards                          *guards
 	holds                           *holds
+	watch                           func(context.Context, string, http.Header) func(Exchange)
 }
 
 // New makes a Client. It makes no call.
@@ -76,6 +93,7 @@ func New(o Options) *Client {
 		sleep:         o.Sleep,
 		guards:        newGuards(o.Now),
 		holds:         newHolds(o.Now),
+		watch:         o.Watch,
 	}
 }
 
@@ -92,6 +110,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Sleep == nil {
 		o.Sleep = wait
+	}
+	if o.Watch == nil {
+		o.Watch = func(context.Context, string, http.Header) func(Exchange) { return func(Exchange) {} }
 	}
 	return o
 }
@@ -125,3 +146,6 @@ func (c *Client) As(b Bearer) *Caller { return &Caller{client: c, bearer: b} }
 // them failed again and again, with the time until which. The name "" stands for
 // the discovery of organizations.
 func (c *Client) Pauses() map[string]time.Time { return c.guards.pauses() }
+
+// Circuits says how many organizations are left alone, and how many of those are being tried again this moment.
+func (c *Client) Circuits() (open, probing int) { return c.guards.circuits() }

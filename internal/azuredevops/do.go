@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
@@ -122,7 +123,23 @@ func (c *Client) send(ctx context.Context, q call, bearer string, p *pass) (answ
 	}
 	defer release()
 
-	response, sent, err := c.exchange(ctx, q, bearer)
+	header := http.Header{}
+	done := c.watch(ctx, q.name, header)
+	a, v, failure := c.converse(ctx, q, bearer, key, header)
+	done(exchangeOf(a, failure))
+	return a, v, failure
+}
+
+func exchangeOf(a answer, failure *Error) Exchange {
+	if failure != nil {
+		return Exchange{failure.Status, failure.Kind, failure.ActivityID}
+	}
+	return Exchange{Status: a.status, ActivityID: activityID(a.header)}
+}
+
+// converse sends the request and reads the answer. header goes along with it.
+func (c *Client) converse(ctx context.Context, q call, bearer string, key holdKey, header http.Header) (answer, verdict, *Error) {
+	response, sent, err := c.exchange(ctx, q, bearer, header)
 	if err != nil {
 		failure := q.broken(ctx, err)
 		failure.Unknown = q.change() && sent
@@ -151,7 +168,7 @@ func holding(status int) bool {
 //
 // The transport is used without an http.Client around it, so that nothing follows
 // redirects or keeps cookies.
-func (c *Client) exchange(ctx context.Context, q call, bearer string) (response *http.Response, sent bool, err error) {
+func (c *Client) exchange(ctx context.Context, q call, bearer string, header http.Header) (response *http.Response, sent bool, err error) {
 	transport := c.reads
 	if q.change() {
 		transport = c.changes
@@ -164,6 +181,7 @@ func (c *Client) exchange(ctx context.Context, q call, bearer string) (response 
 	if err != nil {
 		return nil, false, err
 	}
+	maps.Copy(request.Header, header)
 	if q.body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

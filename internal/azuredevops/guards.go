@@ -145,6 +145,22 @@ func (g *guards) forget() {
 	}
 }
 
+// circuits counts the guards that let nothing through, and those that wait for a probe to come back.
+func (g *guards) circuits() (open, probing int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	for _, o := range g.all {
+		switch {
+		case o.probe != nil:
+			probing++
+		case o.pausedUntil.After(now):
+			open++
+		}
+	}
+	return open, probing
+}
+
 // pauses returns the organizations that are paused now.
 func (g *guards) pauses() map[string]time.Time {
 	g.mu.Lock()

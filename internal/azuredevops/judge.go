@@ -203,15 +203,22 @@ func (e *Error) describe(a answer) {
 	default:
 		e.Code = string(numberPattern.Find(a.body[:min(len(a.body), maxErrorBody)]))
 	}
-	for _, name := range []string{"ActivityId", "X-VSS-E2EID"} {
-		if id := printable(a.header.Get(name)); id != "" {
-			e.ActivityID = id
-			return
-		}
+	if e.ActivityID = activityID(a.header); e.ActivityID != "" {
+		return
 	}
 	if m := activityPattern.FindStringSubmatch(f.Message); m != nil {
 		e.ActivityID = m[1]
 	}
+}
+
+// activityID is the service's own id for a call, as its header tells it.
+func activityID(header http.Header) string {
+	for _, name := range []string{"ActivityId", "X-VSS-E2EID"} {
+		if id := printable(header.Get(name)); id != "" {
+			return id
+		}
+	}
+	return ""
 }
 
 // verdict of a failed exchange about the organization. An answer that refuses

@@ -54,6 +54,13 @@ func (p *Provider) configuration(ctx context.Context) (configuration, error) {
 	return m, nil
 }
 
+// Trouble is why the authority's metadata couldn't be fetched when that was last tried; nil if it could, or wasn't tried
+// yet. Nothing is fetched.
+func (p *Provider) Trouble() error {
+	_, _, err := p.wire.documents.peek(p.metadata)
+	return err
+}
+
 // SignOutURL is Entra's address for ending its own session
 // (https://openid.net/specs/openid-connect-rpinitiated-1_0.html). postLogout is honoured if it is registered with the
 // app. Without metadata it is put together the way that all of Entra's authorities have it.

@@ -114,6 +114,19 @@ func (p *Provider) credential(ctx context.Context) (Credential, error) {
 	return p.vault.get(ctx, theCredential)
 }
 
+// CredentialEnd is when the certificate in use runs out; zero if the credential is none, or a vault's that wasn't read yet.
+// Nothing is fetched.
+func (p *Provider) CredentialEnd() time.Time {
+	c := p.o.Credential
+	if c.Current != nil {
+		c, _, _ = p.vault.peek(theCredential)
+	}
+	if c.Certificate == nil {
+		return time.Time{}
+	}
+	return c.Certificate.Leaf().NotAfter
+}
+
 // newCredential says if there is another credential than the one that Entra didn't take, and which.
 func (p *Provider) newCredential(ctx context.Context, refused Credential) (Credential, bool) {
 	if p.o.Credential.Current == nil {

@@ -29,6 +29,14 @@ const (
 	KindOther             Kind = "other"
 )
 
+// Kinds returns every Kind that an Error can have.
+func Kinds() []Kind {
+	return []Kind{
+		KindDeclined, KindConsent, KindAdminApproval, KindConditionalAccess, KindNotAssigned, KindWrongTenant, KindInteraction,
+		KindExpired, KindForged, KindMisconfigured, KindUnavailable, KindOther,
+	}
+}
+
 // Error is every failure. It never holds a text of MSAL or Entra, a body, a code or a token.
 type Error struct {
 	Kind          Kind

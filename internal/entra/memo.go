@@ -63,6 +63,14 @@ func (m *memo[T]) get(ctx context.Context, key string) (T, error) {
 	return m.wait(ctx, key)
 }
 
+// peek is what is kept under key, without fetching anything.
+func (m *memo[T]) peek(key string) (value T, tried bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.kept[key]
+	return k.value, !k.tried.IsZero(), k.err
+}
+
 // getNewer fetches although what is kept is fresh, for something that isn't in it; at most every forceEvery. ok says
 // if it has done so.
 func (m *memo[T]) getNewer(ctx context.Context, key string) (value T, ok bool) {

@@ -24,6 +24,52 @@ type Options struct {
 	HTTPClient     *http.Client     // its transport is used; nil: one of our own with limits
 	Now            func() time.Time // nil: time.Now
 	Log            *slog.Logger     // nil: slog.Default
+
+	// Watch is called before each call to Entra (its name is one of Calls), and what it returns after it: with the HTTP
+	// status, 0 if no answer came, and "ok" or what went wrong, a Kind as a rule. It may add to the header that is sent.
+	// Refreshed is told how a refresh of an access token ended (see Refreshes). nil: nobody watches.
+	Watch     func(ctx context.Context, call string, header http.Header) (done func(status int, outcome string))
+	Refreshed func(outcome string)
+}
+
+// Calls returns the names of the calls to Entra.
+func Calls() []string { return []string{callCode, callRefresh, callMetadata, callKeys} }
+
+const (
+	callCode     = "redeem_code"
+	callRefresh  = "redeem_refresh_token"
+	callMetadata = "metadata"
+	callKeys     = "keys"
+)
+
+// Refreshes returns how a refresh can end.
+func Refreshes() []string { return []string{refreshOK, refreshSignIn, refreshKept, refreshFailed} }
+
+const (
+	refreshOK     = "ok"
+	refreshSignIn = "sign_in_again" // the person has to sign in again
+	refreshKept   = "kept"          // it failed, and the token that is good still goes on
+	refreshFailed = "failed"
+)
+
+// outcomeOK is the outcome of a call that brought what was asked for.
+const outcomeOK = "ok"
+
+// withDefaults fills in what was left out.
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Watch == nil {
+		o.Watch = func(context.Context, string, http.Header) func(int, string) { return func(int, string) {} }
+	}
+	if o.Refreshed == nil {
+		o.Refreshed = func(string) {}
+	}
+	return o
 }
 
 // Provider is Entra ID for one app registration. It may be used by several goroutines.
@@ -39,12 +85,7 @@ type Provider struct {
 
 // New makes a Provider. It makes no call.
 func New(o Options) (*Provider, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
+	o = o.withDefaults()
 	if o.ClientID == "" || len(o.Scopes) == 0 {
 		return nil, errors.New("entra: client id and scopes are needed")
 	}
@@ -58,7 +99,7 @@ func New(o Options) (*Provider, error) {
 		}
 	}
 	p := &Provider{o: o, metadata: o.Authority + "/v2.0/.well-known/openid-configuration", pauses: pauses{now: o.Now, rest: map[string]pause{}}}
-	p.wire = newWire(o.HTTPClient, p.metadata, o.Now, o.Log)
+	p.wire = newWire(o, p.metadata)
 	p.vault = &memo[Credential]{fetch: p.readCurrent, fresh: credentialFresh, now: o.Now, log: o.Log, words: "the app's credential could not be read"}
 	return p, nil
 }

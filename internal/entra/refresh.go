@@ -51,9 +51,11 @@ func (p *Provider) refresh(c TokenCache, account string) (token string, err erro
 		return p.refreshFailed(ctx, c, held.token, failure)
 	}
 	if err := c.Save(ctx, cache.blob); err != nil {
+		p.o.Refreshed(refreshFailed)
 		p.pauses.start(c.Key(), err, 0)
 		return "", err
 	}
+	p.o.Refreshed(refreshOK)
 	p.pauses.end(c.Key())
 	return token, nil
 }
@@ -82,13 +84,16 @@ func (p *Provider) refreshFailed(ctx context.Context, c TokenCache, held string,
 	temporary := failure.Kind == KindUnavailable || failure.Kind == KindMisconfigured || failure.Kind == KindOther
 	revoked := failure.Kind == KindInteraction && failure.Code == "invalid_grant"
 	if !temporary && (held == "" || revoked) {
+		p.o.Refreshed(refreshSignIn)
 		return "", p.signInAgain(ctx, c, failure) // MSAL would keep the dead refresh token
 	}
 	p.pauses.start(c.Key(), failure, failure.RetryAfter)
 	p.o.Log.Warn("an access token could not be refreshed", "error", failure, "valid_still", held != "")
 	if held != "" {
+		p.o.Refreshed(refreshKept)
 		return held, nil
 	}
+	p.o.Refreshed(refreshFailed)
 	return "", failure
 }
 

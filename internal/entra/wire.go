@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -64,12 +63,13 @@ type wire struct {
 	metadata  string
 	documents *memo[[]byte] // metadata and signing keys, by address
 	now       func() time.Time
+	watch     func(context.Context, string, http.Header) func(int, string)
 }
 
-func newWire(given *http.Client, metadata string, now func() time.Time, log *slog.Logger) *wire {
+func newWire(o Options, metadata string) *wire {
 	client := &http.Client{Timeout: callTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if given != nil {
-		client.Transport = given.Transport
+	if o.HTTPClient != nil {
+		client.Transport = o.HTTPClient.Transport
 	} else {
 		client.Transport = &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
@@ -78,8 +78,8 @@ func newWire(given *http.Client, metadata string, now func() time.Time, log *slo
 			MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
 		}
 	}
-	w := &wire{client: client, metadata: metadata, now: now}
-	w.documents = &memo[[]byte]{fetch: w.get, fresh: documentFresh, now: now, log: log, words: "Entra's metadata or keys could not be fetched"}
+	w := &wire{client: client, metadata: metadata, now: o.Now, watch: o.Watch}
+	w.documents = &memo[[]byte]{fetch: w.get, fresh: documentFresh, now: o.Now, log: o.Log, words: "Entra's metadata or keys could not be fetched"}
 	return w
 }
 
@@ -122,17 +122,38 @@ func (w *wire) askForToken(r *http.Request, x *exchange) (*http.Response, error)
 }
 
 func (w *wire) tokensFor(r *http.Request, x *exchange) ([]byte, error) {
-	if grant := grantOf(r); grant != "authorization_code" && grant != "refresh_token" {
+	call := map[string]string{"authorization_code": callCode, "refresh_token": callRefresh}[grantOf(r)]
+	if call == "" {
 		return nil, &Error{Kind: KindOther, Err: errAppOnly}
 	}
+	return w.watched(r, call, func(response *http.Response, body []byte) ([]byte, error) {
+		if response.StatusCode != http.StatusOK {
+			return nil, w.refusal(response, body)
+		}
+		return plainAnswer(body, x)
+	})
+}
+
+// watched does one call, judges its answer, and tells whoever watches.
+func (w *wire) watched(r *http.Request, call string, judge func(*http.Response, []byte) ([]byte, error)) ([]byte, error) {
+	done, status := w.watch(r.Context(), call, r.Header), 0
 	response, body, err := w.send(r)
-	if err != nil {
-		return nil, err
+	if response != nil {
+		status = response.StatusCode
 	}
-	if response.StatusCode != http.StatusOK {
-		return nil, w.refusal(response, body)
+	if err == nil {
+		body, err = judge(response, body)
 	}
-	return plainAnswer(body, x)
+	done(status, outcomeOf(err))
+	return body, err
+}
+
+// outcomeOf names what became of a call.
+func outcomeOf(err error) string {
+	if err == nil {
+		return outcomeOK
+	}
+	return string(trouble(err).Kind)
 }
 
 func grantOf(r *http.Request) string {
@@ -209,18 +230,21 @@ func (w *wire) get(ctx context.Context, address string) ([]byte, error) {
 		return nil, err
 	}
 	request.Header.Set("Accept", jsonMimeType)
-	response, body, err := w.send(request)
-	switch {
-	case err != nil:
-		return nil, err
-	case response.StatusCode != http.StatusOK:
-		return nil, &Error{Kind: KindUnavailable, Err: errors.New("HTTP status " + strconv.Itoa(response.StatusCode))}
-	case !json.Valid(body):
-		return nil, errNotJSON
-	case !w.usable(address, body):
-		return nil, errUnusable
+	call := callKeys
+	if address == w.metadata {
+		call = callMetadata
 	}
-	return body, nil
+	return w.watched(request, call, func(response *http.Response, body []byte) ([]byte, error) {
+		switch {
+		case response.StatusCode != http.StatusOK:
+			return nil, &Error{Kind: KindUnavailable, Err: errors.New("HTTP status " + strconv.Itoa(response.StatusCode))}
+		case !json.Valid(body):
+			return nil, errNotJSON
+		case !w.usable(address, body):
+			return nil, errUnusable
+		}
+		return body, nil
+	})
 }
 
 // usable keeps an empty document from taking the place of a good one.

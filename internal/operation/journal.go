@@ -21,6 +21,10 @@ type Options struct {
 	// Describe puts an error of the sign-in (no access token could be had, so nothing was sent) in a form that can be kept;
 	// this package doesn't know the sign-in's types. nil: Source "entra", Kind "other".
 	Describe func(err error) Failure
+
+	// Came is told each time that an operation comes into a state, Sent included, by the process that records it. It must
+	// not block. nil: nobody is told.
+	Came func(a Action, s State)
 }
 
 // withDefaults fills in what was left out.
@@ -39,6 +43,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Describe == nil {
 		o.Describe = func(error) Failure { return Failure{Source: SourceEntra, Kind: "other"} }
+	}
+	if o.Came == nil {
+		o.Came = func(Action, State) {}
 	}
 	return o
 }
@@ -77,6 +84,13 @@ func New(r *session.Records, o Options) *Journal {
 		flights: map[string]*flight{},
 		quiet:   make(chan struct{}),
 	}
+}
+
+// Busy is how many requests are being worked on in this process.
+func (j *Journal) Busy() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.flights)
 }
 
 // pause waits for d or until ctx ends.

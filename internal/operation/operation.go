@@ -20,6 +20,9 @@ const (
 	Rotate Action = "rotate"
 )
 
+// Actions returns all of them.
+func Actions() []Action { return []Action{Create, Update, Revoke, Rotate} }
+
 // State says how far an operation is, and never more than is known.
 type State string
 
@@ -30,6 +33,9 @@ const (
 	Failed    State = "failed"    // definitely not done
 	Unknown   State = "unknown"   // may have been done
 )
+
+// States returns all of them.
+func States() []State { return []State{Sent, Succeeded, Failed, Unknown} }
 
 // SecretState says where a created secret is.
 type SecretState string

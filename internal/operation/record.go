@@ -79,8 +79,10 @@ func (j *Journal) create(ctx context.Context, r *record) error {
 	err := j.records.Create(ctx, r.key(), r, j.options.Now().Add(unfinishedLife))
 	if err != nil {
 		j.dropStrayMarker(ctx, r.Person, r.ID)
+		return err
 	}
-	return err
+	j.options.Came(r.Action, r.State)
+	return nil
 }
 
 // errUnchanged, returned by an edit, leaves the record as it is.
@@ -90,9 +92,11 @@ var errUnchanged = errors.New("operation: nothing to change")
 // r is the record as it stands now.
 func (j *Journal) change(ctx context.Context, r *record, edit func(*record) error) error {
 	var fresh record
+	var was State
 	reopened := false
 	err := j.records.Change(ctx, r.key(), &fresh, time.Time{}, func() error {
 		pending := fresh.Pending()
+		was = fresh.State
 		if err := edit(&fresh); err != nil {
 			return err
 		}
@@ -106,6 +110,9 @@ func (j *Journal) change(ctx context.Context, r *record, edit func(*record) erro
 		return notFound(err)
 	}
 	*r = fresh
+	if !unchanged && was != r.State {
+		j.options.Came(r.Action, r.State)
+	}
 	switch {
 	case unchanged:
 	case reopened: // settle may have removed the marker between our marking and our writing
@@ -188,6 +195,7 @@ func (j *Journal) report(ctx context.Context, r *record, edit func(*record) erro
 		return nil
 	}
 	if edit(r) == nil {
+		j.options.Came(r.Action, r.State)
 		j.options.Log.Error("the outcome of a change could not be recorded",
 			"operation", r.ID, "state", string(r.State), "authorizationId", r.resultID(), "error", err)
 	}

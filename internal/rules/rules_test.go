@@ -27,12 +27,12 @@ const module = "github.com/patdesk/patdesk"
 var imports = map[string][]string{
 	".": {
 		"config", "handlers", "static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore",
-		"internal/simulator",
+		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/metrics", "internal/operation", "internal/session", "internal/session/redisstore",
+		"internal/simulator", "internal/tracing",
 	},
 	"handlers": {
 		"static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/operation", "internal/session",
+		"internal/azuredevops", "internal/entra", "internal/limit", "internal/operation", "internal/session",
 	},
 	"templates":                   {"static"},
 	"internal/operation":          {"internal/azuredevops", "internal/session"},
@@ -59,6 +59,14 @@ var singles = []single{
 	{
 		"github.com/redis/go-redis", []string{"internal/session/redisstore/"}, false,
 		"the rest of the program knows a store, not a product; whoever needs no Redis finds all of it in one folder",
+	},
+	{
+		"github.com/prometheus", []string{"internal/metrics/"}, true,
+		"the rest of the program says what happens, not who counts it; labels are bounded in one place",
+	},
+	{
+		"go.opentelemetry.io", []string{"internal/tracing/"}, true,
+		"what a span may say is decided in one place, so that nothing secret can be in one",
 	},
 	{
 		"github.com/gorilla/sessions", []string{"internal/session/"}, false,

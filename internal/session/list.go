@@ -26,8 +26,10 @@ type presence struct {
 	Address, Browser  string
 }
 
+const presenceKind = "presence"
+
 func presenceKey(p Person, session string) Key {
-	return Key{Kind: "presence", Group: p.Key(), ID: session}
+	return Key{Kind: presenceKind, Group: p.Key(), ID: session}
 }
 
 // createPresence describes the new session s. It is kept as long as the session can live.
@@ -117,10 +119,56 @@ func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err err
 		if err := m.remove(ctx, session, s.Person()); err != nil {
 			return err
 		}
+		m.count(eventEndedByPerson)
 		ended++
 		return nil
 	})
 	return ended, err
+}
+
+// PerPerson is how many sessions one person can have; 0 is any number.
+func (m *Manager) PerPerson() int { return m.each }
+
+// endOldest ends those sessions of s's person that are too many: the ones that weren't used for the longest time, never s
+// itself. Two browsers that sign in at the same moment may leave one too many, until the next does. Nobody's sign-in fails
+// because this does.
+func (m *Manager) endOldest(ctx context.Context, s *Session) {
+	if m.each <= 0 {
+		return
+	}
+	names, err := m.records.backend.List(ctx, presenceKind, Key{Group: s.Person().Key()}.Name().Group)
+	if err == nil && len(names) > m.each {
+		err = m.endBeyond(ctx, s, m.each)
+	}
+	if err != nil {
+		m.log.WarnContext(ctx, "a person's oldest sessions could not be ended", "session", s.Hash(), "error", err)
+	}
+}
+
+func (m *Manager) endBeyond(ctx context.Context, s *Session, most int) error {
+	type other struct {
+		session  string
+		lastSeen time.Time
+	}
+	var others []other
+	err := m.eachSession(ctx, s, func(session string, p presence) error {
+		if session != hash(s.id) {
+			others = append(others, other{session, p.LastSeen})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(others, func(a, b other) int { return a.lastSeen.Compare(b.lastSeen) })
+	for _, o := range others[:max(0, len(others)+1-most)] {
+		if err := m.remove(ctx, o.session, s.Person()); err != nil {
+			return err
+		}
+		m.count(eventTooMany)
+		m.log.InfoContext(ctx, "a session was ended, as its person has signed in too often", "session", o.session[:len(s.Hash())], "by", s.Hash())
+	}
+	return nil
 }
 
 // eachSession calls f with the hash and the description of each session of s's person that the
@@ -129,7 +177,7 @@ func (m *Manager) eachSession(ctx context.Context, s *Session, f func(session st
 	if !s.SignedIn() {
 		return ErrNotFound
 	}
-	return m.records.Each(ctx, "presence", s.Person().Key(), func(session string, decode func(any) error) error {
+	return m.records.Each(ctx, presenceKind, s.Person().Key(), func(session string, decode func(any) error) error {
 		var p presence
 		if err := decode(&p); err != nil {
 			return err

@@ -34,11 +34,25 @@ type Options struct {
 	Keys        [][]byte      // newest first, of KeySize bytes or more
 	IdleTimeout time.Duration // a session ends this long after it was last used
 	Lifetime    time.Duration // and this long after it began, used or not
+	PerPerson   int           // sessions that one person can have; 0 is any number
 	Secure      bool          // the public address is https: cookies are Secure and named __Host-
 	Instance    string        // lower-case letters and digits: tells copies on one host apart
 	Now         func() time.Time
 	Log         *slog.Logger // nil for slog.Default()
+
+	// Count is told each time that a session begins or is ended, by one of Events. It must not block. nil: nobody is told.
+	Count func(event string)
 }
+
+// Events returns what can happen to a session. That one has run out is no event: nobody is there when it happens.
+func Events() []string { return []string{eventBegun, eventSignedOut, eventEndedByPerson, eventTooMany} }
+
+const (
+	eventBegun         = "begun"
+	eventSignedOut     = "signed_out"
+	eventEndedByPerson = "ended_by_person" // from another session
+	eventTooMany       = "too_many"        // PerPerson
+)
 
 var instanceName = regexp.MustCompile(`^[a-z0-9]{0,16}$`)
 
@@ -61,6 +75,8 @@ type Manager struct {
 	records  *Records
 	idle     time.Duration
 	lifetime time.Duration
+	each     int // Options.PerPerson
+	count    func(event string)
 	secure   bool
 	instance string
 	now      func() time.Time
@@ -82,10 +98,15 @@ func New(b Backend, o Options) (*Manager, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.Count == nil {
+		o.Count = func(string) {}
+	}
 	return &Manager{
 		records:  &Records{backend: b, keys: ring, now: o.Now, log: o.Log},
 		idle:     o.IdleTimeout,
 		lifetime: o.Lifetime,
+		each:     o.PerPerson,
+		count:    o.Count,
 		secure:   o.Secure,
 		instance: o.Instance,
 		now:      o.Now,

@@ -35,6 +35,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, p Person, token
 	if err != nil {
 		return nil, err
 	}
+	m.endOldest(ctx, s)
 	m.removeUsedSlips(ctx, w, r)
 	http.SetCookie(w, sessions.NewCookie(m.sessionCookie(), s.id, m.cookieOptions()))
 	return s, nil
@@ -73,6 +74,7 @@ func (m *Manager) replace(ctx context.Context, r *http.Request, old *Session, p 
 	if err != nil {
 		return nil, errors.Join(err, m.remove(ctx, hash(s.id), p))
 	}
+	m.count(eventBegun)
 	return s, nil
 }
 
@@ -84,6 +86,7 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if err := m.end(ctx, m.presentedID(r)); err != nil {
 		return err
 	}
+	m.count(eventSignedOut)
 	if err := m.removeSlips(ctx, w, m.slips(r)); err != nil {
 		return err
 	}

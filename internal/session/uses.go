@@ -76,6 +76,14 @@ func (u *uses) retry(session string) {
 	}
 }
 
+// Active is how many sessions were used through this process within the idle timeout, as far as it knows: that one was
+// ended through another process it learns when the idle timeout is over.
+func (m *Manager) Active() int {
+	m.uses.mu.Lock()
+	defer m.uses.mu.Unlock()
+	return len(m.uses.at)
+}
+
 func (u *uses) forget(session string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

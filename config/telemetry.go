@@ -1,0 +1,69 @@
+package config
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// readTelemetry reads where metrics are offered and traces are sent.
+func (s *source) readTelemetry(c *Config) {
+	c.MetricsAddress = s.readHostPort(metricsAddress, "Put host:port there: localhost:9464 for this machine alone, :9464 for all its addresses.")
+	c.Traces = s.readTraces()
+}
+
+// tracesPath is where a collector takes traces, below its address
+// (https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp).
+const tracesPath = "/v1/traces"
+
+const tracesFix = "Put the address of an OpenTelemetry collector there that takes OTLP over HTTP, such as http://localhost:4318."
+
+// readTraces takes http to other machines too: spans hold neither secrets nor names, and a collector in the same
+// cluster is the usual case.
+func (s *source) readTraces() Traces {
+	headers := s.readTracesHeaders()
+	if s.raw(tracesEndpoint) == "" && len(headers) > 0 {
+		s.fault(tracesHeaders, "is set, although "+tracesEndpoint+" is not", "Set both, or neither.")
+	}
+	u := s.readURL(tracesEndpoint, tracesFix)
+	if u == nil || s.environment("OTEL_SDK_DISABLED") == "true" || s.environment("OTEL_TRACES_EXPORTER") == "none" {
+		return Traces{}
+	}
+	if protocol := s.environment("OTEL_EXPORTER_OTLP_PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
+		s.fault(tracesEndpoint, "is set together with OTEL_EXPORTER_OTLP_PROTOCOL="+quote(protocol)+", which patdesk doesn't speak",
+			"patdesk speaks http/protobuf, which collectors take at port 4318 as a rule. Remove OTEL_EXPORTER_OTLP_PROTOCOL.")
+	}
+	if u.Path = strings.TrimRight(u.Path, "/"); !strings.HasSuffix(u.Path, tracesPath) {
+		u.Path += tracesPath
+	}
+	return Traces{Endpoint: u.String(), Headers: headers}
+}
+
+// readTracesHeaders reads name=value pairs, separated by commas, with %-escapes in the values
+// (https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables).
+func (s *source) readTracesHeaders() map[string]Secret {
+	const fix = "Put name=value there, several separated by commas, with spaces and commas in a value written as %20 and %2C."
+	headers := map[string]Secret{}
+	for _, pair := range strings.Split(s.secret(tracesHeaders).Reveal(), ",") {
+		if pair = strings.TrimSpace(pair); pair == "" {
+			continue
+		}
+		name, escaped, ok := strings.Cut(pair, "=")
+		value, err := url.PathUnescape(strings.TrimSpace(escaped))
+		name = strings.TrimSpace(name)
+		if !ok || err != nil || !headerName(name) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			s.fault(tracesHeaders, "has an entry that isn't name=value", fix)
+			return nil
+		}
+		s.hide(value)
+		headers[name] = NewSecret(value)
+	}
+	return headers
+}
+
+// headerName says if name is made of the usual characters of RFC 9110's tokens.
+func headerName(name string) bool {
+	return tokenName.MatchString(name)
+}
+
+var tokenName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)

@@ -1,0 +1,171 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/patdesk/patdesk/internal/limit"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+const (
+	// maxPending is how many sign-ins one network can have begun and not finished. Each keeps a record of at most 4 KB for
+	// attemptLife.
+	maxPending = 2000
+	// maxFinishing is how many sign-ins are finished at the same time, each with a call to Entra: altogether, and of one
+	// network.
+	maxFinishing, maxFinishingEach = 64, 32
+	// finishWait is how long a sign-in waits for its turn.
+	finishWait = 10 * time.Second
+	// guessesPerMinute is how often one network may ask for what only somebody who was given its address knows, and be wrong.
+	guessesPerMinute = 60
+)
+
+// Names of limits, for the log, the metrics and the catalogue ("limit.<name>").
+const (
+	limitSignIns   = "signIns"
+	limitPending   = "pending"
+	limitFinishing = "finishing"
+	limitChanges   = "changes"
+	limitGuesses   = "guesses"
+)
+
+// Limits returns the names of all limits that a request can run into.
+func Limits() []string {
+	return []string{limitSignIns, limitPending, limitFinishing, limitChanges, limitGuesses}
+}
+
+// limits are what keeps one person or one network from taking all there is.
+type limits struct {
+	signIns   *limit.Rate    // sign-ins begun, by network
+	pending   *limit.Pending // and not finished
+	finishing *limit.Places  // sign-ins that are being finished, by network
+	changes   *limit.Rate    // requests of signed-in people that change something, by person
+	guesses   *limit.Rate    // lookups that found nothing, by network
+}
+
+func newLimits(o Options) limits {
+	return limits{
+		signIns: limit.NewRate(o.SignInsPerMinute, o.Now), pending: limit.NewPending(maxPending, attemptLife, o.Now),
+		finishing: limit.NewPlaces(maxFinishing, maxFinishingEach),
+		changes:   limit.NewRate(o.ChangesPerMinute, o.Now), guesses: limit.NewRate(guessesPerMinute, o.Now),
+	}
+}
+
+// network is whom a request is counted for before anybody has signed in.
+func (v *visit) network() string { return limit.Network(v.RemoteAddr) }
+
+// tooMany is an error that is answered with 429 and a page that says when to try again (RFC 6585, section 4).
+func (h *Handlers) tooMany(v *visit, name string, wait time.Duration) *httpError {
+	h.Telemetry.Limited(name)
+	wait = max(wait, time.Second) // a header can't say less
+	over := v.when(v.now.Add(wait))
+	return &httpError{
+		status: http.StatusTooManyRequests, key: "limit." + name, retryAfter: wait,
+		data: map[string]any{"Clock": over.Clock},
+	}
+}
+
+// paced holds up a person who sends more requests that change something than anybody can by hand. It counts requests,
+// not what they do: one that changes many tokens is one. The same form sent twice counts once.
+func (h *Handlers) paced(a action) action {
+	return func(v *visit) (answer, error) {
+		if wait := h.takeChange(v); wait > 0 {
+			return nil, h.tooMany(v, limitChanges, wait)
+		}
+		return a(v)
+	}
+}
+
+// pacedForm is paced for an action that shows its form again, with what was typed and the same form id: see heldUp.
+func (h *Handlers) pacedForm(a action) action {
+	return func(v *visit) (answer, error) {
+		v.wait = h.takeChange(v)
+		return a(v)
+	}
+}
+
+func (h *Handlers) takeChange(v *visit) time.Duration {
+	return h.limits.changes.Take(v.session.Person().Key(), operation.FormName(v.PostForm.Get("form")))
+}
+
+// heldUp is what a form says that came too soon. Nothing was done, so the same form can be sent again.
+func (h *Handlers) heldUp(v *visit, form string) (no refused, is bool) {
+	if v.wait <= 0 {
+		return refused{}, false
+	}
+	e := h.tooMany(v, limitChanges, v.wait)
+	fieldsOf(v.Context()).Err = e
+	return refused{status: e.status, problem: summary(e.key, e.data), form: form, header: retryHeader(e.retryAfter)}, true
+}
+
+// beginSignIn counts a sign-in that is about to be begun. notBegun takes it back if that failed: an outage of Entra must
+// not shut people out when it is over.
+func (h *Handlers) beginSignIn(v *visit) (notBegun func(), err error) {
+	if h.SignInsPerMinute == 0 {
+		return func() {}, nil
+	}
+	if wait := h.limits.signIns.Take(v.network(), ""); wait > 0 {
+		return nil, h.tooMany(v, limitSignIns, wait)
+	}
+	if wait := h.limits.pending.Begin(v.network()); wait > 0 {
+		return nil, h.tooMany(v, limitPending, wait)
+	}
+	return func() { h.limits.pending.Finish(v.network()) }, nil
+}
+
+// keepForStranger counts what is kept for somebody who isn't signed in: it comes before a sign-in, and counts as one.
+func (h *Handlers) keepForStranger(v *visit) error {
+	if v.session.SignedIn() {
+		return nil
+	}
+	if wait := h.limits.signIns.Take(v.network(), ""); wait > 0 {
+		return h.tooMany(v, limitSignIns, wait)
+	}
+	return nil
+}
+
+// takeTurn waits until a sign-in can be finished. It comes before the attempt is taken, so whoever had to be sent away can
+// load the same address again.
+func (h *Handlers) takeTurn(v *visit) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(v.Context(), h.finishWait)
+	defer cancel()
+	leave, err = h.limits.finishing.Enter(ctx, v.network())
+	if err != nil && v.Context().Err() == nil {
+		return nil, h.tooMany(v, limitFinishing, h.finishWait)
+	}
+	return leave, err
+}
+
+// limitGuesses is for addresses that are a secret by themselves, and are asked for by programs. Each answer of "not found"
+// counts for the network that asked; after too many it is told to wait before anything is looked up, whether it would be
+// there or not.
+func (h *Handlers) limitGuesses(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		network := limit.Network(r.RemoteAddr)
+		if wait := h.limits.guesses.Left(network); wait > 0 {
+			v := &visit{Request: r, now: h.Now()}
+			h.writeHeldUp(w, r, h.tooMany(v, limitGuesses, wait))
+			return
+		}
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		next(ww, r)
+		if ww.Status() == http.StatusNotFound {
+			h.limits.guesses.Take(network, "")
+		}
+	}
+}
+
+// writeHeldUp says it in plain text, as programs show no pages.
+func (h *Handlers) writeHeldUp(w http.ResponseWriter, r *http.Request, e *httpError) {
+	fieldsOf(r.Context()).Err = e
+	for name, values := range retryHeader(e.retryAfter) {
+		w.Header()[name] = values
+	}
+	text := templates.Message(e.key, e.data)
+	writeText(w, e.status, text.Title+"\n\n"+text.What+" "+text.Advice+"\n")
+}

@@ -1,0 +1,61 @@
+// Package limit bounds what one client or one person can ask for in a time: how often (Rate), how much at once (Places),
+// how much that is still unfinished (Pending). It knows keys and numbers; who a key is, and what is answered, is for its
+// users to say.
+//
+// Everything is counted in this process: with several replicas each counts for itself.
+package limit
+
+import (
+	"net/netip"
+	"time"
+)
+
+// manyKeys is how many keys one limit remembers. Beyond that those that have nothing to remember are dropped, and then any:
+// whoever comes from so many networks isn't held by a limit for each of them, and must not fill the memory with them.
+const manyKeys = 20_000
+
+// tidyEvery is how often the keys that have nothing to remember are looked for: that goes through all of them.
+const tidyEvery = time.Second
+
+// Network is the key of a client's address: all that one customer of a network can choose addresses from. For IPv6 that
+// is a /64 (RFC 6177, section 2). What isn't an address has a key in common.
+func Network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		ap, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return "unknown"
+		}
+		a = ap.Addr()
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is4() {
+		return a.String()
+	}
+	prefix, err := a.Prefix(64)
+	if err != nil { // never: 64 is less than 128
+		return "unknown"
+	}
+	return prefix.String()
+}
+
+// makeRoom keeps all below manyKeys. idle says that forgetting the value changes nothing.
+func makeRoom[V any](all map[string]V, tidied *time.Time, now time.Time, idle func(V) bool) {
+	if len(all) < manyKeys {
+		return
+	}
+	if now.Sub(*tidied) >= tidyEvery {
+		*tidied = now
+		for key, value := range all {
+			if idle(value) {
+				delete(all, key)
+			}
+		}
+	}
+	for key := range all { // in no order
+		if len(all) < manyKeys {
+			return
+		}
+		delete(all, key)
+	}
+}

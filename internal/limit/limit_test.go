@@ -1,0 +1,227 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+type clock struct{ at time.Time }
+
+func (c *clock) now() time.Time { return c.at }
+
+func (c *clock) move(d time.Duration) { c.at = c.at.Add(d) }
+
+func newClock() *clock { return &clock{time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)} }
+
+// As many as allowed at once, then evenly; each key by itself; the wait that is told is enough and not longer.
+func TestRate(t *testing.T) {
+	c := newClock()
+	r := NewRate(60, c.now)
+	for i := range 60 {
+		if wait := r.Take("a", ""); wait != 0 {
+			t.Fatalf("number %d has to wait %v", i, wait)
+		}
+	}
+	wait := r.Take("a", "")
+	if wait <= 0 || wait > time.Second {
+		t.Fatalf("one too many waits %v", wait)
+	}
+	if again := r.Take("a", ""); again != wait {
+		t.Errorf("being refused made the wait longer: %v, then %v", wait, again)
+	}
+	if r.Take("b", "") != 0 || r.Left("c") != 0 || r.Left("a") != wait {
+		t.Error("keys are mixed up")
+	}
+	c.move(wait)
+	if r.Take("a", "") != 0 || r.Take("a", "") == 0 {
+		t.Error("after the wait one is let through, and one only")
+	}
+	c.move(time.Hour)
+	for i := range 61 {
+		if waits := r.Take("a", "") > 0; waits != (i == 60) {
+			t.Fatalf("after an hour, number %d: waits %v", i, waits)
+		}
+	}
+}
+
+// What was let through once can be done again for nothing; what was refused can't.
+func TestRateCountsTheSameOnce(t *testing.T) {
+	c := newClock()
+	r := NewRate(3, c.now)
+	for range 100 {
+		if r.Take("a", "form 1") != 0 {
+			t.Fatal("the same was counted again")
+		}
+	}
+	if r.Take("a", "form 2") != 0 || r.Take("a", "") != 0 || r.Take("a", "form 3") == 0 || r.Take("a", "form 3") == 0 {
+		t.Error("three different ones, and no fourth")
+	}
+	if r.Take("b", "form 3") != 0 || r.Take("a", "form 1") != 0 {
+		t.Error("it is remembered for the key that it was let through for")
+	}
+	big := NewRate(10_000, c.now)
+	for i := range 9_000 {
+		big.Take("a", fmt.Sprint(i))
+	}
+	if n := len(big.all["a"].let); n > manyLet {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
+func TestNoRate(t *testing.T) {
+	for _, r := range []*Rate{nil, {}, NewRate(0, nil)} {
+		for range 1000 {
+			if r.Take("a", "") != 0 || r.Left("a") != 0 {
+				t.Fatal("a limit of nothing holds somebody up")
+			}
+		}
+	}
+}
+
+// However many keys come, few are remembered; and who is held up already is not let go by the first strangers.
+func TestKeysAreBounded(t *testing.T) {
+	c := newClock()
+	r, p := NewRate(2, c.now), NewPending(1, time.Minute, c.now)
+	for i := range 3 * manyKeys {
+		key := fmt.Sprint(i)
+		r.Take(key, "")
+		p.Begin(key)
+		if i%100 == 0 {
+			c.move(time.Millisecond)
+		}
+	}
+	if len(r.all) > manyKeys || len(p.all) > manyKeys {
+		t.Errorf("%d and %d keys", len(r.all), len(p.all))
+	}
+	c.move(time.Hour)
+	r.Take("held", "")
+	r.Take("held", "")
+	p.Begin("held")
+	for i := range manyKeys - 1 { // those of an hour ago have nothing to remember: they go first
+		r.Take(fmt.Sprint("new ", i), "")
+		p.Begin(fmt.Sprint("new ", i))
+	}
+	if r.Take("held", "") == 0 || p.Begin("held") == 0 {
+		t.Error("a key with something to remember was dropped before idle ones")
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	p := NewPlaces(3, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	leave1, err1 := p.Enter(ctx, "a")
+	leave2, err2 := p.Enter(ctx, "a")
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	over, end := context.WithCancel(ctx)
+	end()
+	if _, err := p.Enter(over, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a third place for one key: %v", err)
+	}
+	leave3, err := p.Enter(ctx, "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Enter(over, "c"); err == nil {
+		t.Error("a fourth place altogether")
+	}
+	waiting := make(chan error)
+	go func() {
+		leave, err := p.Enter(ctx, "a")
+		if err == nil {
+			leave()
+		}
+		waiting <- err
+	}()
+	leave1()
+	leave1() // twice is once
+	if err := <-waiting; err != nil {
+		t.Error(err)
+	}
+	leave2()
+	leave3()
+	if p.taken != 0 || len(p.by) != 0 {
+		t.Errorf("%d places are taken when all have left, by %v", p.taken, p.by)
+	}
+	cancel()
+}
+
+// Nobody is forgotten and no more than allowed are in, whatever the order.
+func TestPlacesUnderLoad(t *testing.T) {
+	p := NewPlaces(5, 3)
+	var in, most atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 300 {
+		wg.Go(func() {
+			leave, err := p.Enter(t.Context(), fmt.Sprint(i%4))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			now := in.Add(1)
+			for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
+			}
+			in.Add(-1)
+			leave()
+		})
+	}
+	wg.Wait()
+	if most.Load() > 5 {
+		t.Errorf("%d at once", most.Load())
+	}
+}
+
+func TestPending(t *testing.T) {
+	c := newClock()
+	p := NewPending(3, 15*time.Minute, c.now)
+	begin := func(want bool) {
+		t.Helper()
+		if wait := p.Begin("a"); (wait == 0) != want || wait > 15*time.Minute {
+			t.Fatalf("begun with a wait of %v, want %v", wait, want)
+		}
+	}
+	begin(true)
+	begin(true)
+	begin(true)
+	begin(false)
+	if p.Begin("b") != 0 {
+		t.Error("keys are mixed up")
+	}
+	p.Finish("a")
+	begin(true)
+	begin(false)
+	c.move(15 * time.Minute) // still remembered
+	begin(false)
+	c.move(p.Begin("a")) // as long as it was told to wait
+	begin(true)
+	c.move(30 * time.Minute)
+	for range 10 {
+		p.Finish("a") // never below nothing
+		p.Finish("nobody")
+	}
+	begin(true)
+	begin(true)
+	begin(true)
+	begin(false)
+	c.move(-time.Hour) // a clock that is put back
+	begin(false)
+}
+
+func TestNetwork(t *testing.T) {
+	for address, want := range map[string]string{
+		"203.0.113.7": "203.0.113.7", "203.0.113.7:4711": "203.0.113.7", "::ffff:203.0.113.7": "203.0.113.7", "[::ffff:203.0.113.7]:80": "203.0.113.7",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "[2001:db8:1:2::9]:443": "2001:db8:1:2::/64", "2001:db8:1:3::": "2001:db8:1:3::/64",
+		"fe80::1%eth0": "fe80::/64", "[fe80::2%eth1]:80": "fe80::/64", "::1": "::/64",
+		"": "unknown", "unix": "unknown", "@": "unknown", "1.2.3.4.5": "unknown", "203.0.113.7:": "unknown",
+	} {
+		if got := Network(address); got != want {
+			t.Errorf("%s is of %s, want %s", address, got, want)
+		}
+	}
+}

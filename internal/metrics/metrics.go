@@ -1,0 +1,228 @@
+// Package metrics counts and measures what patdesk does and offers it to Prometheus. It is the only user of Prometheus's
+// library, and imports none of our packages: what is measured is told to it.
+//
+// No metric has a secret, a person, an organization or a path as a label. Every label has a known, small number of values:
+// the lists of operations and outcomes are given to New, and what isn't in them counts as "other".
+package metrics
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Options says what the labels can be, and where to look at what isn't counted but seen.
+type Options struct {
+	Version, Revision string
+
+	Routes       []string            // patterns of the route table
+	Upstream     map[string][]string // names of the services that are called, and of the operations of each
+	Outcomes     []string            // how a call can end, beside "ok"
+	Refreshes    []string            // how a refresh of an access token can end
+	SignIns      []string            // how a sign-in can end
+	Limits       []string            // that a request can run into
+	Sessions     []string            // what can happen to a session
+	Actions      []string            // of operations
+	States       []string            // of operations
+	Ready        func() bool         // if requests should be sent here
+	Active       func() int          // sessions
+	Busy         func() int          // operations being worked on
+	Circuits     func() (open, half int)
+	CredentialTo func() time.Time // when the app's credential runs out; zero: not known. nil: it is a kind of which it never is
+}
+
+// Metrics is what is measured. A nil *Metrics measures nothing.
+type Metrics struct {
+	options  Options
+	registry *prometheus.Registry
+
+	requests   *prometheus.HistogramVec
+	inFlight   prometheus.Gauge
+	limited    *prometheus.CounterVec
+	upstream   *prometheus.HistogramVec
+	refreshes  *prometheus.CounterVec
+	signIns    *prometheus.CounterVec
+	sessions   *prometheus.CounterVec
+	operations *prometheus.CounterVec
+}
+
+// A page that asks Azure DevOps takes some 100 ms; a form waits for its change for up to 90 s.
+var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 90}
+
+// other stands for what isn't in the list of a label's values.
+const other = "other"
+
+// New makes the metrics.
+func New(o Options) *Metrics {
+	m := &Metrics{options: o, registry: prometheus.NewRegistry()}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		m.registry.MustRegister(c)
+		return c
+	}
+	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: seconds}, labels)
+		m.registry.MustRegister(h)
+		return h
+	}
+	m.requests = histogram("patdesk_http_request_duration_seconds", "Time to answer a request, by route pattern, method and status.", "route", "method", "status")
+	m.inFlight = prometheus.NewGauge(prometheus.GaugeOpts{Name: "patdesk_http_requests_in_flight", Help: "Requests being answered now."})
+	m.registry.MustRegister(m.inFlight)
+	m.limited = counter("patdesk_http_requests_limited_total", "Requests answered with 429 because of a limit of patdesk's own, by limit.", "limit")
+	m.upstream = histogram("patdesk_upstream_request_duration_seconds", "Time of a call to a service, by service, operation and outcome; each try counts.", "service", "operation", "outcome")
+	m.refreshes = counter("patdesk_token_refreshes_total", "Refreshes of access tokens, by outcome.", "outcome")
+	m.signIns = counter("patdesk_sign_ins_total", "Sign-ins that came back from Entra ID, by outcome.", "outcome")
+	m.sessions = counter("patdesk_sessions_total", "Sessions that were begun or ended through this process, by event. Those that run out aren't counted.", "event")
+	m.operations = counter("patdesk_operations_total", "Changes that came into a state, by action and state.", "action", "state")
+	m.look()
+	m.begin()
+	return m
+}
+
+// look registers what is seen when it is asked for.
+func (m *Metrics) look() {
+	o := m.options
+	gauge := func(name, help string, labels prometheus.Labels, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value))
+	}
+	gauge("patdesk_ready", "1 if requests should be sent here: the session store works and the process isn't stopping.", nil, func() float64 {
+		if o.Ready() {
+			return 1
+		}
+		return 0
+	})
+	gauge("patdesk_sessions_active", "Sessions used through this process within the idle timeout.", nil, func() float64 { return float64(o.Active()) })
+	gauge("patdesk_operations_in_progress", "Changes being worked on in this process.", nil, func() float64 { return float64(o.Busy()) })
+	const name, help = "patdesk_upstream_circuits", "Organizations that are left alone because calls to them failed again and again (open), or of which one call tries if they work again (half_open)."
+	gauge(name, help, prometheus.Labels{"state": "open"}, func() float64 { open, _ := o.Circuits(); return float64(open) })
+	gauge(name, help, prometheus.Labels{"state": "half_open"}, func() float64 { _, half := o.Circuits(); return float64(half) })
+	m.registry.MustRegister(
+		expiry{o.CredentialTo},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+	)
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "patdesk_build_info", Help: "1, with the version as a label."}, []string{"version", "revision"})
+	build.WithLabelValues(o.Version, o.Revision).Set(1)
+	m.registry.MustRegister(build)
+}
+
+// begin makes the counters of what is rare, so that their first increase is seen as one.
+func (m *Metrics) begin() {
+	for vec, values := range map[*prometheus.CounterVec][]string{
+		m.limited: m.options.Limits, m.refreshes: m.options.Refreshes, m.signIns: m.options.SignIns, m.sessions: m.options.Sessions,
+	} {
+		for _, value := range values {
+			vec.WithLabelValues(value)
+		}
+	}
+	for _, action := range m.options.Actions {
+		for _, state := range m.options.States {
+			m.operations.WithLabelValues(action, state)
+		}
+	}
+}
+
+// expiry tells when the app's credential runs out, if that is known.
+type expiry struct{ at func() time.Time }
+
+var expiryDesc = prometheus.NewDesc("patdesk_credential_expiry_timestamp_seconds",
+	"When the certificate that patdesk proves itself to Entra ID with runs out, in seconds since 1970. Absent if that isn't known.", nil, nil)
+
+// Describe implements prometheus.Collector.
+func (expiry) Describe(to chan<- *prometheus.Desc) { to <- expiryDesc }
+
+// Collect implements prometheus.Collector.
+func (e expiry) Collect(to chan<- prometheus.Metric) {
+	if e.at == nil {
+		return
+	}
+	if at := e.at(); !at.IsZero() {
+		to <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(at.Unix()))
+	}
+}
+
+// Handler answers Prometheus at /metrics, and nobody elsewhere.
+func (m *Metrics) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, EnableOpenMetrics: true}))
+	return mux
+}
+
+// Begin counts a request as being answered, until done is called.
+func (m *Metrics) Begin() (done func(route, method string, status int, took time.Duration)) {
+	if m == nil {
+		return func(string, string, int, time.Duration) {}
+	}
+	m.inFlight.Inc()
+	return func(route, method string, status int, took time.Duration) {
+		m.inFlight.Dec()
+		m.requests.WithLabelValues(one(m.options.Routes, route), one(methods, method), shownStatus(status)).Observe(took.Seconds())
+	}
+}
+
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
+
+// shownStatus is a status as a label. Ours are few; nothing else gets in.
+func shownStatus(status int) string {
+	if status < 100 || status > 599 {
+		return other
+	}
+	return strconv.Itoa(status)
+}
+
+// one is value if it is one of those, and otherwise other.
+func one(of []string, value string) string {
+	if slices.Contains(of, value) {
+		return value
+	}
+	return other
+}
+
+// Upstream counts a call to a service.
+func (m *Metrics) Upstream(service, operation, outcome string, took time.Duration) {
+	if m == nil {
+		return
+	}
+	if outcome != "ok" {
+		outcome = one(m.options.Outcomes, outcome)
+	}
+	m.upstream.WithLabelValues(service, one(m.options.Upstream[service], operation), outcome).Observe(took.Seconds())
+}
+
+// Limited counts a request that was held up by a limit.
+func (m *Metrics) Limited(limit string) {
+	m.count(func() { m.limited.WithLabelValues(one(m.options.Limits, limit)).Inc() })
+}
+
+// Refreshed counts a refresh of an access token.
+func (m *Metrics) Refreshed(outcome string) {
+	m.count(func() { m.refreshes.WithLabelValues(one(m.options.Refreshes, outcome)).Inc() })
+}
+
+// SignIn counts a sign-in that came back.
+func (m *Metrics) SignIn(outcome string) {
+	m.count(func() { m.signIns.WithLabelValues(one(m.options.SignIns, outcome)).Inc() })
+}
+
+// Session counts what happened to a session.
+func (m *Metrics) Session(event string) {
+	m.count(func() { m.sessions.WithLabelValues(one(m.options.Sessions, event)).Inc() })
+}
+
+// Operation counts a change that came into a state.
+func (m *Metrics) Operation(action, state string) {
+	m.count(func() {
+		m.operations.WithLabelValues(one(m.options.Actions, action), one(m.options.States, state)).Inc()
+	})
+}
+
+func (m *Metrics) count(add func()) {
+	if m != nil {
+		add()
+	}
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/handlers"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/metrics"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/tracing"
+)
+
+// Names of the services that are called, as metrics and spans have them.
+const (
+	serviceEntra       = "entra"
+	serviceAzureDevOps = "azuredevops"
+)
+
+// tracesStopTimeout is how long the last spans may take to be sent when the program stops.
+const tracesStopTimeout = 5 * time.Second
+
+// telemetry tells metrics and traces what happens; either may be off. The parts of the program know neither, but the
+// functions that they call.
+type telemetry struct {
+	metrics *metrics.Metrics // nil: off
+	tracer  *tracing.Tracer  // nil: off
+}
+
+func startTraces(ctx context.Context, cfg config.Config, log *slog.Logger) (*tracing.Tracer, error) {
+	if cfg.Traces.Endpoint == "" {
+		return nil, nil
+	}
+	headers := map[string]string{}
+	for name, value := range cfg.Traces.Headers {
+		headers[name] = value.Reveal()
+	}
+	return tracing.New(ctx, tracing.Options{Endpoint: cfg.Traces.Endpoint, Headers: headers, Version: buildVersion(), Log: log})
+}
+
+// Request is part of handlers.Telemetry.
+func (t *telemetry) Request(r *http.Request) (on *http.Request, traceID string, done func(handlers.Seen)) {
+	method, measured := r.Method, t.metrics.Begin()
+	on, traceID, traced := t.tracer.Request(r)
+	return on, traceID, func(s handlers.Seen) {
+		measured(s.Route, method, s.Status, s.Took)
+		traced(s.Route, s.Status)
+	}
+}
+
+// Limited is part of handlers.Telemetry.
+func (t *telemetry) Limited(limit string) { t.metrics.Limited(limit) }
+
+// SignIn is part of handlers.Telemetry.
+func (t *telemetry) SignIn(outcome string) { t.metrics.SignIn(outcome) }
+
+// watchAzureDevOps is azuredevops.Options.Watch.
+func (t *telemetry) watchAzureDevOps(ctx context.Context, operation string, header http.Header) func(azuredevops.Exchange) {
+	start, traced := time.Now(), t.tracer.Call(ctx, serviceAzureDevOps, operation, header)
+	return func(e azuredevops.Exchange) {
+		took, outcome, failedID := time.Since(start), "ok", ""
+		if e.Kind != "" {
+			outcome, failedID = string(e.Kind), e.ActivityID
+		}
+		t.metrics.Upstream(serviceAzureDevOps, operation, outcome, took)
+		traced(e.Status, outcome, e.ActivityID)
+		handlers.NoteUpstream(ctx, took, failedID)
+	}
+}
+
+// watchEntra is entra.Options.Watch.
+func (t *telemetry) watchEntra(ctx context.Context, call string, header http.Header) func(int, string) {
+	start, traced := time.Now(), t.tracer.Call(ctx, serviceEntra, call, header)
+	return func(status int, outcome string) {
+		took := time.Since(start)
+		t.metrics.Upstream(serviceEntra, call, outcome, took)
+		traced(status, outcome, "")
+		handlers.NoteUpstream(ctx, took, "")
+	}
+}
+
+// came is operation.Options.Came.
+func (t *telemetry) came(a operation.Action, s operation.State) {
+	t.metrics.Operation(string(a), string(s))
+}
+
+// measure switches the metrics on, for a program that is put together.
+func (p *program) measure(cfg config.Config) {
+	var certificate func() time.Time
+	if c := cfg.Credential; c.CertificateFile != "" || c.VaultURL != "" {
+		certificate = p.provider.CredentialEnd
+	}
+	p.telemetry.metrics = metrics.New(metrics.Options{
+		Version: buildVersion(), Revision: buildRevision(), Routes: patterns(p.routes),
+		Upstream:  map[string][]string{serviceEntra: entra.Calls(), serviceAzureDevOps: azuredevops.Operations()},
+		Outcomes:  append(texts(azuredevops.Kinds()), texts(entra.Kinds())...),
+		Refreshes: entra.Refreshes(), SignIns: append([]string{handlers.SignInOK, handlers.SignInStore}, texts(entra.Kinds())...),
+		Limits: handlers.Limits(), Sessions: session.Events(), Actions: texts(operation.Actions()), States: texts(operation.States()),
+		Ready:  func() bool { return p.handlers.Ready(context.Background()) == nil },
+		Active: p.sessions.Active, Busy: p.journal.Busy, Circuits: p.api.Circuits, CredentialTo: certificate,
+	})
+}
+
+// texts are the values of a type that is a text, for labels.
+func texts[T ~string](values []T) []string {
+	out := make([]string, 0, len(values))
+	for _, v := range values {
+		out = append(out, string(v))
+	}
+	return out
+}
+
+// patterns are those of the route table.
+func patterns(routes http.Handler) []string {
+	table, ok := routes.(chi.Routes)
+	if !ok {
+		return nil
+	}
+	var all []string
+	_ = chi.Walk(table, func(_, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		all = append(all, strings.ReplaceAll(pattern, "/*/", "/"))
+		return nil
+	})
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// metricsServer is the listener for Prometheus. It serves until it is closed, the stop of the program included.
+type metricsServer struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// listenForMetrics returns nil if there are to be none.
+func listenForMetrics(ctx context.Context, address string) (*metricsServer, error) {
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := listen(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("METRICS_ADDRESS: %w", err)
+	}
+	return &metricsServer{listener: listener}, nil
+}
+
+func (m *metricsServer) serve(handler http.Handler, log *slog.Logger) {
+	m.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readHeaderTimeout, WriteTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics are no longer served", "error", err)
+		}
+	}()
+	log.Info("serving metrics", "metrics_address", m.listener.Addr().String())
+}
+
+func (m *metricsServer) close() {
+	switch {
+	case m == nil:
+	case m.server != nil:
+		_ = m.server.Close()
+	default:
+		_ = m.listener.Close()
+	}
+}
+
+// buildRevision is the commit that the program was built from, "unknown" if it doesn't say.
+func buildRevision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return "unknown"
+}
