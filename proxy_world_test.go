@@ -61,14 +61,14 @@ func (m mount) settings() map[string]string {
 }
 
 // startMounted starts the program and the proxy before it. Its browsers come from visitor, and what they get is recorded.
-func startMounted(t *testing.T, m mount, dir string) (*desk, *tape) {
+func startMounted(t *testing.T, m mount, dir string) (*desk, *proxytest.Proxy, *tape) {
 	t.Helper()
 	o := seeded()
 	o.env = m.settings()
 	sim := startServices(t, o.sim)
 	d := startDeskOn(t, sim, o, dir)
 	p := proxytest.Start(t, m.example(d.address()))
-	return d, mountOn(t, d, p, p.HTTPS, visitor)
+	return d, p, mountOn(t, d, p, p.HTTPS, visitor)
 }
 
 func startServices(t *testing.T, o simulator.Options) *simulator.Simulator {

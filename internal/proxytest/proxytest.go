@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -231,4 +232,46 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
+}
+
+// Plain is an address without TLS that leads to the proxy's own: for another proxy before it, whose example speaks
+// to patdesk without TLS.
+func (p *Proxy) Plain(tb testing.TB) string {
+	tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = l.Close() }) // nobody comes any more
+	pool := x509.NewCertPool()
+	pool.AddCert(authority().cert)
+	to := tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: p.Host(), MinVersion: tls.VersionTLS12}}
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.relay(from, &to)
+		}
+	}()
+	return l.Addr().String()
+}
+
+// relay copies both ways until one side is done.
+func (p *Proxy) relay(from net.Conn, to *tls.Dialer) {
+	defer func() { _ = from.Close() }()
+	onward, err := to.DialContext(context.Background(), "tcp", p.HTTPS)
+	if err != nil {
+		return
+	}
+	defer func() { _ = onward.Close() }()
+	done := make(chan struct{}, 2)
+	for _, way := range [][2]net.Conn{{from, onward}, {onward, from}} {
+		go func() {
+			_, _ = io.Copy(way[0], way[1]) // an error is the end, too
+			done <- struct{}{}
+		}()
+	}
+	<-done
 }
