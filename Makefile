@@ -26,6 +26,11 @@ test: ## Run all tests with the race detector; installs what they need where it 
 	@scripts/test-deps
 	go test -race -p 1 -timeout 20m ./...
 
+.PHONY: rolling
+rolling: ## Restart two replicas under 300 requests per second behind HAProxy, Caddy and nginx, and count what fails
+	@scripts/test-deps
+	go test -count=1 -timeout 10m -v -run TestRollingRestart . -rolling
+
 .PHONY: gallery
 gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark
 	@scripts/test-deps

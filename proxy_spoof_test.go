@@ -41,9 +41,9 @@ func spoof(t *testing.T, d *desk, p *proxytest.Proxy) {
 	t.Helper()
 	cookie := sessionCookie(t, d.signedInAt(mona, "/changes"), d.url)
 	w := &wire{t: t, p: p}
-	for _, path := range []string{"/sign-in/start?return=/changes", "/getAToken?code=x&state=y", "/scopes?q=wiki"} {
+	for _, path := range []string{"/sign-in/start?return=/changes", "/getAToken?code=x&state=y", "/organizations"} {
 		to, with := mustParse(t, d.url+path).RequestURI(), ""
-		if path == "/scopes?q=wiki" {
+		if path == "/organizations" {
 			with = "\r\nCookie: " + cookie.Name + "=" + cookie.Value
 		}
 		honest := w.ask("GET "+to, p.Host(), with)
