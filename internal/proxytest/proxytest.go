@@ -34,6 +34,7 @@ type Example struct {
 	Subpath  bool     // below /pat
 	Strip    bool     // the variant that takes /pat off
 	Inner    bool     // the variant for the second of two proxies, as README.md describes it
+	Once     bool     // HAProxy alone: a request that fails isn't tried again, so that nobody is spared
 	Backends []string // host:port of patdesk and its replicas
 }
 
@@ -73,7 +74,7 @@ func Start(tb testing.TB, e Example) *Proxy {
 	if _, ok := examples[e.Program]; !ok {
 		tb.Fatalf("no proxy is called %q", e.Program)
 	}
-	path, err := exec.LookPath(e.Program)
+	path, err := lookPath(e.Program)
 	if err != nil {
 		tb.Fatalf("%s is missing; scripts/test-deps installs it: %v", e.Program, err)
 	}
@@ -99,6 +100,17 @@ func Start(tb testing.TB, e Example) *Proxy {
 	}
 	tb.Fatalf("%s doesn't start:\n%s", e.Program, p.log)
 	return nil
+}
+
+// lookPath finds servers also where Debian puts them and not every user looks.
+func lookPath(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		if elsewhere, found := exec.LookPath("/usr/sbin/" + program); found == nil {
+			return elsewhere, nil
+		}
+	}
+	return path, err
 }
 
 // tempDir is a folder that the proxy can enter as another user, too, if it is started as root.

@@ -170,5 +170,6 @@ func prepareHAProxy(p *Proxy) []string {
 	changes = append(changes, when(!p.Subpath, change{"bind :80,:::80", "bind " + p.HTTP})...)
 	changes = append(changes, when(p.Strip, change{"# http-request replace-path", "http-request replace-path"})...)
 	changes = append(changes, when(p.Inner, change{"http-request set-header X-Forwarded-For %[src]", "option forwardfor"})...)
+	changes = append(changes, when(p.Once, change{"retries 3", "retries 0"}, change{"option redispatch 1", ""}, change{"retry-on conn-failure empty-response", "retry-on none"})...)
 	return []string{"-db", "-f", p.write("haproxy.cfg", p.render(changes...))}
 }
