@@ -8,6 +8,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 
+	"github.com/patdesk/patdesk/internal/proxytest"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -36,7 +37,26 @@ func TestBehindProxies(t *testing.T) {
 				}
 			}
 			checkVisitors(t, d)
+			if p.HTTP != "" && !m.subpath && m.program != "caddy" { // Caddy does it by itself, with the port that it has here
+				checkPlain(t, p)
+			}
 		})
+	}
+}
+
+// checkPlain: without TLS one is led to the same page with TLS, whatever host one has asked for.
+func checkPlain(t *testing.T, p *proxytest.Proxy) {
+	t.Helper()
+	for _, host := range []string{p.Host(), evil} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.Host()+"/tokens?organization=contoso", http.NoBody)
+		must(t, err)
+		request.Host = host
+		answer, err := p.Transport(p.HTTPS, visitor, nil).RoundTrip(request)
+		must(t, err)
+		must(t, answer.Body.Close())
+		if to := answer.Header.Get("Location"); answer.StatusCode != http.StatusPermanentRedirect || to != p.URL()+"/tokens?organization=contoso" {
+			t.Errorf("http://%s leads to %s (%d)", host, to, answer.StatusCode)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"net/url"
 	"strings"
 	"testing"
@@ -13,6 +14,9 @@ import (
 
 // visitor is where visitors come from: another address of this machine than the proxies have.
 const visitor = "127.7.7.7"
+
+// traefik is tried by hand: Debian doesn't have it.
+var traefik = flag.String("traefik", "", "`path` of a Traefik 3, to test behind it as well")
 
 // mount is how the program is reached through a proxy.
 type mount struct {
@@ -39,7 +43,11 @@ func (m mount) String() string {
 // mounts are all ways there are.
 func mounts() []mount {
 	var all []mount
-	for _, program := range proxytest.Programs() {
+	programs := proxytest.Programs()
+	if *traefik != "" {
+		programs = append(programs, "traefik")
+	}
+	for _, program := range programs {
 		for _, forwarded := range []bool{false, true} {
 			all = append(all, mount{program, false, false, forwarded}, mount{program, true, false, forwarded}, mount{program, true, true, forwarded})
 		}
@@ -48,7 +56,11 @@ func mounts() []mount {
 }
 
 func (m mount) example(backends ...string) proxytest.Example {
-	return proxytest.Example{Program: m.program, Folder: "deploy/proxy", Subpath: m.subpath, Strip: m.strip, Backends: backends}
+	path := ""
+	if m.program == "traefik" {
+		path = *traefik
+	}
+	return proxytest.Example{Program: m.program, Path: path, Folder: "deploy/proxy", Subpath: m.subpath, Strip: m.strip, Backends: backends}
 }
 
 // settings are those that the example asks for.

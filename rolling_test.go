@@ -43,7 +43,11 @@ func TestRollingRestart(t *testing.T) {
 		return
 	}
 	t.Run("haproxy that tries nothing again", func(t *testing.T) { rollOver(t, rolling{"haproxy", true, 300, 3, "5s"}) })
-	for _, program := range []string{"haproxy", "caddy", "nginx"} {
+	programs := []string{"haproxy", "caddy", "nginx"}
+	if *traefik != "" {
+		programs = append(programs, "traefik")
+	}
+	for _, program := range programs {
 		t.Run(program, func(t *testing.T) { rollOver(t, rolling{program, false, 300, 3, "5s"}) })
 	}
 }

@@ -4,6 +4,7 @@
 package proxytest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -24,12 +25,13 @@ import (
 // startLimit is how long a proxy may take to listen, or to end, on a busy machine.
 const startLimit = 30 * time.Second
 
-// Programs are the proxies, by the names of their Debian packages.
+// Programs are the proxies that Debian has, by the names of their packages. Example takes "traefik", too.
 func Programs() []string { return []string{"nginx", "caddy", "apache2", "haproxy"} }
 
 // Example is one of the examples, with what is filled in.
 type Example struct {
 	Program  string
+	Path     string   // of the program; "" for where it is found
 	Folder   string   // deploy/proxy, from where the test runs
 	Subpath  bool     // below /pat
 	Strip    bool     // the variant that takes /pat off
@@ -74,7 +76,7 @@ func Start(tb testing.TB, e Example) *Proxy {
 	if _, ok := examples[e.Program]; !ok {
 		tb.Fatalf("no proxy is called %q", e.Program)
 	}
-	path, err := lookPath(e.Program)
+	path, err := lookPath(cmp.Or(e.Path, e.Program))
 	if err != nil {
 		tb.Fatalf("%s is missing; scripts/test-deps installs it: %v", e.Program, err)
 	}
@@ -141,15 +143,10 @@ func (p *Proxy) run(path string, args []string) {
 	go func() { _ = p.cmd.Wait(); close(ended) }()
 }
 
-// listens waits until the proxy accepts connections; false if it ended.
+// listens waits until patdesk answers through the proxy; false if that ended.
 func (p *Proxy) listens() bool {
 	limit := time.After(startLimit)
-	for {
-		conn, err := net.DialTimeout("tcp", p.HTTPS, time.Second)
-		if err == nil {
-			_ = conn.Close()
-			return true
-		}
+	for !p.answers() {
 		select {
 		case <-p.ended:
 			return false
@@ -158,6 +155,18 @@ func (p *Proxy) listens() bool {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	return true
+}
+
+func (p *Proxy) answers() bool {
+	client := &http.Client{Transport: p.Transport(p.HTTPS, "", nil), Timeout: time.Second}
+	defer client.CloseIdleConnections()
+	answer, err := client.Get(p.URL() + "/healthz")
+	if err != nil {
+		return false
+	}
+	_ = answer.Body.Close() // its head says all
+	return answer.StatusCode == http.StatusOK && answer.Header.Get("X-Request-Id") != ""
 }
 
 func (p *Proxy) stop() {
@@ -199,7 +208,7 @@ func (p *Proxy) Transport(at, from string, also *x509.CertPool) *http.Transport 
 			return d.DialContext(ctx, network, address)
 		},
 	}
-	p.tb.Cleanup(trip.CloseIdleConnections)
+	p.tb.Cleanup(trip.CloseIdleConnections) // keeps the stop of a proxy from waiting for its browsers
 	return trip
 }
 

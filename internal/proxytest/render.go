@@ -14,6 +14,7 @@ var examples = map[string][2]string{
 	"caddy":   {"Caddyfile", "Caddyfile-subpath"},
 	"apache2": {"apache.conf", "apache-subpath.conf"},
 	"haproxy": {"haproxy.cfg", "haproxy-subpath.cfg"},
+	"traefik": {"traefik.yaml", "traefik-subpath.yaml"},
 }
 
 // prepare writes the proxy's files and returns its command line.
@@ -25,8 +26,10 @@ func (p *Proxy) prepare() []string {
 		return prepareCaddy(p)
 	case "apache2":
 		return prepareApache(p)
-	default:
+	case "haproxy":
 		return prepareHAProxy(p)
+	default:
+		return prepareTraefik(p)
 	}
 }
 
@@ -172,4 +175,17 @@ func prepareHAProxy(p *Proxy) []string {
 	changes = append(changes, when(p.Inner, change{"http-request set-header X-Forwarded-For %[src]", "option forwardfor"})...)
 	changes = append(changes, when(p.Once, change{"retries 3", "retries 0"}, change{"option redispatch 1", ""}, change{"retry-on conn-failure empty-response", "retry-on none"})...)
 	return []string{"-db", "-f", p.write("haproxy.cfg", p.render(changes...))}
+}
+
+func prepareTraefik(p *Proxy) []string {
+	p.HTTP = "" // an entry point that redirects is part of Traefik's own start
+	changes := []change{
+		{"- url: http://127.0.0.1:5000", p.oneFor("- url: http://%[2]s # %[1]d\n          ")},
+		{"/etc/ssl/patdesk/fullchain.pem", p.write("chain.pem", authority().chain)}, {"/etc/ssl/patdesk/privkey.pem", p.write("key.pem", authority().key)},
+	}
+	changes = append(changes, when(p.Strip, change{"middlewares: [patdesk]", "middlewares: [patdesk, strip]"})...)
+	static := "entryPoints:\n  websecure:\n    address: " + p.HTTPS + "\n"
+	static += "providers:\n  file:\n    filename: " + p.write("patdesk.yaml", p.render(changes...)) + "\n"
+	p.IPv6 = "" // one address is one entry point
+	return []string{"--configFile=" + p.write("traefik.yaml", static+"global:\n  checkNewVersion: false\n  sendAnonymousUsage: false\n")}
 }
