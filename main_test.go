@@ -166,9 +166,6 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%s without Entra ID and Azure DevOps: %d", path, b.Status)
 		}
 	}
-	if log := d.log.String(); strings.Contains(log, "level=WARN") {
-		t.Errorf("health isn't a matter of others:\n%s", log)
-	}
 	d.stop()
 	if code, _, stderr := runOnce(t, env, "-healthcheck"); code != exitFailed || stderr == "" {
 		t.Errorf("-healthcheck of a stopped program: %d %s", code, stderr)

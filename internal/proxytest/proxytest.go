@@ -159,9 +159,13 @@ func (p *Proxy) listens() bool {
 }
 
 func (p *Proxy) answers() bool {
-	client := &http.Client{Transport: p.Transport(p.HTTPS, "", nil), Timeout: time.Second}
-	defer client.CloseIdleConnections()
-	answer, err := client.Get(p.URL() + "/healthz")
+	ctx, cancel := context.WithTimeout(p.tb.Context(), time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL()+"/healthz", http.NoBody)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	answer, err := p.Transport(p.HTTPS, "", nil).RoundTrip(request)
 	if err != nil {
 		return false
 	}

@@ -43,7 +43,7 @@ func (p *Proxy) render(changes ...change) string {
 	if p.Subpath {
 		name = examples[p.Program][1]
 	}
-	content, err := os.ReadFile(filepath.Join(p.Folder, name)) //nolint:gosec // for tests
+	content, err := os.ReadFile(filepath.Join(p.Folder, name))
 	if err != nil {
 		p.tb.Fatal(err)
 	}
