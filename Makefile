@@ -31,6 +31,11 @@ soak: ## Run 1,000 rounds of changes under random faults and kills; ROUNDS=… S
 	PATDESK_ROUNDS=$(or $(ROUNDS),1000) PATDESK_SEED=$(SEED) PATDESK_ROUND=$(ROUND) \
 		go test -count=1 -timeout 60m -v -run '^TestCampaign$$' . ./internal/operation
 
+.PHONY: rolling
+rolling: ## Restart two replicas under 300 requests per second behind HAProxy, Caddy and nginx, and count what fails
+	@scripts/test-deps
+	go test -count=1 -timeout 10m -v -run TestRollingRestart . -rolling
+
 .PHONY: gallery
 gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark
 	@scripts/test-deps

@@ -67,7 +67,7 @@ func startDeskOn(t testing.TB, sim *simulator.Simulator, o deskOptions, dir stri
 	t.Helper()
 	env := map[string]string{
 		"CLIENT_ID": sim.ClientID(), "CLIENT_SECRET": sim.ClientSecret(), "AUTHORITY": sim.Authority(), "ENDPOINT": sim.Endpoint(),
-		"DISCOVERY_ENDPOINT": sim.DiscoveryEndpoint(), "SESSION_DIR": dir, "LISTEN_ADDRESS": "127.0.0.1:0", "LOG_LEVEL": "debug",
+		"DISCOVERY_ENDPOINT": sim.DiscoveryEndpoint(), "SESSION_DIR": dir, "LISTEN_ADDRESS": "127.0.0.1:0", "LOG_LEVEL": "debug", "SHUTDOWN_DELAY": "0s",
 	}
 	for name, value := range o.env {
 		env[name] = value

@@ -59,7 +59,7 @@ func newSite(t *testing.T, n int, o simulator.Options, settings ...string) *site
 	s.dir = filepath.Join(s.home, "sessions")
 	env := []string{
 		"SSL_CERT_FILE=" + ca, "CLIENT_ID=" + s.sim.ClientID(), "CLIENT_SECRET=" + s.sim.ClientSecret(), "AUTHORITY=" + s.sim.Authority(),
-		"ENDPOINT=" + s.sim.Endpoint(), "DISCOVERY_ENDPOINT=" + s.sim.DiscoveryEndpoint(), "SESSION_DIR=" + s.dir, "LOG_LEVEL=debug",
+		"ENDPOINT=" + s.sim.Endpoint(), "DISCOVERY_ENDPOINT=" + s.sim.DiscoveryEndpoint(), "SESSION_DIR=" + s.dir, "LOG_LEVEL=debug", "SHUTDOWN_DELAY=0s",
 	}
 	if n > 1 {
 		s.front = startFront(t, place{})

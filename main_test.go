@@ -160,6 +160,12 @@ func TestHealth(t *testing.T) {
 	if code, _, stderr := runOnce(t, env, "-healthcheck"); code != exitOK {
 		t.Errorf("-healthcheck: %d %s", code, stderr)
 	}
+	d.sim.Close() // no reason to restart, or to send visitors elsewhere
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if b := webtest.New(t, nil).Open(d.url + path); b.Status != http.StatusOK {
+			t.Errorf("%s without Entra ID and Azure DevOps: %d", path, b.Status)
+		}
+	}
 	d.stop()
 	if code, _, stderr := runOnce(t, env, "-healthcheck"); code != exitFailed || stderr == "" {
 		t.Errorf("-healthcheck of a stopped program: %d %s", code, stderr)

@@ -29,8 +29,6 @@ const (
 	maxHeaderBytes    = 32 << 10
 
 	sweepEvery = time.Minute
-	// unreadyTime is how long a load balancer is given to notice that /readyz fails before listening stops.
-	unreadyTime = 2 * time.Second
 	// stopTimeout is how long requests and operations in flight may take to finish.
 	stopTimeout = 75 * time.Second
 )
@@ -175,11 +173,12 @@ func baseURL(cfg config.Config) *url.URL {
 	return u
 }
 
-// localURL is the address on this machine, with the port that was really taken; nil if others can connect too.
+// localURL is the address on this machine, with the port that was really taken; nil if others can connect too, or if
+// proxies tell the address.
 func localURL(cfg config.Config, listener net.Listener) *url.URL {
 	host, _, err := net.SplitHostPort(cfg.ListenAddress)
 	address, ok := listener.Addr().(*net.TCPAddr)
-	if err != nil || !ok || !cfg.ListensOnLoopback() {
+	if err != nil || !ok || !cfg.ListensOnLoopback() || cfg.AddressFromProxies() {
 		return nil
 	}
 	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, fmt.Sprint(address.Port))}
@@ -228,17 +227,15 @@ func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int
 		return exitFailed
 	case <-ctx.Done():
 	}
-	return p.stop(server, !s.config.ListensOnLoopback(), cmp.Or(s.stopTimeout, stopTimeout))
+	return p.stop(server, s.config.ShutdownDelay, cmp.Or(s.stopTimeout, stopTimeout))
 }
 
-// stop lets everything in flight finish: readiness fails first, so that nothing new is sent here; then requests,
-// then operations whose browsers have gone. What isn't finished after limit is recorded as unknown.
-func (p *program) stop(server *http.Server, balanced bool, limit time.Duration) int {
-	p.log.Info("stopping", "at_most", limit.String())
+// stop lets everything in flight finish: readiness fails first, for as long as unready, so that nothing new is sent
+// here; then requests, then operations whose browsers have gone. What isn't finished after limit is recorded as unknown.
+func (p *program) stop(server *http.Server, unready, limit time.Duration) int {
+	p.log.Info("stopping", "unready_for", unready.String(), "at_most", limit.String())
 	p.handlers.Drain()
-	if balanced {
-		<-time.After(unreadyTime)
-	}
+	<-time.After(unready)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	code := exitOK

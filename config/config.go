@@ -38,6 +38,7 @@ type Config struct {
 	BaseURL        string // as people open it, no trailing slash, sub-path kept; "" if not set
 	AllowHTTP      bool   // the operator wants a public address without https
 	TrustedProxies []netip.Prefix
+	ShutdownDelay  time.Duration // how long a stopping process goes on while /readyz fails
 
 	Redis             *Redis // nil: sessions are kept in SessionDir
 	SessionDir        string
@@ -144,8 +145,11 @@ func (c Config) Secure() bool {
 	if c.BaseURL != "" {
 		return strings.HasPrefix(c.BaseURL, "https://")
 	}
-	return len(c.TrustedProxies) > 0
+	return c.AddressFromProxies()
 }
+
+// AddressFromProxies says that trusted proxies' headers tell the public address.
+func (c Config) AddressFromProxies() bool { return c.BaseURL == "" && len(c.TrustedProxies) > 0 }
 
 // ListensOnLoopback says if nobody but this machine can connect.
 func (c Config) ListensOnLoopback() bool {

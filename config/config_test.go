@@ -149,6 +149,12 @@ func TestAccepted(t *testing.T) {
 		{"keys in their order", settings{"SESSION_KEYS": hexKey + " , " + aKey}, keyLengths, "32|32"},
 		{"keys on lines of a file", settings{"SESSION_KEYS_FILE": write(t, hexKey+"\n"+aKey+"\n")}, keyLengths, "32|32"},
 		{"times", settings{"SESSION_IDLE_TIMEOUT": "90s", "SESSION_LIFETIME": "168h", "SECRET_DISPLAY_TIME": "1h"}, times, "1m30s 168h0m0s 1h0m0s"},
+		{"own machine stops at once", settings{"SHUTDOWN_DELAY": "9s"}, stopping, "0s"},
+		{"behind something that looks at /readyz", settings{"BASE_URL": "https://p.example"}, stopping, "5s"},
+		{"behind something on this machine", settings{"BASE_URL": "http://localhost:8080"}, stopping, "5s"},
+		{"behind proxies that tell the address", settings{"TRUSTED_PROXIES": "127.0.0.1"}, stopping, "5s"},
+		{"no delay", settings{"BASE_URL": "https://p.example", "SHUTDOWN_DELAY": "0s"}, stopping, "0s"},
+		{"longer delay", settings{"BASE_URL": "https://p.example", "SHUTDOWN_DELAY": "1m"}, stopping, "1m0s"},
 		{"log of warnings", settings{"LOG_LEVEL": "warning"}, func(c config.Config) string { return c.LogLevel.String() + c.LogFormat }, "WARNtext"},
 		{"log of errors", settings{"LOG_LEVEL": "error"}, func(c config.Config) string { return c.LogLevel.String() + c.LogFormat }, "ERRORtext"},
 		{"log", settings{"LOG_LEVEL": "Debug", "LOG_FORMAT": "JSON"}, func(c config.Config) string { return c.LogLevel.String() + c.LogFormat }, "DEBUGjson"},
@@ -166,6 +172,8 @@ func public(c config.Config) string    { return c.PublicURL() + " " + c.Redirect
 func service(c config.Config) string {
 	return c.Endpoint + " " + c.APIVersion + " " + strings.Join(c.Organizations, "|")
 }
+func stopping(c config.Config) string { return c.ShutdownDelay.String() }
+
 func times(c config.Config) string {
 	return c.IdleTimeout.String() + " " + c.Lifetime.String() + " " + c.SecretDisplayTime.String()
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // readServing reads how browsers reach patdesk.
@@ -17,6 +18,10 @@ func (s *source) readServing(c *Config) {
 	c.BaseURL = s.readBaseURL()
 	c.AllowHTTP = s.readBool(allowHTTP)
 	c.TrustedProxies = s.readTrustedProxies()
+	c.ShutdownDelay = s.readDuration(shutdownDelay, 0, time.Minute)
+	if c.BaseURL == "" && len(c.TrustedProxies) == 0 {
+		c.ShutdownDelay = 0 // there is nothing in front that would have to notice
+	}
 }
 
 // plainPath is a path of ordinary segments. Entra ID takes no ! $ ' ( ) , ; in a redirect URI, and compares it letter

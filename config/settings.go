@@ -21,6 +21,7 @@ const (
 	baseURL               = "BASE_URL"
 	allowHTTP             = "ALLOW_HTTP"
 	trustedProxies        = "TRUSTED_PROXIES"
+	shutdownDelay         = "SHUTDOWN_DELAY"
 	sessionType           = "SESSION_TYPE"
 	sessionDir            = "SESSION_DIR"
 	sessionKeys           = "SESSION_KEYS"
@@ -71,6 +72,7 @@ func Settings() []Setting {
 		{Name: baseURL},
 		{Name: allowHTTP, Default: "false"},
 		{Name: trustedProxies},
+		{Name: shutdownDelay, Default: "5s"},
 		{Name: sessionType, Default: "filesystem"},
 		{Name: sessionDir, Default: "data/sessions"},
 		{Name: sessionKeys, Secret: true},

@@ -26,7 +26,7 @@ func (a publicAddress) url(path string) string { return a.origin + a.root + path
 //
 // BASE_URL decides. Without it a trusted proxy's forwarded headers do; without those the loopback address.
 // The Host header never decides anything: it is whatever the client wrote.
-func (h *Handlers) publicAddress(next http.Handler) http.Handler {
+func (h *Handlers) publicAddress(routes chi.Routes, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/") { // "*", "x:y", "host:443": no address of a page
 			h.writePlain(w, r, http.StatusBadRequest)
@@ -46,11 +46,11 @@ func (h *Handlers) publicAddress(next http.Handler) http.Handler {
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), addressKey, address))
-		if address.root != "" && r.URL.Path == address.root {
+		if address.root != "" && r.URL.Path == address.root && !isPage(routes, address.root) {
 			http.Redirect(w, r, address.url("/"), http.StatusPermanentRedirect)
 			return
 		}
-		r = stripRoot(r, address.root)
+		r = stripRoot(r, address.root, routes)
 		chi.RouteContext(r.Context()).RoutePath = "" // was taken from the path before it was stripped
 		next.ServeHTTP(w, r)
 	})
@@ -98,7 +98,9 @@ func forwardedAddress(r *http.Request) (publicAddress, bool) {
 	if !prefixPattern.MatchString(prefix) || (prefix != "" && path.Clean(prefix) != strings.TrimSuffix(prefix, "/")) {
 		return publicAddress{}, false
 	}
-	return publicAddress{origin: "https://" + strings.ToLower(host), root: strings.TrimSuffix(prefix, "/")}, true
+	// As a browser writes it: a visitor who adds the usual port must not change redirect_uri.
+	host = strings.TrimSuffix(strings.ToLower(host), ":443")
+	return publicAddress{origin: "https://" + host, root: strings.TrimSuffix(prefix, "/")}, true
 }
 
 // lastForwarded is the value that the nearest proxy added: the last one of a list.
@@ -146,13 +148,22 @@ func loopbackHost(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// stripRoot takes the prefix off the path where the proxy left it on.
-func stripRoot(r *http.Request, root string) *http.Request {
-	if root == "" || !strings.HasPrefix(r.URL.Path, root+"/") {
+// stripRoot takes the prefix off the path where the proxy left it on. Only where the prefix is also the name of a page
+// of ours ("/tokens") is that in doubt: then the path is left as it is if it is a page and without the prefix it isn't.
+func stripRoot(r *http.Request, root string, routes chi.Routes) *http.Request {
+	path := r.URL.EscapedPath()
+	if root == "" || !strings.HasPrefix(path, root+"/") {
+		return r
+	}
+	if isPage(routes, path) && !isPage(routes, strings.TrimPrefix(path, root)) {
 		return r
 	}
 	clone := r.Clone(r.Context())
 	clone.URL.Path = strings.TrimPrefix(r.URL.Path, root)
 	clone.URL.RawPath = strings.TrimPrefix(r.URL.RawPath, root)
 	return clone
+}
+
+func isPage(routes chi.Routes, path string) bool {
+	return routes.Match(chi.NewRouteContext(), http.MethodGet, path) || routes.Match(chi.NewRouteContext(), http.MethodPost, path)
 }

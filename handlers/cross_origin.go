@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // crossOriginGuard refuses forms that other sites send in the visitor's name.
@@ -23,7 +24,7 @@ func newCrossOriginGuard(baseURL *url.URL) (*crossOriginGuard, error) {
 func (g *crossOriginGuard) protect(h *Handlers) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := g.protection.Check(r); err != nil {
+			if err := g.protection.Check(h.asAddressed(r)); err != nil {
 				fieldsOf(r.Context()).Err = err
 				h.writePlain(w, r, http.StatusForbidden)
 				return
@@ -31,4 +32,15 @@ func (g *crossOriginGuard) protect(h *Handlers) func(http.Handler) http.Handler 
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// asAddressed is the request under the name that the visitor's browser knows, with which its Origin is compared: a proxy
+// that tells our name in X-Forwarded-Host may well send another one as Host.
+func (h *Handlers) asAddressed(r *http.Request) *http.Request {
+	if h.BaseURL != nil || len(h.TrustedProxies) == 0 {
+		return r
+	}
+	named := *r
+	named.Host = strings.TrimPrefix(addressOf(r.Context()).origin, "https://")
+	return &named
 }

@@ -49,7 +49,9 @@ func TestForwardedAddress(t *testing.T) {
 		{"10.0.0.7:1234", "https", "desk.example", "", "https://desk.example"},
 		{"10.0.0.7:1234", "https", "DESK.Example:8443", "/pat", "https://desk.example:8443/pat"},
 		{"10.0.0.7:1234", "https", "evil.example, desk.example", "/evil, /pat/", "https://desk.example/pat"},
-		{"10.0.0.7:1234", "http, https", "[2001:db8::1]:443", "", "https://[2001:db8::1]:443"},
+		{"10.0.0.7:1234", "http, https", "[2001:db8::1]:443", "", "https://[2001:db8::1]"},
+		{"10.0.0.7:1234", "https", "desk.example:443", "/pat", "https://desk.example/pat"},
+		{"10.0.0.7:1234", "https", "[2001:db8::443]:8443", "", "https://[2001:db8::443]:8443"},
 		{"[::ffff:10.0.0.7]:1234", "https", "desk.example", "", "https://desk.example"},
 		{"10.0.1.7:1234", "https", "desk.example", "", ""}, // nobody that is trusted
 		{"[2001:db8::7]:1234", "https", "desk.example", "", ""},

@@ -14,6 +14,17 @@ type drainState struct{ stopping atomic.Bool }
 // Drain makes /readyz fail, so that load balancers stop sending before the process stops listening.
 func (h *Handlers) Drain() { h.draining.stopping.Store(true) }
 
+// closeWhenStopping asks the proxy to use each connection for one more request only. So by the time that listening stops
+// it keeps none open on which it would send a request just as we close it.
+func (h *Handlers) closeWhenStopping(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.draining.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // healthz answers as long as the process serves. It asks nobody else: a restart would not mend them.
 func (h *Handlers) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeText(w, http.StatusOK, "ok\n")

@@ -68,11 +68,19 @@ func (h *Handlers) securityHeaders(next http.Handler) http.Handler {
 		header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()")
 		// Anything weaker shows a secret again after Back, even when its owner has signed out.
 		header.Set("Cache-Control", "no-store")
-		if h.BaseURL != nil && h.BaseURL.Scheme == "https" {
+		if h.overHTTPS() {
 			header.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// overHTTPS says that people come by https: BASE_URL says so, or trusted proxies, from whom nothing else is accepted.
+func (h *Handlers) overHTTPS() bool {
+	if h.BaseURL != nil {
+		return h.BaseURL.Scheme == "https"
+	}
+	return len(h.TrustedProxies) > 0
 }
 
 // recoverPanics answers a panic with the prepared plain page; the log gets the stack, the visitor never.

@@ -15,11 +15,11 @@ func (h *Handlers) Routes() http.Handler {
 	notFound, notAllowed := h.handle(h.notFound), h.handle(h.methodNotAllowed(app))
 
 	r := chi.NewRouter()
-	r.Use(h.clientAddress, h.identify, h.securityHeaders, h.logRequests, h.recoverPanics, headAsGet)
+	r.Use(h.clientAddress, h.identify, h.securityHeaders, h.closeWhenStopping, h.logRequests, h.recoverPanics, headAsGet)
 	r.Get("/healthz", h.healthz)
 	r.Get("/readyz", h.readyz)
-	r.NotFound(h.publicAddress(notFound).ServeHTTP) // what isn't a path at all
-	r.MethodNotAllowed(h.publicAddress(notAllowed).ServeHTTP)
+	r.NotFound(h.publicAddress(app, notFound).ServeHTTP) // what isn't a path at all
+	r.MethodNotAllowed(h.publicAddress(app, notAllowed).ServeHTTP)
 
 	app.Use(h.guard.protect(h), h.limitBody)
 	app.NotFound(notFound)
@@ -77,7 +77,7 @@ func (h *Handlers) Routes() http.Handler {
 		post("/sessions/end-others", h.endOtherSessions)
 	})
 
-	r.Mount("/", mounted{app, h.publicAddress(app)})
+	r.Mount("/", mounted{app, h.publicAddress(app, app)})
 	return r
 }
 
