@@ -27,7 +27,7 @@ const module = "github.com/patdesk/patdesk"
 var imports = map[string][]string{
 	".": {
 		"config", "handlers", "static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore",
+		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/operation", "internal/preflight", "internal/session", "internal/session/redisstore",
 		"internal/simulator",
 	},
 	"handlers": {
