@@ -1,12 +1,14 @@
-# patdesk as a container: one static binary, nothing else. Build and run it as README.md says.
+# patdesk as a container: one static binary, nothing else. Build and run it as README.md says. For another architecture
+# nothing is emulated: the build stage runs on this machine's own and Go compiles for the other.
 
-FROM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.8 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/patdesk . \
+ARG TARGETOS TARGETARCH
+RUN GOOS=${TARGETOS} GOARCH=${TARGETARCH} VERSION=${VERSION} scripts/build /out/patdesk \
     && mkdir -p /out/root && install -d -m 0700 /out/root/data
 
 # Scratch has no shell, no package manager and nothing to patch: only the binary, the certificates of public CAs and

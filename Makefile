@@ -3,7 +3,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-VERSION ?=
+# What -version says: a release's tag, or the commit.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: help
 help: ## List these targets
@@ -42,12 +43,13 @@ gallery: ## Take pictures of every page into ./gallery: desktop and phone, light
 	go test -count=1 -run 'TestGallery|TestClickThrough' ./e2e -gallery "$(CURDIR)/gallery"
 
 .PHONY: lint
-lint: ## Run gofmt, go vet, staticcheck, golangci-lint and govulncheck, built here where missing
+lint: ## Run gofmt, go vet, staticcheck, golangci-lint, actionlint and govulncheck, built here where missing
 	@unformatted=$$(gofmt -l .); \
 		if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	"$$(scripts/tool staticcheck)" ./...
 	"$$(scripts/tool golangci-lint)" run ./...
+	"$$(scripts/tool actionlint)"
 	@scripts/vulncheck
 
 .PHONY: fuzz
@@ -60,8 +62,12 @@ bench: ## Run the benchmarks
 
 .PHONY: build
 build: ## Build the static binary ./patdesk, as the container image does; VERSION=v1.2.3 stamps it
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o patdesk .
+	VERSION=$(VERSION) scripts/build patdesk
+
+.PHONY: release
+release: ## Make archives, SBOMs and checksums of VERSION=v1.2.3 in ./dist, each program built twice and compared
+	VERSION=$(VERSION) scripts/release
 
 .PHONY: clean
 clean: ## Remove what was built here; settings and sessions stay
-	rm -rf patdesk .bin gallery
+	rm -rf patdesk .bin gallery dist

@@ -26,6 +26,7 @@ type appCredential struct {
 	entra.Credential
 	note    string
 	warning bool // the note is one
+	unread  bool // it is in a vault that couldn't be read for the moment
 }
 
 // tell says the note in the log.
@@ -94,6 +95,7 @@ func readVault(ctx context.Context, c config.Credential, o keyvault.Options, now
 	switch {
 	case isTemporary(err):
 		read.note, read.warning = "the Key Vault can't be read at the moment, so nobody can sign in: "+errors.Unwrap(err).Error(), true
+		read.unread = true
 	case err != nil:
 		return appCredential{}, err
 	case first.Certificate != nil:

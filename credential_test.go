@@ -215,6 +215,65 @@ func TestCredentialFromAKeyVault(t *testing.T) {
 	}
 }
 
+// On AKS the webhook of workload identity puts four variables into the pod. The vault is read with them, and they are
+// no second credential of the app.
+func TestKeyVaultByWorkloadIdentity(t *testing.T) {
+	sim := startSimulator(t)
+	vault, client := startVault(t, sim)
+	vault.set(http.StatusOK, sim.ClientSecret(), "")
+	var asked string
+	entraID := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		const tenant = "https://login.microsoftonline.com/tenant"
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/oauth2/v2.0/token"):
+			asked = strings.Join([]string{r.FormValue("grant_type"), r.FormValue("client_id"), r.FormValue("client_assertion"), r.FormValue("scope")}, " ")
+			fmt.Fprint(w, `{"access_token":"managed","expires_in":3600,"token_type":"Bearer"}`)
+		case strings.Contains(r.URL.Path, "discovery/instance"):
+			fmt.Fprintf(w, `{"tenant_discovery_endpoint":"%s/v2.0/.well-known/openid-configuration","metadata":[{"preferred_network":"login.microsoftonline.com","preferred_cache":"login.windows.net","aliases":["login.microsoftonline.com"]}]}`, tenant)
+		default:
+			fmt.Fprintf(w, `{"issuer":"%s/v2.0","authorization_endpoint":"%[1]s/oauth2/v2.0/authorize","token_endpoint":"%[1]s/oauth2/v2.0/token"}`, tenant)
+		}
+	}))
+	t.Cleanup(entraID.Close)
+	transport, _ := client.Transport.(*http.Transport)
+	elsewhere := transport.DialTLSContext
+	transport.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, "login.microsoft") {
+			return (&net.Dialer{}).DialContext(ctx, network, entraID.Listener.Addr().String())
+		}
+		return elsewhere(ctx, network, address)
+	}
+	token := filepath.Join(t.TempDir(), "azure-identity-token")
+	if err := os.WriteFile(token, []byte("projected-token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("IDENTITY_ENDPOINT", "")
+	t.Setenv("AZURE_TOKEN_CREDENTIALS", "WorkloadIdentityCredential")
+	t.Setenv("AZURE_FEDERATED_TOKEN_FILE", token)
+	t.Setenv("AZURE_CLIENT_ID", "identity-of-the-pod")
+	t.Setenv("AZURE_TENANT_ID", "tenant")
+	t.Setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/")
+	t.Setenv("CLIENT_ID", sim.ClientID())
+	t.Setenv("AUTHORITY", sim.Authority())
+	t.Setenv("KEY_VAULT_URL", vaultURL)
+	t.Setenv("KEY_VAULT_SECRET", "app")
+	cfg, err := config.Load(os.Getenv, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newProvider(t.Context(), cfg, client, &telemetry{}, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "client_credentials identity-of-the-pod projected-token https://vault.azure.net/.default"; !strings.HasPrefix(asked, want) {
+		t.Errorf("Entra ID was asked %q, want %q", asked, want)
+	}
+	if err := signInWith(t, p, sim, func() {}); err != nil {
+		t.Errorf("signing in with what the vault holds: %v", err)
+	}
+}
+
 // What is wrong with a vault is said at start, in the operator's words; one that is out of reach is waited for.
 func TestKeyVaultAtStart(t *testing.T) {
 	sim := startSimulator(t)
@@ -273,7 +332,7 @@ func TestCheckOfACertificate(t *testing.T) {
 				t.Fatal(err)
 			}
 			env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_CERTIFICATE_FILE": file, "AUTHORITY": "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555"}
-			code, out, stderr := runOnce(t, env, "-check")
+			code, out, stderr := runOnce(t, env, "-check", "-offline")
 			if code != c.code || !strings.Contains("\n"+out+stderr, c.want) {
 				t.Errorf("%d\n%s%s", code, out, stderr)
 			}

@@ -40,8 +40,8 @@ const (
 
 // options is the command line.
 type options struct {
-	demo, check, version, healthcheck bool
-	listen                            string
+	demo, check, offline, version, healthcheck bool
+	listen                                     string
 }
 
 // run is the whole program: it returns the exit code. It ends by itself when ctx does.
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	cfg, err := config.Load(env, dotenv)
 	if o.check {
-		return report(ctx, cfg, err, stdout, stderr)
+		return runCheck(ctx, check{config: cfg, getenv: getenv, offline: o.offline, now: time.Now, limit: checkLimit}, err, stdout, stderr)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "patdesk can't start:\n%v\n", err)
@@ -83,7 +83,8 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	flags.BoolVar(&o.demo, "demo", false, "start with a simulated Azure DevOps and Entra ID; nothing real is touched")
 	flags.StringVar(&o.listen, "listen", "", "`host:port` to listen on; wins over LISTEN_ADDRESS")
-	flags.BoolVar(&o.check, "check", false, "check the settings, say what is wrong, and stop")
+	flags.BoolVar(&o.check, "check", false, "check the settings and all that they lead to, say what is wrong, and stop; 0 if nothing is")
+	flags.BoolVar(&o.offline, "offline", false, "with -check: leave the network out")
 	flags.BoolVar(&o.version, "version", false, "print the version and stop")
 	flags.BoolVar(&o.healthcheck, "healthcheck", false, "ask a running patdesk's /healthz and stop; 0 if it answers")
 	if err := flags.Parse(args); err != nil {
@@ -93,6 +94,10 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprintf(stderr, "patdesk takes no arguments, only flags: %q\n", flags.Args())
 		flags.Usage()
 		return o, errors.New("unexpected arguments")
+	}
+	if o.offline && !o.check {
+		fmt.Fprintln(stderr, "-offline belongs to -check")
+		return o, errors.New("-offline without -check")
 	}
 	return o, nil
 }
@@ -108,32 +113,6 @@ func withListen(getenv func(string) string, listen string) func(string) string {
 		}
 		return getenv(name)
 	}
-}
-
-// report is -check: what is wrong, or what was understood.
-func report(ctx context.Context, cfg config.Config, err error, stdout, stderr io.Writer) int {
-	for _, warning := range cfg.Warnings {
-		fmt.Fprintln(stdout, "warning:", warning)
-	}
-	var credential appCredential
-	if err == nil {
-		credential, err = readCredential(ctx, cfg.Credential, nil, time.Now)
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "patdesk can't start:\n%v\n", err)
-		return exitMisused
-	}
-	switch {
-	case credential.warning:
-		fmt.Fprintln(stdout, "warning:", credential.note)
-	case credential.note != "":
-		fmt.Fprintln(stdout, credential.note)
-	}
-	fmt.Fprintln(stdout, "The settings are complete and agree with one another.")
-	if uri := cfg.RedirectURI(); uri != "" {
-		fmt.Fprintln(stdout, "Redirect URI to register with the app:", uri)
-	}
-	return exitOK
 }
 
 // healthcheck is the container's health check, since the image holds no other program.

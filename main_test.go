@@ -37,7 +37,7 @@ func TestVersion(t *testing.T) {
 }
 
 func TestMisuse(t *testing.T) {
-	for _, args := range [][]string{{"-no-such-flag"}, {"serve"}} {
+	for _, args := range [][]string{{"-no-such-flag"}, {"serve"}, {"-offline"}} {
 		if code, _, stderr := runOnce(t, nil, args...); code != exitMisused || stderr == "" {
 			t.Errorf("%v: %d %q", args, code, stderr)
 		}
@@ -71,7 +71,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_SECRET": "canary-7c1f"}
-	code, out, stderr := runOnce(t, env, "-check")
+	code, out, stderr := runOnce(t, env, "-check", "-offline")
 	if code != exitOK || !strings.Contains(out, "http://localhost:5000/getAToken") || strings.Contains(out+stderr, "canary") {
 		t.Errorf("%d\n%s%s", code, out, stderr)
 	}

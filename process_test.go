@@ -25,9 +25,12 @@ var binary = sync.OnceValues(func() (string, error) { return build("patdesk") })
 // faultBinary is the program with the named points at which a worker can be held: see internal/operation/faultpoints.go.
 var faultBinary = sync.OnceValues(func() (string, error) { return build("patdesk-faultpoints", "-tags", "faultpoints") })
 
+// build builds as scripts/build does: what is tested is what is released, and both share what was compiled.
 func build(name string, flags ...string) (string, error) {
 	path := filepath.Join(binaries, name)
-	output, err := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), ".")...).CombinedOutput()
+	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-buildvcs=false", "-o", path}, flags...), ".")...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	output, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", &buildError{string(output), err}
 	}

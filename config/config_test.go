@@ -264,6 +264,7 @@ func TestCredential(t *testing.T) {
 		{"certificate with password", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": file, "CLIENT_CERTIFICATE_PASSWORD": "p"}, "|" + file + "|p|"},
 		{"certificate with password in a file", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": file, "CLIENT_CERTIFICATE_PASSWORD_FILE": file}, "|" + file + "| s3cret |"},
 		{"workload identity", settings{"CLIENT_SECRET": "-", "AZURE_FEDERATED_TOKEN_FILE": file}, "|||" + file},
+		{"vault that workload identity reads", settings{"CLIENT_SECRET": "-", "AZURE_FEDERATED_TOKEN_FILE": file, "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "||||https://v.vault.azure.net|s|"},
 		{"secret in a vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://V.vault.azure.net/", "KEY_VAULT_SECRET": "my-secret"}, "||||https://v.vault.azure.net|my-secret|"},
 		{"certificate in a vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.usgovcloudapi.net", "KEY_VAULT_CERTIFICATE": "my-cert"}, "||||https://v.vault.usgovcloudapi.net||my-cert"},
 	}

@@ -94,3 +94,20 @@ func TestDependenciesAreExplained(t *testing.T) {
 		t.Errorf("docs/dependencies.md explains\n%v, go.mod has\n%v", explained, used)
 	}
 }
+
+// Each number of Entra ID's that decides what people see is explained to operators, who will search for it.
+func TestOperatorsFindNumbers(t *testing.T) {
+	_, table, _ := strings.Cut(read(t, "../internal/entra/errors.go"), "var kindsByNumber = ")
+	table, _, _ = strings.Cut(table, "\n}\n")
+	numbers := regexp.MustCompile(`"(\d{5,})"`).FindAllStringSubmatch(table, -1)
+	if len(numbers) < 20 {
+		t.Fatalf("only %d numbers were found", len(numbers))
+	}
+	operations := read(t, "../docs/operations.md")
+	for _, n := range numbers {
+		between := n[1] >= "53000" && n[1] <= "53004" && len(n[1]) == 5
+		if !between && !strings.Contains(operations, "`AADSTS"+n[1]+"`") {
+			t.Errorf("docs/operations.md doesn't say what AADSTS%s means", n[1])
+		}
+	}
+}

@@ -53,6 +53,9 @@ func (s *source) readCredential() Credential {
 	}
 	s.checkVault()
 	s.countCredentials()
+	if s.readsVaultByFederation() {
+		c.AssertionFile = ""
+	}
 	if c.Secret.IsSet() && guid.MatchString(c.Secret.Reveal()) {
 		s.warn(clientSecret, "it looks like the secret's ID. Entra ID's list of client secrets shows both: the Value is needed.")
 	}
@@ -76,10 +79,20 @@ func (s *source) given(name string) bool {
 	return s.raw(name) != "" || s.raw(name+fileSuffix) != ""
 }
 
+// readsVaultByFederation says if the federated token is how the Key Vault is read, and no credential of the app beside
+// it. On AKS the webhook of workload identity puts the token's file, and AZURE_CLIENT_ID, AZURE_TENANT_ID and
+// AZURE_AUTHORITY_HOST, into the environment of every pod that may sign in to anything, and the Azure SDK finds them
+// there: https://azure.github.io/azure-workload-identity/docs/installation/mutating-admission-webhook.html.
+// It reads no .env: a file that only that names was meant as the app's own.
+func (s *source) readsVaultByFederation() bool {
+	return s.given(keyVaultURL) && s.environment(federatedTokenFile) != ""
+}
+
 func (s *source) countCredentials() {
 	var found []string
 	for _, name := range credentialKinds {
 		switch {
+		case name == federatedTokenFile && s.readsVaultByFederation():
 		case s.raw(name) != "":
 			found = append(found, s.origin(name))
 		case s.raw(name+fileSuffix) != "" && slices.Contains(Names(), name+fileSuffix):

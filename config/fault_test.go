@@ -32,7 +32,8 @@ func TestRefused(t *testing.T) {
 		{"secret and workload identity", settings{"AZURE_FEDERATED_TOKEN_FILE": write(t, "x")}, "CLIENT_SECRET", "take the label off"},
 		{"secret and Key Vault", settings{"KEY_VAULT_URL": "https://v.vault.azure.net"}, "CLIENT_SECRET", "KEY_VAULT_URL"},
 		{"certificate and Key Vault", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": write(t, "x"), "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "CLIENT_SECRET", "KEY_VAULT_URL (environment)"},
-		{"workload identity and Key Vault", settings{"CLIENT_SECRET": "-", "AZURE_FEDERATED_TOKEN_FILE": write(t, "x"), "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "CLIENT_SECRET", "more than once"},
+		{"secret, workload identity and Key Vault", settings{"AZURE_FEDERATED_TOKEN_FILE": write(t, "x"), "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "CLIENT_SECRET", "CLIENT_SECRET (environment), KEY_VAULT_URL (environment)"},
+		{"Key Vault to be read by a token that isn't there", settings{"CLIENT_SECRET": "-", "AZURE_FEDERATED_TOKEN_FILE": missing, "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "AZURE_FEDERATED_TOKEN_FILE", "doesn't exist"},
 		{"vault without a name", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net"}, "KEY_VAULT_URL", "not what to read"},
 		{"two names in a vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s", "KEY_VAULT_CERTIFICATE": "c"}, "KEY_VAULT_CERTIFICATE", "beside KEY_VAULT_SECRET"},
 		{"vault's secret without vault", settings{"KEY_VAULT_SECRET": "s"}, "KEY_VAULT_SECRET", "without KEY_VAULT_URL"},
@@ -244,6 +245,15 @@ func TestUnreadableFile(t *testing.T) {
 	}
 	_, faults := load(t, with(settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": path}))
 	if len(faults) != 1 || faults[0].Setting != "CLIENT_CERTIFICATE_FILE" || !strings.Contains(faults[0].Problem, "can't be rea") {
+		t.Errorf("got %v", faults)
+	}
+}
+
+// In .env the Azure SDK doesn't see it, so it was meant as the app's own credential, beside the vault's.
+func TestWorkloadIdentityInDotenvIsACredential(t *testing.T) {
+	env := with(settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s"})
+	_, faults := loadFile(t, env, dotenv(t, "AZURE_FEDERATED_TOKEN_FILE="+write(t, "x")))
+	if len(faults) != 1 || !strings.Contains(faults[0].Problem, "AZURE_FEDERATED_TOKEN_FILE (.env), KEY_VAULT_URL (environment)") {
 		t.Errorf("got %v", faults)
 	}
 }

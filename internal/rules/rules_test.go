@@ -27,8 +27,8 @@ const module = "github.com/patdesk/patdesk"
 var imports = map[string][]string{
 	".": {
 		"config", "handlers", "static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/metrics", "internal/operation", "internal/session", "internal/session/redisstore",
-		"internal/simulator", "internal/tracing",
+		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/metrics", "internal/operation", "internal/preflight", "internal/session",
+		"internal/session/redisstore", "internal/simulator", "internal/tracing",
 	},
 	"handlers": {
 		"static", "templates",

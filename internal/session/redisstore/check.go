@@ -54,6 +54,8 @@ func FaultOf(err error) Fault {
 		return Unreachable
 	case errors.Is(err, errIsCluster):
 		return IsCluster
+	case strings.Contains(err.Error(), "The user executing the script"), strings.Contains(err.Error(), "ACL failure in script"):
+		return Permissions // Redis 7.0, and later: what a script may not do is no NOPERM
 	case errors.As(err, &notTrusted), errors.As(err, &unknown), errors.As(err, &alert), strings.Contains(err.Error(), "remote error: tls:"):
 		return Certificate
 	case errors.Is(err, redis.Nil), strings.Contains(err.Error(), "redis: nil"):

@@ -1,0 +1,134 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Outcome is how a try ended.
+type Outcome string
+
+// The outcomes. Only Failed keeps patdesk from being ready.
+const (
+	OK      Outcome = "ok"
+	Warning Outcome = "warning"
+	Failed  Outcome = "failed"
+)
+
+// Row is one line of the table.
+type Row struct {
+	What    string // "Entra ID", or the name of a setting
+	Outcome Outcome
+	Found   string // what was seen, in a sentence
+	Advice  string // what to do; "" if there is nothing to do
+}
+
+// Try is one thing to try. Do must give up when ctx ends.
+type Try struct {
+	What string
+	Do   func(ctx context.Context) Row
+}
+
+// grace is how much longer than its time a try is waited for: one that hangs where no context reaches is given up.
+const grace = time.Second
+
+// Run tries everything at once and returns the rows in the order of the tries. It takes limit and grace at most.
+func Run(ctx context.Context, limit time.Duration, tries []Try) []Row {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	done := make([]chan Row, len(tries))
+	for i, t := range tries {
+		done[i] = make(chan Row, 1)
+		go func() { done[i] <- t.Do(ctx) }()
+	}
+	rows := make([]Row, 0, len(tries))
+	for i, t := range tries {
+		rows = append(rows, await(ctx, t.What, limit, done[i]))
+	}
+	return rows
+}
+
+func await(ctx context.Context, what string, limit time.Duration, done <-chan Row) Row {
+	select {
+	case row := <-done:
+		return named(row, what)
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case row := <-done:
+		return named(row, what)
+	case <-late.C:
+		return Row{What: what, Outcome: Failed, Found: fmt.Sprintf("No answer within %s.", limit), Advice: adviceTimeout}
+	}
+}
+
+func named(row Row, what string) Row {
+	row.What = what
+	return row
+}
+
+// Failures counts the rows that failed.
+func Failures(rows []Row) int {
+	n := 0
+	for _, r := range rows {
+		if r.Outcome == Failed {
+			n++
+		}
+	}
+	return n
+}
+
+// width is that of the whole table: wide enough for addresses, and still one line on most terminals.
+const width = 120
+
+// Print writes the table. Long sentences are broken, and go on below where they began.
+func Print(w io.Writer, rows []Row) {
+	first := utf8.RuneCountInString("What")
+	for _, r := range rows {
+		first = max(first, utf8.RuneCountInString(r.What))
+	}
+	second := len("warning")
+	indent := strings.Repeat(" ", first+2+second+2)
+	line := func(what, outcome, text string) {
+		fmt.Fprintf(w, "%-*s  %-*s  %s\n", first, what, second, outcome, text)
+	}
+	line("What", "Result", "What was found, and what to do")
+	line(strings.Repeat("-", first), strings.Repeat("-", second), strings.Repeat("-", len("What was found, and what to do")))
+	for _, r := range rows {
+		lines := slices.Concat(broken(r.Found, width-len(indent)), broken(r.Advice, width-len(indent)))
+		for i, text := range lines {
+			if i == 0 {
+				line(r.What, string(r.Outcome), text)
+				continue
+			}
+			fmt.Fprintln(w, indent+text)
+		}
+	}
+}
+
+// broken breaks text between words so that no line is longer than limit, unless a word is.
+func broken(text string, limit int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > limit:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
+		}
+	}
+	if line == "" {
+		return lines
+	}
+	return append(lines, line)
+}

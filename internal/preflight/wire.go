@@ -1,0 +1,161 @@
+package preflight
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	dialTimeout = 5 * time.Second
+	headTimeout = 7 * time.Second // until the answer's headers
+)
+
+// Wire is a way to the services like that of the running program, which remembers how it went. It is an
+// http.RoundTripper and may be used by several goroutines.
+type Wire struct {
+	base  http.RoundTripper
+	now   func() time.Time
+	mu    sync.Mutex
+	trips map[string]Trip
+}
+
+// Trip is the last call to a host.
+type Trip struct {
+	Host    string
+	Proxy   string // "http://proxy:3128", without user and password; "" if it went directly
+	Connect int    // the proxy's status when it was asked for the host; 0 if it wasn't, or didn't answer
+	Status  int    // of the answer; 0 if there was none
+	Header  http.Header
+	Err     error // why there was none
+
+	drift time.Duration // the host's clock minus ours
+	dated bool          // drift is known
+}
+
+// NewWire returns a Wire over base; nil is a transport with the proxy that the environment names and the authorities
+// that this machine trusts. now is the clock that is compared with the hosts'.
+func NewWire(base http.RoundTripper, now func() time.Time) *Wire {
+	w := &Wire{base: base, now: now, trips: map[string]Trip{}}
+	if base == nil {
+		w.base = &http.Transport{
+			Proxy:                  w.proxy,
+			OnProxyConnectResponse: w.connected,
+			DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			TLSHandshakeTimeout:    dialTimeout, ResponseHeaderTimeout: headTimeout, ForceAttemptHTTP2: true,
+		}
+	}
+	return w
+}
+
+// proxy is http.ProxyFromEnvironment, whose choice is remembered.
+func (w *Wire) proxy(r *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(r)
+	w.change(r.URL.Hostname(), func(t *Trip) { t.Proxy = withoutUser(u) })
+	return u, err
+}
+
+func withoutUser(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+}
+
+func (w *Wire) connected(_ context.Context, _ *url.URL, request *http.Request, answer *http.Response) error {
+	host, _, err := net.SplitHostPort(request.Host)
+	if err != nil {
+		host = request.Host
+	}
+	w.change(host, func(t *Trip) { t.Connect = answer.StatusCode })
+	return nil
+}
+
+func (w *Wire) change(host string, f func(*Trip)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := w.trips[host]
+	t.Host = host
+	f(&t)
+	w.trips[host] = t
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *Wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, _, err := w.call(r)
+	return answer, err
+}
+
+func (w *Wire) call(r *http.Request) (answer *http.Response, trip Trip, err error) {
+	start := w.now()
+	answer, err = w.base.RoundTrip(r)
+	end := w.now()
+	w.change(r.URL.Hostname(), func(t *Trip) {
+		if t.Err, t.Status, t.Header = err, 0, nil; err == nil {
+			t.Status, t.Header = answer.StatusCode, answer.Header
+			t.compare(start, end)
+		}
+		trip = *t
+	})
+	return answer, trip, err
+}
+
+// compare reads the host's clock.
+func (t *Trip) compare(start, end time.Time) {
+	if date, err := http.ParseTime(t.Header.Get("Date")); err == nil {
+		// A Date has whole seconds: it was written half a second later on average, half way through the call.
+		t.drift, t.dated = date.Add(time.Second/2).Sub(start.Add(end.Sub(start)/2)), true
+	}
+}
+
+// Get asks for an address and returns what became of it. The body isn't read and no redirect is followed.
+func (w *Wire) Get(ctx context.Context, address string) Trip {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return Trip{Err: err}
+	}
+	answer, trip, err := w.call(r)
+	if err == nil {
+		_ = answer.Body.Close() // nothing was asked of it
+	}
+	return trip
+}
+
+// Trip is the last call to a host.
+func (w *Wire) Trip(host string) Trip {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.trips[host]
+}
+
+// Drift is how far the hosts' clocks are ahead of ours, and how many hosts have told theirs. It is the middle one of
+// them, so that a single host whose clock is wrong says nothing of ours.
+func (w *Wire) Drift() (drift time.Duration, hosts int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var drifts []time.Duration
+	for _, t := range w.trips {
+		if t.dated {
+			drifts = append(drifts, t.drift)
+		}
+	}
+	if len(drifts) == 0 {
+		return 0, 0
+	}
+	slices.SortFunc(drifts, func(a, b time.Duration) int { return cmp.Compare(a.Abs(), b.Abs()) })
+	return drifts[(len(drifts)-1)/2], len(drifts)
+}
+
+// Way says how the host was reached, for the end of a sentence.
+func (t Trip) Way() string {
+	if t.Proxy == "" {
+		return "directly"
+	}
+	return fmt.Sprintf("through the proxy %s", t.Proxy)
+}
