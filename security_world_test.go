@@ -48,6 +48,7 @@ type front struct {
 	url    string // BASE_URL
 	path   string // "" or the sub-path
 	server *httptest.Server
+	log    *logBuffer // what went wrong on the way to the programs
 
 	mu      sync.Mutex
 	targets []*url.URL
@@ -65,8 +66,8 @@ type place struct {
 
 func startFront(t testing.TB, p place) *front {
 	t.Helper()
-	f := &front{path: p.path, only: -1, strip: p.strip}
-	proxy := &httputil.ReverseProxy{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), Rewrite: func(r *httputil.ProxyRequest) {
+	f := &front{path: p.path, only: -1, strip: p.strip, log: &logBuffer{}}
+	proxy := &httputil.ReverseProxy{ErrorLog: slog.NewLogLogger(slog.NewTextHandler(f.log, nil), slog.LevelError), Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(f.target())
 		r.Out.Host = r.In.Host
 		if f.strip {
