@@ -75,13 +75,26 @@ func startFront(t testing.TB, p place) *front {
 		}
 	}}
 	if p.https {
-		f.server = httptest.NewTLSServer(proxy)
+		f.server = httptest.NewTLSServer(wholeRequests(proxy))
 	} else {
-		f.server = httptest.NewServer(proxy)
+		f.server = httptest.NewServer(wholeRequests(proxy))
 	}
 	t.Cleanup(f.server.Close)
 	f.url = f.server.URL + p.path
 	return f
+}
+
+// wholeRequests reads a form before it is passed on, as nginx does. Without that, Go's proxy cuts an answer now and then
+// that comes while it still looks whether the form has ended: the server before it has closed the form by then.
+func wholeRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler) // the browser has gone
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (f *front) target() *url.URL {
