@@ -44,7 +44,7 @@ func TestCampaign(t *testing.T) {
 					}
 					r := &round{lane: l, n: n, dice: rand.New(rand.NewPCG(seed, uint64(n)))}
 					if r.run(); t.Failed() {
-						t.Errorf("this was PATDESK_ROUND=%d of PATDESK_SEED=%d: %s", n, seed, r)
+						t.Errorf("this was PATDESK_ROUND=%d of PATDESK_SEED=%d: %s\n%s", n, seed, r, l.lastLogs())
 					}
 				}
 			})
@@ -110,6 +110,16 @@ type lane struct {
 	store  storeFault
 	b      *webtest.Browser
 	logged map[*process]int // how much of each log was looked at
+}
+
+// lastLogs is the end of what the proxy and the processes have to say.
+func (l *lane) lastLogs() string {
+	text := ""
+	for _, log := range []*logBuffer{l.front.log, l.members[0].log, l.members[1].log} {
+		all := log.String()
+		text += "…" + all[max(0, len(all)-3000):] + "\n"
+	}
+	return text
 }
 
 func organizationOf(n int64) string { return fmt.Sprintf("round-%d", n) }

@@ -52,7 +52,7 @@ func startReplicas(t *testing.T, redisURL string, n int) *replicas {
 	}
 	t.Cleanup(sim.Close)
 	r := &replicas{t: t, sim: sim, redis: redisURL}
-	r.front = httptest.NewServer(&httputil.ReverseProxy{
+	r.front = httptest.NewServer(wholeRequests(&httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
 			i := r.only.Load()
 			if i < 0 {
@@ -62,7 +62,7 @@ func startReplicas(t *testing.T, redisURL string, n int) *replicas {
 			p.Out.Host = p.In.Host
 		},
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-	})
+	}))
 	t.Cleanup(r.front.Close)
 	for i := range n {
 		r.desks, r.at = append(r.desks, nil), append(r.at, nil)

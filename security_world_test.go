@@ -48,6 +48,7 @@ type front struct {
 	url    string // BASE_URL
 	path   string // "" or the sub-path
 	server *httptest.Server
+	log    *logBuffer // what went wrong on the way to the programs
 
 	mu      sync.Mutex
 	targets []*url.URL
@@ -65,8 +66,8 @@ type place struct {
 
 func startFront(t testing.TB, p place) *front {
 	t.Helper()
-	f := &front{path: p.path, only: -1, strip: p.strip}
-	proxy := &httputil.ReverseProxy{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), Rewrite: func(r *httputil.ProxyRequest) {
+	f := &front{path: p.path, only: -1, strip: p.strip, log: &logBuffer{}}
+	proxy := &httputil.ReverseProxy{ErrorLog: slog.NewLogLogger(slog.NewTextHandler(f.log, nil), slog.LevelError), Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(f.target())
 		r.Out.Host = r.In.Host
 		if f.strip {
@@ -74,13 +75,26 @@ func startFront(t testing.TB, p place) *front {
 		}
 	}}
 	if p.https {
-		f.server = httptest.NewTLSServer(proxy)
+		f.server = httptest.NewTLSServer(wholeRequests(proxy))
 	} else {
-		f.server = httptest.NewServer(proxy)
+		f.server = httptest.NewServer(wholeRequests(proxy))
 	}
 	t.Cleanup(f.server.Close)
 	f.url = f.server.URL + p.path
 	return f
+}
+
+// wholeRequests reads a form before it is passed on, as nginx does. Without that, Go's proxy cuts an answer now and then
+// that comes while it still looks whether the form has ended: the server before it has closed the form by then.
+func wholeRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler) // the browser has gone
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (f *front) target() *url.URL {
