@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -200,14 +201,15 @@ func TestSlowConnectionsLeaveNoMark(t *testing.T) {
 			t.Fatalf("others: %d", in.Status)
 		}
 	}
-	var head, body time.Duration
+	var head, body []time.Duration
 	for range each {
-		head, body = max(head, <-heads), max(body, <-bodies)
+		head, body = append(head, <-heads), append(body, <-bodies)
 	}
-	if head >= body || body > readHeaderTimeout+20*time.Second { // a loaded machine is given time
-		t.Errorf("the last head was cut off after %v, the last body after %v", head, body)
+	slices.Sort(head)
+	slices.Sort(body)
+	if head[each/2] >= body[each/2] || max(head[each-1], body[each-1]) > readHeaderTimeout+30*time.Second { // a loaded machine is given time
+		t.Errorf("heads were cut off after %v to %v, bodies after %v to %v", head[0], head[each-1], body[0], body[each-1])
 	}
-	t.Logf("300 slow connections: the last head was cut off after %v, the last body after %v", head, body)
 }
 
 // slowly sends the beginning of a request and then more of it, bit by bit, until it is cut off, which it says after how

@@ -148,8 +148,15 @@ func (c Config) Secure() bool {
 }
 
 // ListensOnLoopback says if nobody but this machine can connect.
-func (c Config) ListensOnLoopback() bool {
-	host, _, err := net.SplitHostPort(c.ListenAddress)
+func (c Config) ListensOnLoopback() bool { return onLoopback(c.ListenAddress) }
+
+// MeasuredOnLoopback says if nobody but this machine can read the metrics.
+func (c Config) MeasuredOnLoopback() bool {
+	return c.MetricsAddress == "" || onLoopback(c.MetricsAddress)
+}
+
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
 	return err == nil && isLoopback(host)
 }
 
