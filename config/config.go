@@ -64,6 +64,8 @@ type Config struct {
 type Traces struct {
 	Endpoint string            // the address that spans are posted to, with its path; "": no traces
 	Headers  map[string]Secret // sent with them
+	Gzip     bool
+	Timeout  time.Duration // of one try; 0: not set
 }
 
 // Credential is how patdesk proves to Entra ID that it is the registered app. A valid Config has exactly one kind.
