@@ -44,6 +44,9 @@ func runDemo(ctx context.Context, getenv func(string) string, stdout, stderr io.
 	}
 	defer os.RemoveAll(dir)
 	cfg, err := config.Load(demoEnv(getenv, sim, filepath.Join(dir, "sessions")), "")
+	if err == nil && !cfg.MeasuredOnLoopback() {
+		err = fmt.Errorf("METRICS_ADDRESS is %s, but a demo listens on this machine only: put localhost:9464 there", cfg.MetricsAddress)
+	}
 	if err == nil && !cfg.ListensOnLoopback() {
 		err = fmt.Errorf("LISTEN_ADDRESS is %s, but a demo listens on this machine only: put localhost:5000 there", cfg.ListenAddress)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -96,14 +97,23 @@ func TestChangesAreLimited(t *testing.T) {
 	}
 	waits.Press("I have saved it")
 	heldUp(t, waits)
-	if waits.Click("Back to the page"); secretOf(waits) == "" {
-		t.Errorf("the way back leads to %s (%d)", waits.URL, waits.Status)
+	if back := waits.Twin().Open(waits.URL.String()); back.Status != http.StatusMethodNotAllowed {
+		t.Errorf("loading the page again: %d", back.Status)
+	}
+	if b := waits.Twin().Open(strings.TrimSuffix(waits.URL.String(), "/acknowledge")); secretOf(b) == "" {
+		t.Errorf("the secret is gone at %s (%d)", b.URL, b.Status)
+	}
+	if !waits.Has("link", "Back to the page") {
+		t.Errorf("no way back:\n%s", waits.Text())
 	}
 	other := newToken(d.signedIn(jonas), "of another").Press("Create token")
 	if other.Status != http.StatusOK || secretOf(other) == "" {
 		t.Errorf("another person is held up: %d", other.Status)
 	}
-	clock.move(wait)
+	clock.move(2 * wait)
+	if waits.Press("Send again"); waits.Status != http.StatusOK || secretOf(waits) != "" || !strings.Contains(waits.Text(), "saved") {
+		t.Errorf("sent again: %d at %s\n%s", waits.Status, waits.URL, waits.Text())
+	}
 	if b.Press("Create token"); b.Status != http.StatusOK || secretOf(b) == "" || d.sim.Calls(simulator.CallCreate) != 4 {
 		t.Errorf("after the wait: %d at %s, %d tokens made\n%s", b.Status, b.URL, d.sim.Calls(simulator.CallCreate), b.Text())
 	}
@@ -200,14 +210,15 @@ func TestSlowConnectionsLeaveNoMark(t *testing.T) {
 			t.Fatalf("others: %d", in.Status)
 		}
 	}
-	var head, body time.Duration
+	var head, body []time.Duration
 	for range each {
-		head, body = max(head, <-heads), max(body, <-bodies)
+		head, body = append(head, <-heads), append(body, <-bodies)
 	}
-	if head >= body || body > readHeaderTimeout+20*time.Second { // a loaded machine is given time
-		t.Errorf("the last head was cut off after %v, the last body after %v", head, body)
+	slices.Sort(head)
+	slices.Sort(body)
+	if head[each/2] >= body[each/2] || max(head[each-1], body[each-1]) > readHeaderTimeout+30*time.Second { // a loaded machine is given time
+		t.Errorf("heads were cut off after %v to %v, bodies after %v to %v", head[0], head[each-1], body[0], body[each-1])
 	}
-	t.Logf("300 slow connections: the last head was cut off after %v, the last body after %v", head, body)
 }
 
 // slowly sends the beginning of a request and then more of it, bit by bit, until it is cut off, which it says after how

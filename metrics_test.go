@@ -212,6 +212,19 @@ func TestMetricsAddressTaken(t *testing.T) {
 	again.Close()
 }
 
+// A demo is for this machine only, its metrics too.
+func TestDemoIsMeasuredHereOnly(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{":0", "0.0.0.0:0"} {
+		var said logBuffer
+		env := map[string]string{"METRICS_ADDRESS": address, "LISTEN_ADDRESS": "localhost:0"}
+		code := run(t.Context(), []string{"-demo"}, func(name string) string { return env[name] }, &said, &said)
+		if code != exitMisused || !strings.Contains(said.String(), "METRICS_ADDRESS is "+address) {
+			t.Errorf("%s: ended with %d:\n%s", address, code, &said)
+		}
+	}
+}
+
 // names of metrics within an expression, as far as they are ours or the process's.
 var metricNames = regexp.MustCompile(`\b(?:patdesk|process|go|up)(?:_[a-z0-9_]+)?\b`)
 

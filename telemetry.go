@@ -48,7 +48,7 @@ func startTraces(ctx context.Context, cfg config.Config, log *slog.Logger) (*tra
 	for name, value := range cfg.Traces.Headers {
 		headers[name] = value.Reveal()
 	}
-	return tracing.New(ctx, tracing.Options{Endpoint: cfg.Traces.Endpoint, Headers: headers, Version: buildVersion(), Log: log})
+	return tracing.New(ctx, tracing.Options{Endpoint: cfg.Traces.Endpoint, Headers: headers, Gzip: cfg.Traces.Gzip, Timeout: cfg.Traces.Timeout, Version: buildVersion(), Log: log})
 }
 
 // Request is part of handlers.Telemetry.

@@ -184,7 +184,7 @@ func TestTraces(t *testing.T) {
 	t.Parallel()
 	c := startCollector(t)
 	o := seeded()
-	o.env = map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL, "OTEL_EXPORTER_OTLP_HEADERS": "api-key=canary%20key", "LOG_FORMAT": "json"}
+	o.env = map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL, "OTEL_EXPORTER_OTLP_HEADERS": "api-key=canary%20key", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip", "LOG_FORMAT": "json"}
 	d := startDesk(t, o)
 	b := d.signedIn(mona)
 	b.Edit(func(r *http.Request) {

@@ -65,6 +65,8 @@ type Config struct {
 type Traces struct {
 	Endpoint string            // the address that spans are posted to, with its path; "": no traces
 	Headers  map[string]Secret // sent with them
+	Gzip     bool
+	Timeout  time.Duration // of one try; 0: not set
 }
 
 // Credential is how patdesk proves to Entra ID that it is the registered app. A valid Config has exactly one kind.
@@ -152,8 +154,15 @@ func (c Config) Secure() bool {
 func (c Config) AddressFromProxies() bool { return c.BaseURL == "" && len(c.TrustedProxies) > 0 }
 
 // ListensOnLoopback says if nobody but this machine can connect.
-func (c Config) ListensOnLoopback() bool {
-	host, _, err := net.SplitHostPort(c.ListenAddress)
+func (c Config) ListensOnLoopback() bool { return onLoopback(c.ListenAddress) }
+
+// MeasuredOnLoopback says if nobody but this machine can read the metrics.
+func (c Config) MeasuredOnLoopback() bool {
+	return c.MetricsAddress == "" || onLoopback(c.MetricsAddress)
+}
+
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
 	return err == nil && isLoopback(host)
 }
 

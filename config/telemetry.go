@@ -3,7 +3,10 @@ package config
 import (
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // readTelemetry reads where metrics are offered and traces are sent.
@@ -25,18 +28,46 @@ func (s *source) readTraces() Traces {
 	if s.raw(tracesEndpoint) == "" && len(headers) > 0 {
 		s.fault(tracesHeaders, "is set, although "+tracesEndpoint+" is not", "Set both, or neither.")
 	}
+	if s.raw(tracesEndpoint) == "" && s.environment("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "" {
+		s.fault(tracesEndpoint, "is not set, although OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is", "patdesk sends traces alone: put the collector's address there.")
+	}
 	u := s.readURL(tracesEndpoint, tracesFix)
 	if u == nil || s.environment("OTEL_SDK_DISABLED") == "true" || s.environment("OTEL_TRACES_EXPORTER") == "none" {
 		return Traces{}
 	}
-	if protocol := s.environment("OTEL_EXPORTER_OTLP_PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
-		s.fault(tracesEndpoint, "is set together with OTEL_EXPORTER_OTLP_PROTOCOL="+quote(protocol)+", which patdesk doesn't speak",
-			"patdesk speaks http/protobuf, which collectors take at port 4318 as a rule. Remove OTEL_EXPORTER_OTLP_PROTOCOL.")
-	}
 	if u.Path = strings.TrimRight(u.Path, "/"); !strings.HasSuffix(u.Path, tracesPath) {
 		u.Path += tracesPath
 	}
-	return Traces{Endpoint: u.String(), Headers: headers}
+	s.readStandard("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "which collectors take at port 4318 as a rule")
+	return Traces{
+		Endpoint: u.String(), Headers: headers, Timeout: s.readTracesTimeout(),
+		Gzip: s.readStandard("OTEL_EXPORTER_OTLP_COMPRESSION", "none", "or gzip", "gzip") == "gzip",
+	}
+}
+
+// readStandard reads a setting of OpenTelemetry's own, of which patdesk knows one value or a few.
+func (s *source) readStandard(name, usual, about string, others ...string) string {
+	value := s.environment(name)
+	if value != "" && value != usual && !slices.Contains(others, value) {
+		s.fault(tracesEndpoint, "is set together with "+name+"="+quote(value)+", which patdesk doesn't know",
+			"patdesk knows "+usual+", "+about+". Remove "+name+", or set it to that.")
+	}
+	return value
+}
+
+// readTracesTimeout takes milliseconds, as OpenTelemetry has it.
+func (s *source) readTracesTimeout() time.Duration {
+	const name = "OTEL_EXPORTER_OTLP_TIMEOUT"
+	value := s.environment(name)
+	if value == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > 60_000 {
+		s.fault(tracesEndpoint, "is set together with "+name+"="+quote(value)+", which isn't a number of milliseconds up to 60000", "Remove "+name+", or set it to 10000.")
+		return 0
+	}
+	return time.Duration(n) * time.Millisecond
 }
 
 // readTracesHeaders reads name=value pairs, separated by commas, with %-escapes in the values

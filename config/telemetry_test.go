@@ -3,6 +3,7 @@ package config_test
 import (
 	"maps"
 	"testing"
+	"time"
 )
 
 func TestTraces(t *testing.T) {
@@ -15,6 +16,10 @@ func TestTraces(t *testing.T) {
 		if len(c.Traces.Headers) != 2 || c.Traces.Headers["api-key"].Reveal() != "canary value,=" || c.Traces.Headers["X-Tenant"].Reveal() != "a" {
 			t.Errorf("headers %v", c.Traces.Headers)
 		}
+	}
+	c := good(t, with(settings{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip", "OTEL_EXPORTER_OTLP_TIMEOUT": "2500", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}))
+	if !c.Traces.Gzip || c.Traces.Timeout != 2500*time.Millisecond {
+		t.Errorf("%+v", c.Traces)
 	}
 	for _, off := range []settings{{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}} {
 		env := settings{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,6 +28,13 @@ type problemPage struct {
 	Advice  string
 	Details []field // for support: activity id, error code, request id
 	Actions []nextAction
+	Resend  *resendForm // what was sent, to be sent again
+}
+
+// resendForm sends a form again as it was.
+type resendForm struct {
+	Action string
+	Fields []hiddenField
 }
 
 // problemSummary is an error shown above a form whose input is kept.
@@ -83,7 +92,7 @@ func (h *Handlers) problem(v *visit, err error) answer {
 	t := h.trouble(v, err)
 	p := problemPage{
 		base: h.frame(v, t), Status: t.status, Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice,
-		Details: h.support(v, t), Actions: h.wayOut(v, t),
+		Details: h.support(v, t), Actions: h.wayOut(v, t), Resend: resend(v, t),
 	}
 	return page{status: t.status, template: "problem", data: p, header: retryHeader(t.retryAfter)}
 }
@@ -229,6 +238,20 @@ func (h *Handlers) wayOut(v *visit, t trouble) []nextAction {
 	return out
 }
 
+// resend is a form that came too soon, so that what was typed or chosen isn't lost; nil for everything else.
+func resend(v *visit, t trouble) *resendForm {
+	if v.Method != http.MethodPost || t.kind != "limit."+limitChanges {
+		return nil
+	}
+	form := &resendForm{Action: v.link(v.URL.EscapedPath())}
+	for _, name := range slices.Sorted(maps.Keys(v.PostForm)) {
+		for _, value := range v.PostForm[name] {
+			form.Fields = append(form.Fields, hiddenField{name, value})
+		}
+	}
+	return form
+}
+
 // sameAgain leads a request that came too soon to where it came from. The address that somebody comes back to from Entra
 // can only be loaded again: it holds a code, which no link may.
 func (h *Handlers) sameAgain(v *visit) []nextAction {
@@ -236,7 +259,7 @@ func (h *Handlers) sameAgain(v *visit) []nextAction {
 	case v.URL.Path == h.RedirectPath:
 		return nil
 	case v.Method == http.MethodPost:
-		return []nextAction{{Text: templates.Message("action.goBack", nil).Title, URL: v.link(safeReturn(formPage(v.URL.Path))), Primary: true}}
+		return []nextAction{{Text: templates.Message("action.goBack", nil).Title, URL: v.link(safeReturn(formPage(v.URL.Path)))}}
 	default:
 		return []nextAction{{Text: templates.Message("action.tryAgain", nil).Title, URL: v.link(v.here()), Primary: true}}
 	}

@@ -53,6 +53,11 @@ type (
 		Heading, What, Advice string
 		Details               []field
 		Actions               []nextAction
+		Resend                *resendForm
+	}
+	resendForm struct {
+		Action string
+		Fields []hiddenField
 	}
 	tokenListPage struct {
 		base
@@ -317,6 +322,11 @@ func frontSamples() []sample {
 			What: "You, or a tool that works in your name, sent too many requests in a short time, so Azure DevOps makes you wait.", Advice: "Try again in 2 minutes.",
 			Details: []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}, {"Error code", "TF400733"}, {"HTTP status", "429"}, {"Request ID", "K3QX7M2ZP4TL6VNA"}},
 			Actions: []nextAction{{"Try again", "/pat/tokens", true}, {"Back to tokens", "/pat/tokens", false}},
+		}},
+		{"problem", "too soon", problemPage{
+			base: frame("Please slow down", ""), Status: 429, Heading: "Please slow down", What: "You asked for more changes than patdesk takes from one person in a minute.",
+			Advice: "From 14:03:20 UTC on you can send it again.", Actions: []nextAction{{"Back to the page", "/pat/operations/x", false}},
+			Resend: &resendForm{"/pat/operations/x/revoke-candidate", []hiddenField{{"authorizationId", "x"}, {"confirmed", "yes"}}},
 		}},
 		{"problem", "approval", problemPage{
 			base: visitor(approval.Title), Status: 403, Heading: approval.Title, What: approval.What, Advice: approval.Advice,

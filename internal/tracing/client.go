@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -18,7 +19,7 @@ import (
 )
 
 const (
-	exportTimeout = 10 * time.Second // of one try: the default of OTEL_EXPORTER_OTLP_TIMEOUT
+	exportTimeout = 10 * time.Second // of one try
 	maxTries      = 3
 	firstPause    = time.Second // before the next try, doubled each time
 	longestPause  = 5 * time.Second
@@ -31,13 +32,14 @@ const (
 type client struct {
 	endpoint string
 	headers  map[string]string
+	gzip     bool
 	pause    time.Duration // before the second try
 	http     *http.Client
 }
 
 func newClient(o Options) *client {
-	return &client{endpoint: o.Endpoint, headers: o.Headers, pause: firstPause, http: &http.Client{
-		Timeout:       exportTimeout,
+	return &client{endpoint: o.Endpoint, headers: o.Headers, gzip: o.Gzip, pause: firstPause, http: &http.Client{
+		Timeout:       cmp.Or(o.Timeout, exportTimeout),
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 2, IdleConnTimeout: time.Minute},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // headers hold a key
 	}}
@@ -55,13 +57,14 @@ func (c *client) Stop(context.Context) error {
 // UploadTraces sends spans, and again where the collector says that this can help. Spans that can't be sent are lost.
 func (c *client) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
 	// On the wire a request to export is the same as this: https://github.com/open-telemetry/opentelemetry-proto
-	message, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
+	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
 	if err != nil {
 		return errors.New("spans can't be encoded")
 	}
-	body, err := zipped(message)
-	if err != nil {
-		return err
+	if c.gzip {
+		if body, err = zipped(body); err != nil {
+			return err
+		}
 	}
 	pause := c.pause
 	for try := 1; ; try++ {
@@ -101,7 +104,9 @@ func (c *client) post(ctx context.Context, body []byte) (wait time.Duration, err
 		request.Header.Set(name, value)
 	}
 	request.Header.Set("Content-Type", "application/x-protobuf")
-	request.Header.Set("Content-Encoding", "gzip")
+	if c.gzip {
+		request.Header.Set("Content-Encoding", "gzip")
+	}
 	answer, err := c.http.Do(request)
 	if err != nil {
 		return 0, errors.New("the collector can't be reached, or doesn't answer in time")

@@ -26,6 +26,8 @@ import (
 type Options struct {
 	Endpoint string            // address that spans are posted to, with its path
 	Headers  map[string]string // sent along
+	Gzip     bool              // what is sent
+	Timeout  time.Duration     // of one try; 0: ten seconds
 	Version  string            // of patdesk
 	Log      *slog.Logger      // told of an exporter that fails, at most once a minute
 }
