@@ -174,7 +174,7 @@ func dockerfile(t *testing.T) image {
 		}
 		return m[1]
 	}
-	i := image{user: word(`USER (\S+)`), port: word(`EXPOSE (\d+)`), volume: word(`VOLUME (\S+)`), health: word(`HEALTHCHECK .*CMD (\[.*\])`), golang: word(`FROM .*golang:(\S+) AS build`), env: map[string]string{}}
+	i := image{user: word(`USER (\S+)`), port: word(`EXPOSE (\d+)`), volume: word(`VOLUME (\S+)`), health: word(`HEALTHCHECK .*CMD (\[.*\])`), golang: word(`FROM --platform=\$BUILDPLATFORM golang:([\d.]+)@sha256:[0-9a-f]{64} AS build`), env: map[string]string{}}
 	for _, pair := range strings.Fields(word(`ENV (.*)`)) {
 		name, value, _ := strings.Cut(pair, "=")
 		i.env[name] = value
