@@ -1,7 +1,7 @@
 # patdesk as a container: one static binary, nothing else. Build and run it as README.md says. For another architecture
 # nothing is emulated: the build stage runs on this machine's own and Go compiles for the other.
 
-FROM --platform=$BUILDPLATFORM golang:1.26.8 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:3c3e25a4da13fd0478eed2df1eb35a0e667094a7124d3993a6a1d30f71c17e79 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

@@ -174,7 +174,7 @@ func dockerfile(t *testing.T) image {
 		}
 		return m[1]
 	}
-	i := image{user: word(`USER (\S+)`), port: word(`EXPOSE (\d+)`), volume: word(`VOLUME (\S+)`), health: word(`HEALTHCHECK .*CMD (\[.*\])`), golang: word(`FROM .*golang:(\S+) AS build`), env: map[string]string{}}
+	i := image{user: word(`USER (\S+)`), port: word(`EXPOSE (\d+)`), volume: word(`VOLUME (\S+)`), health: word(`HEALTHCHECK .*CMD (\[.*\])`), golang: word(`FROM --platform=\$BUILDPLATFORM golang:([\d.]+)@sha256:[0-9a-f]{64} AS build`), env: map[string]string{}}
 	for _, pair := range strings.Fields(word(`ENV (.*)`)) {
 		name, value, _ := strings.Cut(pair, "=")
 		i.env[name] = value
@@ -342,7 +342,16 @@ func TestThereIsTimeToStop(t *testing.T) {
 		}
 		return d
 	}
-	needed := constant("unreadyTime") + constant("stopTimeout")
+	needed := constant("stopTimeout")
+	if i := slices.IndexFunc(config.Settings(), func(s config.Setting) bool { return s.Name == "SHUTDOWN_DELAY" }); i >= 0 {
+		delay, err := time.ParseDuration(config.Settings()[i].Default)
+		if err != nil {
+			t.Fatal(err)
+		}
+		needed += delay
+	} else {
+		needed += constant("unreadyTime")
+	}
 	pod := find(t, base+"deployment.yaml", "Deployment", "patdesk").at("spec", "template", "spec")
 	pause := seconds(pod.at("containers", 0, "lifecycle", "preStop", "sleep", "seconds").number())
 	compose, err := time.ParseDuration(load(t, "compose/compose.yaml")[0].at("services", "patdesk", "stop_grace_period").text())

@@ -2,12 +2,14 @@ package deploy_test
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"compress/gzip"
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,9 +20,9 @@ import (
 )
 
 // run runs a script of this folder and returns what it prints.
-func run(t *testing.T, env []string, path string, args ...string) (output string, err error) {
+func run(t *testing.T, env []string, program string, args ...string) (output string, err error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Env = append(os.Environ(), env...)
 	b, err := cmd.CombinedOutput()
 	return string(b), err
@@ -198,49 +200,106 @@ func TestRegisterOtherwise(t *testing.T) {
 	}
 }
 
-// Built in two places, the program is the same bytes; it knows neither of them, and is small.
-func TestBuildIsReproducible(t *testing.T) {
+// buildContext is what .dockerignore lets into the build of the image: files of the repository, by name.
+func buildContext(t *testing.T) map[string][]byte {
+	t.Helper()
 	tracked, err := run(t, nil, "git", "-C", "..", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, tracked)
 	}
+	var let []string
+	for _, m := range regexp.MustCompile(`(?m)^!(.+)$`).FindAllStringSubmatch(read(t, "../.dockerignore"), -1) {
+		let = append(let, m[1])
+	}
+	found := map[string][]byte{}
+	for _, name := range strings.Split(strings.TrimRight(tracked, "\x00"), "\x00") {
+		in := slices.ContainsFunc(let, func(pattern string) bool {
+			matches, err := path.Match(pattern, name)
+			return err == nil && matches || strings.HasPrefix(name, pattern+"/")
+		})
+		if !in || strings.HasSuffix(name, "_test.go") || strings.Contains(name, "/testdata/") {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join("..", name))
+		if os.IsNotExist(err) {
+			continue // deleted, and not yet committed
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[name] = content
+	}
+	return found
+}
+
+// buildIn builds a version of the program from files in a folder of its own, as the image's build does.
+func buildIn(t *testing.T, files map[string][]byte) (out, folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	for name, content := range files {
+		to := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, content, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out = filepath.Join(folder, "out", "patdesk")
+	if output, err := run(t, []string{"VERSION=v9.8.7-test", "GOFLAGS=-race"}, filepath.Join(folder, "scripts", "build"), out); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	return out, folder
+}
+
+// Built in two places from what the image's build has, the program is the same bytes, and knows neither of them.
+func TestBuildIsReproducible(t *testing.T) {
+	files := buildContext(t)
 	var builds [2][]byte
 	for i := range builds {
-		tree := t.TempDir()
-		for _, name := range strings.Split(strings.TrimRight(tracked, "\x00"), "\x00") {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			content, err := os.ReadFile(filepath.Join("..", name))
-			if os.IsNotExist(err) {
-				continue // deleted, and not yet committed
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			to := filepath.Join(tree, name)
-			if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(to, content, 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
-		out := filepath.Join(tree, "out", "patdesk")
-		if output, err := run(t, []string{"VERSION=v9.8.7-test", "GOFLAGS=-race"}, filepath.Join(tree, "scripts", "build"), out); err != nil {
-			t.Fatalf("%v\n%s", err, output)
-		}
+		out, folder := buildIn(t, files)
+		var err error
 		if builds[i], err = os.ReadFile(out); err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(builds[i], []byte(tree)) {
+		if bytes.Contains(builds[i], []byte(folder)) {
 			t.Error("the program names the folder that it was built in")
 		}
 		if said, err := run(t, nil, out, "-version"); err != nil || said != "patdesk v9.8.7-test\n" {
 			t.Errorf("-version: %q, %v", said, err)
 		}
 	}
-	if sha256.Sum256(builds[0]) != sha256.Sum256(builds[1]) {
+	if !bytes.Equal(builds[0], builds[1]) {
 		t.Error("two builds differ")
+	}
+	// The image holds it and the certificates of public authorities (0.2 MB). This is what a registry keeps and sends.
+	var layer bytes.Buffer
+	w := gzip.NewWriter(&layer)
+	if _, err := w.Write(builds[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes, %d to send", len(builds[0]), layer.Len())
+	if layer.Len() > 19<<20 {
+		t.Errorf("the image is %d bytes to send", layer.Len())
+	}
+}
+
+// systemd itself, where it is installed, understands every line of the unit.
+func TestUnitVerifies(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Log("there is no systemd-analyze on this machine: the unit was only read")
+		return
+	}
+	unit := filepath.Join(t.TempDir(), "patdesk.service")
+	text := strings.Replace(read(t, "systemd/patdesk.service"), "ExecStart=/usr/local/bin/patdesk", "ExecStart=/bin/true", 1)
+	if err := os.WriteFile(unit, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, err := run(t, nil, "systemd-analyze", "verify", "--man=no", unit)
+	if err != nil || strings.Contains(output, "patdesk.service") {
+		t.Errorf("%v\n%s", err, output)
 	}
 }

@@ -41,14 +41,14 @@ func TestPrint(t *testing.T) {
 	var b strings.Builder
 	preflight.Print(&b, []preflight.Row{
 		{What: "Entra ID", Outcome: preflight.OK, Found: "It answers."},
-		{What: "Größe", Outcome: preflight.Failed, Found: strings.Repeat("word ", 30), Advice: "Do\nthis."},
+		{What: "Größe", Outcome: preflight.Failed, Found: strings.Repeat("word ", 30), Advice: "Do\nthis.\x1b[2J\u202e"},
 	})
 	want := `What      Result   What was found, and what to do
 --------  -------  ------------------------------
 Entra ID  ok       It answers.
 Größe     failed   word word word word word word word word word word word word word word word word word word word word
                    word word word word word word word word word word
-                   Do this.
+                   Do this. [2J
 `
 	if b.String() != want {
 		t.Errorf("got\n%s, want\n%s", b.String(), want)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -113,8 +114,15 @@ func Print(w io.Writer, rows []Row) {
 	}
 }
 
-// broken breaks text between words so that no line is longer than limit, unless a word is.
+// broken breaks text between words so that no line is longer than limit, unless a word is. What a service has said may
+// be part of it: nothing that a terminal obeys is left.
 func broken(text string, limit int) []string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
