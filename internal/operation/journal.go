@@ -227,8 +227,8 @@ func newestFirst(ops []Operation) {
 	slices.SortFunc(ops, func(a, b Operation) int { return b.Started.Compare(a.Started) })
 }
 
-// Dismiss takes an operation off the pending list whose outcome is unknown or in doubt, or whose secret can't be shown any more. A
-// secret that still waits is not dismissed, nor is a rotation's old token (see KeepOld).
+// Dismiss takes an operation off the pending list whose outcome is unknown or in doubt, or whose secret can't be shown
+// any more. A secret that still waits is not dismissed, nor is a rotation's old token (see KeepOld).
 func (j *Journal) Dismiss(ctx context.Context, person, id string) (*Operation, error) {
 	return j.edit(ctx, person, id, func(r *record) error {
 		expired := r.at(j.options.Now()).Secret == SecretExpired

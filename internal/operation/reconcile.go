@@ -96,8 +96,9 @@ func (w *work) resultsOfOthers(ctx context.Context) (ids []string, err error) {
 	return ids, err
 }
 
-// fits says if t may have been made by this operation. If the answer named the token, that decides. If all tokens from before are known, that decides when it was
-// made, whatever the clocks say; otherwise its validFrom does, as far as the clocks agree.
+// fits says if t may have been made by this operation. If the answer named the token, that decides. If all tokens from
+// before are known, that decides when it was made, whatever the clocks say; otherwise its validFrom does, as far as the
+// clocks agree.
 func (r *record) fits(t azuredevops.Token) bool {
 	if r.Named != "" {
 		return t.AuthorizationID == r.Named
