@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -93,7 +94,6 @@ func (s *seen) all() string {
 
 var (
 	atRandom  = regexp.MustCompile(`(state|nonce|code_challenge)=[A-Za-z0-9_%-]+`)
-	anyID     = regexp.MustCompile(`\b[A-Z2-7]{16}\b`)
 	oneCookie = regexp.MustCompile(`^([A-Za-z_-]+-signin-[0-9a-f]+)[^;]*`)
 	expiry    = regexp.MustCompile(`Expires=[^;]*; `)
 )
@@ -105,7 +105,7 @@ func fingerprint(a seen) string {
 		cookies = append(cookies, expiry.ReplaceAllString(oneCookie.ReplaceAllString(line, "$1=?"), ""))
 	}
 	return fmt.Sprintf("%d to %q, cookies %q, HSTS %q\n%s", a.status, atRandom.ReplaceAllString(a.header.Get("Location"), "$1=?"), cookies,
-		a.header.Get("Strict-Transport-Security"), anyID.ReplaceAllString(atRandom.ReplaceAllString(a.body, "$1=?"), "?"))
+		a.header.Get("Strict-Transport-Security"), strings.ReplaceAll(atRandom.ReplaceAllString(a.body, "$1=?"), cmp.Or(a.header.Get("X-Request-Id"), "none"), "?"))
 }
 
 // difference is where two texts begin to differ.
