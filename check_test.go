@@ -154,6 +154,7 @@ func TestCheckOffline(t *testing.T) {
 	got := checked{offline: true, env: map[string]string{"HTTPS_PROXY": "http://127.0.0.1:1", "SSL_CERT_FILE": "/nonexistent/ca.pem"}}.do(t, sim)
 	got.ends(exitFailed)
 	got.says("SSL_CERT_FILE", "failed", "can't be read")
+	checked{offline: true, env: map[string]string{"TRUSTED_PROXIES": "10.0.0.0/24"}}.do(t, sim).says("Address", "warning", "Set BASE_URL to the address that people open.")
 	if len(sim.AllCalls()) > 0 || !strings.Contains(got.output, "The network was left out") || strings.Contains(got.output, "Clock") {
 		t.Errorf("%v\n%s", sim.AllCalls(), got.output)
 	}
