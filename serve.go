@@ -16,6 +16,7 @@ import (
 	"github.com/patdesk/patdesk/config"
 	"github.com/patdesk/patdesk/handlers"
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -97,7 +98,7 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	}
 	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log})
 	web, err := handlers.New(handlers.Options{
-		Sessions: sessions, Entra: provider, Journal: journal,
+		Sessions: sessions, Entra: provider, Journal: journal, Calendar: calendar.New(sessions.Records(), now),
 		API: azuredevops.New(azuredevops.Options{
 			Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,
 			Timeout: s.callTimeout, ChangeTimeout: s.callTimeout,

@@ -27,14 +27,15 @@ const module = "github.com/patdesk/patdesk"
 var imports = map[string][]string{
 	".": {
 		"config", "handlers", "static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore",
+		"internal/azuredevops", "internal/calendar", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore",
 		"internal/simulator",
 	},
 	"handlers": {
 		"static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/operation", "internal/session",
+		"internal/azuredevops", "internal/calendar", "internal/entra", "internal/operation", "internal/session",
 	},
 	"templates":                   {"static"},
+	"internal/calendar":           {"internal/session"},
 	"internal/operation":          {"internal/azuredevops", "internal/session"},
 	"internal/session/redisstore": {"internal/session"},
 }
