@@ -96,7 +96,8 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log})
+	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log,
+		Observe: handlers.ObserveOperations(log), Origin: handlers.Origin})
 	web, err := handlers.New(handlers.Options{
 		Sessions: sessions, Entra: provider, Journal: journal, Calendar: calendar.New(sessions.Records(), now),
 		API: azuredevops.New(azuredevops.Options{

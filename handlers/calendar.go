@@ -65,19 +65,25 @@ func (h *Handlers) makeCalendarAddress(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, _, err := h.Calendar.Make(v.Context(), person, form, mark)
+	address, made, err := h.Calendar.Make(v.Context(), person, form, mark)
 	if errors.Is(err, calendar.ErrChanged) {
 		return h.calendarAnswer(v, "", "", refused{status: http.StatusConflict, problem: summary("calendar.changed", nil)})
 	}
 	if err != nil {
 		return nil, err
 	}
+	if made {
+		h.audit(v, "make-calendar-address", "done")
+	}
 	h.fillCalendar(v)
 	return h.calendarAnswer(v, address, "", refused{})
 }
 
 func (h *Handlers) revokeCalendarAddress(v *visit) (answer, error) {
-	_, err := h.Calendar.Revoke(v.Context(), v.session.Person().Key(), v.PostForm.Get("public"))
+	revoked, err := h.Calendar.Revoke(v.Context(), v.session.Person().Key(), v.PostForm.Get("public"))
+	if revoked {
+		h.audit(v, "revoke-calendar-address", "done")
+	}
 	if err != nil {
 		return nil, err
 	}

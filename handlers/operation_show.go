@@ -321,6 +321,8 @@ type changesPage struct {
 type changeRow struct {
 	When                                                  when
 	What, Token, Organization, Outcome, OutcomeClass, URL string
+	Why                                                   string // it was refused, or isn't known: heading of the cause
+	Address, Browser                                      string // it was asked for from there
 }
 
 const shownChanges = 100
@@ -336,10 +338,22 @@ func (h *Handlers) listChanges(v *visit) (answer, error) {
 		p.Changes = append(p.Changes, changeRow{
 			When: v.when(op.Started), What: templates.Message("change."+string(op.Action), nil).Title, Token: operationToken(op),
 			Organization: op.Organization, Outcome: templates.Message("outcome."+outcome(op), nil).Title, OutcomeClass: outcome(op),
-			URL: v.link(operationPath(op.ID)),
+			URL: v.link(operationPath(op.ID)), Why: h.changeCause(v, op), Address: op.From.Address, Browser: browserName(op.From.Browser),
 		})
 	}
 	return page{template: "changes", data: p}, nil
+}
+
+// changeCause is why a change wasn't done, or isn't known to be.
+func (h *Handlers) changeCause(v *visit, op *operation.Operation) string {
+	failure := op.Failure
+	if op.State == operation.Succeeded && op.Old == operation.OldFailed {
+		failure = op.OldFailure
+	}
+	if failure == nil || op.State == operation.Sent {
+		return ""
+	}
+	return h.wordFailure(v, failure, op.Organization, op.Finished).text.Title
 }
 
 // outcome is an operation's state as the list of changes shows it.

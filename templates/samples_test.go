@@ -219,6 +219,7 @@ type (
 	changeRow struct {
 		When                                                  when
 		What, Token, Organization, Outcome, OutcomeClass, URL string
+		Why, Address, Browser                                 string
 	}
 	scopesPage struct {
 		base
@@ -552,10 +553,10 @@ func operationSamples() []sample {
 
 func otherSamples() []sample {
 	changes := changesPage{base: frame("Changes", "changes"), Changes: []changeRow{
-		{at(0, -4), "Create", "build agent 8", "contoso", "Secret waiting", "succeeded", "/pat/operations/1"},
-		{at(0, -190), "Rotate", "nuget-publish", "contoso", "Old token still works", "halfway", "/pat/operations/2"},
-		{at(-1), "Revoke", strings.Repeat("long", 20), "fabrikam", "Not done", "failed", "/pat/operations/3"},
-		{at(-2), "Change", hostile, "contoso", "Not known", "unknown", ""},
+		{at(0, -4), "Create", "build agent 8", "contoso", "Secret waiting", "succeeded", "/pat/operations/1", "", "198.51.100.7", "Firefox on Windows"},
+		{at(0, -190), "Rotate", "nuget-publish", "contoso", "Old token still works", "halfway", "/pat/operations/2", "", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "curl/8.5.0"},
+		{at(-1), "Revoke", strings.Repeat("long", 20), "fabrikam", "Not done", "failed", "/pat/operations/3", "You don't have access to this in fabrikam", "198.51.100.7", hostile},
+		{at(-2), "Change", hostile, "contoso", "Not known", "unknown", "", "", "", ""},
 	}}
 	reference := scopesPage{base: frame("Scopes", "scopes"), Query: "code", Count: 3, Groups: []scopeGroupRows{
 		{"Build", []scopeRow{{ID: "vso.build", Group: "Build", Level: "Read", Description: "See builds, definitions, artifacts; build hooks", Known: true, Implies: []string{"vso.hooks_write", "vso.hooks", "vso.profile"}}}},
