@@ -112,7 +112,7 @@ func TestAuditTrail(t *testing.T) {
 	d.sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
 	b.Press("Create token").Press("Dismiss")
 	r.says("dismissing", "create sent", "create unknown", "reconcile unknown found=1", "dismiss done")
-	b.Open(d.url + "/tokens?organization=fabrikam&q=Container").Click("Container scan").Click("Edit").Fill("Name", "found-out")
+	b.Open(d.url+"/tokens?organization=fabrikam&q=Container").Click("Container scan").Click("Edit").Fill("Name", "found-out")
 	d.sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallUpdate, Times: 1})
 	b.Press("Save changes")
 	r.says("a change that is found out", "update sent", "update unknown late=<nil>", "update done late=true name=found-out")
@@ -138,7 +138,7 @@ func TestAuditTrailOfRotations(t *testing.T) {
 	r := &trail{t: t, d: d}
 	b := d.signedIn(mona)
 	rotate := func(name string) {
-		b.Open(d.url + "/tokens?organization=contoso&q=" + name).Click(name).Click("Rotate").Choose("The old token", "Revoke it at once").Press("Rotate")
+		b.Open(d.url+"/tokens?organization=contoso&q="+name).Click(name).Click("Rotate").Choose("The old token", "Revoke it at once").Press("Rotate")
 	}
 	r.next()
 	rotate("Terraform")
