@@ -99,7 +99,7 @@ func (h *Handlers) lookInto(ctx context.Context, v *visit, op *operation.Operati
 // operationAnswer is the page of an operation as it stands. An outcome that isn't known, or a failure, is told with
 // the status of what went wrong: neither is ever a 200.
 func (h *Handlers) operationAnswer(v *visit, op *operation.Operation) (answer, error) {
-	p, status, err := h.describeOperation(v, op, h.base(v, operationToken(op), "changes"))
+	p, status, err := h.describeOperation(v, op, h.base(v, inSentence(operationToken(op)), "changes"))
 	if err != nil {
 		return nil, err
 	}

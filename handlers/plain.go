@@ -43,6 +43,22 @@ func namedPlainly(name string) string {
 	return name
 }
 
+// inSentence is a token's name in the middle of a sentence of the catalogue, where no element keeps it apart: a name with
+// letters or marks that turn the direction is isolated, so that the words around it stay where they are.
+func inSentence(name string) string {
+	turns := func(r rune) bool { return rightToLeft(r) || bidiControl(r) }
+	if !strings.ContainsFunc(name, turns) {
+		return name
+	}
+	name = strings.Map(func(r rune) rune {
+		if bidiControl(r) {
+			return -1
+		}
+		return r
+	}, name)
+	return "\u2068" + name + "\u2069"
+}
+
 // rightToLeft says if r lies in the blocks of scripts that are written so.
 func rightToLeft(r rune) bool {
 	return r >= 0x590 && r <= 0x8ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff || r >= 0x10800 && r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff
