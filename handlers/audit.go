@@ -99,15 +99,21 @@ func failureAttrs(f *operation.Failure) []slog.Attr {
 	return attrs
 }
 
-// audit writes down what this visit did.
-func (h *Handlers) audit(v *visit, event, outcome string, attrs ...slog.Attr) {
-	writeAudit(v.Context(), h.Log, actorOf(v.Context()), event, outcome, attrs)
+// audit writes down what this visit has done.
+func (h *Handlers) audit(v *visit, event string, attrs ...slog.Attr) {
+	writeAudit(v.Context(), h.Log, actorOf(v.Context()), event, string(operation.WasDone), attrs)
 }
 
-// auditAs is audit for somebody whom the request only becomes.
-func (h *Handlers) auditAs(v *visit, s *session.Session, event, outcome string, attrs ...slog.Attr) {
-	who := actor{person: s.Person(), session: s.Hash(), origin: originOf(v.Request)}
-	writeAudit(v.Context(), h.Log, who, event, outcome, attrs)
+// auditSignIn writes down a sign-in: who it is, the request doesn't know yet. s is nil if it was refused.
+func (h *Handlers) auditSignIn(v *visit, s *session.Session, refused error) {
+	who, outcome, attrs := actor{origin: originOf(v.Request)}, operation.WasDone, []slog.Attr(nil)
+	if s != nil {
+		who.person, who.session = s.Person(), s.Hash()
+	} else {
+		failure := DescribeFailure(refused)
+		outcome, attrs = operation.WasRefused, failureAttrs(&failure)
+	}
+	writeAudit(v.Context(), h.Log, who, "sign-in", string(outcome), attrs)
 }
 
 // writeAudit hands the record to the log's handler past its level: a log that is to be quiet doesn't lose the trail.

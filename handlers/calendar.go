@@ -73,7 +73,7 @@ func (h *Handlers) makeCalendarAddress(v *visit) (answer, error) {
 		return nil, err
 	}
 	if made {
-		h.audit(v, "make-calendar-address", "done")
+		h.audit(v, "make-calendar-address")
 	}
 	h.fillCalendar(v)
 	return h.calendarAnswer(v, address, "", refused{})
@@ -82,7 +82,7 @@ func (h *Handlers) makeCalendarAddress(v *visit) (answer, error) {
 func (h *Handlers) revokeCalendarAddress(v *visit) (answer, error) {
 	revoked, err := h.Calendar.Revoke(v.Context(), v.session.Person().Key(), v.PostForm.Get("public"))
 	if revoked {
-		h.audit(v, "revoke-calendar-address", "done")
+		h.audit(v, "revoke-calendar-address")
 	}
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func (h *Handlers) listSessions(v *visit) (answer, error) {
 func (h *Handlers) endOtherSessions(v *visit) (answer, error) {
 	n, err := h.Sessions.EndOthers(v.Context(), v.session)
 	if n > 0 {
-		h.audit(v, "end-sessions", "done", slog.Int("count", n))
+		h.audit(v, "end-sessions", slog.Int("count", n))
 	}
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (h *Handlers) finishSignIn(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.auditAs(v, opened, "sign-in", "done")
+	h.auditSignIn(v, opened, nil)
 	if kept.Entra.Claims != "" {
 		if err := h.noteChallenge(v, opened, kept.Entra.Claims); err != nil {
 			return nil, err
@@ -74,8 +74,7 @@ func (h *Handlers) signInFailed(v *visit, kept attempt, err error) (answer, erro
 		return nil, err
 	}
 	fieldsOf(v.Context()).Err = err
-	failure := DescribeFailure(err)
-	writeAudit(v.Context(), h.Log, actor{origin: originOf(v.Request)}, "sign-in", "refused", failureAttrs(&failure))
+	h.auditSignIn(v, nil, err)
 	t := h.trouble(v, err)
 	p := problemPage{
 		base: h.base(v, t.text.Title, ""), Status: t.status, Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice,

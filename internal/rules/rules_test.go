@@ -62,6 +62,10 @@ var singles = []single{
 		"the rest of the program knows a store, not a product; whoever needs no Redis finds all of it in one folder",
 	},
 	{
+		"github.com/arran4/golang-ical", []string{"internal/calendar/"}, false,
+		"the rest of the program knows a calendar's words, not its file; tests read it with a parser of another kind",
+	},
+	{
 		"github.com/gorilla/sessions", []string{"internal/session/"}, false,
 		"internal/session is the only writer of the cookie",
 	},
