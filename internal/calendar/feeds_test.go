@@ -26,17 +26,48 @@ type shelf struct {
 	at time.Time
 }
 
+// stubborn is a store that doesn't delete the records of addresses.
+type stubborn struct{ session.Backend }
+
+func (s stubborn) Delete(ctx context.Context, n session.Name) error {
+	if n.Kind == "calendaraddress" {
+		return session.ErrUnavailable
+	}
+	return s.Backend.Delete(ctx, n)
+}
+
 func newShelf(t *testing.T) *shelf {
 	t.Helper()
 	s := &shelf{t: t, at: noon}
-	m, err := session.New(sessiontest.NewMemory(s.now), session.Options{
+	s.over(sessiontest.NewMemory(s.now))
+	return s
+}
+
+func (s *shelf) over(b session.Backend) {
+	s.t.Helper()
+	m, err := session.New(b, session.Options{
 		Keys: [][]byte{bytes.Repeat([]byte("k"), session.KeySize)}, IdleTimeout: time.Hour, Lifetime: time.Hour, Now: s.now,
 	})
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	s.Feeds = calendar.New(m.Records(), s.now)
-	return s
+}
+
+// An address is dead from the moment that it was replaced or revoked, also where its record could not be deleted.
+func TestDeadAddressesWhoseRecordsStay(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.over(stubborn{sessiontest.NewMemory(s.now)})
+	first := s.make(mona, "form 1")
+	second := s.make(mona, "form 2")
+	if s.opens(first) != "" || s.opens(second) != mona {
+		t.Errorf("replaced: the old one opens %q, the new one %q", s.opens(first), s.opens(second))
+	}
+	kept, _ := s.Of(t.Context(), mona)
+	if done, err := s.Revoke(t.Context(), mona, kept.Address); !done || !errors.Is(err, session.ErrUnavailable) || s.opens(second) != "" {
+		t.Errorf("revoked: %v, %v, opens %q", done, err, s.opens(second))
+	}
 }
 
 func (s *shelf) now() time.Time {
