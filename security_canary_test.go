@@ -33,6 +33,8 @@ type canaries struct {
 
 	stored [][]byte // what the session folder held at one time or another, names included
 	faults int
+
+	calendar []string // addresses of calendars, what is secret of them
 }
 
 const canaryKey = "Y2FuYXJ5LWtleS1vZi10aGUtc2Vzc2lvbnMtMDEyMzQ1Njc4OQ=="
@@ -137,7 +139,23 @@ func (c *canaries) changes() {
 	c.look() // a draft
 	b.Click("Sign in").Press("Continue as " + mona).Press("Create token")
 	c.d.sim.ClearFaults()
+	c.calendars(b)
 	b.Open(c.d.url + "/sign-out").Press("Sign out")
+}
+
+// calendars: an address that is made, read, replaced, mistyped and revoked.
+func (c *canaries) calendars(b *webtest.Browser) {
+	first := newCalendar(c.t, b, c.d.url)
+	second := newCalendar(c.t, b, c.d.url)
+	for _, address := range []string{first, second, second + "/", strings.TrimSuffix(second, "/tokens.ics"), strings.TrimSuffix(second, ".ics")} {
+		readFeed(c.t, c.d, http.MethodGet, address)
+	}
+	c.look()
+	b.Open(c.d.url + "/calendar").Press("Revoke the address")
+	for _, address := range []string{first, second} {
+		c.calendar = append(c.calendar, strings.Split(strings.TrimPrefix(address, c.d.url), "/")[2])
+		readFeed(c.t, c.d, http.MethodGet, address)
+	}
 }
 
 // refreshes: every failure of Entra at the moment when an access token has run out.
@@ -238,6 +256,9 @@ func (c *canaries) secrets() map[string]string {
 			}
 		}
 	}
+	for _, address := range c.calendar {
+		all[address] = "a calendar's address"
+	}
 	delete(all, "")
 	return all
 }
@@ -294,7 +315,7 @@ func (c *canaries) check() {
 	c.checkTelemetry(plain, metrics)
 	c.t.Logf("%d faults, %d answers, %d requests to the services, %d stored records, %d bytes of log; secrets: %v",
 		c.faults, len(answers), len(requests), len(c.stored), len(log), kinds)
-	for _, kind := range []string{"a session key", "a credential", "a token's secret", "a verifier", "a state", "a nonce", "a cookie"} {
+	for _, kind := range []string{"a session key", "a credential", "a token's secret", "a verifier", "a state", "a nonce", "a cookie", "a calendar's address"} {
 		if kinds[kind] == 0 {
 			c.t.Errorf("the test saw nothing of the kind: %s", kind)
 		}
@@ -346,7 +367,8 @@ func (c *canaries) checkAnswer(secrets finder, a seen) {
 		return strings.HasSuffix(a.url.Path, "/sign-in/start") && a.status == http.StatusSeeOther && (one.kind == "a state" || one.kind == "a nonce")
 	}
 	secrets.in(a.body, func(one found) {
-		owner := one.kind == "a token's secret" && (strings.HasPrefix(a.url.Path, "/operations/") || a.method == http.MethodPost && a.status == http.StatusOK)
+		owner := one.kind == "a token's secret" && (strings.HasPrefix(a.url.Path, "/operations/") || a.method == http.MethodPost && a.status == http.StatusOK) ||
+			one.kind == "a calendar's address" && a.method == http.MethodPost && a.url.Path == "/calendar/make"
 		if !owner && !leaving(one) {
 			c.t.Errorf("%s %s (%d) shows %s", a.method, a.url.Path, a.status, one.kind)
 		}
@@ -359,6 +381,9 @@ func (c *canaries) checkAnswer(secrets finder, a seen) {
 		})
 	}
 	secrets.in(a.url.String(), func(one found) {
+		if one.kind == "a calendar's address" { // which its reader has asked for
+			return
+		}
 		if a.url.Path != "/getAToken" || one.kind != "a credential" && one.kind != "a state" {
 			c.t.Errorf("an address of ours holds %s: %s %s", one.kind, a.method, a.url.Path)
 		}

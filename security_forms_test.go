@@ -48,6 +48,7 @@ type stage struct {
 	token                     string // path of a token's page
 	waiting, halfway, unknown string // ids of operations
 	secret                    string
+	calendar                  string // address of the person's calendar
 }
 
 func setStage(t *testing.T) *stage {
@@ -72,6 +73,7 @@ func setStageOn(t *testing.T, d *desk) *stage {
 	s.d.sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
 	s.b.Press("Create token").Open(s.b.URL.String())
 	s.unknown = operation()
+	s.calendar = newCalendar(t, s.b, s.d.url)
 	if s.secret == "" || s.waiting == s.halfway || s.unknown == s.halfway {
 		t.Fatalf("the stage isn't set: %+v", s)
 	}
@@ -83,7 +85,7 @@ func (s *stage) seen() string {
 	s.d.t.Helper()
 	var all strings.Builder
 	look := s.b.Twin()
-	for _, path := range []string{"/changes", "/sessions", "/tokens?organization=contoso&status=all", "/tokens/new", "/operations/" + s.waiting, "/operations/" + s.halfway, "/operations/" + s.unknown} {
+	for _, path := range []string{"/changes", "/sessions", "/calendar", "/tokens?organization=contoso&status=all", "/tokens/new", "/operations/" + s.waiting, "/operations/" + s.halfway, "/operations/" + s.unknown} {
 		look.Open(s.d.url + path)
 		all.WriteString(path + " " + withoutTime(look.Page.Find("main").Text()) + "\n" + withoutTime(look.Page.Find("nav, header").Text()) + "\n")
 	}
@@ -131,7 +133,8 @@ func (s *stage) address(r route) (path string, form url.Values) {
 			operation = s.unknown
 		}
 	}
-	path = strings.NewReplacer("{organization}/{id}", strings.TrimPrefix(s.token, "/tokens/"), "{operation}", operation, "/static/*", "/static/app.css").Replace(r.pattern)
+	path = strings.NewReplacer("{organization}/{id}", strings.TrimPrefix(s.token, "/tokens/"), "{operation}", operation, "/static/*", "/static/app.css",
+		"{address}", strings.Repeat("A", 64)).Replace(r.pattern)
 	if strings.ContainsAny(path, "{}*") {
 		s.d.t.Errorf("nothing is known to fill in for %s", r.pattern)
 	}
@@ -142,9 +145,13 @@ func (s *stage) address(r route) (path string, form url.Values) {
 	if strings.HasSuffix(path, "/result") {
 		path += query("operation", s.waiting)
 	}
-	button := map[string]string{global: "Create the tokens", "/tokens/new": "Create token", s.token + "/edit": "Save changes", s.token + "/revoke": "Revoke", s.token + "/rotate": "Rotate"}[path]
+	button := map[string]string{global: "Create the tokens", "/calendar/make": "Make a new address", "/calendar/revoke": "Revoke the address", "/tokens/new": "Create token", s.token + "/edit": "Save changes", s.token + "/revoke": "Revoke", s.token + "/rotate": "Rotate"}[path]
 	if button != "" && r.method == http.MethodPost {
-		look := s.b.Twin().Open(s.d.url + path)
+		page := path
+		if strings.HasPrefix(path, "/calendar/") {
+			page = "/calendar"
+		}
+		look := s.b.Twin().Open(s.d.url + page)
 		if strings.HasSuffix(path, "/new") {
 			look.Fill("Name", "from elsewhere").Choose("Code", "Read")
 		}
@@ -211,6 +218,9 @@ func TestNoFormFromAnotherSite(t *testing.T) {
 	s.unchanged(before)
 	if s.d.sim.Created() != created || s.d.sim.Revoked() != revoked || s.d.sim.Calls(simulator.CallUpdate) != updated {
 		t.Error("something was sent to Azure DevOps")
+	}
+	if got := readFeed(t, s.d, http.MethodGet, s.calendar); got.status != http.StatusOK {
+		t.Errorf("the calendar's address was changed: %d", got.status)
 	}
 	if posts < 10 {
 		t.Fatalf("only %d routes take forms", posts)
@@ -295,8 +305,9 @@ func TestLinksPlantNoOrganization(t *testing.T) {
 }
 
 // openToAll are the routes for people who aren't signed in. Everything else needs a session: a new route that isn't
-// in this list has to be behind the sign-in.
-var openToAll = []string{"/", "/sign-in", "/sign-in/start", "/sign-out", "/getAToken", "/scopes", "/healthz", "/readyz", "/static/*", "/favicon.ico", "/robots.txt"}
+// in this list has to be behind the sign-in. A calendar is for who knows its address; these tests know none, and
+// TestCalendarAddressesOfStrangers tries many.
+var openToAll = []string{"/calendar/{address}/tokens.ics", "/", "/sign-in", "/sign-in/start", "/sign-out", "/getAToken", "/scopes", "/healthz", "/readyz", "/static/*", "/favicon.ico", "/robots.txt"}
 
 // ASVS 8.2.1: whatever isn't meant for everybody asks for a sign-in first, and tells nothing before.
 func TestEveryRouteNeedsASession(t *testing.T) {

@@ -52,7 +52,7 @@ func TestHeadersOnEveryAnswer(t *testing.T) {
 				statuses[a.status]++
 				checkAnswer(t, a, p.https)
 			}
-			want := []int{200, 303, 400, 403, 404, 405, 413, 422, 429, 500, 502, 503}
+			want := []int{200, 303, 304, 400, 403, 404, 405, 413, 422, 429, 500, 502, 503}
 			switch name {
 			case "no BASE_URL":
 				want = append(want, 307, 421)
@@ -116,6 +116,12 @@ func visitEverything(t *testing.T, d *desk, dir string) {
 	cross := b.Twin()
 	cross.Edit(func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") })
 	cross.Post(d.url+"/tokens/new", nil)
+	feed := newCalendar(t, b, d.url)
+	tag := b.Twin().OpenOnce(feed).Header.Get("ETag")
+	again := b.Twin()
+	again.Edit(func(r *http.Request) { r.Header.Set("If-None-Match", tag) })
+	again.OpenOnce(feed)
+	b.Open(d.url + "/calendar").Press("Make a new address").Open(d.url + "/calendar").Press("Revoke the address").OpenOnce(feed)
 	b.Open(d.url + "/changes").Open(d.url + "/sessions").Press("End all my other sessions")
 	wrong := webtest.New(t, d.transport()).Open(d.url + "/sign-in").Click("Sign in")
 	d.sim.SetFault("invalidClient", simulator.FaultOptions{}) // the operator's fault: 500
@@ -194,6 +200,11 @@ func checkAnswer(t *testing.T, a seen, https bool) {
 	switch ok := a.status == http.StatusOK || a.status == http.StatusNotModified; {
 	case ok && hashedFile.MatchString(a.url.Path):
 		want["Cache-Control"] = "public, max-age=31536000, immutable"
+	case ok && strings.HasSuffix(a.url.Path, "/tokens.ics"):
+		want["Cache-Control"] = "private, no-cache"
+		if a.header.Get("ETag") == "" || len(a.header.Values("Set-Cookie")) > 0 {
+			t.Errorf("%s: %v", name, a.header)
+		}
 	case ok && strings.HasSuffix(a.url.Path, "/favicon.ico"):
 		want["Cache-Control"] = "public, max-age=86400"
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/patdesk/patdesk/config"
 	"github.com/patdesk/patdesk/handlers"
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -121,13 +122,16 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	journal := operation.New(sessions.Records(), operation.Options{DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log, Came: told.came})
+	journal := operation.New(sessions.Records(), operation.Options{
+		DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log,
+		Came: told.came, Observe: handlers.ObserveOperations(log), Origin: handlers.Origin,
+	})
 	api := azuredevops.New(azuredevops.Options{
 		Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,
 		Timeout: s.callTimeout, ChangeTimeout: s.callTimeout, Watch: told.watchAzureDevOps,
 	})
 	web, err := handlers.New(handlers.Options{
-		Sessions: sessions, Entra: provider, Journal: journal, API: api, Telemetry: told,
+		Sessions: sessions, Entra: provider, Journal: journal, Calendar: calendar.New(sessions.Records(), now), API: api, Telemetry: told,
 		BaseURL: baseURL(cfg), Local: local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
 		SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute,
 		Organizations: cfg.Organizations, ClientID: cfg.ClientID, AzureURL: "https://dev.azure.com",

@@ -265,6 +265,7 @@ func (r tour) otherPages() {
 	r.stop("sessions", "This one")
 	r.press(button("End all my other sessions"))
 	r.stop("sessions-ended", "no other session")
+	r.calendar()
 	r.press(link("Tokens"))
 	r.press(link("Another organization"))
 	r.do("a name that is none", chromedp.SendKeys(field("Organization"), "not/a name"))
@@ -274,6 +275,18 @@ func (r tour) otherPages() {
 	r.do("one that isn't there", chromedp.Clear(field("Organization")), chromedp.SendKeys(field("Organization"), "nobody-has-this"))
 	r.press(button("Open"))
 	r.stop("organization-not-found", "No organization named")
+}
+
+func (r tour) calendar() {
+	r.t.Helper()
+	r.open(r.demo.url + "/calendar")
+	r.stop("calendar-none", "How to add it")
+	r.press(button("Make an address"))
+	r.stop("calendar-made", "Copy it now")
+	r.open(r.demo.url + "/calendar")
+	r.stop("calendar", "How it stands")
+	r.press(button("Revoke the address"))
+	r.stop("calendar-revoked", "is revoked")
 }
 
 func (r tour) failures() {

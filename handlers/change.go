@@ -95,7 +95,7 @@ func failureError(f *operation.Failure, organization string) error {
 // operationWords is what the catalogue's sentences about an operation can name.
 func (h *Handlers) operationWords(v *visit, op *operation.Operation) map[string]any {
 	words := map[string]any{
-		"Organization": op.Organization, "Token": operationToken(op), "Action": string(op.Action),
+		"Organization": op.Organization, "Token": inSentence(operationToken(op)), "Action": string(op.Action),
 		"Until": v.when(op.SecretUntil).Relative, "Asked": v.when(op.Want.ValidTo).Date,
 	}
 	if op.Result != nil {

@@ -108,7 +108,7 @@ func (h *Handlers) replaceAnswer(v *visit, f replaceForm, t listedToken, s stock
 	note := globalText("global.", v.now)
 	p := globalReplacePage{
 		tokenFormPage: tokenFormPage{
-			base:       h.base(v, templates.Message("globalReplace.title", map[string]any{"Token": shownName(t.DisplayName)}).Title, "overview"),
+			base:       h.base(v, templates.Message("globalReplace.title", map[string]any{"Token": inSentence(shownName(t.DisplayName))}).Title, "overview"),
 			FormAction: v.link(globalPath(f.organization, f.id)), Problem: no.problem, CancelURL: v.link("/global-tokens"),
 		},
 		Heading: note.Title, What: note.What, Dead: !v.now.Before(globalTokensEnd), OldName: shownName(t.DisplayName),

@@ -76,7 +76,7 @@ func (h *Handlers) replacedAnswer(v *visit, f replaceForm, results []replacement
 		}
 	}
 	p := replacedPage{
-		base: h.base(v, templates.Message("globalResult.title", map[string]any{"Token": name}).Title, "overview"),
+		base: h.base(v, templates.Message("globalResult.title", map[string]any{"Token": inSentence(name)}).Title, "overview"),
 		Name: name, All: len(results), BackURL: v.link("/global-tokens"), SecretFake: h.Demo,
 	}
 	status, here := http.StatusOK, resultAddress(f, results, old)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -24,6 +25,7 @@ type Options struct {
 	Entra    *entra.Provider
 	API      *azuredevops.Client
 	Journal  *operation.Journal
+	Calendar *calendar.Feeds
 
 	BaseURL        *url.URL       // public address; nil if it is not configured
 	Local          *url.URL       // address on the loopback interface, used when nothing else says the public one; may be nil

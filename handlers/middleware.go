@@ -165,7 +165,7 @@ func requestAttrs(r *http.Request, ww middleware.WrapResponseWriter, f *logField
 	attrs := []slog.Attr{
 		slog.String("request_id", requestID(r.Context())),
 		slog.String("method", clipped(r.Method)),
-		slog.String("path", clipped(r.URL.Path)),
+		slog.String("path", clipped(withoutAddress(r.URL.Path))),
 		slog.Int("status", ww.Status()),
 		slog.Int("bytes", ww.BytesWritten()),
 		slog.Duration("duration", took),
@@ -208,6 +208,17 @@ func routeOf(r *http.Request) string {
 		return ""
 	}
 	return strings.ReplaceAll(route.RoutePattern(), "/*/", "/")
+}
+
+// withoutAddress leaves out of a path what may be the address of a calendar, or a part of one that was copied badly: who
+// knows it can read that calendar.
+func withoutAddress(path string) string {
+	const before = "calendar/"
+	at := strings.Index(strings.ToLower(path), before)
+	if at < 0 || path[at+len(before):] == "make" || path[at+len(before):] == "revoke" {
+		return path
+	}
+	return path[:at+len(before)] + "…"
 }
 
 // clipped keeps strangers from filling the log: no path of ours is longer.

@@ -99,7 +99,7 @@ func (h *Handlers) lookInto(ctx context.Context, v *visit, op *operation.Operati
 // operationAnswer is the page of an operation as it stands. An outcome that isn't known, or a failure, is told with
 // the status of what went wrong: neither is ever a 200.
 func (h *Handlers) operationAnswer(v *visit, op *operation.Operation) (answer, error) {
-	p, status, err := h.describeOperation(v, op, h.base(v, operationToken(op), "changes"))
+	p, status, err := h.describeOperation(v, op, h.base(v, inSentence(operationToken(op)), "changes"))
 	if err != nil {
 		return nil, err
 	}
@@ -338,6 +338,8 @@ type changesPage struct {
 type changeRow struct {
 	When                                                  when
 	What, Token, Organization, Outcome, OutcomeClass, URL string
+	Why                                                   string // it was refused, or isn't known: heading of the cause
+	Address, Browser                                      string // it was asked for from there
 }
 
 const shownChanges = 100
@@ -353,10 +355,22 @@ func (h *Handlers) listChanges(v *visit) (answer, error) {
 		p.Changes = append(p.Changes, changeRow{
 			When: v.when(op.Started), What: templates.Message("change."+string(op.Action), nil).Title, Token: operationToken(op),
 			Organization: op.Organization, Outcome: templates.Message("outcome."+outcome(op), nil).Title, OutcomeClass: outcome(op),
-			URL: v.link(operationPath(op.ID)),
+			URL: v.link(operationPath(op.ID)), Why: h.changeCause(v, op), Address: op.From.Address, Browser: browserName(op.From.Browser),
 		})
 	}
 	return page{template: "changes", data: p}, nil
+}
+
+// changeCause is why a change wasn't done, or isn't known to be.
+func (h *Handlers) changeCause(v *visit, op *operation.Operation) string {
+	failure := op.Failure
+	if op.State == operation.Succeeded && op.Old == operation.OldFailed {
+		failure = op.OldFailure
+	}
+	if failure == nil || op.State == operation.Sent {
+		return ""
+	}
+	return h.wordFailure(v, failure, op.Organization, op.Finished).text.Title
 }
 
 // outcome is an operation's state as the list of changes shows it.

@@ -113,6 +113,10 @@ var exportColumns = []string{
 	"name", "organization", "global", "status", "scopes", "fullAccess", "highPrivilege", "madeBy", "validFrom", "validTo", "authorizationId",
 }
 
+// byteOrderMark tells Excel and Windows PowerShell 5.1 that a file is UTF-8; without it they read the code page of their
+// machine (https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_character_encoding).
+const byteOrderMark = "\ufeff"
+
 // exportCSV writes RFC 4180: CRLF, quotes where they are needed.
 func (h *Handlers) exportCSV(v *visit) (answer, error) {
 	e, err := h.exportAll(v)
@@ -120,6 +124,7 @@ func (h *Handlers) exportCSV(v *visit) (answer, error) {
 		return nil, err
 	}
 	var content bytes.Buffer
+	content.WriteString(byteOrderMark)
 	w := csv.NewWriter(&content)
 	w.UseCRLF = true
 	rows := [][]string{exportColumns}

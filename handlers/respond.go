@@ -35,6 +35,7 @@ func (h *Handlers) decide(v *visit, a action) (answer, error) {
 		fields := fieldsOf(v.Context())
 		fields.Person, fields.Session = opened.Person().ObjectID, opened.Hash()
 	}
+	v.Request = withActor(v.Request, opened)
 	if v.Method == http.MethodPost {
 		if err := v.ParseForm(); err != nil {
 			return nil, badForm(err)

@@ -63,5 +63,8 @@ func formPage(posted string) string {
 	if strings.HasPrefix(posted, "/sessions/") {
 		return "/sessions"
 	}
+	if strings.HasPrefix(posted, "/calendar/") {
+		return "/calendar"
+	}
 	return (&url.URL{Path: posted}).EscapedPath()
 }

@@ -38,6 +38,7 @@ func (h *Handlers) Routes() http.Handler {
 	app.Post("/sign-out", h.handle(h.signOut))
 	app.Get("/sign-out", h.handle(h.askSignOut))
 	app.Get("/scopes", h.handle(h.listScopes))
+	app.Get("/calendar/{address}/tokens.ics", h.limitGuesses(h.serveCalendar)) // open to all who know the address
 
 	app.Group(func(in chi.Router) {
 		get := func(path string, a action) { in.Get(path, h.handle(h.signedIn(a))) }
@@ -73,6 +74,9 @@ func (h *Handlers) Routes() http.Handler {
 		post("/operations/{operation}/dismiss", h.dismissOperation)
 
 		get("/changes", h.listChanges)
+		get("/calendar", h.showCalendar)
+		post("/calendar/make", h.makeCalendarAddress)
+		post("/calendar/revoke", h.revokeCalendarAddress)
 		get("/sessions", h.listSessions)
 		post("/sessions/end-others", h.endOtherSessions)
 	})

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,9 @@ func (h *Handlers) listSessions(v *visit) (answer, error) {
 
 func (h *Handlers) endOtherSessions(v *visit) (answer, error) {
 	n, err := h.Sessions.EndOthers(v.Context(), v.session)
+	if n > 0 {
+		h.audit(v, "end-sessions", slog.Int("count", n))
+	}
 	if err != nil {
 		return nil, err
 	}

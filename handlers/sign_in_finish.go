@@ -43,6 +43,7 @@ func (h *Handlers) finishSignIn(v *visit) (answer, error) {
 		return nil, err
 	}
 	h.Telemetry.SignIn(SignInOK)
+	h.auditSignIn(v, opened, nil)
 	if kept.Entra.Claims != "" {
 		if err := h.noteChallenge(v, opened, kept.Entra.Claims); err != nil {
 			return nil, err
@@ -96,6 +97,7 @@ func (h *Handlers) signInFailed(v *visit, kept attempt, err error) (answer, erro
 		return nil, err
 	}
 	fieldsOf(v.Context()).Err = err
+	h.auditSignIn(v, nil, err)
 	t := h.trouble(v, err)
 	p := problemPage{
 		base: h.base(v, t.text.Title, ""), Status: t.status, Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice,

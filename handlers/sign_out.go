@@ -56,6 +56,7 @@ func (h *Handlers) signOut(v *visit) (answer, error) {
 	if err := h.Sessions.SignOut(v.w, v.Request); err != nil {
 		return nil, err
 	}
+	h.audit(v, "sign-out")
 	h.discover.forget(v.session.Hash())
 	h.snapshots.forget(v.session.Hash())
 	v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)

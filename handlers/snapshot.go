@@ -238,12 +238,12 @@ func (h *Handlers) takeStock(v *visit, enough <-chan time.Time) stock {
 		return stock{finding: true}
 	}
 	parts := make([]*part, len(names))
-	ctx, caller := context.WithoutCancel(v.Context()), h.caller(v)
+	ctx, caller, person := context.WithoutCancel(v.Context()), h.caller(v), v.session.Person().Key()
 	for i, name := range names {
 		parts[i] = kept.part(name, h.Now, func() ([]listedToken, []missingPart) {
 			ctx, cancel := context.WithTimeout(ctx, readTimeout)
 			defer cancel()
-			return readLists(ctx, caller, name, allStatuses)
+			return h.read(ctx, person, caller, name, allStatuses)
 		})
 	}
 	await(v.Context(), enough, parts)

@@ -16,7 +16,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"tokens": tokenListPage{}, "token": tokenPage{}, "token-new": tokenFormPage{}, "token-edit": tokenFormPage{},
 		"token-revoke": revokePage{}, "token-rotate": rotatePage{}, "operation": operationPage{}, "organizations": organizationsPage{},
 		"changes": changesPage{}, "scopes": scopesPage{}, "sessions": sessionsPage{}, "overview": overviewPage{},
-		"global-tokens": globalTokensPage{}, "global-replace": globalReplacePage{}, "global-result": replacedPage{},
+		"global-tokens": globalTokensPage{}, "global-replace": globalReplacePage{}, "global-result": replacedPage{}, "calendar": calendarPage{},
 	}
 	for name, data := range pages {
 		set := templates.Page(name)

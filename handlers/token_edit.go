@@ -97,7 +97,7 @@ func (f tokenForm) changes(v *visit, t azuredevops.Token) (azuredevops.Wanted, f
 func (h *Handlers) editAnswer(v *visit, organization string, t listedToken, f tokenForm, faults formFaults, no refused) answer {
 	name, expires := shownName(t.DisplayName), v.when(t.ValidTo)
 	p := tokenFormPage{
-		base:       h.base(v, templates.Message("editToken.title", map[string]any{"Token": name}).Title, "tokens"),
+		base:       h.base(v, templates.Message("editToken.title", map[string]any{"Token": inSentence(name)}).Title, "tokens"),
 		FormAction: v.link(tokenPath(organization, t.AuthorizationID, "edit")), Problem: no.problem,
 		CancelURL: v.link(tokenPath(organization, t.AuthorizationID, "")), TokenName: name,
 		Current: []field{

@@ -155,7 +155,7 @@ func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.S
 		_, _ = h.organizations(v) // for the switcher; its failure is told on the page for choosing one
 		return nil
 	})
-	tokens, failed = readLists(v.Context(), h.caller(v), organization, statuses)
+	tokens, failed = h.read(v.Context(), v.session.Person().Key(), h.caller(v), organization, statuses)
 	_ = group.Wait() // always nil, see above
 	return tokens, failed
 }

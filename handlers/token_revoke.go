@@ -59,7 +59,7 @@ func (h *Handlers) revokeToken(v *visit) (answer, error) {
 func (h *Handlers) revokeAnswer(v *visit, organization string, t azuredevops.Token, no refused) answer {
 	name := nameOf(&t)
 	p := revokePage{
-		base:       h.base(v, templates.Message("revokeToken.title", map[string]any{"Token": name}).Title, "tokens"),
+		base:       h.base(v, templates.Message("revokeToken.title", map[string]any{"Token": inSentence(name)}).Title, "tokens"),
 		Problem:    no.problem,
 		FormAction: v.link(tokenPath(organization, t.AuthorizationID, "revoke")), Form: no.form,
 		CancelURL: v.link(tokenPath(organization, t.AuthorizationID, "")),

@@ -109,7 +109,7 @@ func sameLife(t azuredevops.Token) time.Duration {
 func (h *Handlers) rotateAnswer(v *visit, organization string, t listedToken, old string, no refused, faults []fieldError) answer {
 	life, name := sameLife(t.Token), shownName(t.DisplayName)
 	p := rotatePage{
-		base:    h.base(v, templates.Message("rotateToken.title", map[string]any{"Token": name}).Title, "tokens"),
+		base:    h.base(v, templates.Message("rotateToken.title", map[string]any{"Token": inSentence(name)}).Title, "tokens"),
 		Problem: no.problem, Errors: faults,
 		FormAction: v.link(tokenPath(organization, t.AuthorizationID, "rotate")), Form: no.form,
 		CancelURL: v.link(tokenPath(organization, t.AuthorizationID, "")),

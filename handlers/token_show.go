@@ -42,7 +42,7 @@ func (h *Handlers) showToken(v *visit) (answer, error) {
 	}
 	h.rememberCurrent(v, organization)
 	p := tokenPage{
-		base: h.base(v, shownName(t.DisplayName), "tokens"),
+		base: h.base(v, inSentence(shownName(t.DisplayName)), "tokens"),
 		Name: shownName(t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: organization,
 		Status: templates.Message("status."+string(t.status), nil).Title, StatusClass: string(t.status),
 		Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), Urgency: urgency(t.ValidTo, v.now), Ends: globalEnds(t, v.now),

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -58,8 +59,9 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	}
 	o := Options{
 		Sessions: sessions, Entra: provider, Local: local, RedirectPath: "/getAToken", AzureURL: "https://dev.azure.com", Log: log,
-		Journal: operation.New(sessions.Records(), operation.Options{DisplayTime: time.Minute, Describe: DescribeFailure, Log: log}),
-		API:     azuredevops.New(azuredevops.Options{Endpoint: fakeServices, APIVersion: "7.1-preview.1", DiscoveryEndpoint: fakeServices, HTTPClient: client}),
+		Journal:  operation.New(sessions.Records(), operation.Options{DisplayTime: time.Minute, Describe: DescribeFailure, Log: log, Observe: ObserveOperations(log), Origin: Origin}),
+		Calendar: calendar.New(sessions.Records(), time.Now),
+		API:      azuredevops.New(azuredevops.Options{Endpoint: fakeServices, APIVersion: "7.1-preview.1", DiscoveryEndpoint: fakeServices, HTTPClient: client}),
 	}
 	if change != nil {
 		change(&o)

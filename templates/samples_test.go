@@ -224,6 +224,7 @@ type (
 	changeRow struct {
 		When                                                  when
 		What, Token, Organization, Outcome, OutcomeClass, URL string
+		Why, Address, Browser                                 string
 	}
 	scopesPage struct {
 		base
@@ -241,6 +242,26 @@ type (
 		EndAction string
 		Most      int
 		Done      string
+	}
+	calendarPage struct {
+		base
+		Address                                       string
+		Exists                                        bool
+		Made, Refreshed                               when
+		Lapsed                                        bool
+		Asked                                         when
+		AskedBy                                       string
+		Places                                        []calendarPlace
+		LocalOnly                                     bool
+		Problem                                       *problemSummary
+		Done                                          string
+		Form, Mark                                    string
+		MakeAction, RevokeAction, Public, OverviewURL string
+	}
+	calendarPlace struct {
+		Organization string
+		Count, Left  int
+		Read         when
 	}
 	sessionRow struct {
 		Started, LastSeen when
@@ -543,10 +564,10 @@ func operationSamples() []sample {
 
 func otherSamples() []sample {
 	changes := changesPage{base: frame("Changes", "changes"), Changes: []changeRow{
-		{at(0, -4), "Create", "build agent 8", "contoso", "Secret waiting", "succeeded", "/pat/operations/1"},
-		{at(0, -190), "Rotate", "nuget-publish", "contoso", "Old token still works", "halfway", "/pat/operations/2"},
-		{at(-1), "Revoke", strings.Repeat("long", 20), "fabrikam", "Not done", "failed", "/pat/operations/3"},
-		{at(-2), "Change", hostile, "contoso", "Not known", "unknown", ""},
+		{at(0, -4), "Create", "build agent 8", "contoso", "Secret waiting", "succeeded", "/pat/operations/1", "", "198.51.100.7", "Firefox on Windows"},
+		{at(0, -190), "Rotate", "nuget-publish", "contoso", "Old token still works", "halfway", "/pat/operations/2", "", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "curl/8.5.0"},
+		{at(-1), "Revoke", strings.Repeat("long", 20), "fabrikam", "Not done", "failed", "/pat/operations/3", "You don't have access to this in fabrikam", "198.51.100.7", hostile},
+		{at(-2), "Change", hostile, "contoso", "Not known", "unknown", "", "", "", ""},
 	}}
 	reference := scopesPage{base: frame("Scopes", "scopes"), Query: "code", Count: 3, Groups: []scopeGroupRows{
 		{"Build", []scopeRow{{ID: "vso.build", Group: "Build", Level: "Read", Description: "See builds, definitions, artifacts; build hooks", Known: true, Implies: []string{"vso.hooks_write", "vso.hooks", "vso.profile"}}}},
@@ -555,10 +576,19 @@ func otherSamples() []sample {
 	open := reference
 	open.base = visitor("Scopes")
 	const browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+	calendar := calendarPage{base: frame("Calendar of expiries", "overview"), Form: "form", MakeAction: "/pat/calendar/make", RevokeAction: "/pat/calendar/revoke", OverviewURL: "/pat/overview"}
+	kept := calendar
+	kept.Exists, kept.Mark, kept.Public, kept.Made, kept.Refreshed, kept.Asked, kept.AskedBy = true, "mark", "mark", at(-9), at(0, -5), at(0, -190), hostile+", from 198.51.100.7"
+	kept.Places = []calendarPlace{{"contoso", 12, 0, at(0, -5)}, {strings.Repeat("long", 12), 5000, 730, at(-40)}}
+	made, changed, dry := kept, kept, kept
+	made.Asked, made.AskedBy, made.Address, made.LocalOnly = when{}, "", "https://tools.example/pat/calendar/"+strings.Repeat("x", 64)+"/tokens.ics", true
+	changed.Problem = &problemSummary{Heading: "Your calendar's address has changed meanwhile", What: "Nothing was changed now."}
+	dry.Lapsed, dry.Places, dry.Done = true, nil, "Done."
 	return []sample{
 		{"changes", "some", changes}, {"changes", "none", changesPage{base: frame("Changes", "changes")}},
 		{"scopes", "found", reference}, {"scopes", "visitor", open}, {"scopes", "none", scopesPage{base: frame("Scopes", "scopes"), Query: "nothing"}},
 		{"sessions", "two", sessionsPage{base: frame("Sessions", "sessions"), EndAction: "/pat/sessions/end-others", Done: "One other session was ended.", Sessions: []sessionRow{{at(0, -300), at(0), "198.51.100.7", browser, true}, {at(-1), at(0, -50), "2001:db8::7", "", false}}, Most: 100}},
+		{"calendar", "none", calendar}, {"calendar", "made", made}, {"calendar", "kept", kept}, {"calendar", "changed", changed}, {"calendar", "dry", dry},
 		{"sessions", "one", sessionsPage{base: frame("Sessions", "sessions"), Sessions: []sessionRow{{at(0, -300), at(0), "198.51.100.7", browser, true}}}},
 	}
 }

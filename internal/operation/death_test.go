@@ -166,6 +166,7 @@ func (w *world) runAndKill(e errand) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.events = nil
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childPoint+"="+string(task))
 	cmd.Stderr = os.Stderr

@@ -114,7 +114,7 @@ func (j *Journal) fly(ctx context.Context, f *flight, s Service) {
 func (w *work) claim(ctx context.Context) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	w.record = w.newRecord()
+	w.record = w.newRecord(ctx)
 	for {
 		release, err := w.tryClaim(ctx)
 		if err != nil || release != nil {
@@ -145,6 +145,7 @@ func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
 	}
 	err = w.create(ctx, w.record)
 	if err == nil {
+		w.observe(ctx, nil, &w.record.Operation)
 		w.flight.update(w.record.at(w.options.Now()))
 		return release, nil
 	}
@@ -156,11 +157,11 @@ func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
 }
 
 // newRecord is the intent.
-func (w *work) newRecord() *record {
+func (w *work) newRecord(ctx context.Context) *record {
 	r := &w.flight.request
 	return &record{
 		Operation: Operation{
-			ID: w.flight.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization,
+			ID: w.flight.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization, From: w.options.Origin(ctx),
 			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: w.flight.started,
 		},
 		Fingerprint: r.fingerprint(),

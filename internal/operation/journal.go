@@ -18,6 +18,13 @@ type Options struct {
 	Now         func() time.Time // nil = time.Now
 	Log         *slog.Logger     // gets operation ids and authorizationIds, never a secret; nil = no log
 
+	// Observe gets every event of every operation, in the context of the request or worker that caused it: for an audit trail.
+	// It is called after the event was recorded, and at once where recording failed. nil: nobody wants to know.
+	Observe func(ctx context.Context, e Event)
+
+	// Origin says where the request in whose context an operation begins came from. nil: unknown.
+	Origin func(ctx context.Context) Origin
+
 	// Describe puts an error of the sign-in (no access token could be had, so nothing was sent) in a form that can be kept;
 	// this package doesn't know the sign-in's types. nil: Source "entra", Kind "other".
 	Describe func(err error) Failure
@@ -40,6 +47,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Origin == nil {
+		o.Origin = func(context.Context) Origin { return Origin{} }
 	}
 	if o.Describe == nil {
 		o.Describe = func(error) Failure { return Failure{Source: SourceEntra, Kind: "other"} }

@@ -74,6 +74,9 @@ const (
 // before it knew the outcome.
 const Interrupted = "interrupted"
 
+// NotKept is the Kind of a failure in an Event: the store could not record the intent, so nothing was sent.
+const NotKept = "notKept"
+
 // Failure is why an operation failed or is unknown, in a form that can be kept. It holds no secret and no body.
 type Failure struct {
 	Source     string
@@ -92,6 +95,7 @@ type Operation struct {
 	Action        Action
 	State         State
 	Organization  string
+	From          Origin
 	Want          azuredevops.Wanted
 	Before        *azuredevops.Token // update, revoke, rotate: the token as it was
 	Result        *azuredevops.Token // as the service returned it

@@ -200,6 +200,10 @@ func (j *Journal) RevokeCandidate(ctx context.Context, s Service, person, id, au
 			return ErrNotFound
 		}
 		if err := w.revoke(ctx, authorizationID); err != nil && !w.gone(ctx, authorizationID) {
+			failure, _ := w.failureOf(err)
+			w.tell(ctx, &w.record.Operation, Event{
+				Step: RevokingCandidate, Outcome: failure.outcome(), Token: &azuredevops.Token{AuthorizationID: authorizationID}, Failure: failure,
+			})
 			return err
 		}
 		return w.report(ctx, w.record, func(r *record) error { return r.moveToRevoked(authorizationID) })

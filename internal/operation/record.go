@@ -88,9 +88,22 @@ func (j *Journal) create(ctx context.Context, r *record) error {
 // errUnchanged, returned by an edit, leaves the record as it is.
 var errUnchanged = errors.New("operation: nothing to change")
 
-// change applies edit to the record as it stands in the store, compare-and-set, and keeps the marker in step. On success
-// r is the record as it stands now.
+// change is write, and tells the observer what has changed.
 func (j *Journal) change(ctx context.Context, r *record, edit func(*record) error) error {
+	var before *Operation
+	err := j.write(ctx, r, func(fresh *record) error {
+		before = fresh.clone()
+		return edit(fresh)
+	})
+	if err == nil {
+		j.observe(ctx, before, &r.Operation)
+	}
+	return err
+}
+
+// write applies edit to the record as it stands in the store, compare-and-set, and keeps the marker in step. On success
+// r is the record as it stands now.
+func (j *Journal) write(ctx context.Context, r *record, edit func(*record) error) error {
 	var fresh record
 	var was State
 	reopened := false
@@ -176,10 +189,13 @@ func (j *Journal) insist(ctx context.Context, write func(ctx context.Context) er
 }
 
 // report records what a worker found out, trying hard, and writes the record anew if the store has lost it. Should that
-// fail too, r still carries the truth for the answer.
+// fail too, r still carries the truth for the answer. The observer is told what is new to this worker: a write may have
+// been done although the store said otherwise.
 func (j *Journal) report(ctx context.Context, r *record, edit func(*record) error) error {
+	before := r.clone()
+	defer func() { j.observe(ctx, before, &r.Operation) }()
 	err := j.insist(ctx, func(ctx context.Context) error {
-		err := j.change(ctx, r, edit)
+		err := j.write(ctx, r, edit)
 		if errors.Is(err, ErrNotFound) {
 			lost := *r
 			if err := edit(&lost); err != nil && !errors.Is(err, errUnchanged) {

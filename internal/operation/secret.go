@@ -47,8 +47,12 @@ func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret stri
 	op := w.record.at(w.options.Now())
 	op.Unkept = secret
 	w.land(w.flight, op, nil)
-	if !kept && w.flight.unread() {
+	switch {
+	case kept:
+	case w.flight.unread():
 		w.revokeOrphan(ctx)
+	default:
+		w.tell(ctx, op, Event{Step: ShowingSecret, Outcome: WasDone, Token: op.Result})
 	}
 }
 
@@ -122,6 +126,9 @@ func (j *Journal) RevealSecret(ctx context.Context, person, id string) (string, 
 	err = j.records.Get(ctx, secretKey(person, id), &k)
 	if errors.Is(err, session.ErrNotFound) {
 		return "", nil
+	}
+	if err == nil {
+		j.tell(ctx, op, Event{Step: ShowingSecret, Outcome: WasDone, Token: op.Result})
 	}
 	return k.Secret, err
 }

@@ -47,6 +47,9 @@ func (w *work) make(ctx context.Context) {
 	w.reach("listed")
 	if err := w.intend(ctx, known, listed); err != nil {
 		w.withdraw(ctx)
+		w.tell(ctx, &w.record.Operation, Event{
+			Step: Step(w.record.Action), Outcome: WasRefused, Token: w.record.Before, Failure: &Failure{Source: SourceOperation, Kind: NotKept},
+		})
 		w.land(w.flight, nil, notKept(err))
 		return
 	}

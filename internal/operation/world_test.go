@@ -78,12 +78,15 @@ type world struct {
 
 	mu       sync.Mutex
 	replicas []*replica
+	events   map[string][]operation.Event // by operation; nil where another process was told some of them
 }
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	c := &clock{now: start}
-	w := &world{t: tb, dir: tb.TempDir(), keys: [][]byte{key('a')}, clock: c, azure: newAzure(c.Now), log: &logged{}}
+	w := &world{
+		t: tb, dir: tb.TempDir(), keys: [][]byte{key('a')}, clock: c, azure: newAzure(c.Now), log: &logged{}, events: map[string][]operation.Event{},
+	}
 	tb.Cleanup(w.end)
 	return w
 }
@@ -98,6 +101,58 @@ func (w *world) end() {
 		}
 	}
 	w.checkSecrets()
+	w.checkEvents()
+}
+
+// observe collects what an audit trail is told.
+func (w *world) observe(_ context.Context, e operation.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.events == nil {
+		return
+	}
+	w.events[e.Operation.ID] = append(w.events[e.Operation.ID], e)
+}
+
+// checkEvents: whatever happened in a test, who only read the audit trail knows how each operation stands, and no secret.
+func (w *world) checkEvents() {
+	for id, events := range w.events {
+		if strings.Contains(fmt.Sprintf("%+v", events), canary) {
+			w.t.Errorf("the events of %s hold a secret", id)
+		}
+	}
+	if len(w.replicas) == 0 || w.events == nil {
+		return
+	}
+	for _, person := range []string{mona, omar} {
+		all, err := w.replica().Recent(context.Background(), person, 10_000)
+		if err != nil {
+			continue // a store that was broken for good
+		}
+		for i := range all {
+			w.checkTold(&all[i])
+		}
+	}
+}
+
+func (w *world) checkTold(op *operation.Operation) {
+	told := map[operation.Step]operation.Outcome{}
+	for _, e := range w.events[op.ID] {
+		told[e.Step] = e.Outcome
+	}
+	want := map[operation.State]operation.Outcome{
+		operation.Sent: operation.WasSent, operation.Succeeded: operation.WasDone, operation.Failed: operation.WasRefused, operation.Unknown: operation.IsUnknown,
+	}[op.State]
+	if got := told[operation.Step(op.Action)]; got != want {
+		w.t.Errorf("%s is %s, and the last that was told is %q", op.ID, op.State, got)
+	}
+	// One that was revoked while the store failed is told as revoked, and recorded as sent.
+	if got := told[operation.RevokingOld]; op.Old == operation.OldRevoked && got != operation.WasDone || op.Old == operation.OldSent && got == "" {
+		w.t.Errorf("the old token of %s is %s, and the last that was told is %q", op.ID, op.Old, got)
+	}
+	if op.Secret == operation.SecretSaved && told[operation.SavingSecret] != operation.WasDone {
+		w.t.Errorf("nobody was told that the secret of %s was saved", op.ID)
+	}
 }
 
 func (w *world) checkSecrets() {
@@ -140,7 +195,7 @@ func (w *world) replicaAt(now func() time.Time) *replica {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, CallTimeout: time.Minute, Now: now, Log: log})
+	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, CallTimeout: time.Minute, Now: now, Log: log, Observe: w.observe})
 	operation.OnPause(j, func(time.Duration) {})
 	r := &replica{j, s}
 	w.mu.Lock()

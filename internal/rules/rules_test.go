@@ -27,14 +27,15 @@ const module = "github.com/patdesk/patdesk"
 var imports = map[string][]string{
 	".": {
 		"config", "handlers", "static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/keyvault", "internal/metrics", "internal/operation", "internal/preflight", "internal/session",
-		"internal/session/redisstore", "internal/simulator", "internal/tracing",
+		"internal/azuredevops", "internal/calendar", "internal/entra", "internal/keyvault", "internal/metrics", "internal/operation", "internal/preflight",
+		"internal/session", "internal/session/redisstore", "internal/simulator", "internal/tracing",
 	},
 	"handlers": {
 		"static", "templates",
-		"internal/azuredevops", "internal/entra", "internal/limit", "internal/operation", "internal/session",
+		"internal/azuredevops", "internal/calendar", "internal/entra", "internal/limit", "internal/operation", "internal/session",
 	},
 	"templates":                   {"static"},
+	"internal/calendar":           {"internal/session"},
 	"internal/operation":          {"internal/azuredevops", "internal/session"},
 	"internal/session/redisstore": {"internal/session"},
 }
@@ -67,6 +68,10 @@ var singles = []single{
 	{
 		"go.opentelemetry.io", []string{"internal/tracing/"}, true,
 		"what a span may say is decided in one place, so that nothing secret can be in one",
+	},
+	{
+		"github.com/arran4/golang-ical", []string{"internal/calendar/"}, false,
+		"the rest of the program knows a calendar's words, not its file; tests read it with a parser of another kind",
 	},
 	{
 		"github.com/gorilla/sessions", []string{"internal/session/"}, false,

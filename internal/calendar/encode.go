@@ -1,0 +1,117 @@
+package calendar
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strings"
+	"time"
+
+	ics "github.com/arran4/golang-ical"
+)
+
+const (
+	// refreshEvery is how often programs are asked to come again: what they would find changes only by their owner's
+	// visits. RFC 7986, 5.7; Outlook goes by X-PUBLISHED-TTL (MS-OXCICAL, 2.1.3.1.1.15).
+	refreshEvery = "PT6H"
+	// alarmAhead is when an event is announced.
+	alarmAhead = "-P7D"
+	lineBytes  = 75 // RFC 5545, 3.1: without the line break
+)
+
+// Document is a calendar with all its words.
+type Document struct {
+	Name, Description string
+	Product           string // PRODID
+	Modified          time.Time
+	Events            []Event
+}
+
+// Event is one entry. All times are written in UTC.
+type Event struct {
+	UID                  string
+	Summary, Description string
+	URL                  string // "": none
+	Starts               time.Time
+	AllDay               bool // Starts is a day
+	Stamp, Modified      time.Time
+	Sequence             int
+	Alarm                string // what its reminder says; "": none
+}
+
+// UID is the name of a token's event: the same for good, whatever the organization is called, and unique in the world as
+// RFC 7986, 5.3 wants it. It is a hash, as what the service returns might be any text.
+func UID(authorizationID string) string {
+	sum := sha256.Sum256([]byte("patdesk token " + strings.ToLower(authorizationID)))
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:20])) + "@patdesk"
+}
+
+// Encode writes the calendar as RFC 5545 wants it: lines of 75 octets at most, ended by CRLF. The same document gives the
+// same bytes.
+func Encode(d Document) ([]byte, error) {
+	cal := ics.NewCalendarFor("")
+	cal.CalendarProperties = nil
+	cal.SetProductId(d.Product)
+	cal.SetVersion("2.0")
+	cal.SetCalscale("GREGORIAN")
+	cal.SetMethod(ics.MethodPublish)
+	cal.SetName(clean(d.Name))
+	cal.SetXWRCalName(clean(d.Name))
+	cal.SetDescription(clean(d.Description))
+	cal.SetXWRCalDesc(clean(d.Description))
+	cal.SetRefreshInterval(refreshEvery, ics.WithValue(string(ics.ValueDataTypeDuration)))
+	cal.SetXPublishedTTL(refreshEvery)
+	if !d.Modified.IsZero() {
+		cal.SetLastModified(d.Modified)
+	}
+	for _, e := range d.Events {
+		cal.AddVEvent(e.encode())
+	}
+	var b bytes.Buffer
+	if err := cal.SerializeTo(&b, ics.WithLineLength(lineBytes), ics.WithNewLineWindows); err != nil {
+		return nil, fmt.Errorf("calendar: encoding: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// encode writes an event without an end: it takes no time (RFC 5545, 3.6.1), and doesn't make anybody look busy.
+func (e Event) encode() *ics.VEvent {
+	v := ics.NewEvent(e.UID)
+	v.SetDtStampTime(e.Stamp)
+	if e.AllDay {
+		v.SetAllDayStartAt(e.Starts.UTC())
+	} else {
+		v.SetStartAt(e.Starts)
+	}
+	v.SetSummary(clean(e.Summary))
+	v.SetDescription(clean(e.Description))
+	v.SetSequence(e.Sequence)
+	v.SetModifiedAt(e.Modified)
+	v.SetTimeTransparency(ics.TransparencyTransparent)
+	v.SetClass(ics.ClassificationPrivate)
+	if e.URL != "" {
+		v.SetURL(e.URL)
+	}
+	if e.Alarm != "" {
+		a := v.AddAlarm()
+		a.SetAction(ics.ActionDisplay)
+		a.SetTrigger(alarmAhead)
+		a.SetDescription(clean(e.Alarm))
+	}
+	return v
+}
+
+// clean leaves out what RFC 5545, 3.1 doesn't allow in a value: control characters but tab and the line breaks, which are
+// escaped.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r < ' ' || r >= 0x7f && r < 0xa0:
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\ufffd"))
+}

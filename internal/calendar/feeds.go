@@ -1,0 +1,382 @@
+package calendar
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+const (
+	// Life is how long what was read of an organization is shown, from the last reading on.
+	Life = 90 * 24 * time.Hour
+	// addressLife is how long an address is known without a reading: so long a feed that has run dry can say so.
+	addressLife = 2 * Life
+	// noteEvery is how often a reading that found nothing new is written down, and that the feed was asked for.
+	noteEvery = 10 * time.Minute
+	// graveLife is how long a revoked address is remembered, so that the form that made it can't make it again. Forms live
+	// for half a day.
+	graveLife = 24 * time.Hour
+	// partBytes bounds one organization's part as JSON, well below session.MaxValue. What ends last is left out.
+	partBytes = 800 << 10
+)
+
+// Kinds of records.
+const (
+	kindFeed    = "calendar"        // one for each person that has an address
+	kindAddress = "calendaraddress" // from the public half of an address to its person
+	kindPart    = "calendarpart"    // what was read, one for each organization of the person
+)
+
+// Errors, with the HTTP status that fits each.
+var (
+	ErrUnknown = errors.New("calendar: no such address")                                        // 404
+	ErrChanged = errors.New("calendar: the person's address is another one than the form knew") // 409
+)
+
+// Expiry is the end of one token.
+type Expiry struct {
+	ID       string    `json:"i"` // authorizationId
+	Name     string    `json:"n"`
+	Ends     time.Time `json:"e"`
+	Global   bool      `json:"g,omitempty"`
+	Sequence int       `json:"s,omitempty"` // how often name or end have changed since the feed knows it
+	Changed  time.Time `json:"c"`           // when that was seen last
+}
+
+// Part is what was read of one organization.
+type Part struct {
+	Organization string
+	Read         time.Time // when that reading began
+	Expiries     []Expiry  // by their ends
+	Left         int       // tokens that were too many to be kept
+}
+
+// Feed is what its owner is told of a feed.
+type Feed struct {
+	Address   string // public half: it names the address, and opens nothing; "": the person has none
+	Revoked   string // the one that was revoked last, if there is none
+	Made      time.Time
+	Refreshed time.Time // the latest reading; zero: none yet
+	Asked     time.Time // exact to noteEvery; zero: never
+	AskedBy   Reader
+}
+
+// Reader is who asked for a feed.
+type Reader struct{ Address, Program string }
+
+// Mark tells the states of a feed apart: a form that makes an address is for one of them.
+func (f Feed) Mark() string {
+	if f.Address == "" && f.Revoked != "" {
+		return "revoked " + f.Revoked
+	}
+	return f.Address
+}
+
+// feed is a Feed as it is kept.
+type feed struct {
+	Feed
+	Hash []byte // of the address's secret half
+}
+
+// owner is what the record of an address tells.
+type owner struct{ Person string }
+
+// Feeds keeps all feeds.
+type Feeds struct {
+	records *session.Records
+	now     func() time.Time
+}
+
+// New makes Feeds over r.
+func New(r *session.Records, now func() time.Time) *Feeds { return &Feeds{records: r, now: now} }
+
+func feedKey(person string) session.Key {
+	return session.Key{Kind: kindFeed, Group: person, ID: "feed"}
+}
+
+func addressKey(name string) session.Key { return session.Key{Kind: kindAddress, ID: name} }
+
+func partKey(person, organization string) session.Key {
+	return session.Key{Kind: kindPart, Group: person, ID: strings.ToLower(organization)}
+}
+
+// Of returns the person's feed; the zero Feed if there never was one.
+func (f *Feeds) Of(ctx context.Context, person string) (Feed, error) {
+	kept, _, err := f.load(ctx, person)
+	return kept.Feed, err
+}
+
+func (f *Feeds) load(ctx context.Context, person string) (kept feed, there bool, err error) {
+	err = f.records.Get(ctx, feedKey(person), &kept)
+	if errors.Is(err, session.ErrNotFound) {
+		return feed{}, false, nil
+	}
+	return kept, err == nil, err
+}
+
+// Make gives the person the address that form stands for, if the feed is still as its Mark was when the form was drawn. An
+// address that there was is dead from then on. Sending the same form again gives the same address again (made is false
+// then), as long as no other has taken its place and it wasn't revoked: ErrChanged.
+func (f *Feeds) Make(ctx context.Context, person, form, mark string) (text string, made bool, err error) {
+	release, err := f.records.Lock(ctx, feedKey(person))
+	if err != nil {
+		return "", false, err
+	}
+	defer release()
+	fresh := f.newAddress(person, form)
+	kept, there, err := f.load(ctx, person)
+	switch {
+	case err != nil:
+		return "", false, err
+	case kept.Address == fresh.name() && fresh.fits(kept.Hash):
+		return fresh.String(), false, nil
+	case kept.Mark() != mark:
+		return "", false, ErrChanged
+	}
+	if err := f.put(ctx, person, fresh, !there); err != nil {
+		return "", false, err
+	}
+	if kept.Address != "" {
+		_ = f.records.Delete(ctx, addressKey(kept.Address)) // it opens nothing any more: the feed names another one
+	}
+	return fresh.String(), true, nil
+}
+
+// put writes the address before the feed that names it. From the second write on the new one counts, and it alone.
+func (f *Feeds) put(ctx context.Context, person string, fresh address, first bool) error {
+	until := f.now().Add(addressLife)
+	err := f.records.Create(ctx, addressKey(fresh.name()), owner{Person: person}, until)
+	if err != nil && !errors.Is(err, session.ErrExists) { // it is there if an earlier try got this far
+		return err
+	}
+	next := feed{Feed: Feed{Address: fresh.name(), Made: f.now().UTC()}, Hash: fresh.hash()}
+	if first {
+		return f.records.Create(ctx, feedKey(person), next, until)
+	}
+	var kept feed
+	return f.records.Change(ctx, feedKey(person), &kept, until, func() error {
+		next.Refreshed = kept.Refreshed
+		kept = next
+		return nil
+	})
+}
+
+// Revoke ends the person's feed if its address is still the one named, and deletes all that was kept for it. revoked is
+// false if there was nothing to end.
+func (f *Feeds) Revoke(ctx context.Context, person, name string) (revoked bool, err error) {
+	release, err := f.records.Lock(ctx, feedKey(person))
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	kept, _, err := f.load(ctx, person)
+	if err != nil || kept.Address == "" || kept.Address != name {
+		return false, err
+	}
+	parts, err := f.Parts(ctx, person)
+	if err != nil {
+		return false, err
+	}
+	err = f.records.Change(ctx, feedKey(person), &kept, f.now().Add(graveLife), func() error {
+		kept = feed{Feed: Feed{Revoked: name}}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	errs := []error{f.records.Delete(ctx, addressKey(name))} // it opens nothing any more, whatever becomes of these
+	for _, p := range parts {
+		errs = append(errs, f.records.Delete(ctx, partKey(person, p.Organization)))
+	}
+	return true, errors.Join(errs...)
+}
+
+// Open finds the feed of an address, and notes that it was asked for: ErrUnknown.
+func (f *Feeds) Open(ctx context.Context, text string, by Reader) (person string, found Feed, err error) {
+	a, ok := parseAddress(text)
+	if !ok {
+		return "", Feed{}, ErrUnknown
+	}
+	var o owner
+	err = f.records.Get(ctx, addressKey(a.name()), &o)
+	if errors.Is(err, session.ErrNotFound) {
+		return "", Feed{}, ErrUnknown
+	}
+	if err != nil {
+		return "", Feed{}, err
+	}
+	kept, _, err := f.load(ctx, o.Person)
+	if err != nil {
+		return "", Feed{}, err
+	}
+	if kept.Address != a.name() || !a.fits(kept.Hash) {
+		return "", Feed{}, ErrUnknown
+	}
+	if now := f.now().UTC(); now.Sub(kept.Asked) >= noteEvery || by != kept.AskedBy && now.Sub(kept.Asked) >= time.Minute {
+		_ = f.note(ctx, o.Person, a.name(), func(k *feed) { k.Asked, k.AskedBy = now, by }) // losing the note is no harm
+	}
+	return o.Person, kept.Feed, nil
+}
+
+// errUnchanged leaves a record as it is.
+var errUnchanged = errors.New("calendar: nothing to change")
+
+// note changes the person's feed while its address is the one named.
+func (f *Feeds) note(ctx context.Context, person, name string, edit func(*feed)) error {
+	var kept feed
+	err := f.records.Change(ctx, feedKey(person), &kept, time.Time{}, func() error {
+		if kept.Address != name {
+			return errUnchanged
+		}
+		edit(&kept)
+		return nil
+	})
+	if errors.Is(err, errUnchanged) || errors.Is(err, session.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Parts is what was last read of the person's organizations, by their names.
+func (f *Feeds) Parts(ctx context.Context, person string) (parts []Part, err error) {
+	err = f.records.Each(ctx, kindPart, person, func(_ string, decode func(any) error) error {
+		var p Part
+		if decode(&p) == nil {
+			parts = append(parts, p)
+		}
+		return nil
+	})
+	slices.SortFunc(parts, func(a, b Part) int {
+		return strings.Compare(strings.ToLower(a.Organization), strings.ToLower(b.Organization))
+	})
+	return parts, err
+}
+
+// Refresh takes over a reading of an organization that began at read. For somebody without a feed nothing is kept. A
+// reading that began before the one that is kept changes nothing.
+func (f *Feeds) Refresh(ctx context.Context, person, organization string, read time.Time, expiries []Expiry) error {
+	kept, _, err := f.load(ctx, person)
+	if err != nil || kept.Address == "" {
+		return err
+	}
+	fresh, err := bounded(Part{Organization: organization, Read: read.UTC(), Expiries: expiries})
+	if err != nil {
+		return err
+	}
+	written, err := f.write(ctx, person, fresh)
+	if err != nil || !written {
+		return err
+	}
+	return f.prolong(ctx, person, fresh)
+}
+
+// write puts a part into the store. It tries again where another request was faster.
+func (f *Feeds) write(ctx context.Context, person string, fresh Part) (written bool, err error) {
+	key, until := partKey(person, fresh.Organization), fresh.Read.Add(Life)
+	for range 5 {
+		var kept Part
+		err = f.records.Change(ctx, key, &kept, until, func() error {
+			next := fresh.after(kept)
+			if !fresh.Read.After(kept.Read) || slices.EqualFunc(next.Expiries, kept.Expiries, same) && fresh.Read.Sub(kept.Read) < noteEvery {
+				return errUnchanged
+			}
+			kept = next
+			return nil
+		})
+		if errors.Is(err, session.ErrNotFound) {
+			err = f.records.Create(ctx, key, fresh.after(Part{}), until)
+		}
+		if !errors.Is(err, session.ErrExists) {
+			break
+		}
+	}
+	if errors.Is(err, errUnchanged) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// prolong notes the reading in the feed, and lets the address live on. If the feed was revoked meanwhile, the part that
+// was just written goes again.
+func (f *Feeds) prolong(ctx context.Context, person string, fresh Part) error {
+	until := f.now().Add(addressLife)
+	var kept feed
+	err := f.records.Change(ctx, feedKey(person), &kept, until, func() error {
+		if kept.Address == "" {
+			return errUnchanged
+		}
+		if fresh.Read.After(kept.Refreshed) {
+			kept.Refreshed = fresh.Read
+		}
+		return nil
+	})
+	if errors.Is(err, session.ErrNotFound) || errors.Is(err, errUnchanged) {
+		return f.records.Delete(ctx, partKey(person, fresh.Organization))
+	}
+	if err != nil {
+		return err
+	}
+	var o owner
+	err = f.records.Change(ctx, addressKey(kept.Address), &o, until, func() error { return nil })
+	if errors.Is(err, session.ErrNotFound) { // made anew meanwhile
+		return nil
+	}
+	return err
+}
+
+// Forget drops what was read of an organization that there isn't any more.
+func (f *Feeds) Forget(ctx context.Context, person, organization string) error {
+	return f.records.Delete(ctx, partKey(person, organization))
+}
+
+// same says that two expiries look the same in a calendar.
+func same(a, b Expiry) bool {
+	return a.ID == b.ID && a.Name == b.Name && a.Ends.Equal(b.Ends) && a.Global == b.Global
+}
+
+// after counts what has changed since an earlier part: calendar programs go by that.
+func (p Part) after(before Part) Part {
+	known := make(map[string]Expiry, len(before.Expiries))
+	for _, e := range before.Expiries {
+		known[e.ID] = e
+	}
+	p.Expiries = slices.Clone(p.Expiries)
+	for i := range p.Expiries {
+		e := &p.Expiries[i]
+		was, ok := known[e.ID]
+		switch {
+		case !ok:
+			e.Sequence, e.Changed = 0, p.Read
+		case same(was, *e):
+			e.Sequence, e.Changed = was.Sequence, was.Changed
+		default:
+			e.Sequence, e.Changed = was.Sequence+1, p.Read
+		}
+	}
+	return p
+}
+
+// bounded sorts a part by ends and keeps as much of it as a record can hold.
+func bounded(p Part) (Part, error) {
+	p.Expiries = slices.Clone(p.Expiries)
+	slices.SortFunc(p.Expiries, func(a, b Expiry) int { return cmp.Or(a.Ends.Compare(b.Ends), cmp.Compare(a.ID, b.ID)) })
+	size := 0
+	for i, e := range p.Expiries {
+		encoded, err := json.Marshal(e)
+		if err != nil {
+			return p, fmt.Errorf("calendar: encoding the end of a token: %w", err)
+		}
+		if size += len(encoded) + 64; size > partBytes { // and what after will add
+			p.Left, p.Expiries = len(p.Expiries)-i, p.Expiries[:i]
+			break
+		}
+	}
+	return p, nil
+}

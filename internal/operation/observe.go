@@ -1,0 +1,128 @@
+package operation
+
+import (
+	"context"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+// Origin is where a person asked from.
+type Origin struct{ Address, Browser string }
+
+// Step is what an Event tells of: one of the Actions, or what follows one.
+type Step string
+
+// What can happen to an operation besides its Action being carried out.
+const (
+	RevokingOld       Step = "revoke-old"       // the second half of a rotation
+	KeepingOld        Step = "keep-old"         // the person leaves the old token alive
+	Reconciling       Step = "reconcile"        // looked for what an unknown outcome has done, and that can't tell it
+	RevokingCandidate Step = "revoke-candidate" // a token that the operation may have made
+	RevokingOrphan    Step = "revoke-orphan"    // a token whose secret could be neither kept nor shown
+	ShowingSecret     Step = "show-secret"
+	SavingSecret      Step = "save-secret" // "I have saved it"
+	Dismissing        Step = "dismiss"
+)
+
+// Outcome is how a Step went.
+type Outcome string
+
+// "Sent" is recorded before anything is sent; one of the others follows, if the program lives.
+const (
+	WasSent    Outcome = "sent"
+	WasDone    Outcome = "done"
+	WasRefused Outcome = "refused" // definitely not done; Failure says why
+	IsUnknown  Outcome = "unknown" // may have been done
+)
+
+// Event is something that happened to an operation, for an audit trail. It holds no secret.
+type Event struct {
+	Operation *Operation // as it stands after that
+	Step      Step
+	Outcome   Outcome
+	Token     *azuredevops.Token // the one that it happened to; nil: the one that was to be made
+	Failure   *Failure
+	Late      bool // the outcome was told otherwise before
+	Found     int  // Reconciling: tokens that fit
+}
+
+// observe tells the observer what has changed between two states of an operation. It is called wherever one was written,
+// so that nothing can be changed past it. before is nil if there was none.
+func (j *Journal) observe(ctx context.Context, before, after *Operation) {
+	for _, e := range between(before, after) {
+		j.tell(ctx, after, e)
+	}
+}
+
+func (j *Journal) tell(ctx context.Context, o *Operation, e Event) {
+	if j.options.Observe == nil {
+		return
+	}
+	e.Operation = o.clone()
+	e.Operation.Unkept = ""
+	j.options.Observe(ctx, e)
+}
+
+// between lists what happened between two states.
+func between(before, after *Operation) (events []Event) {
+	if before == nil {
+		return append(events, Event{Step: Step(after.Action), Outcome: WasSent, Token: after.Before})
+	}
+	if before.State != after.State {
+		events = append(events, Event{
+			Step: Step(after.Action), Outcome: outcomes[after.State], Token: after.subject(), Failure: after.Failure, Late: before.State != Sent,
+		})
+	}
+	if !before.Reconciled && after.Reconciled && after.State == Unknown {
+		events = append(events, Event{Step: Reconciling, Outcome: IsUnknown, Token: after.Before, Found: len(after.Candidates)})
+	}
+	if before.Old != after.Old {
+		events = append(events, oldEvents[after.Old](after)...)
+	}
+	for _, t := range after.Revoked[min(len(before.Revoked), len(after.Revoked)):] {
+		events = append(events, Event{Step: RevokingCandidate, Outcome: WasDone, Token: &t})
+	}
+	switch orphaned := after.Secret == SecretUnkept && len(before.Candidates) == 0 && len(after.Candidates) > 0; {
+	case !before.OrphanRevoked && after.OrphanRevoked && len(after.Revoked) == len(before.Revoked):
+		events = append(events, Event{Step: RevokingOrphan, Outcome: WasDone, Token: after.Result})
+	case orphaned:
+		events = append(events, Event{Step: RevokingOrphan, Outcome: IsUnknown, Token: after.Result})
+	}
+	if before.Secret != after.Secret && after.Secret == SecretSaved {
+		events = append(events, Event{Step: SavingSecret, Outcome: WasDone, Token: after.Result})
+	}
+	if !before.Dismissed && after.Dismissed {
+		events = append(events, Event{Step: Dismissing, Outcome: WasDone, Token: after.subject()})
+	}
+	return events
+}
+
+var outcomes = map[State]Outcome{Sent: WasSent, Succeeded: WasDone, Failed: WasRefused, Unknown: IsUnknown}
+
+// oldEvents tell how far a rotation is with its old token. That it is alive goes without saying.
+var oldEvents = map[OldState]func(o *Operation) []Event{
+	OldNone:  func(*Operation) []Event { return nil },
+	OldAlive: func(*Operation) []Event { return nil },
+	OldSent:  func(o *Operation) []Event { return []Event{{Step: RevokingOld, Outcome: WasSent, Token: o.Before}} },
+	OldFailed: func(o *Operation) []Event {
+		return []Event{{Step: RevokingOld, Outcome: o.OldFailure.outcome(), Token: o.Before, Failure: o.OldFailure}}
+	},
+	OldRevoked: func(o *Operation) []Event { return []Event{{Step: RevokingOld, Outcome: WasDone, Token: o.Before}} },
+	OldKept:    func(o *Operation) []Event { return []Event{{Step: KeepingOld, Outcome: WasDone, Token: o.Before}} },
+}
+
+// outcome of a call that failed so: without an answer of the kind 4xx nobody knows.
+func (f *Failure) outcome() Outcome {
+	if f != nil && (f.Source == SourceEntra || f.Status >= 400 && f.Status < 500) {
+		return WasRefused
+	}
+	return IsUnknown
+}
+
+// subject is the token that an operation is about, as far as there is one.
+func (o *Operation) subject() *azuredevops.Token {
+	if o.Result != nil {
+		return o.Result
+	}
+	return o.Before
+}
