@@ -48,6 +48,7 @@ type stage struct {
 	token                     string // path of a token's page
 	waiting, halfway, unknown string // ids of operations
 	secret                    string
+	batch                     string // path of a bulk change to be confirmed
 }
 
 func setStage(t *testing.T) *stage {
@@ -67,6 +68,11 @@ func setStage(t *testing.T) *stage {
 	s.d.sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
 	s.b.Press("Create token").Open(s.b.URL.String())
 	s.unknown = operation()
+	s.b.Open(s.d.url + "/tokens?organization=contoso&q=Nightly").Check("All 1 that match")
+	if s.b.Press("Revoke chosen"); s.b.Heading() != "Revoke one token?" {
+		t.Fatalf("no bulk change to be confirmed: %s\n%s", s.b.URL, says(s.b))
+	}
+	s.batch = s.b.URL.Path
 	if s.secret == "" || s.waiting == s.halfway || s.unknown == s.halfway {
 		t.Fatalf("the stage isn't set: %+v", s)
 	}
@@ -78,7 +84,7 @@ func (s *stage) seen() string {
 	s.d.t.Helper()
 	var all strings.Builder
 	look := s.b.Twin()
-	for _, path := range []string{"/changes", "/sessions", "/tokens?organization=contoso&status=all", "/tokens/new", "/operations/" + s.waiting, "/operations/" + s.halfway, "/operations/" + s.unknown} {
+	for _, path := range []string{"/changes", "/sessions", "/tokens?organization=contoso&status=all", "/tokens/new", "/operations/" + s.waiting, "/operations/" + s.halfway, "/operations/" + s.unknown, s.batch} {
 		look.Open(s.d.url + path)
 		all.WriteString(path + " " + withoutTime(look.Page.Find("main").Text()) + "\n" + withoutTime(look.Page.Find("nav, header").Text()) + "\n")
 	}
@@ -126,11 +132,11 @@ func (s *stage) address(r route) (path string, form url.Values) {
 			operation = s.unknown
 		}
 	}
-	path = strings.NewReplacer("{organization}/{id}", strings.TrimPrefix(s.token, "/tokens/"), "{operation}", operation, "/static/*", "/static/app.css").Replace(r.pattern)
+	path = strings.NewReplacer("{organization}/{id}", strings.TrimPrefix(s.token, "/tokens/"), "{operation}", operation, "/bulk/{batch}", s.batch, "/static/*", "/static/app.css").Replace(r.pattern)
 	if strings.ContainsAny(path, "{}*") {
 		s.d.t.Errorf("nothing is known to fill in for %s", r.pattern)
 	}
-	button := map[string]string{"/tokens/new": "Create token", s.token + "/edit": "Save changes", s.token + "/revoke": "Revoke", s.token + "/rotate": "Rotate"}[path]
+	button := map[string]string{"/tokens/new": "Create token", s.token + "/edit": "Save changes", s.token + "/revoke": "Revoke", s.token + "/rotate": "Rotate", s.batch: "Revoke one token"}[path]
 	if button != "" && r.method == http.MethodPost {
 		look := s.b.Twin().Open(s.d.url + path)
 		if strings.HasSuffix(path, "/new") {

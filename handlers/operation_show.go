@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -321,6 +322,7 @@ type changesPage struct {
 type changeRow struct {
 	When                                                  when
 	What, Token, Organization, Outcome, OutcomeClass, URL string
+	started                                               time.Time
 }
 
 const shownChanges = 100
@@ -331,14 +333,19 @@ func (h *Handlers) listChanges(v *visit) (answer, error) {
 		return nil, err
 	}
 	p := changesPage{base: h.base(v, templates.Message("changes.title", nil).Title, "changes")}
+	if p.Changes, err = h.batchChanges(v); err != nil {
+		return nil, err
+	}
 	for i := range operations {
 		op := &operations[i]
 		p.Changes = append(p.Changes, changeRow{
 			When: v.when(op.Started), What: templates.Message("change."+string(op.Action), nil).Title, Token: operationToken(op),
 			Organization: op.Organization, Outcome: templates.Message("outcome."+outcome(op), nil).Title, OutcomeClass: outcome(op),
-			URL: v.link(operationPath(op.ID)),
+			URL: v.link(operationPath(op.ID)), started: op.Started,
 		})
 	}
+	slices.SortStableFunc(p.Changes, func(a, b changeRow) int { return b.started.Compare(a.started) })
+	p.Changes = p.Changes[:min(len(p.Changes), shownChanges)]
 	return page{template: "changes", data: p}, nil
 }
 

@@ -101,6 +101,7 @@ type Operation struct {
 	Reconciled    bool                // looked for, and the answer was complete
 	OrphanRevoked bool                // the secret couldn't be kept nor shown, so the new token was revoked
 	Dismissed     bool
+	Batch         string `json:",omitempty"` // ID of the batch that it is a part of, "" if it is none's
 
 	Unkept string `json:"-"` // the secret, when it (or its record) could not be kept: show it now, in this answer
 }
