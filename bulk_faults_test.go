@@ -98,7 +98,9 @@ func downloaded(t *testing.T, b *webtest.Browser, format string) (secrets []stri
 		t.Fatalf("%d %v", b.Status, b.Header)
 	}
 	if format == "JSON" {
-		var file struct{ Tokens []struct{ Secret, Name, Organization string } }
+		var file struct {
+			Tokens []struct{ Secret, Name, Organization string }
+		}
 		if err := json.Unmarshal([]byte(b.Body), &file); err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +173,7 @@ func TestBulkConfirmedTwice(t *testing.T) {
 	if ended(t, b.Open(to.String())); d.sim.Created() != 20 || counted(b)["Secret waiting"] != 20 {
 		t.Errorf("%d created, %v", d.sim.Created(), counted(b))
 	}
-	for _, forged := range []url.Values{{}, {"form": {"nonsense"}}, {"form": {b.Open(d.url + "/tokens/new").Page.Find("input[name=form]").Last().AttrOr("value", "")}}} {
+	for _, forged := range []url.Values{{}, {"form": {"nonsense"}}, {"form": {b.Open(d.url+"/tokens/new").Page.Find("input[name=form]").Last().AttrOr("value", "")}}} {
 		if b.Post(to.String(), forged); b.Status != http.StatusForbidden {
 			t.Errorf("a forged form: %d", b.Status)
 		}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -90,7 +91,8 @@ func (h *Handlers) startBatch(v *visit) (answer, error) {
 	if err := h.ready(v)(v.Context()); err != nil { // where a new sign-in is what it takes, that comes first
 		return nil, err
 	}
-	b, err = h.Journal.StartBatch(v.Context(), person, id, v.PostForm.Get("form"), v.PostForm.Encode(), expiry.settle)
+	content := url.Values{"expiry": {expiry.choice}, "date": {expiry.date}}.Encode() // two windows on one plan may draw two forms
+	b, err = h.Journal.StartBatch(v.Context(), person, id, v.PostForm.Get("form"), content, expiry.settle)
 	if status, key := formRefusal(err); status != 0 {
 		return h.refusedStart(v, id, expiry, status, key, err)
 	}
@@ -185,6 +187,9 @@ func leftOut(v *visit, b *operation.Batch) []bulkLeftOut {
 		}
 		if one.Reason != leftGone && one.Reason != leftUnread {
 			row.URL = tokenURL(v, one.Organization, &one.Token)
+		}
+		if one.Reason == leftGlobal {
+			row.Organization = templates.Message("organization.all", nil).Title
 		}
 		if row.Name == "" {
 			row.Name = templates.Message("bulk.unreadTokens", nil).Title

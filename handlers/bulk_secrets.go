@@ -127,7 +127,8 @@ func dotenv(secrets []toldSecret) []byte {
 }
 
 // dotenvValue leaves a value bare where that means the same to everybody, as all secrets known so far allow; Docker takes
-// quotes for a part of the value. Anything else is put in double quotes, with what a shell would replace escaped.
+// quotes for a part of the value. Anything else is put in single quotes, in which nothing is replaced, or where those can't
+// hold it in double quotes as a shell reads them: dotenv libraries don't agree on what a backslash means there.
 func dotenvValue(value string) string {
 	bare := func(r rune) bool {
 		return r <= unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-._~+/=", r))
@@ -135,5 +136,8 @@ func dotenvValue(value string) string {
 	if value != "" && !strings.ContainsFunc(value, func(r rune) bool { return !bare(r) }) {
 		return value
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`", "\n", `\n`, "\r", `\r`).Replace(value) + `"`
+	if value != "" && !strings.ContainsAny(value, "'\\\r\n") {
+		return "'" + value + "'"
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + `"`
 }
