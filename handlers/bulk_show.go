@@ -210,6 +210,10 @@ func (h *Handlers) tellItem(v *visit, b *operation.Batch, item *operation.BatchI
 	}
 	switch op.State {
 	case operation.Succeeded:
+		if op.OrphanRevoked {
+			row.State, row.What = string(operation.Failed), templates.Message("operation.orphanRevoked", h.operationWords(v, op)).What
+			break
+		}
 		h.tellDone(v, b, item, row)
 	case operation.Failed:
 		row.What = h.failureWords(v, op)
@@ -252,7 +256,7 @@ func (h *Handlers) tellDone(v *visit, b *operation.Batch, item *operation.BatchI
 	case op.Secret == operation.SecretExpired || op.Secret == operation.SecretUnkept:
 		row.State = "lostSecret"
 		row.What = templates.Message("bulk.lostSecret", nil).What
-		if op.Dismissed || op.OrphanRevoked {
+		if op.Dismissed {
 			row.What = ""
 		}
 	case op.Old == operation.OldFailed && op.OldFailure != nil:

@@ -121,6 +121,8 @@ func (b *Batch) Count() (t Tally) {
 		switch op := b.Items[i].Operation; {
 		case op == nil:
 			t.NotBegun++
+		case op.undone():
+			t.Failed++
 		case op.State == Succeeded:
 			t.Done++
 			if op.Secret == SecretWaiting {
@@ -129,8 +131,6 @@ func (b *Batch) Count() (t Tally) {
 			if op.OldOpen() {
 				t.OldAlive++
 			}
-		case op.State == Failed:
-			t.Failed++
 		case op.State == Unknown:
 			t.Unknown++
 		default:
@@ -149,9 +149,12 @@ func (b *Batch) open() bool {
 		return false
 	}
 	return slices.ContainsFunc(b.Items, func(i BatchItem) bool {
-		return i.Operation == nil || i.Operation.State == Failed || i.Operation.Pending()
+		return i.Operation == nil || i.Operation.undone() || i.Operation.Pending()
 	})
 }
+
+// undone: it was definitely not done, or was taken back since nobody could have got its secret.
+func (o *Operation) undone() bool { return o.State == Failed || o.OrphanRevoked }
 
 // MayRetry says if the item's operation may be tried once more: it was definitely not done; or it is unknown, and doing it
 // twice has no other effect than doing it once, or nothing was found that it has made.
@@ -160,7 +163,7 @@ func (i *BatchItem) MayRetry() bool {
 	switch {
 	case op == nil:
 		return false
-	case op.State == Failed:
+	case op.undone():
 		return true
 	case op.State != Unknown || op.Dismissed:
 		return false
@@ -398,7 +401,7 @@ func (j *Journal) ResumeBatch(ctx context.Context, person, id string, pick func(
 	for i := range b.Items {
 		if item := &b.Items[i]; item.MayRetry() && pick(item) {
 			again[item.Form] = true
-			if item.Operation.State == Unknown {
+			if item.Operation.Pending() {
 				if _, err := j.Dismiss(ctx, person, item.Operation.ID); err != nil { // its successor stands for it
 					return err
 				}
