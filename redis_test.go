@@ -9,6 +9,9 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -449,5 +452,80 @@ func TestRedisEvictionIsWarnedOf(t *testing.T) {
 	r := startReplicas(t, "redis://"+server.Addr, 1)
 	if !strings.Contains(r.desks[0].log.String(), "noeviction") {
 		t.Errorf("nothing is said:\n%s", r.desks[0].log)
+	}
+}
+
+// A replica is killed while Azure DevOps makes a token and doesn't answer. The others find out when its lease is over,
+// say that the outcome isn't known, and name the token that was made; nothing is sent a second time.
+func TestReplicaIsKilled(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	r := startReplicas(t, "redis://"+server.Addr, 2)
+	r.desks[0].stop()
+	dir := t.TempDir()
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, r.sim.CertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	process := startBinary(t, dir, "SSL_CERT_FILE="+ca, "CLIENT_ID="+r.sim.ClientID(), "CLIENT_SECRET="+r.sim.ClientSecret(),
+		"AUTHORITY="+r.sim.Authority(), "ENDPOINT="+r.sim.Endpoint(), "DISCOVERY_ENDPOINT="+r.sim.DiscoveryEndpoint(),
+		"SESSION_TYPE=redis", "REDIS_URL="+r.redis, "SESSION_KEYS="+oldKey, "BASE_URL="+r.front.URL, "LISTEN_ADDRESS="+r.at[0].Host)
+	process.waitFor("serving")
+	b := r.desks[1].signedIn(mona)
+	_, to, form := r.newToken(b, "cut short").Form("Create token")
+	r.sim.SetFault("hangAfterDoing", simulator.FaultOptions{Call: "create"})
+	before := r.sim.Calls("create")
+	posted := make(chan int, 1)
+	go func() { posted <- b.Twin().Post(to.String(), form).Status }()
+	r.until("the token is made", func() bool {
+		return slices.ContainsFunc(r.sim.Tokens("contoso"), func(t simulator.Token) bool { return t.DisplayName == "cut short" })
+	})
+	if err := process.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if status := <-posted; status != http.StatusBadGateway {
+		t.Errorf("the front answers %d", status)
+	}
+	r.sim.ClearFaults()
+	r.use(1)
+	died := time.Now()
+	b.Post(to.String(), form) // waits for the one that has died
+	t.Logf("known %v after the replica was killed", time.Since(died))
+	if time.Since(died) > 10*time.Second || secretOf(b) != "" || !b.Has("button", "Revoke this token") && !b.Has("button", "Check again") {
+		t.Errorf("after %v: %d %s\n%s", time.Since(died), b.Status, b.URL, b.Text())
+	}
+	if b.Has("button", "Check again") {
+		b.Press("Check again")
+	}
+	b.Press("Revoke this token")
+	alive := slices.ContainsFunc(r.sim.Tokens("contoso"), func(t simulator.Token) bool { return t.DisplayName == "cut short" && !t.Revoked })
+	if n := r.sim.Calls("create") - before; alive || n != 1 {
+		t.Errorf("alive: %v, %d creates\n%s", alive, n, b.Text())
+	}
+}
+
+// Redis hangs between the claim and the secret: the secret is in the answer itself.
+func TestRedisHangsWhileATokenIsMade(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	r := startReplicas(t, "redis://"+server.Addr, 1)
+	b := r.desks[0].signedIn(mona)
+	r.newToken(b, "shown at once")
+	r.sim.SetFault("slow", simulator.FaultOptions{Call: "create", Delay: time.Second})
+	before := r.sim.Calls("create")
+	answered := make(chan time.Time, 1)
+	go func() {
+		r.until("the call is sent", func() bool { return r.sim.Calls("create") > before })
+		server.Hang()
+		answered <- time.Now()
+	}()
+	b.Press("Create token")
+	t.Logf("answered %v after Redis stopped", time.Since(<-answered))
+	server.Wake()
+	if secretOf(b) == "" || b.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%d\n%s\n%s", b.Status, b.Text(), r.desks[0].log)
+	}
+	if n := r.sim.Calls("create") - before; n != 1 {
+		t.Errorf("%d creates", n)
 	}
 }

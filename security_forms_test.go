@@ -136,7 +136,14 @@ func (s *stage) address(r route) (path string, form url.Values) {
 	if strings.ContainsAny(path, "{}*") {
 		s.d.t.Errorf("nothing is known to fill in for %s", r.pattern)
 	}
-	button := map[string]string{"/tokens/new": "Create token", s.token + "/edit": "Save changes", s.token + "/revoke": "Revoke", s.token + "/rotate": "Rotate", s.batch: "Revoke one token"}[path]
+	global := s.global()
+	if rest, ok := strings.CutPrefix(r.pattern, "/global-tokens/{organization}/{id}"); ok {
+		path = global + rest
+	}
+	if strings.HasSuffix(path, "/result") {
+		path += query("operation", s.waiting)
+	}
+	button := map[string]string{global: "Create the tokens", "/tokens/new": "Create token", s.token + "/edit": "Save changes", s.token + "/revoke": "Revoke", s.token + "/rotate": "Rotate", s.batch: "Revoke one token"}[path]
 	if button != "" && r.method == http.MethodPost {
 		look := s.b.Twin().Open(s.d.url + path)
 		if strings.HasSuffix(path, "/new") {
@@ -145,9 +152,24 @@ func (s *stage) address(r route) (path string, form url.Values) {
 		if strings.HasSuffix(path, "/edit") {
 			look.Fill("Name", "renamed from elsewhere")
 		}
+		if path == global {
+			look.Check("contoso")
+		}
 		_, _, form = look.Form(button)
 	}
 	return path, form
+}
+
+// global is the page that replaces a global token of this person.
+func (s *stage) global() string {
+	s.d.t.Helper()
+	for _, t := range s.d.sim.Tokens("contoso") {
+		if t.DisplayName == "vsce publish" {
+			return "/global-tokens/contoso/" + t.AuthorizationID
+		}
+	}
+	s.d.t.Fatal("there is no global token")
+	return ""
 }
 
 // ASVS 3.5.1: no other site can make a signed-in person's browser change anything, by any form that there is.

@@ -20,6 +20,7 @@ func (r tour) all() {
 	r.signedOutPages()
 	r.open(r.demo.url)
 	r.signIn("Mona Rivera")
+	r.overview()
 	r.lists()
 	r.details()
 	r.newToken()
@@ -78,8 +79,36 @@ func (r tour) signedOutPages() {
 	r.stop("scopes-signed-out", "Brings along")
 }
 
+func (r tour) overview() {
+	r.t.Helper()
+	r.open(r.demo.url + "/overview")
+	r.stop("overview", "What needs attention")
+	r.press(chromedp.Search(`(//section[contains(@class, "timeline")]//*[local-name()="svg"]//*[local-name()="a"])[1]`))
+	r.stop("overview-week", "Only tokens whose time ends")
+	r.do("search", chromedp.SendKeys(field("Search"), "nothing like this"))
+	r.press(button("Show"))
+	r.stop("overview-nothing-found", "No token fits")
+	r.open(r.demo.url + "/global-tokens")
+	r.stop("global-tokens", "Global tokens stop")
+	r.press(chromedp.Search(`//a[contains(., "Replace") and contains(., "Everything everywhere")]`))
+	r.stop("global-replace", "Where is it needed?")
+	r.press(button("Create the tokens"))
+	r.stop("global-replace-mistake", "Choose at least one organization.")
+	r.do("choose", chromedp.Click(chromedp.CSS("#place-contoso")), chromedp.Click(chromedp.CSS("#place-fabrikam")))
+	r.demo.fail("patTokenError:disablePatCreationPolicyViolation", "create")
+	r.press(button("Create the tokens"))
+	r.stop("global-result", "1 of 2 tokens")
+	r.press(chromedp.Search(`//button[contains(., "Try again")]`))
+	r.stop("global-result-again", "2 of 2 tokens")
+	for range 2 {
+		r.press(chromedp.Search(`(//button[contains(., "I have saved it")])[1]`))
+	}
+	r.stop("global-result-saved", "Then revoke the global token")
+}
+
 func (r tour) lists() {
 	r.t.Helper()
+	r.list("contoso", "")
 	r.stop("tokens", "NuGet publish")
 	r.press(link("All"))
 	r.stop("tokens-all", "Leaked in a screenshot")

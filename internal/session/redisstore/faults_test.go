@@ -95,9 +95,10 @@ func eventually(t *testing.T, what string, f func() bool) time.Duration {
 }
 
 // slack is for a machine that is busy with other tests.
-const slack = time.Second
+const slack = 2 * time.Second
 
 func TestHang(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}, Confirm: []string{"secret"}})
 	if err := s.Ping(t.Context()); err != nil {
@@ -112,6 +113,7 @@ func TestHang(t *testing.T) {
 }
 
 func TestGone(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}, Confirm: []string{"secret"}})
 	n := name("note", "mona", "1")
@@ -130,6 +132,7 @@ func TestGone(t *testing.T) {
 
 // Nobody is there, which is another thing than a server that has gone.
 func TestNobodyListens(t *testing.T) {
+	t.Parallel()
 	s := open(t, redisstore.Options{Addresses: []string{"127.0.0.1:" + redistest.FreePort(t)}, Confirm: []string{"secret"}})
 	wantAllUnavailable(t, s, slack)
 	s = open(t, redisstore.Options{
@@ -142,6 +145,7 @@ func TestNobodyListens(t *testing.T) {
 
 // After a flush nothing is there, and everything works; an index that was left by half a flush does no harm.
 func TestFlushed(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}})
 	n := name("note", "mona", "1")
@@ -180,6 +184,7 @@ func index(n session.Name) string { return "patdesk:" + n.Kind + ":{" + n.Group 
 
 // Nothing is kept for ever, and nothing is kept under other names than those that the ACL allows.
 func TestEveryKeyExpires(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}})
 	for _, n := range []session.Name{name("note", "", "1"), name("note", "mona", "1"), name("note", "mona", "2")} {
@@ -218,6 +223,7 @@ func TestEveryKeyExpires(t *testing.T) {
 
 // An index loses what has expired, what was deleted and what was taken, and is gone with its last record.
 func TestIndexTidiesItself(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	now := time.Now()
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}, Now: func() time.Time { return now }})
@@ -248,6 +254,7 @@ func TestIndexTidiesItself(t *testing.T) {
 
 // Redis's clock doesn't matter, and a program whose clock is behind still reads.
 func TestClocks(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	at := time.Now().Add(-1000 * time.Hour)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}, Now: func() time.Time { return at }})
@@ -270,6 +277,7 @@ func TestClocks(t *testing.T) {
 }
 
 func TestDamaged(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}})
 	n := name("note", "mona", "1")
@@ -315,6 +323,7 @@ func waits(server *redistest.Server) int {
 }
 
 func TestWritesAreConfirmed(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	redistest.StartReplica(t, server)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}, Confirm: []string{"secret"}})
@@ -339,6 +348,7 @@ func TestWritesAreConfirmed(t *testing.T) {
 
 // Without a replica nothing is waited for.
 func TestNoReplica(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}, Confirm: []string{"secret"}})
 	before := waits(server)
@@ -355,6 +365,7 @@ func TestNoReplica(t *testing.T) {
 
 // A user without @dangerous can't ask how many replicas there are. What can be done is done.
 func TestReplicasAreGuessed(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	server.Do(users["commands"]...)
 	o := redisstore.Options{Addresses: []string{server.Addr}, Username: "patdesk", Password: "hush", Confirm: []string{"secret"}}
@@ -387,6 +398,7 @@ func TestReplicasAreGuessed(t *testing.T) {
 
 // A write that the replica doesn't confirm has failed, and a new record is taken back.
 func TestReplicaHangs(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	replica := redistest.StartReplica(t, server)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}, Confirm: []string{"secret"}})
@@ -418,6 +430,7 @@ func TestReplicaHangs(t *testing.T) {
 
 // Of the secrets that were acknowledged when the primary died, none is lost, and writing goes on by itself.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	w := redistest.StartSentinels(t)
 	s := open(t, redisstore.Options{
 		Kind: redisstore.Sentinel, Addresses: redistest.Addresses(w.Sentinels), Master: redistest.MasterName, Confirm: []string{"secret"},
@@ -427,6 +440,7 @@ func TestFailover(t *testing.T) {
 
 // In a Cluster one of three primaries dies; here too nothing that was acknowledged is lost.
 func TestClusterFailover(t *testing.T) {
+	t.Parallel()
 	servers := redistest.StartCluster(t, 3)
 	redistest.AddReplicas(t, servers)
 	s := open(t, redisstore.Options{Kind: redisstore.Cluster, Addresses: redistest.Addresses(servers), Confirm: []string{"secret"}})
@@ -496,6 +510,7 @@ func checkFailover(t *testing.T, s *redisstore.Store, primary *redistest.Server)
 
 // A lock is held for as long as its holder lives, and free soon after it has died.
 func TestLease(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	const lease = 400 * time.Millisecond
 	o := redisstore.Options{Addresses: []string{server.Addr}}
@@ -525,6 +540,7 @@ func TestLease(t *testing.T) {
 
 // A lock that Redis has lost is taken anew; one that another got meanwhile stays with that one. Both are logged.
 func TestLostLock(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	var log safeBuffer
 	o := redisstore.Options{Addresses: []string{server.Addr}, Log: slog.New(slog.NewTextHandler(&log, nil))}
@@ -550,6 +566,7 @@ func TestLostLock(t *testing.T) {
 
 // A release doesn't hang with Redis.
 func TestReleaseIsBounded(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, redisstore.Options{Addresses: []string{server.Addr}})
 	release, err := s.Lock(t.Context(), name("note", "", "1"))
@@ -652,6 +669,7 @@ func (c *cutter) serve(down net.Conn) {
 
 // A write whose answer is lost is sent again, and isn't mistaken for somebody else's.
 func TestLostAnswers(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	redistest.StartReplica(t, server)
 	c := newCutter(t, server.Addr)

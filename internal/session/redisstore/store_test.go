@@ -47,16 +47,19 @@ func flushAll(servers ...*redistest.Server) func() {
 }
 
 func TestPlain(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	suite(t, redisstore.Options{Addresses: []string{server.Addr}}, flushAll(server))
 }
 
 func TestSocket(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	suite(t, redisstore.Options{Socket: server.Socket, Database: 3}, flushAll(server))
 }
 
 func TestReplica(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	redistest.StartReplica(t, server)
 	suite(t, redisstore.Options{Addresses: []string{server.Addr}}, flushAll(server))
@@ -79,6 +82,7 @@ func tlsOf(t *testing.T, c redistest.Certificates) *tls.Config {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	c := redistest.MakeCertificates(t)
 	server := redistest.StartTLS(t, c, "--tls-auth-clients", "yes")
 	suite(t, redisstore.Options{Addresses: []string{server.Addr}, TLS: tlsOf(t, c)}, flushAll(server))
@@ -94,6 +98,7 @@ var users = map[string][]any{
 }
 
 func TestLimitedUser(t *testing.T) {
+	t.Parallel()
 	for name, user := range users {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t)
@@ -106,6 +111,7 @@ func TestLimitedUser(t *testing.T) {
 }
 
 func TestSentinels(t *testing.T) {
+	t.Parallel()
 	w := redistest.StartSentinels(t)
 	o := redisstore.Options{Kind: redisstore.Sentinel, Addresses: redistest.Addresses(w.Sentinels), Master: redistest.MasterName}
 	suite(t, o, flushAll(w.Primary))
@@ -118,6 +124,7 @@ func TestSentinels(t *testing.T) {
 }
 
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	servers := redistest.StartCluster(t, 3)
 	o := redisstore.Options{Kind: redisstore.Cluster, Addresses: redistest.Addresses(servers[:2])}
 	suite(t, o, flushAll(servers...))
