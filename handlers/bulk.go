@@ -87,10 +87,15 @@ func (h *Handlers) restoreSelection(v *visit) (answer, error) {
 		return v.to("/overview"), nil
 	}
 	s := readSelection(url.Values{}, kept)
-	if h.Journal.Check(s.form, v.session.Person().Key(), bulkAction, "") != nil { // somebody else's, left in this browser
-		return v.to("/overview"), nil
+	if h.ownSelection(v, s.form) {
+		return h.selectionAnswer(v, s, refused{}, 0), nil
 	}
-	return h.selectionAnswer(v, s, refused{}, 0), nil
+	return v.to("/overview"), nil // somebody else's, left in this browser
+}
+
+// ownSelection says that a list's form was drawn for the visitor.
+func (h *Handlers) ownSelection(v *visit, form string) bool {
+	return h.Journal.Check(form, v.session.Person().Key(), bulkAction, "") == nil
 }
 
 // selectTokens makes a plan of what was chosen, for the person to confirm.
@@ -146,7 +151,7 @@ func (h *Handlers) selectionAnswer(v *visit, s selection, no refused, first int)
 		p.VerbText = templates.Message("bulk.verb."+s.verb, nil).Title
 	}
 	form := s.form
-	if h.Journal.Check(form, v.session.Person().Key(), bulkAction, "") != nil {
+	if !h.ownSelection(v, form) {
 		form = h.Journal.Form(v.session.Person().Key(), bulkAction, "")
 	}
 	p.Fields = []hiddenField{{"form", form}, {"view", s.view}}

@@ -71,18 +71,7 @@ func (h *Handlers) Routes() http.Handler {
 		post("/operations/{operation}/revoke-candidate", h.revokeCandidate)
 		post("/operations/{operation}/dismiss", h.dismissOperation)
 
-		get("/bulk", h.restoreSelection)
-		post("/bulk", h.selectTokens)
-		get("/bulk/{batch}", h.showBatch)
-		post("/bulk/{batch}", h.startBatch)
-		post("/bulk/{batch}/stop", h.stopBatch)
-		post("/bulk/{batch}/go-on", h.goOn)
-		post("/bulk/{batch}/retry", h.retryBatch)
-		post("/bulk/{batch}/saved", h.saveBatch)
-		post("/bulk/{batch}/download", h.downloadSecrets)
-		post("/bulk/{batch}/revoke-old", h.retireBatch)
-		post("/bulk/{batch}/keep-old", h.keepOldOnes)
-		post("/bulk/{batch}/dismiss", h.dismissBatch)
+		h.bulkRoutes(get, post)
 
 		get("/changes", h.listChanges)
 		get("/sessions", h.listSessions)
@@ -91,6 +80,22 @@ func (h *Handlers) Routes() http.Handler {
 
 	r.Mount("/", mounted{app, h.publicAddress(app)})
 	return r
+}
+
+// bulkRoutes are for many tokens at once.
+func (h *Handlers) bulkRoutes(get, post func(path string, a action)) {
+	get("/bulk", h.restoreSelection)
+	post("/bulk", h.selectTokens)
+	get("/bulk/{batch}", h.showBatch)
+	post("/bulk/{batch}", h.startBatch)
+	post("/bulk/{batch}/stop", h.stopBatch)
+	post("/bulk/{batch}/go-on", h.goOn)
+	post("/bulk/{batch}/retry", h.retryBatch)
+	post("/bulk/{batch}/saved", h.saveBatch)
+	post("/bulk/{batch}/download", h.downloadSecrets)
+	post("/bulk/{batch}/revoke-old", h.retireBatch)
+	post("/bulk/{batch}/keep-old", h.keepOldOnes)
+	post("/bulk/{batch}/dismiss", h.dismissBatch)
 }
 
 // mounted shows chi the routes behind a handler, so that the whole table can be walked (chi.Walk).
