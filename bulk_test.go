@@ -151,3 +151,20 @@ func TestBulkExtend(t *testing.T) {
 		t.Errorf("%v, %d updates", counted(b), d.sim.Calls(simulator.CallUpdate))
 	}
 }
+
+// What was rotated in another window since is left out: nobody wants a third token.
+func TestBulkRotateBesideAnotherRotation(t *testing.T) {
+	t.Parallel()
+	d, b := bulkDesk(t, 1, 3, deskOptions{})
+	pickAll(b, d.url+"/tokens?organization=org-01", "Rotate chosen")
+	b.Twin().Open(d.url + "/tokens?organization=org-01").Click("org-01 token 001").Click("Rotate").Press("Rotate")
+	second := b.Twin()
+	pickAll(second, d.url+"/tokens?organization=org-01", "Rotate chosen")
+	if !strings.Contains(says(second), "Its last rotation isn't finished") {
+		t.Errorf("a plan made afterwards:\n%s", says(second))
+	}
+	ended(t, b.Press("Rotate 3 tokens"))
+	if d.sim.Created() != 3 || len(states(b)) != 2 || !strings.Contains(b.Text(), "Its last rotation isn't finished") {
+		t.Errorf("%d created\n%s", d.sim.Created(), says(b))
+	}
+}

@@ -117,10 +117,8 @@ func (h *Handlers) selectTokens(v *visit) (answer, error) {
 		problem := summary("bulk.tooMany", map[string]any{"Count": len(chosen), "Max": operation.MaxBatch})
 		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: problem}, operation.MaxBatch), nil
 	}
-	unfinished := h.unfinishedByToken(v)
-	rotating := func(id string) bool { return unfinished[id] != nil }
 	b := &operation.Batch{Person: v.session.Person().Key(), Action: action, From: backFrom(s.view)}
-	b.Items, b.LeftOut = planBulk(action, chosen, rotating)
+	b.Items, b.LeftOut = planBulk(action, chosen, h.rotating(v))
 	err = h.Journal.PlanBatch(v.Context(), b)
 	if errors.Is(err, session.ErrTooLarge) {
 		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: summary("bulk.tooLarge", nil)}, 0), nil
@@ -129,6 +127,12 @@ func (h *Handlers) selectTokens(v *visit) (answer, error) {
 		return nil, err
 	}
 	return v.to(batchPath(b.ID)), nil
+}
+
+// rotating says of a token whether its rotation isn't finished.
+func (h *Handlers) rotating(v *visit) func(id string) bool {
+	unfinished := h.unfinishedByToken(v)
+	return func(id string) bool { return unfinished[id] != nil }
 }
 
 // backFrom is the list that a selection was made in, where it plainly is one of ours.

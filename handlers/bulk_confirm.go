@@ -92,7 +92,11 @@ func (h *Handlers) startBatch(v *visit) (answer, error) {
 		return nil, err
 	}
 	content := url.Values{"expiry": {expiry.choice}, "date": {expiry.date}}.Encode() // two windows on one plan may draw two forms
-	b, err = h.Journal.StartBatch(v.Context(), person, id, v.PostForm.Get("form"), content, expiry.settle)
+	rotating := h.rotating(v)
+	b, err = h.Journal.StartBatch(v.Context(), person, id, v.PostForm.Get("form"), content, func(b *operation.Batch) {
+		expiry.settle(b)
+		leaveOutRotating(b, rotating)
+	})
 	if status, key := formRefusal(err); status != 0 {
 		return h.refusedStart(v, id, expiry, status, key, err)
 	}

@@ -125,3 +125,17 @@ func (e bulkExpiry) settle(b *operation.Batch) {
 		}
 	}
 }
+
+// leaveOutRotating leaves out what has begun to be rotated since the plan was made, in another window.
+func leaveOutRotating(b *operation.Batch, rotating func(id string) bool) {
+	if b.Action != operation.Rotate {
+		return
+	}
+	b.Items = slices.DeleteFunc(b.Items, func(item operation.BatchItem) bool {
+		is := rotating(item.Before.AuthorizationID)
+		if is {
+			b.LeftOut = append(b.LeftOut, operation.LeftOut{Organization: item.Organization, Token: item.Before, Reason: leftRotating})
+		}
+		return is
+	})
+}
