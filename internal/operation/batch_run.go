@@ -186,7 +186,7 @@ func (r *run) turn(at string, i int) (*Batch, *BatchItem) {
 			r.end()
 			return nil, nil
 		}
-		if _, halted := b.Halted[at]; halted {
+		if _, halted := b.Halted[at]; halted || r.tripped(at) {
 			return nil, nil
 		}
 		left := b.Resting[at].Sub(r.options.Now())
@@ -322,6 +322,13 @@ func (r *run) consider(at string, item *BatchItem, m miss, try int) (again bool)
 		r.answered(at)
 	}
 	return false
+}
+
+// tripped says that an organization is given up for this run, even before that is recorded.
+func (r *run) tripped(at string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed[at] >= tripAfter
 }
 
 // answered ends a series of failures.
