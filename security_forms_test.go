@@ -49,6 +49,7 @@ type stage struct {
 	waiting, halfway, unknown string // ids of operations
 	secret                    string
 	calendar                  string // address of the person's calendar
+	batch                     string // path of a bulk change to be confirmed
 }
 
 func setStage(t *testing.T) *stage {
@@ -74,6 +75,11 @@ func setStageOn(t *testing.T, d *desk) *stage {
 	s.b.Press("Create token").Open(s.b.URL.String())
 	s.unknown = operation()
 	s.calendar = newCalendar(t, s.b, s.d.url)
+	s.b.Open(s.d.url + "/tokens?organization=contoso&q=Nightly").Check("All 1 that match")
+	if s.b.Press("Revoke chosen"); s.b.Heading() != "Revoke one token?" {
+		t.Fatalf("no bulk change to be confirmed: %s\n%s", s.b.URL, says(s.b))
+	}
+	s.batch = s.b.URL.Path
 	if s.secret == "" || s.waiting == s.halfway || s.unknown == s.halfway {
 		t.Fatalf("the stage isn't set: %+v", s)
 	}
@@ -85,7 +91,7 @@ func (s *stage) seen() string {
 	s.d.t.Helper()
 	var all strings.Builder
 	look := s.b.Twin()
-	for _, path := range []string{"/changes", "/sessions", "/calendar", "/tokens?organization=contoso&status=all", "/tokens/new", "/operations/" + s.waiting, "/operations/" + s.halfway, "/operations/" + s.unknown} {
+	for _, path := range []string{"/changes", "/sessions", "/calendar", "/tokens?organization=contoso&status=all", "/tokens/new", "/operations/" + s.waiting, "/operations/" + s.halfway, "/operations/" + s.unknown, s.batch} {
 		look.Open(s.d.url + path)
 		all.WriteString(path + " " + withoutTime(look.Page.Find("main").Text()) + "\n" + withoutTime(look.Page.Find("nav, header").Text()) + "\n")
 	}
@@ -133,7 +139,7 @@ func (s *stage) address(r route) (path string, form url.Values) {
 			operation = s.unknown
 		}
 	}
-	path = strings.NewReplacer("{organization}/{id}", strings.TrimPrefix(s.token, "/tokens/"), "{operation}", operation, "/static/*", "/static/app.css",
+	path = strings.NewReplacer("{organization}/{id}", strings.TrimPrefix(s.token, "/tokens/"), "{operation}", operation, "/bulk/{batch}", s.batch, "/static/*", "/static/app.css",
 		"{address}", strings.Repeat("A", 64)).Replace(r.pattern)
 	if strings.ContainsAny(path, "{}*") {
 		s.d.t.Errorf("nothing is known to fill in for %s", r.pattern)
@@ -145,7 +151,7 @@ func (s *stage) address(r route) (path string, form url.Values) {
 	if strings.HasSuffix(path, "/result") {
 		path += query("operation", s.waiting)
 	}
-	button := map[string]string{global: "Create the tokens", "/calendar/make": "Make a new address", "/calendar/revoke": "Revoke the address", "/tokens/new": "Create token", s.token + "/edit": "Save changes", s.token + "/revoke": "Revoke", s.token + "/rotate": "Rotate"}[path]
+	button := map[string]string{global: "Create the tokens", "/calendar/make": "Make a new address", "/calendar/revoke": "Revoke the address", "/tokens/new": "Create token", s.token + "/edit": "Save changes", s.token + "/revoke": "Revoke", s.token + "/rotate": "Rotate", s.batch: "Revoke one token"}[path]
 	if button != "" && r.method == http.MethodPost {
 		page := path
 		if strings.HasPrefix(path, "/calendar/") {

@@ -29,6 +29,7 @@ func (r tour) all() {
 	r.rotation()
 	r.revoking()
 	r.unknownOutcomes()
+	r.bulk()
 	r.otherPages()
 	r.failures()
 	r.leaving()

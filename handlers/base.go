@@ -26,7 +26,7 @@ type organizationLink struct {
 	Current   bool
 }
 
-// notice is a banner. Kind: "secret", "rotation", "unknown", "done" or "warning".
+// notice is a banner. Kind: "secret", "rotation", "running", "unknown", "done" or "warning".
 type notice struct {
 	Kind, Text, LinkText, URL string
 }
@@ -74,10 +74,21 @@ func (h *Handlers) notices(v *visit) []notice {
 		text := templates.Message("notice.unreadable", nil)
 		return []notice{{Kind: "warning", Text: text.What}}
 	}
-	var out []notice
+	secrets := map[string]int{} // that wait to be saved, by batch
+	for i := range pending {
+		if kind, _ := noticeKind(&pending[i]); kind == "secret" {
+			secrets[pending[i].Batch]++
+		}
+	}
+	out, batches, err := h.batchNotices(v, secrets)
+	if err != nil {
+		h.Log.WarnContext(v.Context(), "unfinished batches could not be listed", "error", err)
+		text := templates.Message("notice.unreadable", nil)
+		out = []notice{{Kind: "warning", Text: text.What}}
+	}
 	for i := range pending {
 		op := &pending[i]
-		if v.URL.Path == operationPath(op.ID) {
+		if v.URL.Path == operationPath(op.ID) || batches[op.Batch] { // the batch's banner stands for all of its operations
 			continue
 		}
 		kind, key := noticeKind(op)

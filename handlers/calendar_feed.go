@@ -70,7 +70,7 @@ func (h *Handlers) refuseCalendar(w http.ResponseWriter, r *http.Request, status
 // calendarDocument is the calendar as it stands at now. As long as nothing was read anew it is the same, but for the
 // reminder of a stale one, which moves on with the day.
 func calendarDocument(a publicAddress, feed calendar.Feed, parts []calendar.Part, now time.Time) calendar.Document {
-	text := templates.Message("calendar.document", map[string]any{"Date": templates.At(feed.Refreshed, now).Date, "Count": leftOut(parts)})
+	text := templates.Message("calendar.document", map[string]any{"Date": templates.At(feed.Refreshed, now).Date, "Count": expiriesLeft(parts)})
 	d := calendar.Document{Name: text.Title, Description: text.What + "\n" + a.url("/calendar"), Product: calendarProduct, Modified: feed.Refreshed}
 	seen := map[string]bool{} // a global token is in the list of every organization
 	for _, part := range parts {
@@ -87,7 +87,8 @@ func calendarDocument(a publicAddress, feed calendar.Feed, parts []calendar.Part
 	return d
 }
 
-func leftOut(parts []calendar.Part) (n int) {
+// expiriesLeft counts those that found no room in the kept parts.
+func expiriesLeft(parts []calendar.Part) (n int) {
 	for _, part := range parts {
 		n += part.Left
 	}

@@ -214,7 +214,7 @@ func (h *Handlers) tellOld(v *visit, f replaceForm, old *operation.Operation, p 
 // stepPage is where a step of an operation leads: its own page, or that of the results it was taken on.
 func stepPage(posted url.Values, id string) string {
 	if back := posted.Get("return"); back != "" {
-		if back = safeReturn(back); strings.HasPrefix(back, "/global-tokens/") {
+		if back = safeReturn(back); strings.HasPrefix(back, "/global-tokens/") || strings.HasPrefix(back, "/bulk/") {
 			return back
 		}
 	}

@@ -292,7 +292,11 @@ func parseHop(hop string) (netip.Addr, error) {
 // limitBody bounds what is read of a request. Reading past it fails with http.MaxBytesError, answered as 413.
 func (h *Handlers) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+		limit := int64(maxFormBytes)
+		if r.URL.Path == selectionPath {
+			limit = maxSelectionBytes
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }

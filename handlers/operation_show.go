@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -340,6 +341,7 @@ type changeRow struct {
 	What, Token, Organization, Outcome, OutcomeClass, URL string
 	Why                                                   string // it was refused, or isn't known: heading of the cause
 	Address, Browser                                      string // it was asked for from there
+	started                                               time.Time
 }
 
 const shownChanges = 100
@@ -350,14 +352,20 @@ func (h *Handlers) listChanges(v *visit) (answer, error) {
 		return nil, err
 	}
 	p := changesPage{base: h.base(v, templates.Message("changes.title", nil).Title, "changes")}
+	if p.Changes, err = h.batchChanges(v); err != nil {
+		return nil, err
+	}
 	for i := range operations {
 		op := &operations[i]
 		p.Changes = append(p.Changes, changeRow{
 			When: v.when(op.Started), What: templates.Message("change."+string(op.Action), nil).Title, Token: operationToken(op),
 			Organization: op.Organization, Outcome: templates.Message("outcome."+outcome(op), nil).Title, OutcomeClass: outcome(op),
-			URL: v.link(operationPath(op.ID)), Why: h.changeCause(v, op), Address: op.From.Address, Browser: browserName(op.From.Browser),
+			URL: v.link(operationPath(op.ID)), started: op.Started,
+			Why: h.changeCause(v, op), Address: op.From.Address, Browser: browserName(op.From.Browser),
 		})
 	}
+	slices.SortStableFunc(p.Changes, func(a, b changeRow) int { return b.started.Compare(a.started) })
+	p.Changes = p.Changes[:min(len(p.Changes), shownChanges)]
 	return page{template: "changes", data: p}, nil
 }
 

@@ -55,6 +55,7 @@ type overviewPage struct {
 	PrintURL      string
 	AllRows       bool
 	TooManyToShow bool
+	picking
 }
 
 // reading is how far the organizations have been read.
@@ -226,6 +227,7 @@ func (p *overviewPage) tellTable(h *Handlers, v *visit, view listView, s stock) 
 	p.Filters, p.Columns = view.filters(v), view.columns(v)
 	p.chooseFilters(view, s)
 	p.Tokens = h.rows(v, p.cut(v, view, found))
+	p.picking = h.picking(v, view, len(found))
 	p.CSVURL, p.JSONURL = v.link(view.exportAddress("csv")), v.link(view.exportAddress("json"))
 	all := view
 	all.number = 1

@@ -60,6 +60,10 @@ func formPage(posted string) string {
 		id, _, _ := strings.Cut(rest, "/")
 		return "/operations/" + id
 	}
+	if rest, ok := strings.CutPrefix(posted, "/bulk/"); ok {
+		id, _, _ := strings.Cut(rest, "/")
+		return "/bulk/" + id
+	}
 	if strings.HasPrefix(posted, "/sessions/") {
 		return "/sessions"
 	}

@@ -73,6 +73,8 @@ func (h *Handlers) Routes() http.Handler {
 		post("/operations/{operation}/revoke-candidate", h.revokeCandidate)
 		post("/operations/{operation}/dismiss", h.dismissOperation)
 
+		h.bulkRoutes(get, post)
+
 		get("/changes", h.listChanges)
 		get("/calendar", h.showCalendar)
 		post("/calendar/make", h.makeCalendarAddress)
@@ -83,6 +85,22 @@ func (h *Handlers) Routes() http.Handler {
 
 	r.Mount("/", mounted{app, h.publicAddress(app, app)})
 	return r
+}
+
+// bulkRoutes are for many tokens at once.
+func (h *Handlers) bulkRoutes(get, post func(path string, a action)) {
+	get("/bulk", h.restoreSelection)
+	post("/bulk", h.selectTokens)
+	get("/bulk/{batch}", h.showBatch)
+	post("/bulk/{batch}", h.startBatch)
+	post("/bulk/{batch}/stop", h.stopBatch)
+	post("/bulk/{batch}/go-on", h.goOn)
+	post("/bulk/{batch}/retry", h.retryBatch)
+	post("/bulk/{batch}/saved", h.saveBatch)
+	post("/bulk/{batch}/download", h.downloadSecrets)
+	post("/bulk/{batch}/revoke-old", h.retireBatch)
+	post("/bulk/{batch}/keep-old", h.keepOldOnes)
+	post("/bulk/{batch}/dismiss", h.dismissBatch)
 }
 
 // mounted shows chi the routes behind a handler, so that the whole table can be walked (chi.Walk).

@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"slices"
+
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -9,6 +11,7 @@ import (
 type signOutPage struct {
 	base
 	Pending []notice
+	Running []notice // batches that end with the session
 }
 
 // signedOutPage follows signing out: our session is over, Entra's may not be. It is an answer of 200, because a
@@ -31,9 +34,12 @@ func (h *Handlers) signOutQuestion(v *visit) (answer, error) {
 	notices := p.Notices
 	p.Notices = nil // each stands on the page once
 	for _, n := range notices {
-		if n.Kind == "secret" {
+		switch n.Kind {
+		case "secret":
 			p.Pending = append(p.Pending, n)
-		} else {
+		case "running":
+			p.Running = append(p.Running, n)
+		default:
 			p.Notices = append(p.Notices, n)
 		}
 	}
@@ -48,7 +54,7 @@ func (h *Handlers) signOut(v *visit) (answer, error) {
 	person := v.session.Person()
 	if v.PostForm.Get("confirmed") != "yes" {
 		pending, err := h.Journal.Pending(v.Context(), person.Key())
-		if err != nil || secretWaits(pending) { // also where it can't be known
+		if err != nil || secretWaits(pending) || h.batchRuns(v) { // also where it can't be known
 			return h.signOutQuestion(v)
 		}
 	}
@@ -62,6 +68,12 @@ func (h *Handlers) signOut(v *visit) (answer, error) {
 	v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	p := signedOutPage{base: h.plainBase(v, templates.Message("signedOut.title", nil).Title), EntraURL: entraURL, HomeURL: v.link("/")}
 	return page{template: "signed-out", data: p}, nil
+}
+
+// batchRuns says if a batch is being run: it begins nothing more once its person has signed out.
+func (h *Handlers) batchRuns(v *visit) bool {
+	open, err := h.Journal.OpenBatches(v.Context(), v.session.Person().Key())
+	return err == nil && slices.ContainsFunc(open, func(b operation.OpenBatch) bool { return b.Running })
 }
 
 // secretWaits says if a secret waits to be saved, or will in a moment.

@@ -237,6 +237,13 @@ func (h *Handlers) takeStock(v *visit, enough <-chan time.Time) stock {
 	if !found {
 		return stock{finding: true}
 	}
+	s := stockOf(h.readParts(v, kept, names, enough))
+	s.unfound = err
+	return s
+}
+
+// readParts reads these organizations, or joins those who do, and waits for them like takeStock.
+func (h *Handlers) readParts(v *visit, kept *snapshot, names []string, enough <-chan time.Time) []*part {
 	parts := make([]*part, len(names))
 	ctx, caller, person := context.WithoutCancel(v.Context()), h.caller(v), v.session.Person().Key()
 	for i, name := range names {
@@ -247,7 +254,11 @@ func (h *Handlers) takeStock(v *visit, enough <-chan time.Time) stock {
 		})
 	}
 	await(v.Context(), enough, parts)
-	s := stock{unfound: err}
+	return parts
+}
+
+// stockOf is what these parts hold at this moment.
+func stockOf(parts []*part) (s stock) {
 	for _, p := range parts {
 		o := stockOrganization{name: p.organization, loading: !closed(p.done)}
 		if !o.loading {

@@ -17,6 +17,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"token-revoke": revokePage{}, "token-rotate": rotatePage{}, "operation": operationPage{}, "organizations": organizationsPage{},
 		"changes": changesPage{}, "scopes": scopesPage{}, "sessions": sessionsPage{}, "overview": overviewPage{},
 		"global-tokens": globalTokensPage{}, "global-replace": globalReplacePage{}, "global-result": replacedPage{}, "calendar": calendarPage{},
+		"bulk": bulkPage{}, "bulk-plan": bulkPlanPage{}, "bulk-run": bulkRunPage{},
 	}
 	for name, data := range pages {
 		set := templates.Page(name)

@@ -33,6 +33,7 @@ type tokenListPage struct {
 	GlobalNote string
 	ManualURL  string
 	Done       string
+	picking
 }
 
 type filterLink struct {
@@ -62,6 +63,8 @@ type tokenRow struct {
 	MadeBy        string
 	Unfinished    string
 	UnfinishedURL string
+	Pick          string // names the token when it is chosen among others
+	PickID        string // of its checkbox
 }
 
 // listedToken is a token with what only the lists know of it: the filter that returned it, and where it was found.
@@ -108,6 +111,7 @@ func (h *Handlers) listTokens(v *visit) (answer, error) {
 	}
 	p.Filters, p.Columns = view.filters(v), view.columns(v)
 	p.Tokens = h.rows(v, view.arrange(listed, v.now))
+	p.picking = h.picking(v, view, len(p.Tokens))
 	if slices.ContainsFunc(listed, func(t listedToken) bool { return t.Global() && t.status == azuredevops.Active }) {
 		p.GlobalNote = globalNote(v.now)
 	}
@@ -329,8 +333,9 @@ func saysAll(t listedToken, words []string) bool {
 func (h *Handlers) rows(v *visit, tokens []listedToken) []tokenRow {
 	unfinished := h.unfinishedByToken(v)
 	rows := make([]tokenRow, 0, len(tokens))
-	for _, t := range tokens {
+	for i, t := range tokens {
 		row := tokenRow{
+			Pick: pickValue(t), PickID: "pick-" + strconv.Itoa(i+1),
 			Name: shownName(t.DisplayName), URL: v.link(tokenPath(t.organization, t.AuthorizationID, "")),
 			Organization: t.organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
 			Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),

@@ -32,6 +32,7 @@ var Placeholders = []string{
 	"Count",        // how many
 	"Date",         // a date: "1 Dec 2026"
 	"Days",         // a number of days
+	"Done",         // how many of them are done
 	"Granted",      // date that was given: "1 Jan 2027"
 	"Hours",        // a number of hours
 	"Max",          // a limit: "1024"
@@ -72,6 +73,7 @@ type message struct{ title, what, advice *template.Template }
 //	notice.*              banners: sentence (What) and the text of the link (Title)
 //	expiry.*, rotate.old.*  choices of a form: label (Title) and hint (What)
 //	global.*              what happens to global tokens on 2026-12-01 (What, or a few words: Title)
+//	bulk.*                changes of many tokens at once
 //	<page>.title          headings of pages (Title)
 //	everything else       words on links, labels and choices (Title)
 //

@@ -73,7 +73,7 @@ func TestMessagesReadWellWithAndWithoutValues(t *testing.T) {
 }
 
 // What these say isn't a sentence but an entry of a list, a hint or a few words in a table.
-var fragments = regexp.MustCompile(`^(permissions\.|expiry\.|notice\.rotation$)`)
+var fragments = regexp.MustCompile(`^(permissions\.|expiry\.|notice\.rotation$|bulk\.(sameLife|format\.))`)
 
 // Two spaces, a space before a full stop, brackets around nothing, a value that isn't there, a slip of the keyboard.
 var readsBadly = regexp.MustCompile(`  | [.,;:?]|\(\)|“”|<no value>|\.\.|[Tt]he the|named$|for $`)

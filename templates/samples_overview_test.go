@@ -22,6 +22,7 @@ type (
 		Matching, Total, First, Last, Page, Pages       int
 		PreviousURL, NextURL, CSVURL, JSONURL, PrintURL string
 		AllRows, TooManyToShow                          bool
+		picking
 	}
 	reading struct {
 		Address          string

@@ -41,7 +41,7 @@ type (
 	}
 	signOutPage struct {
 		base
-		Pending []notice
+		Pending, Running []notice
 	}
 	signedOutPage struct {
 		base
@@ -71,6 +71,7 @@ type (
 		GlobalNote          string
 		ManualURL           string
 		Done                string
+		picking
 	}
 	filterLink struct {
 		Text, URL string
@@ -87,6 +88,7 @@ type (
 		Ends                              string
 		Urgency, Status, StatusClass      string
 		MadeBy, Unfinished, UnfinishedURL string
+		Pick, PickID                      string
 	}
 	partialProblem    struct{ Heading, What, Advice, RetryURL string }
 	organizationsPage struct {
@@ -316,7 +318,7 @@ const hostile = `<img src=x onerror=alert(1)> "quoted" & 'single' — ünïcode 
 
 func samples() []sample {
 	var all []sample
-	for _, group := range [][]sample{frontSamples(), listSamples(), tokenSamples(), formSamples(), operationSamples(), otherSamples(), overviewSamples()} {
+	for _, group := range [][]sample{frontSamples(), listSamples(), tokenSamples(), formSamples(), operationSamples(), otherSamples(), overviewSamples(), bulkSamples()} {
 		all = append(all, group...)
 	}
 	return all
@@ -367,20 +369,20 @@ func list(status string) tokenListPage {
 
 func fullList() tokenListPage {
 	p := list("all")
-	p.base = noticed(p.base)
+	p.base, p.picking = noticed(p.base), picks(42)
 	p.Total = 42
 	p.GlobalNote = templates.Message("global.before", nil).What
 	p.Problems = []partialProblem{{"Some tokens are missing here", "contoso: the revoked tokens couldn't be read.", "Azure DevOps took too long to answer. Try again in a minute.", "/pat/tokens"}}
 	p.Tokens = []tokenRow{
-		{Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: []string{"Agent Pools: Read & manage"}, HighScopes: true, Organization: "contoso", Created: at(-87), Expires: at(3), Urgency: "urgent", Status: "Active", StatusClass: "active"},
-		{Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: []string{"Marketplace: Manage"}, HighScopes: true, Organization: "All organizations", Global: true, Created: at(-200), Expires: at(165), Status: "Active", StatusClass: "active"},
-		{Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Scopes: []string{"Packaging: Read & write"}, HighScopes: true, Organization: "contoso", Created: at(-70), Expires: at(20), Urgency: "soon", Status: "Active", StatusClass: "active", Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2"},
-		{Name: "git: https://dev.azure.com/contoso on MONA-LAPTOP", URL: "/pat/tokens/contoso/4", Scopes: []string{"Code: Read & write"}, HighScopes: true, Organization: "contoso", Created: at(-2), Expires: at(88), Status: "Active", StatusClass: "active", MadeBy: "Git Credential Manager"},
-		{Name: "migration 2025", URL: "/pat/tokens/contoso/5", Scopes: []string{"Full access"}, FullAccess: true, Organization: "contoso", Created: at(-300), Expires: at(65), Status: "Active", StatusClass: "active"},
-		{Name: "reporting", URL: "/pat/tokens/contoso/6", Scopes: []string{"Analytics: Read", "Build: Read", "Code: Read", "Test Management: Read", "Wiki: Read", "Work Items: Read"}, Organization: "contoso", Created: at(-30), Expires: at(335), Status: "Active", StatusClass: "active"},
-		{Name: "old deploy", URL: "/pat/tokens/contoso/7", Scopes: []string{"Release: Read, write, & execute", "Code: Read"}, HighScopes: true, Organization: "contoso", Created: at(-95), Expires: at(-5), Urgency: "past", Status: "Expired", StatusClass: "expired"},
-		{Name: "leaked-by-accident-with-a-very-long-name-that-nobody-can-break-anywhere-at-all", URL: "/pat/tokens/contoso/8", Scopes: []string{"Code: Read"}, Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Revoked", StatusClass: "revoked"},
-		{Name: hostile, URL: "/pat/tokens/contoso/9", Scopes: []string{"vso.something_new"}, Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/1", PickID: "pick-1", Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: []string{"Agent Pools: Read & manage"}, HighScopes: true, Organization: "contoso", Created: at(-87), Expires: at(3), Urgency: "urgent", Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/2", PickID: "pick-2", Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: []string{"Marketplace: Manage"}, HighScopes: true, Organization: "All organizations", Global: true, Created: at(-200), Expires: at(165), Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/3", PickID: "pick-3", Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Scopes: []string{"Packaging: Read & write"}, HighScopes: true, Organization: "contoso", Created: at(-70), Expires: at(20), Urgency: "soon", Status: "Active", StatusClass: "active", Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2"},
+		{Pick: "contoso/4", PickID: "pick-4", Name: "git: https://dev.azure.com/contoso on MONA-LAPTOP", URL: "/pat/tokens/contoso/4", Scopes: []string{"Code: Read & write"}, HighScopes: true, Organization: "contoso", Created: at(-2), Expires: at(88), Status: "Active", StatusClass: "active", MadeBy: "Git Credential Manager"},
+		{Pick: "contoso/5", PickID: "pick-5", Name: "migration 2025", URL: "/pat/tokens/contoso/5", Scopes: []string{"Full access"}, FullAccess: true, Organization: "contoso", Created: at(-300), Expires: at(65), Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/6", PickID: "pick-6", Name: "reporting", URL: "/pat/tokens/contoso/6", Scopes: []string{"Analytics: Read", "Build: Read", "Code: Read", "Test Management: Read", "Wiki: Read", "Work Items: Read"}, Organization: "contoso", Created: at(-30), Expires: at(335), Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/7", PickID: "pick-7", Name: "old deploy", URL: "/pat/tokens/contoso/7", Scopes: []string{"Release: Read, write, & execute", "Code: Read"}, HighScopes: true, Organization: "contoso", Created: at(-95), Expires: at(-5), Urgency: "past", Status: "Expired", StatusClass: "expired"},
+		{Pick: "contoso/8", PickID: "pick-8", Name: "leaked-by-accident-with-a-very-long-name-that-nobody-can-break-anywhere-at-all", URL: "/pat/tokens/contoso/8", Scopes: []string{"Code: Read"}, Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Revoked", StatusClass: "revoked"},
+		{Pick: "contoso/9", PickID: "pick-9", Name: hostile, URL: "/pat/tokens/contoso/9", Scopes: []string{"vso.something_new"}, Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Active", StatusClass: "active"},
 	}
 	return p
 }
@@ -388,7 +390,7 @@ func fullList() tokenListPage {
 func listSamples() []sample {
 	found, none, first, trouble, everywhere := list("active"), list("active"), list("all"), list("active"), fullList()
 	found.Done = templates.Message("operation.revoked", map[string]string{"Token": "old deploy"}).What
-	found.Query, found.Tokens, found.Total = "code", fullList().Tokens[3:4], 12
+	found.Query, found.Tokens, found.Total, found.picking = "code", fullList().Tokens[3:4], 12, picks(1)
 	none.Query, none.Total = hostile, 12
 	trouble.Problems = fullList().Problems
 	everywhere.Organization, everywhere.Problems, everywhere.Notices, everywhere.GlobalNote = "", nil, nil, ""

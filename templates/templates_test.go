@@ -460,6 +460,9 @@ func TestSecretIsShownForCopyingOnly(t *testing.T) {
 		if p, ok := s.data.(replacedPage); ok {
 			want = p.Unsaved
 		}
+		if p, ok := s.data.(bulkRunPage); ok {
+			want = len(p.Secrets)
+		}
 		if got := strings.Count(text, secret); got != want {
 			t.Errorf("%s/%s: the secret stands there %d times", s.page, s.state, got)
 		}

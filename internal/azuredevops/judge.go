@@ -103,8 +103,8 @@ func (q call) judge(a answer) *Error {
 	case KindClaims:
 		e.Claims = claims(a.header)
 	case KindOrganization:
-		// The organization itself answered, so what is missing is the token.
-		if q.namesToken && f.TypeKey != "" {
+		// The organization itself answered, so what is missing is the token; unless the answer says that it is the host.
+		if q.namesToken && f.TypeKey != "" && !strings.HasPrefix(f.TypeKey, "HostDoesNotExist") {
 			e.Kind = kindAuthorizationNotFound
 		}
 	case KindNotUnderstood:

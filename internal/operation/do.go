@@ -21,6 +21,7 @@ type Request struct {
 	Before       *azuredevops.Token // update, revoke, rotate: the token as it is
 	Want         azuredevops.Wanted
 	Content      string          // the form as it was typed: tells a form that was changed from one sent twice; "" = Want does
+	Batch        string          // ID of the batch that it is a part of
 	RevokeAtOnce bool            // rotate: revoke the old token as soon as the new secret is kept
 	Gone         <-chan struct{} `json:"-"` // closed when nobody is there to read the answer (r.Context().Done()); nil: ctx says it
 }
@@ -162,7 +163,7 @@ func (w *work) newRecord(ctx context.Context) *record {
 	return &record{
 		Operation: Operation{
 			ID: w.flight.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization, From: w.options.Origin(ctx),
-			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: w.flight.started,
+			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: w.flight.started, Batch: r.Batch,
 		},
 		Fingerprint: r.fingerprint(),
 		Called:      r.Action == Update || r.Action == Revoke, // nothing comes between the record and the call

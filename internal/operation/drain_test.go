@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/operation"
@@ -13,12 +14,13 @@ import (
 // blocked makes calls wait; begun is closed when the first one does.
 func (w *world) blocked(call string) (begun <-chan struct{}, goOn func()) {
 	start, end := make(chan struct{}), make(chan struct{})
-	first := true
+	var first sync.Once
 	w.azure.fail(func(_ context.Context, c string) error {
-		if c == call && first {
-			first = false
-			close(start)
-			<-end
+		if c == call {
+			first.Do(func() {
+				close(start)
+				<-end
+			})
 		}
 		return nil
 	}, nil)

@@ -69,6 +69,7 @@ type Journal struct {
 
 	mu       sync.Mutex
 	flights  map[string]*flight // requests being worked on here, by person and id
+	batches  map[string]func()  // batches being run here, by person and id: has nothing more begun
 	busy     int                // goroutines that Drain waits for
 	stopping bool
 	quiet    chan struct{} // closed when stopping and nobody is busy
@@ -92,6 +93,7 @@ func New(r *session.Records, o Options) *Journal {
 		pause:   pause,
 		reach:   atPoint,
 		flights: map[string]*flight{},
+		batches: map[string]func(){},
 		quiet:   make(chan struct{}),
 	}
 }
@@ -206,10 +208,15 @@ func (j *Journal) pendingOne(ctx context.Context, person, id string) (*Operation
 	return r.at(j.options.Now()), nil
 }
 
-// Recent returns the person's operations of the last 30 days (unfinished ones: 90), newest first, at most n.
+// Recent returns the person's operations of the last 30 days (unfinished ones: 90), newest first, at most n; but for those
+// that are a part of a batch, see RecentBatches.
 func (j *Journal) Recent(ctx context.Context, person string, n int) ([]Operation, error) {
 	var all []record
-	err := j.eachRecord(ctx, person, func(r *record) { all = append(all, *r) })
+	err := j.eachRecord(ctx, person, func(r *record) {
+		if r.Batch == "" {
+			all = append(all, *r)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}

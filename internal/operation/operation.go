@@ -113,6 +113,7 @@ type Operation struct {
 	OrphanRevoked bool                // the secret couldn't be kept nor shown, so the new token was revoked
 	Doubtful      bool                // of a Failed creation: refused, and it is still to be seen that nothing came of it (doubt.go)
 	Dismissed     bool
+	Batch         string `json:",omitempty"` // ID of the batch that it is a part of, "" if it is none's
 
 	Unkept string `json:"-"` // the secret, when it (or its record) could not be kept: show it now, in this answer
 }

@@ -9,6 +9,7 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
+  if (form.hasAttribute("data-stays")) return; // what it brings is a file: the page stays, and may be asked again
   sent.add(form);
   // A button that is disabled at once would be missing from what the form sends.
   setTimeout(() => {

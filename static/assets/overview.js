@@ -27,9 +27,13 @@ async function ask() {
 function exchange(old, next) {
   if (old.innerHTML === next.innerHTML) return true;
   if (old.contains(document.activeElement)) return false;
+  for (const box of old.querySelectorAll("input[name=token]:checked")) {
+    for (const same of next.querySelectorAll("input[name=token]")) same.checked ||= same.value === box.value;
+  }
   const open = [...old.querySelectorAll("details")].map((details) => details.open);
   if (open.includes(true)) next.querySelectorAll("details").forEach((details, i) => { details.open = open[i] ?? false; });
   old.replaceChildren(...document.importNode(next, true).childNodes);
+  document.dispatchEvent(new Event("exchanged"));
   return true;
 }
 

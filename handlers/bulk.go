@@ -1,0 +1,246 @@
+package handlers
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/templates"
+)
+
+const (
+	bulkAction operation.Action = "bulk" // what a list's form is drawn for; it makes no operation by itself
+
+	// bulkWait is how long the chosen tokens are looked up before what isn't there yet counts as unreadable.
+	bulkWait = 20 * time.Second
+	// freshEnough is how old may be what a plan is made from.
+	freshEnough = 10 * time.Second
+	// maxSelectionBytes bounds a form with chosen tokens: 10,000 rows, the most that a list shows, all ticked.
+	maxSelectionBytes = 1 << 20
+	selectionPath     = "/bulk"
+)
+
+// picking is what a list needs for choosing several of its tokens.
+type picking struct {
+	PickAction   string // "" where nothing can be chosen
+	PickForm     string
+	PickView     string // of the list, for "all that match"
+	PickMatching int
+	PickMax      int
+}
+
+func (h *Handlers) picking(v *visit, view listView, matching int) picking {
+	if matching == 0 {
+		return picking{}
+	}
+	view.number = 1
+	return picking{
+		PickAction: v.link(selectionPath), PickForm: h.Journal.Form(v.session.Person().Key(), bulkAction, ""),
+		PickView: view.address(), PickMatching: matching, PickMax: operation.MaxBatch,
+	}
+}
+
+// pickValue names a token in a list's form.
+func pickValue(t listedToken) string { return t.organization + "/" + t.AuthorizationID }
+
+// bulkPage holds a selection that nothing was done with yet: too large, empty, or kept through a sign-in.
+type bulkPage struct {
+	base
+	Problem  *problemSummary
+	Action   string
+	Fields   []hiddenField
+	Count    int // ticked one by one; 0: all that match
+	Chosen   bool
+	First    int // so many can be taken instead of all; 0: that isn't the problem
+	Verb     string
+	VerbText string
+	BackURL  string
+}
+
+// selection is what was ticked in a list.
+type selection struct {
+	verb   string
+	tokens []string // organization/authorizationId
+	all    bool     // all that the view shows
+	view   string
+	first  bool // of too many, take the first
+	form   string
+}
+
+func readSelection(query, form url.Values) selection {
+	return selection{
+		verb: query.Get("do"), tokens: form["token"], all: form.Get("all") == "yes", view: form.Get("view"),
+		first: form.Get("first") == "yes", form: form.Get("form"),
+	}
+}
+
+// restoreSelection shows a selection that was kept through a sign-in, or says how one is made.
+func (h *Handlers) restoreSelection(v *visit) (answer, error) {
+	kept, ok := h.restore(v)
+	if !ok {
+		return v.to("/overview"), nil
+	}
+	s := readSelection(url.Values{}, kept)
+	if h.ownSelection(v, s.form) {
+		return h.selectionAnswer(v, s, refused{}, 0), nil
+	}
+	return v.to("/overview"), nil // somebody else's, left in this browser
+}
+
+// ownSelection says that a list's form was drawn for the visitor.
+func (h *Handlers) ownSelection(v *visit, form string) bool {
+	return h.Journal.Check(form, v.session.Person().Key(), bulkAction, "") == nil
+}
+
+// selectTokens makes a plan of what was chosen, for the person to confirm.
+func (h *Handlers) selectTokens(v *visit) (answer, error) {
+	s := readSelection(v.URL.Query(), v.PostForm)
+	action, ok := bulkVerbs[s.verb]
+	if !ok {
+		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: summary("bulk.noVerb", nil)}, 0), nil
+	}
+	chosen, err := h.chosenTokens(v, s)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(chosen) == 0:
+		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: summary("bulk.nothingChosen", nil)}, 0), nil
+	case len(chosen) > operation.MaxBatch && s.first:
+		chosen = chosen[:operation.MaxBatch]
+	case len(chosen) > operation.MaxBatch:
+		problem := summary("bulk.tooMany", map[string]any{"Count": len(chosen), "Max": operation.MaxBatch})
+		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: problem}, operation.MaxBatch), nil
+	}
+	b := &operation.Batch{Person: v.session.Person().Key(), Action: action, From: backFrom(s.view)}
+	b.Items, b.LeftOut = planBulk(action, chosen, h.rotating(v))
+	err = h.Journal.PlanBatch(v.Context(), b)
+	if errors.Is(err, session.ErrTooLarge) {
+		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: summary("bulk.tooLarge", nil)}, 0), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v.to(batchPath(b.ID)), nil
+}
+
+// rotating says of a token whether its rotation isn't finished.
+func (h *Handlers) rotating(v *visit) func(id string) bool {
+	unfinished := h.unfinishedByToken(v)
+	return func(id string) bool { return unfinished[id] != nil }
+}
+
+// backFrom is the list that a selection was made in, where it plainly is one of ours.
+func backFrom(view string) string {
+	if at := safeReturn(view); strings.HasPrefix(at, "/tokens?") || at == "/overview" || strings.HasPrefix(at, "/overview?") {
+		return at
+	}
+	return "/overview"
+}
+
+func (h *Handlers) selectionAnswer(v *visit, s selection, no refused, first int) answer {
+	p := bulkPage{
+		base: h.base(v, templates.Message("bulk.title", nil).Title, "tokens"), Problem: no.problem, Action: v.link(selectionPath),
+		Chosen: s.all || len(s.tokens) > 0, Count: len(s.tokens), First: first, BackURL: v.link(backFrom(s.view)), Verb: s.verb,
+	}
+	if s.all {
+		p.Count = 0
+	}
+	if _, ok := bulkVerbs[s.verb]; ok {
+		p.VerbText = templates.Message("bulk.verb."+s.verb, nil).Title
+	}
+	form := s.form
+	if !h.ownSelection(v, form) {
+		form = h.Journal.Form(v.session.Person().Key(), bulkAction, "")
+	}
+	p.Fields = []hiddenField{{"form", form}, {"view", s.view}}
+	if s.all {
+		p.Fields = append(p.Fields, hiddenField{"all", "yes"})
+	} else {
+		for _, t := range s.tokens {
+			p.Fields = append(p.Fields, hiddenField{"token", t})
+		}
+	}
+	return page{status: no.status, template: "bulk", data: p, header: no.header}
+}
+
+// chosenTokens looks up what was chosen. What can't be found is there all the same, so that the person is told.
+func (h *Handlers) chosenTokens(v *visit, s selection) ([]chosenToken, error) {
+	enough := time.NewTimer(bulkWait)
+	defer enough.Stop()
+	if s.all {
+		return h.allMatching(v, s.view, enough.C)
+	}
+	var names []string
+	for _, value := range s.tokens {
+		if name, _, _ := strings.Cut(value, "/"); h.allowedOrganization(name) && !containsFold(names, name) && len(names) < maxPlaces {
+			names = append(names, name)
+		}
+	}
+	h.snapshots.outdate(v.session.Hash(), "", h.Now().Add(-freshEnough))
+	kept := h.snapshots.open(v.session.Hash())
+	found, unread := map[string]*listedToken{}, map[string]bool{}
+	for _, p := range h.readParts(v, kept, names, enough.C) {
+		if !closed(p.done) || len(p.failed) > 0 {
+			unread[strings.ToLower(p.organization)] = true
+		}
+		if closed(p.done) {
+			for i := range p.tokens {
+				found[strings.ToLower(pickValue(p.tokens[i]))] = &p.tokens[i]
+			}
+		}
+	}
+	var chosen []chosenToken
+	for _, value := range s.tokens {
+		name, id, _ := strings.Cut(value, "/")
+		t := found[strings.ToLower(value)]
+		chosen = append(chosen, chosenToken{organization: name, id: id, token: t, unread: unread[strings.ToLower(name)]})
+	}
+	return chosen, nil
+}
+
+// maxPlaces bounds the organizations that one form can have read.
+const maxPlaces = 200
+
+// allMatching is everything that a list shows, on all its pages. Organizations that can't be read are named.
+func (h *Handlers) allMatching(v *visit, address string, enough <-chan time.Time) ([]chosenToken, error) {
+	u, err := url.Parse(safeReturn(address))
+	if err != nil || u.Path != "/overview" && u.Path != "/tokens" {
+		return nil, &httpError{status: http.StatusBadRequest}
+	}
+	h.snapshots.outdate(v.session.Hash(), "", h.Now().Add(-freshEnough))
+	view := readOverview(u.Query())
+	var s stock
+	if u.Path == "/tokens" {
+		name, err := h.organizationOf(u.Query().Get("organization"))
+		if err != nil {
+			return nil, err
+		}
+		view = readListView(name, u.Query())
+		s = stockOf(h.readParts(v, h.snapshots.open(v.session.Hash()), []string{name}, enough))
+	} else {
+		s = h.takeStock(v, enough)
+	}
+	if err := s.signInNeeded(); err != nil {
+		return nil, err
+	}
+	var chosen []chosenToken
+	for _, t := range view.selected(s.tokens, v.now) {
+		chosen = append(chosen, chosenToken{organization: t.organization, id: t.AuthorizationID, token: &t})
+	}
+	slices.SortFunc(s.organizations, func(a, b stockOrganization) int { return cmp.Compare(a.name, b.name) })
+	for _, o := range s.organizations {
+		here := view.narrow.organization == "" || strings.EqualFold(o.name, view.narrow.organization)
+		if here && (o.loading || len(o.failed) > 0) {
+			chosen = append(chosen, chosenToken{organization: o.name, unread: true})
+		}
+	}
+	return chosen, nil
+}
+
+func batchPath(id string) string { return "/bulk/" + url.PathEscape(id) }

@@ -1,0 +1,484 @@
+package operation
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+const (
+	// MaxBatch is how many tokens one batch takes: what a person can still read before confirming it, and what a record
+	// can hold (see session.MaxValue).
+	MaxBatch = 500
+
+	// planLife is how long a batch that nobody has confirmed is kept. The forms of its operations are drawn with it.
+	planLife = 2 * time.Hour
+	// batchLife is how long a batch is kept from when it was last set going. It must stay below finishedLife, so that each
+	// of its operations outlives it: an operation that is gone would look like one that was never begun.
+	batchLife = finishedLife - 24*time.Hour
+
+	kindBatch     = "batch"
+	kindOpenBatch = "openbatch"
+)
+
+// Batch is one change of many tokens: the parent of one operation for each. It holds what was confirmed and what the
+// person decided since; how each token stands is never written here but read from its operation.
+type Batch struct {
+	ID      string
+	Person  string
+	Action  Action // Update: a later expiry
+	Planned time.Time
+	Started time.Time // zero: not confirmed yet
+	Content string    // of the form that confirmed it
+	From    string    // where its tokens were chosen, for the way back; without meaning here
+	Items   []BatchItem
+	LeftOut []LeftOut
+
+	Working   bool                 // a run is under way, or its process died in the middle: Running tells
+	Ended     time.Time            // of the last run
+	Stopped   bool                 // the person wants nothing more to be begun
+	Halt      *Failure             // why the last run begins nothing more
+	Halted    map[string]Failure   // why it begins nothing more in an organization, by its name in lower case
+	Resting   map[string]time.Time // until when it leaves an organization alone, as the service asked
+	Dismissed bool                 // what isn't begun or has failed is to stay so
+	Tally     Tally                // when the last run ended
+
+	Running bool `json:"-"` // a process is at work on it
+}
+
+// BatchItem is one token of a batch.
+type BatchItem struct {
+	Organization string
+	Before       azuredevops.Token
+	ValidTo      time.Time // wanted; rotate, update
+	Form         string    // of its operation; a new one for each try
+	Retire       bool      // rotate: the old token is to be revoked
+	Already      bool      // revoke: it was no longer active before
+
+	Operation *Operation `json:"-"` // nil: not begun
+}
+
+// LeftOut is a token that was chosen and that nothing is done to.
+type LeftOut struct {
+	Organization string
+	Token        azuredevops.Token
+	Reason       string // see the handlers: this package doesn't judge it
+}
+
+// Tally counts a batch's tokens by how they stand.
+type Tally struct {
+	Done     int // succeeded
+	Failed   int // definitely not done
+	Unknown  int // may have been done
+	Doing    int // in progress
+	NotBegun int
+	Secrets  int // of Done: with a secret that waits to be saved
+	OldAlive int // of Done: with an old token to be revoked
+}
+
+// OpenBatch is a batch that still needs the person.
+type OpenBatch struct {
+	ID      string
+	Action  Action
+	Count   int
+	Started time.Time
+	Working bool
+	Running bool `json:"-"`
+}
+
+func batchKey(person, id string) session.Key {
+	return session.Key{Kind: kindBatch, Group: person, ID: id}
+}
+
+func openBatchKey(person, id string) session.Key {
+	return session.Key{Kind: kindOpenBatch, Group: person, ID: id}
+}
+
+func (b *Batch) key() session.Key { return batchKey(b.Person, b.ID) }
+
+// operationID is the ID of the item's operation, begun or not.
+func (i *BatchItem) operationID() string {
+	f, _ := parseForm(i.Form)
+	return f.id
+}
+
+// target is what the item's form is bound to.
+func (i *BatchItem) target() string { return i.Organization + "/" + i.Before.AuthorizationID }
+
+// BatchAction is what a form that confirms a batch is drawn for; its target is the batch's ID.
+func BatchAction(a Action) Action { return "batch " + a }
+
+// Count counts the batch's items by how their operations stand.
+func (b *Batch) Count() (t Tally) {
+	for i := range b.Items {
+		switch op := b.Items[i].Operation; {
+		case op == nil:
+			t.NotBegun++
+		case op.undone():
+			t.Failed++
+		case op.State == Succeeded:
+			t.Done++
+			if op.Secret == SecretWaiting {
+				t.Secrets++
+			}
+			if op.OldOpen() {
+				t.OldAlive++
+			}
+		case op.State == Unknown:
+			t.Unknown++
+		default:
+			t.Doing++
+		}
+	}
+	return t
+}
+
+// open says if the batch still needs the person.
+func (b *Batch) open() bool {
+	if b.Running {
+		return true
+	}
+	if b.Started.IsZero() || b.Dismissed {
+		return false
+	}
+	return slices.ContainsFunc(b.Items, func(i BatchItem) bool {
+		return i.Operation == nil || i.Operation.undone() || i.Operation.Pending()
+	})
+}
+
+// undone: it was definitely not done, or was taken back since nobody could have got its secret.
+func (o *Operation) undone() bool { return o.State == Failed || o.OrphanRevoked }
+
+// MayRetry says if the item's operation may be tried once more: it was definitely not done; or it is unknown, and doing it
+// twice has no other effect than doing it once, or nothing was found that it has made.
+func (i *BatchItem) MayRetry() bool {
+	op := i.Operation
+	switch {
+	case op == nil:
+		return false
+	case op.undone():
+		return true
+	case op.State != Unknown || op.Dismissed:
+		return false
+	case op.makes():
+		return op.Reconciled && len(op.Candidates) == 0
+	default:
+		return true
+	}
+}
+
+// PlanBatch records a batch for the person to confirm, and fills in what it needs to be carried out. Nothing is done yet.
+// session.ErrTooLarge if it has more than a record can hold.
+func (j *Journal) PlanBatch(ctx context.Context, b *Batch) error {
+	id := make([]byte, idSize)
+	rand.Read(id)
+	b.ID, b.Planned = formEncoding.EncodeToString(id), j.options.Now()
+	for i := range b.Items {
+		b.Items[i].Form = j.Form(b.Person, b.Action, b.Items[i].target())
+	}
+	return j.records.Create(ctx, b.key(), b, b.Planned.Add(planLife))
+}
+
+// StartBatch confirms a planned batch with a form that was drawn for it, and settle makes its items final. The same form
+// again changes nothing. Errors: ErrForged, ErrStale, ErrChanged, ErrNotFound; ErrNotKept, with which nothing was begun.
+func (j *Journal) StartBatch(ctx context.Context, person, id, form, content string, settle func(*Batch)) (*Batch, error) {
+	var b Batch
+	err := j.records.Change(ctx, batchKey(person, id), &b, j.options.Now().Add(batchLife), func() error {
+		switch _, err := j.check(form, person, BatchAction(b.Action), id); {
+		case err != nil:
+			return err
+		case b.Started.IsZero():
+			b.Started, b.Content = j.options.Now(), content
+			settle(&b)
+			return nil
+		case b.Content != content:
+			return ErrChanged
+		}
+		return errUnchanged
+	})
+	switch {
+	case errors.Is(err, errUnchanged):
+		return &b, nil
+	case err != nil:
+		return nil, j.batchError(err)
+	}
+	return &b, j.openBatch(ctx, &b, false)
+}
+
+// batchError is an error of the store as an error of the Journal.
+func (j *Journal) batchError(err error) error {
+	switch {
+	case errors.Is(err, session.ErrNotFound):
+		return ErrNotFound
+	case errors.Is(err, session.ErrUnavailable):
+		return notKept(err)
+	}
+	return err
+}
+
+// Batch returns a batch with its operations as they stand: ErrNotFound.
+func (j *Journal) Batch(ctx context.Context, person, id string) (*Batch, error) {
+	b, err := j.loadBatch(ctx, person, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.loadItems(ctx, b); err != nil {
+		return nil, err
+	}
+	if !b.Started.IsZero() && !b.open() {
+		j.closeBatch(ctx, b)
+	}
+	return b, nil
+}
+
+func (j *Journal) loadBatch(ctx context.Context, person, id string) (*Batch, error) {
+	var b Batch
+	if err := j.records.Get(ctx, batchKey(person, id), &b); err != nil {
+		return nil, notFound(err)
+	}
+	b.Running = b.Working && j.batchRuns(ctx, person, id)
+	return &b, nil
+}
+
+// readersAtOnce bounds how many operations of a batch are read at the same time: a store over the network answers them
+// side by side.
+const readersAtOnce = 8
+
+// loadItems reads the operations of all items of a batch that was started.
+func (j *Journal) loadItems(ctx context.Context, b *Batch) error {
+	if b.Started.IsZero() {
+		return nil
+	}
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		first error
+	)
+	places := make(chan struct{}, readersAtOnce)
+	for i := range b.Items {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			op, err := j.Get(ctx, b.Person, b.Items[i].operationID())
+			b.Items[i].Operation = op
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				mu.Lock()
+				defer mu.Unlock()
+				first = errors.Join(first, err)
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+// batchRuns says if a process holds the batch's lock. Whoever looks holds it for a moment, too; hence the second look.
+func (j *Journal) batchRuns(ctx context.Context, person, id string) bool {
+	j.mu.Lock()
+	_, here := j.batches[flightKey(person, id)]
+	j.mu.Unlock()
+	if here {
+		return true
+	}
+	for try := range 2 {
+		release, ok, err := j.records.TryLock(ctx, batchKey(person, id))
+		if err != nil {
+			return false
+		}
+		if ok {
+			release()
+			return false
+		}
+		if try == 0 {
+			pause(ctx, 30*time.Millisecond)
+		}
+	}
+	return true
+}
+
+// OpenBatches returns the person's batches that aren't finished, newest first. It is made to run on every page view: it
+// reads one small record for each.
+func (j *Journal) OpenBatches(ctx context.Context, person string) (open []OpenBatch, err error) {
+	err = j.records.Each(ctx, kindOpenBatch, person, func(_ string, decode func(any) error) error {
+		var o OpenBatch
+		if decode(&o) == nil {
+			o.Running = o.Working && j.batchRuns(ctx, person, o.ID)
+			open = append(open, o)
+		}
+		return nil
+	})
+	slices.SortFunc(open, func(a, b OpenBatch) int { return b.Started.Compare(a.Started) })
+	return open, err
+}
+
+// RecentBatches returns the person's batches that were started, newest first, without their operations.
+func (j *Journal) RecentBatches(ctx context.Context, person string) (all []Batch, err error) {
+	err = j.records.Each(ctx, kindBatch, person, func(_ string, decode func(any) error) error {
+		var b Batch
+		if decode(&b) == nil && !b.Started.IsZero() {
+			b.Running = b.Working && j.batchRuns(ctx, person, b.ID)
+			all = append(all, b)
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b Batch) int { return b.Started.Compare(a.Started) })
+	return all, err
+}
+
+// openBatch puts the batch on the list of those that need the person, or corrects what is said of it there.
+func (j *Journal) openBatch(ctx context.Context, b *Batch, working bool) error {
+	o := OpenBatch{ID: b.ID, Action: b.Action, Count: len(b.Items), Started: b.Started, Working: working}
+	err := j.records.Create(ctx, openBatchKey(b.Person, b.ID), o, j.options.Now().Add(batchLife))
+	if errors.Is(err, session.ErrExists) {
+		var was OpenBatch
+		err = j.records.Change(ctx, openBatchKey(b.Person, b.ID), &was, j.options.Now().Add(batchLife), func() error {
+			if was == o {
+				return errUnchanged
+			}
+			was = o
+			return nil
+		})
+	}
+	if err == nil || errors.Is(err, errUnchanged) || errors.Is(err, session.ErrNotFound) { // closed this moment: its run opens it
+		return nil
+	}
+	return notKept(err)
+}
+
+// closeBatch takes a batch off that list, and looks once more, as a run may have begun meanwhile. Failing does no harm: the
+// batch's page closes it again.
+func (j *Journal) closeBatch(ctx context.Context, b *Batch) {
+	if err := j.records.Delete(ctx, openBatchKey(b.Person, b.ID)); err != nil {
+		return
+	}
+	if now, err := j.loadBatch(ctx, b.Person, b.ID); err == nil && (now.Running || now.Dismissed != b.Dismissed) {
+		_ = j.openBatch(ctx, now, now.Working)
+	}
+}
+
+// changeBatch applies edit to the batch as it stands in the store.
+func (j *Journal) changeBatch(ctx context.Context, person, id string, edit func(*Batch) error) (*Batch, error) {
+	var b Batch
+	err := j.records.Change(ctx, batchKey(person, id), &b, time.Time{}, func() error { return edit(&b) })
+	if err != nil && !errors.Is(err, errUnchanged) {
+		return nil, j.batchError(err)
+	}
+	return &b, nil
+}
+
+// StopBatch has nothing more begun. What is in flight is finished.
+func (j *Journal) StopBatch(ctx context.Context, person, id string) error {
+	_, err := j.changeBatch(ctx, person, id, func(b *Batch) error {
+		if b.Stopped || b.Started.IsZero() {
+			return errUnchanged
+		}
+		b.Stopped = true
+		return nil
+	})
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if stop := j.batches[flightKey(person, id)]; stop != nil {
+		stop() // it may be waiting; in another process it finds out by itself
+	}
+	return err
+}
+
+// ResumeBatch lets a batch be run again: with what isn't begun, and with what pick chooses of the rest. Each operation that
+// pick is true for gets a new form, if it may be tried again; of an operation that was never begun the form is kept.
+func (j *Journal) ResumeBatch(ctx context.Context, person, id string, pick func(*BatchItem) bool) error {
+	b, err := j.Batch(ctx, person, id)
+	if err != nil {
+		return err
+	}
+	again := map[string]bool{} // by form
+	for i := range b.Items {
+		if item := &b.Items[i]; item.MayRetry() && pick(item) {
+			again[item.Form] = true
+			if item.Operation.Pending() {
+				if _, err := j.Dismiss(ctx, person, item.Operation.ID); err != nil { // its successor stands for it
+					return err
+				}
+			}
+		}
+	}
+	return j.reopen(ctx, person, id, func(b *Batch) {
+		for i := range b.Items {
+			if item := &b.Items[i]; again[item.Form] { // nobody else has asked for it meanwhile
+				item.Form, item.Already = j.Form(person, b.Action, item.target()), false
+			}
+		}
+	})
+}
+
+// RetireBatch has the old tokens of a batch's rotations revoked whose new secret was saved, when it is run again.
+func (j *Journal) RetireBatch(ctx context.Context, person, id string) error {
+	b, err := j.Batch(ctx, person, id)
+	if err != nil {
+		return err
+	}
+	chosen := map[string]bool{}
+	for i := range b.Items {
+		op := b.Items[i].Operation
+		chosen[b.Items[i].Form] = op != nil && op.OldOpen() && op.Secret == SecretSaved
+	}
+	return j.reopen(ctx, person, id, func(b *Batch) {
+		for i := range b.Items {
+			b.Items[i].Retire = b.Items[i].Retire || chosen[b.Items[i].Form]
+		}
+	})
+}
+
+// reopen makes a batch fit to be run again.
+func (j *Journal) reopen(ctx context.Context, person, id string, edit func(*Batch)) error {
+	var b Batch
+	err := j.records.Change(ctx, batchKey(person, id), &b, j.options.Now().Add(batchLife), func() error {
+		if b.Started.IsZero() {
+			return errUnchanged
+		}
+		b.Stopped, b.Dismissed, b.Halt, b.Halted = false, false, nil, nil
+		edit(&b)
+		return nil
+	})
+	if err != nil {
+		if errors.Is(err, errUnchanged) {
+			return nil
+		}
+		return j.batchError(err)
+	}
+	return j.openBatch(ctx, &b, b.Working)
+}
+
+// DismissBatch leaves what isn't begun or has failed as it is, and takes off the pending list what is unknown or has an
+// expired secret. A secret that waits, or an old token that is still alive, is not dismissed.
+func (j *Journal) DismissBatch(ctx context.Context, person, id string) error {
+	b, err := j.Batch(ctx, person, id)
+	if err != nil || b.Running {
+		return err
+	}
+	for i := range b.Items {
+		if op := b.Items[i].Operation; op != nil && op.Pending() {
+			if _, err := j.Dismiss(ctx, person, op.ID); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = j.changeBatch(ctx, person, id, func(b *Batch) error {
+		b.Dismissed = !b.Started.IsZero()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = j.Batch(ctx, person, id) // closes it
+	return err
+}
+
+// place is an organization's name as Halted and Resting have it.
+func place(organization string) string { return strings.ToLower(organization) }

@@ -1,0 +1,513 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+const (
+	batchAtOnce = 6 // operations of one batch in flight
+	placeAtOnce = 3 // of them in one organization
+	// triesByItself is how often an operation is begun that the service put off, before it is left to the person.
+	triesByItself = 5
+	// longestRest is how long a batch waits for an organization by itself when the service asks for that.
+	longestRest = 5 * time.Minute
+	// tripAfter is how many operations in a row may fail for want of a clear answer before an organization is left alone.
+	tripAfter = 3
+	// runLockWait bounds waiting for the end of another run of the same batch.
+	runLockWait = 2 * time.Second
+	// glance is how often a waiting run looks if it was stopped from elsewhere.
+	glance = 2 * time.Second
+)
+
+// RunBatch carries out what isn't begun of a batch, in the background and apart from ctx: one operation for each token, a
+// few at a time. It returns when that is begun; if the batch is being run already, here or elsewhere, that run goes on alone.
+//
+// ready says if an access token can be had; with its error nothing more is begun. Errors: ErrStopping, or the store's.
+func (j *Journal) RunBatch(ctx context.Context, s Service, ready func(context.Context) error, person, id string) error {
+	if err := j.begin(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	release, ok, err := j.takeBatch(ctx, person, id, stop)
+	if !ok {
+		stop()
+		j.leave()
+		return err
+	}
+	r := &run{Journal: j, service: s, ready: ready, person: person, id: id, ending: ctx, end: stop}
+	b, err := r.note(func(b *Batch) { b.Working, b.Resting = true, nil })
+	if err == nil {
+		err = j.openBatch(ctx, b, true)
+	}
+	if err != nil {
+		release()
+		stop()
+		j.leave()
+		return err
+	}
+	go func() {
+		defer j.leave()
+		defer stop()
+		defer release()
+		defer func() { j.guard(id, recover()) }()
+		defer context.AfterFunc(j.ending, stop)()
+		r.all(b)
+	}()
+	return nil
+}
+
+// takeBatch takes the batch's lock; not ok: somebody else is at work on it.
+func (j *Journal) takeBatch(ctx context.Context, person, id string, stop func()) (release func(), ok bool, err error) {
+	key := flightKey(person, id)
+	j.mu.Lock()
+	_, here := j.batches[key]
+	if !here {
+		j.batches[key] = stop
+	}
+	j.mu.Unlock()
+	if here {
+		return nil, false, nil
+	}
+	forget := func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		delete(j.batches, key)
+	}
+	ctx, cancel := context.WithTimeout(ctx, runLockWait)
+	defer cancel()
+	unlock, err := j.records.Lock(ctx, batchKey(person, id))
+	if err != nil {
+		forget()
+		if ctx.Err() != nil {
+			err = nil
+		}
+		return nil, false, err
+	}
+	return func() { unlock(); forget() }, true, nil
+}
+
+// run is one carrying out of a batch, under its lock.
+type run struct {
+	*Journal
+	service    Service
+	ready      func(context.Context) error
+	person, id string
+	action     Action
+
+	ending context.Context // over when nothing more is to be begun
+	end    func()
+	places chan struct{}
+
+	mu     sync.Mutex
+	active map[string]*activeTokens // by organization
+	failed map[string]int           // operations in a row that failed for want of a clear answer, by organization
+}
+
+// activeTokens are the authorizationIds that were active in an organization when the run came to it; nil: not known.
+type activeTokens struct {
+	ask   sync.Once
+	known map[string]bool
+}
+
+// all works through the batch, one queue for each organization.
+func (r *run) all(b *Batch) {
+	r.action, r.places = b.Action, make(chan struct{}, batchAtOnce)
+	r.active, r.failed = map[string]*activeTokens{}, map[string]int{}
+	r.reach("batch begun")
+	queues := map[string][]int{}
+	for i := range b.Items {
+		at := place(b.Items[i].Organization)
+		queues[at] = append(queues[at], i)
+	}
+	var wg sync.WaitGroup
+	for at, queue := range queues {
+		wg.Go(func() { r.workOff(at, queue) })
+	}
+	wg.Wait()
+	r.finish()
+}
+
+// workOff carries out the items of one organization, placeAtOnce at a time.
+func (r *run) workOff(at string, queue []int) {
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(placeAtOnce, len(queue)) {
+		wg.Go(func() {
+			for i := range next {
+				r.item(at, i)
+			}
+		})
+	}
+	for _, i := range queue {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// item carries out one item, in its turn, and again where the service put it off.
+func (r *run) item(at string, i int) {
+	defer func() { r.guard(r.id, recover()) }()
+	select {
+	case r.places <- struct{}{}:
+		defer func() { <-r.places }()
+	case <-r.ending.Done():
+		return
+	}
+	for try := 1; ; try++ {
+		b, item := r.turn(at, i)
+		if item == nil {
+			return
+		}
+		miss := r.carryOut(b, item)
+		if miss == nil || !r.consider(at, item, *miss, try) {
+			return
+		}
+	}
+}
+
+// turn waits while the organization is left alone, and returns the item as it stands; nil if it isn't to be begun.
+func (r *run) turn(at string, i int) (*Batch, *BatchItem) {
+	for {
+		if r.ending.Err() != nil {
+			return nil, nil
+		}
+		b, err := r.loadBatch(r.ending, r.person, r.id)
+		if err != nil || i >= len(b.Items) {
+			r.end()
+			return nil, nil
+		}
+		if b.Stopped || b.Halt != nil {
+			r.end()
+			return nil, nil
+		}
+		if _, halted := b.Halted[at]; halted || r.tripped(at) {
+			return nil, nil
+		}
+		left := b.Resting[at].Sub(r.options.Now())
+		if left <= 0 {
+			return b, &b.Items[i]
+		}
+		r.pause(r.ending, min(left, glance))
+	}
+}
+
+// miss is why an item could not be carried out.
+type miss struct {
+	Failure
+	again bool // it may be begun anew: it was definitely not done, and what was sent may be sent any number of times
+}
+
+// carryOut does what is left to do for an item; nil if there is nothing to conclude from how that went.
+func (r *run) carryOut(b *Batch, item *BatchItem) *miss {
+	op, err := r.Get(r.ending, r.person, item.operationID())
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return r.beginItem(b, item)
+	case err != nil:
+		r.end()
+	case op.State == Unknown && !op.Reconciled && !op.Dismissed: // its worker died
+		_, _ = r.Reconcile(r.ending, r.service, r.person, op.ID)
+	case item.Retire && op.State == Succeeded && op.OldOpen():
+		return r.retireOld(op)
+	}
+	return nil
+}
+
+// beginItem begins the item's operation.
+func (r *run) beginItem(b *Batch, item *BatchItem) *miss {
+	if !r.isReady() {
+		return nil
+	}
+	form, ok := r.usableForm(item)
+	if !ok {
+		return nil
+	}
+	known := r.activeIn(item.Organization)
+	if r.ending.Err() != nil {
+		return nil
+	}
+	if b.Action == Revoke && known != nil && !known[item.Before.AuthorizationID] {
+		r.noteItem(form, func(i *BatchItem) { i.Already = true })
+	}
+	before := item.Before
+	op, err := r.Do(context.WithoutCancel(r.ending), &careful{Service: r.service, token: before.AuthorizationID, known: known}, Request{
+		Form: form, Person: r.person, Action: b.Action, Target: item.target(), Organization: item.Organization, Before: &before,
+		Want: azuredevops.Wanted{ValidTo: item.ValidTo}, Content: "batch " + r.id, Batch: r.id, Gone: nobody,
+	})
+	switch {
+	case err != nil: // nothing was sent: the program is stopping, or the store is down
+		r.end()
+	case op.State == Succeeded:
+		r.answered(place(item.Organization))
+	case op.Failure != nil:
+		resendable := b.Action != Rotate || op.Failure.Status == 0
+		return &miss{*op.Failure, op.State == Failed && resendable}
+	}
+	return nil
+}
+
+// isReady says if an access token can be had; otherwise the run is over.
+func (r *run) isReady() bool {
+	err := r.ready(r.ending)
+	if err != nil && r.ending.Err() == nil {
+		failure, _ := r.failureOf(err)
+		r.halt(*failure)
+	}
+	return err == nil
+}
+
+// nobody reads the answer to an operation of a batch: what can't be kept can't be shown either.
+var nobody = func() <-chan struct{} {
+	gone := make(chan struct{})
+	close(gone)
+	return gone
+}()
+
+// usableForm is the item's form, or a new one if that has become too old. The operation was not begun, and nobody else
+// can begin it: this run has the batch's lock.
+func (r *run) usableForm(item *BatchItem) (form string, ok bool) {
+	err := r.Check(item.Form, r.person, r.action, item.target())
+	if err == nil {
+		return item.Form, true
+	}
+	if !errors.Is(err, ErrStale) {
+		return "", false
+	}
+	form = r.Form(r.person, r.action, item.target())
+	return form, r.noteItem(item.Form, func(i *BatchItem) { i.Form = form })
+}
+
+func (r *run) retireOld(op *Operation) *miss {
+	if !r.isReady() {
+		return nil
+	}
+	op, err := r.RevokeOld(context.WithoutCancel(r.ending), r.service, r.person, op.ID)
+	switch {
+	case err != nil:
+		r.end()
+	case op.Old == OldFailed && op.OldFailure != nil:
+		return &miss{*op.OldFailure, true}
+	default:
+		r.answered(place(op.Organization))
+	}
+	return nil
+}
+
+// consider draws its conclusions from a failure and says if the item is to be tried again at once.
+func (r *run) consider(at string, item *BatchItem, m miss, try int) (again bool) {
+	if m.Source == SourceEntra || m.Kind == string(azuredevops.KindClaims) {
+		r.halt(m.Failure)
+		return false
+	}
+	switch azuredevops.Kind(m.Kind) {
+	case azuredevops.KindThrottled, azuredevops.KindUnavailable, azuredevops.KindPaused:
+		return r.rest(at, item, m, try)
+	case azuredevops.KindSignIn:
+		r.haltPlace(at, m.Failure)
+	case azuredevops.KindServer, azuredevops.KindTimeout, azuredevops.KindConnection, azuredevops.KindNotUnderstood, azuredevops.KindTLS:
+		r.mu.Lock()
+		r.failed[at]++
+		enough := r.failed[at] >= tripAfter
+		r.mu.Unlock()
+		if enough {
+			r.haltPlace(at, m.Failure)
+		}
+	default:
+		r.answered(at)
+	}
+	return false
+}
+
+// tripped says that an organization is given up for this run, even before that is recorded.
+func (r *run) tripped(at string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed[at] >= tripAfter
+}
+
+// answered ends a series of failures.
+func (r *run) answered(at string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed[at] = 0
+}
+
+// rest leaves an organization alone as the service asked, and says if the item is to be tried again after that.
+func (r *run) rest(at string, item *BatchItem, m miss, try int) (again bool) {
+	wait := max(m.RetryAfter, time.Second)
+	if wait > longestRest {
+		r.haltPlace(at, m.Failure)
+		return false
+	}
+	again = m.again && try < triesByItself
+	until := r.options.Now().Add(wait)
+	_, err := r.note(func(b *Batch) {
+		if b.Resting == nil {
+			b.Resting = map[string]time.Time{}
+		}
+		if until.After(b.Resting[at]) {
+			b.Resting[at] = until
+		}
+		for i := range b.Items {
+			if again && b.Items[i].Form == item.Form && !b.Items[i].Retire {
+				b.Items[i].Form = r.Form(r.person, r.action, item.target())
+			}
+		}
+	})
+	return again && err == nil
+}
+
+// halt has nothing more begun at all.
+func (r *run) halt(f Failure) {
+	_, _ = r.note(func(b *Batch) {
+		if b.Halt == nil {
+			b.Halt = &f
+		}
+	})
+	r.end()
+}
+
+// haltPlace has nothing more begun in one organization.
+func (r *run) haltPlace(at string, f Failure) {
+	_, _ = r.note(func(b *Batch) {
+		if b.Halted == nil {
+			b.Halted = map[string]Failure{}
+		}
+		b.Halted[at] = f
+	})
+}
+
+// note changes the batch's record. A run whose record can't be written begins nothing more.
+func (r *run) note(edit func(*Batch)) (*Batch, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ending), storeTimeout)
+	defer cancel()
+	b, err := r.changeBatch(ctx, r.person, r.id, func(b *Batch) error { edit(b); return nil })
+	if err != nil {
+		r.options.Log.Error("a batch could not be brought up to date", "batch", r.id, "error", err)
+		r.end()
+	}
+	return b, err
+}
+
+// noteItem changes the item that has this form; not ok: there is none, or it couldn't be written.
+func (r *run) noteItem(form string, edit func(*BatchItem)) (ok bool) {
+	_, err := r.note(func(b *Batch) {
+		ok = false
+		for i := range b.Items {
+			if b.Items[i].Form == form {
+				edit(&b.Items[i])
+				ok = true
+			}
+		}
+	})
+	return ok && err == nil
+}
+
+// finish records how the run ended. Its store may be failing: then its lock alone tells that it is over.
+func (r *run) finish() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ending), 2*storeTimeout)
+	defer cancel()
+	b, err := r.loadBatch(ctx, r.person, r.id)
+	if err == nil {
+		err = r.loadItems(ctx, b)
+	}
+	if err != nil {
+		r.options.Log.Error("the end of a batch could not be recorded", "batch", r.id, "error", err)
+		return
+	}
+	if b.Running = false; b.open() { // before the batch itself says that it has ended: a banner mustn't lag behind
+		_ = r.openBatch(ctx, b, false)
+	} else {
+		_ = r.records.Delete(ctx, openBatchKey(r.person, r.id)) // if that fails, the batch's page does it
+	}
+	tally := b.Count()
+	_, _ = r.note(func(b *Batch) { b.Working, b.Resting, b.Ended, b.Tally = false, nil, r.options.Now(), tally })
+}
+
+// activeIn is the set of tokens that are active in an organization when this run comes to it; nil: not known.
+func (r *run) activeIn(organization string) map[string]bool {
+	r.mu.Lock()
+	at := place(organization)
+	tokens := r.active[at]
+	if tokens == nil {
+		tokens = &activeTokens{}
+		r.active[at] = tokens
+	}
+	r.mu.Unlock()
+	tokens.ask.Do(func() {
+		ctx, cancel := context.WithTimeout(r.ending, lookTimeout)
+		defer cancel()
+		tokens.known = setOf(r.service.List(ctx, organization, azuredevops.Active))
+	})
+	return tokens.known
+}
+
+// setOf is a list as a set of ids; nil if it isn't complete.
+func setOf(tokens []azuredevops.Token, err error) map[string]bool {
+	if err != nil {
+		return nil
+	}
+	known := make(map[string]bool, len(tokens))
+	for _, t := range tokens {
+		known[t.AuthorizationID] = true
+	}
+	return known
+}
+
+// careful is a Service that neither replaces nor extends a token that isn't active any more: since the batch was confirmed
+// it may have been revoked elsewhere. known is what was active when the run began; a list that is asked for since, such as
+// the one before a creation, counts instead.
+type careful struct {
+	Service
+	token string
+	known map[string]bool
+}
+
+// List remembers what is active.
+func (c *careful) List(ctx context.Context, organization string, s azuredevops.Status) ([]azuredevops.Token, error) {
+	tokens, err := c.Service.List(ctx, organization, s)
+	if known := setOf(tokens, err); known != nil && s == azuredevops.Active {
+		c.known = known
+	}
+	return tokens, err
+}
+
+// Create makes the successor of a token that is active.
+func (c *careful) Create(ctx context.Context, organization string, w azuredevops.Wanted) (azuredevops.Token, string, error) {
+	if c.gone() {
+		return azuredevops.Token{}, "", noToken("create", organization)
+	}
+	return c.Service.Create(ctx, organization, w)
+}
+
+// Update extends a token that is active.
+func (c *careful) Update(ctx context.Context, organization, id string, w azuredevops.Wanted) (azuredevops.Token, error) {
+	if c.gone() {
+		return azuredevops.Token{}, noToken("update", organization)
+	}
+	t, err := c.Service.Update(ctx, organization, id, w)
+	var e *azuredevops.Error
+	if errors.As(err, &e) && !e.Unknown && e.Kind == "failedToUpdateAccessToken" { // all that it may say of one that was revoked meanwhile
+		if _, listErr := c.List(ctx, organization, azuredevops.Active); listErr == nil && c.gone() {
+			return t, noToken("update", organization)
+		}
+	}
+	return t, err
+}
+
+func (c *careful) gone() bool { return c.known != nil && !c.known[c.token] }
+
+// noToken says that the token is no longer active, so that nothing was changed.
+func noToken(call, organization string) error {
+	return &azuredevops.Error{Call: call, Organization: organization, Kind: NoLongerActive}
+}
+
+// NoLongerActive is the Kind of the failure of a token that was to be rotated or extended and was found to be revoked or
+// expired.
+const NoLongerActive azuredevops.Kind = "tokenNotFound"

@@ -1,0 +1,328 @@
+package operation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// planned is a batch over n new tokens, recorded at r.
+func (w *world) planned(r *replica, a operation.Action, n int) *operation.Batch {
+	w.t.Helper()
+	b := &operation.Batch{Person: mona, Action: a}
+	for i := range n {
+		t := w.azure.make(fmt.Sprint("token ", i), []string{"vso.code"}, start.AddDate(0, 6, 0))
+		b.Items = append(b.Items, operation.BatchItem{Organization: "contoso", Before: t, ValidTo: start.AddDate(0, 9, 0)})
+	}
+	if err := r.PlanBatch(context.Background(), b); err != nil {
+		w.t.Fatalf("PlanBatch: %v", err)
+	}
+	return b
+}
+
+// started is a planned batch that was confirmed.
+func (w *world) started(r *replica, a operation.Action, n int) *operation.Batch {
+	w.t.Helper()
+	b := w.planned(r, a, n)
+	_, err := r.StartBatch(context.Background(), mona, b.ID, r.Form(mona, operation.BatchAction(a), b.ID), "content", func(*operation.Batch) {})
+	if err != nil {
+		w.t.Fatalf("StartBatch: %v", err)
+	}
+	return b
+}
+
+func signedIn(context.Context) error { return nil }
+
+// run runs the batch to the end of that run. Waiting moves the clock.
+func (w *world) run(r *replica, id string, ready func(context.Context) error) *operation.Batch {
+	w.t.Helper()
+	operation.OnPause(r.Journal, w.clock.pass)
+	if err := r.RunBatch(context.Background(), w.azure, ready, mona, id); err != nil {
+		w.t.Fatalf("RunBatch: %v", err)
+	}
+	return w.settled(r, id)
+}
+
+// settled waits until nobody is at work on the batch.
+func (w *world) settled(r *replica, id string) *operation.Batch {
+	w.t.Helper()
+	for {
+		b, err := r.Batch(context.Background(), mona, id)
+		if err != nil {
+			w.t.Fatalf("Batch: %v", err)
+		}
+		if !b.Running {
+			return b
+		}
+		runtime.Gosched()
+	}
+}
+
+func (w *world) wantTally(b *operation.Batch, want operation.Tally) {
+	w.t.Helper()
+	if got := b.Count(); got != want {
+		w.t.Errorf("tally = %+v, want %+v", got, want)
+	}
+}
+
+func throttled(call string, wait time.Duration) error {
+	return &azuredevops.Error{Call: call, Organization: "contoso", Kind: azuredevops.KindThrottled, Status: 429, RetryAfter: wait}
+}
+
+func TestBatchOfEachAction(t *testing.T) {
+	for a, call := range map[operation.Action]string{operation.Revoke: "revoke", operation.Update: "update", operation.Rotate: "create"} {
+		t.Run(string(a), func(t *testing.T) {
+			w := newWorld(t)
+			r := w.replica()
+			b := w.run(r, w.started(r, a, 20).ID, signedIn)
+			w.wantCalls(call, 20)
+			want := operation.Tally{Done: 20}
+			if a == operation.Rotate {
+				want.Secrets, want.OldAlive = 20, 20
+			}
+			w.wantTally(b, want)
+			open, err := r.OpenBatches(context.Background(), mona)
+			if err != nil || (len(open) == 1) != (a == operation.Rotate) {
+				t.Errorf("open: %+v, %v", open, err)
+			}
+			if again := w.run(r, b.ID, signedIn); again.Count() != want {
+				t.Errorf("a second run: %+v", again.Count())
+			}
+			w.wantCalls(call, 20)
+			if recent, err := r.Recent(context.Background(), mona, 100); err != nil || len(recent) != 0 {
+				t.Errorf("its operations stand in the list of changes, too: %d, %v", len(recent), err)
+			}
+		})
+	}
+}
+
+// The service asks to slow down. What can be sent again is, after the time asked for; a creation that was sent isn't.
+func TestBatchWaitsAsAsked(t *testing.T) {
+	for _, test := range []struct {
+		action operation.Action
+		call   string
+		wait   time.Duration
+		status int
+		want   operation.Tally
+		calls  int
+	}{
+		{operation.Revoke, "revoke", 30 * time.Second, 429, operation.Tally{Done: 4}, 5},
+		{operation.Update, "update", 30 * time.Second, 429, operation.Tally{Done: 4}, 5},
+		{operation.Rotate, "create", 30 * time.Second, 429, operation.Tally{Done: 3, Failed: 1, Secrets: 3, OldAlive: 3}, 4},
+		{operation.Rotate, "create", 30 * time.Second, 0, operation.Tally{Done: 4, Secrets: 4, OldAlive: 4}, 5}, // it wasn't sent
+	} {
+		t.Run(fmt.Sprint(test.action, test.status), func(t *testing.T) {
+			w := newWorld(t)
+			r := w.replica()
+			b := w.started(r, test.action, 4)
+			refused := &azuredevops.Error{Call: test.call, Kind: azuredevops.KindThrottled, Status: test.status, RetryAfter: test.wait}
+			w.azure.fail(times(1, test.call, refused), nil)
+			w.wantTally(w.run(r, b.ID, signedIn), test.want)
+			w.wantCalls(test.call, test.calls)
+			if waited := w.clock.Now().Sub(start); waited < test.wait {
+				t.Errorf("waited %s, want %s", waited, test.wait)
+			}
+		})
+	}
+}
+
+// A service that goes on refusing, or asks for too long a wait, is left to the person.
+func TestBatchGivesUpWaiting(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	b := w.started(r, operation.Revoke, 2)
+	w.azure.fail(on("revoke", throttled("revoke", time.Minute)), nil)
+	done := w.run(r, b.ID, signedIn)
+	w.wantTally(done, operation.Tally{Failed: 2})
+	w.wantCalls("revoke", 10)
+
+	w = newWorld(t)
+	r = w.replica()
+	b = w.started(r, operation.Revoke, 20)
+	w.azure.fail(on("revoke", throttled("revoke", time.Hour)), nil)
+	done = w.run(r, b.ID, signedIn)
+	if tally := done.Count(); tally.Failed == 0 || tally.Failed > 6 || tally.NotBegun != 20-tally.Failed || done.Halted["contoso"].RetryAfter != time.Hour {
+		t.Errorf("%+v, halted %+v", tally, done.Halted)
+	}
+}
+
+// Without an access token nothing is begun, and the reason is kept until it is gone on with.
+func TestBatchWithoutSignIn(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	b := w.started(r, operation.Rotate, 5)
+	over := errors.New("the sign-in is over")
+	done := w.run(r, b.ID, func(context.Context) error { return over })
+	w.wantTally(done, operation.Tally{NotBegun: 5})
+	if done.Halt == nil || done.Halt.Source != operation.SourceEntra {
+		t.Errorf("halt = %+v", done.Halt)
+	}
+	w.wantCalls("create", 0)
+	if err := r.ResumeBatch(context.Background(), mona, b.ID, func(*operation.BatchItem) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	done = w.run(r, b.ID, signedIn)
+	if w.wantTally(done, operation.Tally{Done: 5, Secrets: 5, OldAlive: 5}); done.Halt != nil {
+		t.Errorf("halt = %+v", done.Halt)
+	}
+}
+
+// Half a day later the forms are too old; each token is still changed once. A month later the batch is gone before its
+// operations are, so that none of them can look as if it had never been begun.
+func TestBatchLater(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	b := w.started(r, operation.Rotate, 3)
+	if err := r.StopBatch(context.Background(), mona, b.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.wantTally(w.run(r, b.ID, signedIn), operation.Tally{NotBegun: 3})
+	w.clock.pass(20 * time.Hour)
+	if err := r.ResumeBatch(context.Background(), mona, b.ID, func(*operation.BatchItem) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	done := w.run(r, b.ID, signedIn)
+	w.wantTally(done, operation.Tally{Done: 3, Secrets: 3, OldAlive: 3})
+	w.wantCalls("create", 3)
+	for i := range done.Items {
+		for _, step := range []func(context.Context, string, string) (*operation.Operation, error){r.Acknowledge, r.KeepOld} {
+			if _, err := step(context.Background(), mona, done.Items[i].Operation.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if left, err := r.OpenBatches(context.Background(), mona); err != nil || len(left) != 1 {
+		t.Fatalf("%+v, %v", left, err) // until somebody looks
+	}
+	w.settled(r, b.ID)
+	if left, err := r.OpenBatches(context.Background(), mona); err != nil || len(left) != 0 {
+		t.Errorf("still open: %+v, %v", left, err)
+	}
+	w.clock.pass(29*24*time.Hour - time.Hour)
+	w.settled(r, b.ID)
+	w.clock.pass(time.Hour)
+	if _, err := r.Batch(context.Background(), mona, b.ID); !errors.Is(err, operation.ErrNotFound) {
+		t.Errorf("after 29 days: %v", err)
+	}
+	w.get(r, done.Items[0].Operation.ID)
+}
+
+// A store that fails in the middle ends the run; what was begun is accounted for, and the rest can be gone on with.
+func TestBatchWithAFailingStore(t *testing.T) {
+	for _, test := range []struct{ call, kind string }{{"update", "batch"}, {"read", "batch"}, {"create", "operation"}, {"create", "unfinished"}, {"create", "secret"}} {
+		t.Run(test.call+" "+test.kind, func(t *testing.T) {
+			w := newWorld(t)
+			r, other := w.replica(), w.replica()
+			b := w.started(r, operation.Rotate, 8)
+			operation.OnPause(r.Journal, func(time.Duration) {})
+			operation.OnReach(r.Journal, func(point string) {
+				if point == "batch begun" {
+					r.store.failing(refuse(test.call, test.kind, before))
+				}
+			})
+			if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); err != nil {
+				t.Fatal(err)
+			}
+			done := w.settled(other, b.ID)
+			r.store.failing(nil)
+			if made, shown := len(w.azure.all())-8, done.Count().Secrets; made-shown > w.azure.count("revoke") {
+				t.Errorf("%d made, %d shown, %d revoked again", made, shown, w.azure.count("revoke"))
+			}
+			if err := other.ResumeBatch(context.Background(), mona, b.ID, func(*operation.BatchItem) bool { return true }); err != nil {
+				t.Fatal(err)
+			}
+			done = w.run(other, b.ID, signedIn)
+			if tally := done.Count(); tally.NotBegun != 0 || tally.Done != 8 {
+				t.Errorf("%+v", tally)
+			}
+		})
+	}
+}
+
+func TestBatchIsOnesOwn(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	b := w.planned(r, operation.Revoke, 1)
+	ctx, nothing := context.Background(), func(*operation.Batch) {}
+	if _, err := r.Batch(ctx, omar, b.ID); !errors.Is(err, operation.ErrNotFound) {
+		t.Errorf("Batch: %v", err)
+	}
+	if err := r.StopBatch(ctx, omar, b.ID); !errors.Is(err, operation.ErrNotFound) {
+		t.Errorf("StopBatch: %v", err)
+	}
+	if _, err := r.StartBatch(ctx, omar, b.ID, r.Form(omar, operation.BatchAction(operation.Revoke), b.ID), "", nothing); !errors.Is(err, operation.ErrNotFound) {
+		t.Errorf("StartBatch: %v", err)
+	}
+	for name, form := range map[string]string{
+		"somebody else's": r.Form(omar, operation.BatchAction(operation.Revoke), b.ID), "another action's": r.Form(mona, operation.BatchAction(operation.Rotate), b.ID),
+		"another batch's": r.Form(mona, operation.BatchAction(operation.Revoke), "other"), "an operation's": r.Form(mona, operation.Revoke, b.ID), "nonsense": "x",
+	} {
+		if _, err := r.StartBatch(ctx, mona, b.ID, form, "", nothing); !errors.Is(err, operation.ErrForged) {
+			t.Errorf("%s form: %v", name, err)
+		}
+	}
+	form := r.Form(mona, operation.BatchAction(operation.Revoke), b.ID)
+	if _, err := r.StartBatch(ctx, mona, b.ID, form, "one", nothing); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.StartBatch(ctx, mona, b.ID, form, "one", nothing); err != nil {
+		t.Errorf("the same form again: %v", err)
+	}
+	if _, err := r.StartBatch(ctx, mona, b.ID, form, "two", nothing); !errors.Is(err, operation.ErrChanged) {
+		t.Errorf("other content: %v", err)
+	}
+}
+
+func TestBatchThatIsTooLarge(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	b := &operation.Batch{Person: mona, Action: operation.Revoke}
+	for i := range operation.MaxBatch {
+		b.Items = append(b.Items, operation.BatchItem{Organization: "contoso", Before: azuredevops.Token{AuthorizationID: fmt.Sprint(i), DisplayName: strings.Repeat("ж", 1000)}})
+	}
+	if err := r.PlanBatch(context.Background(), b); !errors.Is(err, session.ErrTooLarge) {
+		t.Errorf("500 names of 1,000 letters: %v", err)
+	}
+	b.Items = b.Items[:200]
+	if err := r.PlanBatch(context.Background(), b); err != nil {
+		t.Errorf("200 of them: %v", err)
+	}
+}
+
+// A graceful stop begins nothing more and waits for what is in flight.
+func TestDrainEndsBatches(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	b := w.started(r, operation.Rotate, 10)
+	begun, goOn := w.blocked("create")
+	if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	drained := make(chan error, 1)
+	go func() { drained <- r.Drain(context.Background()) }()
+	for !operation.Stopping(r.Journal) {
+		runtime.Gosched()
+	}
+	goOn()
+	if err := <-drained; err != nil {
+		t.Fatal(err)
+	}
+	other := w.replica()
+	tally := w.settled(other, b.ID).Count()
+	if tally.Done+tally.NotBegun != 10 || tally.Done == 0 || tally.Secrets != tally.Done {
+		t.Errorf("%+v", tally)
+	}
+	if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); !errors.Is(err, operation.ErrStopping) {
+		t.Errorf("RunBatch: %v", err)
+	}
+	w.wantTally(w.run(other, b.ID, signedIn), operation.Tally{Done: 10, Secrets: 10, OldAlive: 10})
+}

@@ -1,0 +1,173 @@
+package templates_test
+
+import (
+	"fmt"
+
+	"github.com/patdesk/patdesk/templates"
+)
+
+// The pages about many tokens at once; see samples_test.go.
+
+type (
+	picking struct {
+		PickAction, PickForm, PickView string
+		PickMatching, PickMax          int
+	}
+	bulkPage struct {
+		base
+		Problem        *problemSummary
+		Action         string
+		Fields         []hiddenField
+		Count          int
+		Chosen         bool
+		First          int
+		Verb, VerbText string
+		BackURL        string
+	}
+	bulkPlanPage struct {
+		base
+		Problem                  *problemSummary
+		Errors                   []fieldError
+		Verb                     string
+		Lead, Warning, Button    string
+		Address, Form, CancelURL string
+		Rows                     []bulkPlanRow
+		Places, Tools            int
+		LeftOut                  []bulkLeftOut
+		Expiry                   []option
+		Date, DateMin, DateMax   string
+		ExpiryError              string
+		Choice, ChoiceDate       string
+		Global                   bool
+	}
+	bulkPlanRow struct {
+		Name, URL, Organization, MadeBy string
+		Scopes                          []string
+		Expires, New                    when
+	}
+	bulkLeftOut struct {
+		Name, URL, Organization string
+		Expires                 when
+		Why                     string
+	}
+	bulkRunPage struct {
+		base
+		Problem                                     *problemSummary
+		Verb, Sentence, State                       string
+		Running, Stopping                           bool
+		Address                                     string
+		All, Done, Failed, Unknown, Doing, NotBegun int
+		Finished                                    int
+		Halt                                        *problemSummary
+		Halts                                       []bulkHalt
+		StopAction, GoOnAction                      string
+		Retries                                     int
+		RetryForm, Dismiss                          string
+		Secrets                                     []bulkSecret
+		SecretsMade                                 int
+		SecretsURL                                  string
+		SecretUntil                                 when
+		SecretFake                                  bool
+		SaveForm, Download                          string
+		DownloadFormat                              []option
+		OldAlive, OldReady                          int
+		Retire, KeepOld                             string
+		Rows                                        []bulkRow
+		LeftOut                                     []bulkLeftOut
+		BackURL, Return                             string
+	}
+	bulkHalt struct {
+		Organization, Heading, What, Advice string
+		Until                               when
+	}
+	bulkSecret struct {
+		Number                        int
+		Name, Organization, Operation string
+		Secret                        string
+		Until                         when
+		SaveAction                    string
+	}
+	bulkRow struct {
+		Name, URL, Organization, State, StateText, What string
+		Before, After                                   when
+		OperationURL, LinkText                          string
+		RetryForm, RetryOperation, RevokeOld            string
+	}
+)
+
+func picks(n int) picking {
+	return picking{PickAction: "/pat/bulk", PickForm: "form", PickView: "/tokens?organization=contoso", PickMatching: n, PickMax: 500}
+}
+
+func bulkSamples() []sample {
+	text := func(key string, n int) templates.Text {
+		return templates.Message(key, map[string]any{"Count": n, "Max": 500})
+	}
+	problem := func(key string, n int) *problemSummary {
+		t := text(key, n)
+		return &problemSummary{Heading: t.Title, What: t.What, Advice: t.Advice}
+	}
+	fields := []hiddenField{{"form", "f"}, {"view", "/overview"}, {"token", "contoso/1"}, {"token", "contoso/2"}}
+	left := []bulkLeftOut{
+		{Name: "vsce publish", URL: "/pat/tokens/contoso/2", Organization: "contoso", Expires: at(165), Why: text("bulk.leftOut.global", 0).What},
+		{Name: hostile, Organization: "fabrikam", Why: text("bulk.leftOut.gone", 0).What},
+	}
+	plan := func(verb string) bulkPlanPage {
+		t := text("bulk.plan."+verb, 2)
+		p := bulkPlanPage{
+			base: frame(t.Title, "tokens"), Verb: verb, Lead: t.What, Warning: t.Advice, Button: text("bulk.do."+verb, 2).Title,
+			Address: "/pat/bulk/1", Form: "form", CancelURL: "/pat/tokens", Places: 2, Tools: 1, LeftOut: left, Global: true,
+			Rows: []bulkPlanRow{
+				{Name: "build agent 7", URL: "/pat/tokens/contoso/1", Organization: "contoso", Scopes: []string{"Agent Pools: Read & manage"}, Expires: at(3), New: at(90)},
+				{Name: hostile, URL: "/pat/tokens/contoso/2", Organization: "fabrikam", MadeBy: "Git Credential Manager", Scopes: []string{"Code: Read"}, Expires: at(30), New: at(90)},
+			},
+		}
+		if verb != "revoke" {
+			p.Choice, p.Expiry, p.DateMin, p.DateMax = "90", []option{{Value: "90", Text: "90 days", Selected: true}, {Value: "date", Text: "Own date"}}, "2026-11-22", "2027-11-22"
+		}
+		return p
+	}
+	faulty, nothing := plan("extend"), plan("revoke")
+	faulty.ExpiryError, faulty.Errors, faulty.Rows = "Enter a date.", []fieldError{{"expiry", "Enter a date."}}, nil
+	nothing.Rows, nothing.Problem = nil, problem("bulk.nothingToDo", 0)
+	run := func(verb string) bulkRunPage {
+		return bulkRunPage{
+			base: frame(text("bulk.run."+verb, 4).Title, "changes"), Verb: verb, Address: "/pat/bulk/1", BackURL: "/pat/tokens", Return: "/bulk/1", All: 4,
+			SecretsURL: "/pat/bulk/1?secrets=show", LeftOut: left,
+		}
+	}
+	running := run("rotate")
+	running.Running, running.State, running.Sentence, running.StopAction = true, "sent", text("bulk.state.running", 0).What, "/pat/bulk/1/stop"
+	running.Done, running.Doing, running.NotBegun, running.Finished, running.SecretsMade = 1, 1, 2, 1, 1
+	running.Halts = []bulkHalt{{Organization: "contoso", Heading: text("bulk.resting", 0).Title, What: text("bulk.resting", 0).What, Until: at(1)}}
+	running.Rows = []bulkRow{{Name: "one", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "sent", StateText: "In progress", Before: at(3), After: at(90)}}
+	secrets := run("rotate")
+	secrets.State, secrets.Sentence, secrets.Done, secrets.Finished, secrets.OldAlive, secrets.KeepOld = "succeeded", text("bulk.state.done", 0).What, 4, 4, 2, "/pat/bulk/1/keep-old"
+	secrets.SecretUntil, secrets.SecretFake, secrets.SaveForm, secrets.Download = at(0), true, "/pat/bulk/1/saved", "/pat/bulk/1/download"
+	secrets.DownloadFormat = []option{{Value: "env", Text: ".env", Hint: "for shells", Selected: true}, {Value: "json", Text: "JSON"}}
+	for i := range 2 {
+		secrets.Secrets = append(secrets.Secrets, bulkSecret{Number: i + 1, Name: hostile, Organization: "contoso", Operation: fmt.Sprint(i), Secret: secret, Until: at(0), SaveAction: "/pat/operations/1/acknowledge"})
+	}
+	partly := run("rotate")
+	partly.State, partly.Sentence, partly.Done, partly.Failed, partly.Unknown, partly.NotBegun, partly.Finished = "unknown", text("bulk.state.halted", 0).What, 1, 1, 1, 1, 3
+	partly.Halt, partly.Problem = problem("entra.interaction", 0), problem("bulk.notSure", 0)
+	partly.GoOnAction, partly.RetryForm, partly.Retries, partly.Dismiss = "/pat/bulk/1/go-on", "/pat/bulk/1/retry", 1, "/pat/bulk/1/dismiss"
+	partly.OldAlive, partly.OldReady, partly.Retire, partly.KeepOld = 1, 1, "/pat/bulk/1/revoke-old", "/pat/bulk/1/keep-old"
+	partly.Rows = []bulkRow{
+		{Name: "done", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "oldAlive", StateText: "Old token still works", OperationURL: "/pat/operations/1", LinkText: "See the rotation", RevokeOld: "/pat/operations/1/revoke-old", Before: at(3), After: at(90)},
+		{Name: hostile, Organization: "fabrikam", State: "failed", StateText: "Not done", What: "You don't have access.", RetryForm: "/pat/bulk/1/retry", RetryOperation: "2", Before: at(3), After: at(90)},
+	}
+	revoked := run("revoke")
+	revoked.State, revoked.Sentence, revoked.Done, revoked.Finished, revoked.LeftOut = "succeeded", text("bulk.state.done", 0).What, 4, 4, nil
+	revoked.Rows = []bulkRow{{Name: "one", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "succeeded", StateText: "Done", What: text("bulk.already", 0).What}}
+	leaving := signOutPage{base: frame("Sign out?", ""), Running: []notice{{"running", text("notice.batchRunning.rotate", 4).What, "See how it goes", "/pat/bulk/1"}}}
+	return []sample{
+		{"bulk", "too-many", bulkPage{base: frame("Change several tokens", "tokens"), Problem: problem("bulk.tooMany", 5000), Action: "/pat/bulk", Fields: fields, Chosen: true, First: 500, Verb: "rotate", VerbText: "Rotate", BackURL: "/pat/overview"}},
+		{"bulk", "kept", bulkPage{base: frame("Change several tokens", "tokens"), Action: "/pat/bulk", Fields: fields, Chosen: true, Count: 2, BackURL: "/pat/overview"}},
+		{"bulk", "nothing", bulkPage{base: frame("Change several tokens", "tokens"), Problem: problem("bulk.nothingChosen", 0), Action: "/pat/bulk", BackURL: "/pat/overview"}},
+		{"bulk-plan", "revoke", plan("revoke")}, {"bulk-plan", "rotate", plan("rotate")}, {"bulk-plan", "extend", plan("extend")},
+		{"bulk-plan", "faulty", faulty}, {"bulk-plan", "nothing", nothing},
+		{"bulk-run", "running", running}, {"bulk-run", "secrets", secrets}, {"bulk-run", "partly", partly}, {"bulk-run", "revoked", revoked},
+		{"sign-out", "running", leaving},
+	}
+}
