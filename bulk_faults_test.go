@@ -52,10 +52,6 @@ func (c *traffic) add(at string, n int) {
 	c.most, c.mostHere = max(c.most, sum), max(c.mostHere, c.now[at])
 }
 
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // 300 tokens in three organizations, with nobody looking: one token each, never more than a few calls at a time, and every
 // secret is there in the end, on the page and in the file.
 func TestBulkOf300(t *testing.T) {

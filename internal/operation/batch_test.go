@@ -73,6 +73,7 @@ func (w *world) wantTally(b *operation.Batch, want operation.Tally) {
 	}
 }
 
+// throttled is a refusal that isn't the word of the part that makes tokens.
 func throttled(call string, wait time.Duration) error {
 	return &azuredevops.Error{Call: call, Organization: "contoso", Kind: azuredevops.KindThrottled, Status: 429, RetryAfter: wait}
 }

@@ -104,7 +104,7 @@ func (f callFault) errors(call string) (before, after error) {
 	case lostAfter:
 		return nil, lost(call, azuredevops.KindTimeout)
 	case denied:
-		return nil, throttled(time.Second)
+		return nil, throttled("create", time.Second)
 	}
 	return nil, nil
 }

@@ -11,15 +11,10 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// throttled is a refusal that isn't the word of the part that makes tokens.
-func throttled(after time.Duration) error {
-	return &azuredevops.Error{Call: "create", Organization: "contoso", Kind: azuredevops.KindThrottled, Status: 429, RetryAfter: after}
-}
-
 // A refused creation was made all the same: it is named to its owner.
 func TestRefusalThatIsNotTrue(t *testing.T) {
 	for name, refusal := range map[string]error{
-		"429": throttled(0), "429 with a pause": throttled(time.Minute), "429 for an hour": throttled(time.Hour),
+		"429": throttled("create", 0), "429 with a pause": throttled("create", time.Minute), "429 for an hour": throttled("create", time.Hour),
 		"408": refusal("create", azuredevops.KindTimeout, 408), "203": refusal("create", azuredevops.KindSignIn, 203), "302": refusal("create", azuredevops.KindSignIn, 302),
 	} {
 		for _, action := range []operation.Action{operation.Create, operation.Rotate} {
@@ -55,7 +50,7 @@ func TestRefusalThatIsNotTrue(t *testing.T) {
 func TestRefusalThatIsTrue(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
-	w.azure.fail(on("create", throttled(0)), nil)
+	w.azure.fail(on("create", throttled("create", 0)), nil)
 	op := w.do(r, w.create(r))
 	w.wantState(op, operation.Failed)
 	if op.Doubtful || op.Pending() {
@@ -82,7 +77,7 @@ func TestDoubtLasts(t *testing.T) {
 	for _, dismissed := range []bool{false, true} {
 		w := newWorld(t)
 		r := w.replica()
-		w.azure.fail(on("list", lost("list", azuredevops.KindServer)), on("create", throttled(0)))
+		w.azure.fail(on("list", lost("list", azuredevops.KindServer)), on("create", throttled("create", 0)))
 		op := w.do(r, w.create(r))
 		w.wantState(op, operation.Failed)
 		if !op.Doubtful {
@@ -114,7 +109,7 @@ func TestDoubtWaitsItsTurn(t *testing.T) {
 	r := w.replica()
 	paused, goOn := make(chan time.Duration, 10), make(chan struct{})
 	operation.OnPause(r.Journal, func(d time.Duration) { paused <- d; <-goOn })
-	w.azure.fail(nil, on("create", throttled(90*time.Second)))
+	w.azure.fail(nil, on("create", throttled("create", 90*time.Second)))
 	op := w.do(r, w.create(r))
 	w.wantState(op, operation.Failed)
 	if d := <-paused; d != 90*time.Second {
@@ -137,7 +132,7 @@ func TestDoubtWaitsItsTurn(t *testing.T) {
 func TestDoubtBesideTheNextTry(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
-	w.azure.fail(on("create", throttled(time.Hour)), nil)
+	w.azure.fail(on("create", throttled("create", time.Hour)), nil)
 	first := w.do(r, w.create(r))
 	q := w.create(r)
 	w.azure.fail(nil, func(ctx context.Context, call string) error {
