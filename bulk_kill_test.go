@@ -161,8 +161,10 @@ func TestBulkOverReplicas(t *testing.T) {
 	for range 3 {
 		held = append(held, s.sim.Hold(simulator.CallCreate, "", false))
 	}
+	s.front.use(0)
 	b.Press("Rotate 10 tokens")
 	batch := b.URL.Path
+	s.front.use(-1)
 	for _, h := range held {
 		<-h.Reached()
 	}
@@ -172,7 +174,9 @@ func TestBulkOverReplicas(t *testing.T) {
 		}
 		b.Post(s.url+batch+"/go-on", nil)
 	}
+	s.front.use(1) // not the one that is at work
 	b.Post(s.url+batch+"/stop", nil)
+	s.front.use(-1)
 	for _, h := range held {
 		h.Release()
 	}
