@@ -137,7 +137,7 @@ func (h *Handlers) lookIntoBatch(v *visit, b *operation.Batch) {
 	looks := 0
 	for i := range b.Items {
 		op := b.Items[i].Operation
-		if op == nil || op.State != operation.Unknown || op.Reconciled || op.Dismissed || looks == maxLooks {
+		if op == nil || !op.InDoubt() || looks == maxLooks {
 			continue
 		}
 		looks++
@@ -208,16 +208,19 @@ func (h *Handlers) tellItem(v *visit, b *operation.Batch, item *operation.BatchI
 	if op.Result != nil && b.Action != operation.Revoke {
 		row.After = v.when(op.Result.ValidTo)
 	}
-	switch op.State {
-	case operation.Succeeded:
+	switch {
+	case op.State == operation.Succeeded:
 		if op.OrphanRevoked {
 			row.State, row.What = string(operation.Failed), templates.Message("operation.orphanRevoked", h.operationWords(v, op)).What
 			break
 		}
 		h.tellDone(v, b, item, row)
-	case operation.Failed:
+	case op.Doubtful && op.InDoubt():
+		row.State, row.What = string(operation.Unknown), h.failureWords(v, op)
+		row.OperationURL, row.LinkText = v.link(operationPath(op.ID)), templates.Message("bulk.findOut", nil).Title
+	case op.State == operation.Failed:
 		row.What = h.failureWords(v, op)
-	case operation.Unknown:
+	case op.State == operation.Unknown:
 		row.What = templates.Message(unknownKey(op), h.operationWords(v, op)).What
 		if op.Dismissed {
 			row.What = templates.Message("bulk.dismissed", nil).What

@@ -71,7 +71,7 @@ func (h *Handlers) showOperation(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !op.Dismissed && (op.Doubtful || op.State == operation.Unknown && !op.Reconciled) {
+	if op.InDoubt() {
 		if op, err = h.lookInto(ctx, v, op); err != nil {
 			return nil, err
 		}

@@ -131,7 +131,7 @@ func (b *Batch) Count() (t Tally) {
 			if op.OldOpen() {
 				t.OldAlive++
 			}
-		case op.State == Unknown:
+		case op.State == Unknown || op.State == Failed: // in doubt
 			t.Unknown++
 		default:
 			t.Doing++
@@ -153,8 +153,9 @@ func (b *Batch) open() bool {
 	})
 }
 
-// undone: it was definitely not done, or was taken back since nobody could have got its secret.
-func (o *Operation) undone() bool { return o.State == Failed || o.OrphanRevoked }
+// undone: it was definitely not done, or was taken back since nobody could have got its secret. While a refusal is in doubt
+// it isn't undone: a second try might make a second token.
+func (o *Operation) undone() bool { return o.State == Failed && !o.InDoubt() || o.OrphanRevoked }
 
 // MayRetry says if the item's operation may be tried once more: it was definitely not done; or it is unknown, and doing it
 // twice has no other effect than doing it once, or nothing was found that it has made.
@@ -384,8 +385,8 @@ func (j *Journal) StopBatch(ctx context.Context, person, id string) error {
 	})
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if stop := j.batches[flightKey(person, id)]; stop != nil {
-		stop() // it may be waiting; in another process it finds out by itself
+	if here := j.batches[flightKey(person, id)]; here != nil {
+		here.stop() // it may be waiting; in another process it finds out by itself
 	}
 	return err
 }

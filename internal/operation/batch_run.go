@@ -61,25 +61,33 @@ func (j *Journal) RunBatch(ctx context.Context, s Service, ready func(context.Co
 	return nil
 }
 
+// batchRun is a run of a batch in this process.
+type batchRun struct {
+	stop func()        // has nothing more begun
+	over chan struct{} // closed when it has let go of the batch
+}
+
 // takeBatch takes the batch's lock; not ok: somebody else is at work on it.
 func (j *Journal) takeBatch(ctx context.Context, person, id string, stop func()) (release func(), ok bool, err error) {
-	key := flightKey(person, id)
-	j.mu.Lock()
-	_, here := j.batches[key]
-	if !here {
-		j.batches[key] = stop
-	}
-	j.mu.Unlock()
-	if here {
-		return nil, false, nil
+	ctx, cancel := context.WithTimeout(ctx, runLockWait)
+	defer cancel()
+	mine := &batchRun{stop, make(chan struct{})}
+	for other := j.enterBatch(person, id, mine); other != nil; other = j.enterBatch(person, id, mine) {
+		if b, err := j.loadBatch(ctx, person, id); err != nil || b.Working {
+			return nil, false, err
+		}
+		select { // it has told its end, and is about to let go
+		case <-other.over:
+		case <-ctx.Done():
+			return nil, false, nil
+		}
 	}
 	forget := func() {
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		delete(j.batches, key)
+		delete(j.batches, flightKey(person, id))
+		close(mine.over)
 	}
-	ctx, cancel := context.WithTimeout(ctx, runLockWait)
-	defer cancel()
 	unlock, err := j.records.Lock(ctx, batchKey(person, id))
 	if err != nil {
 		forget()
@@ -89,6 +97,17 @@ func (j *Journal) takeBatch(ctx context.Context, person, id string, stop func())
 		return nil, false, err
 	}
 	return func() { unlock(); forget() }, true, nil
+}
+
+// enterBatch makes mine the batch's run in this process, or returns the one that is.
+func (j *Journal) enterBatch(person, id string, mine *batchRun) (other *batchRun) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	key := flightKey(person, id)
+	if other = j.batches[key]; other == nil {
+		j.batches[key] = mine
+	}
+	return other
 }
 
 // run is one carrying out of a batch, under its lock.
@@ -211,7 +230,7 @@ func (r *run) carryOut(b *Batch, item *BatchItem) *miss {
 		return r.beginItem(b, item)
 	case err != nil:
 		r.end()
-	case op.State == Unknown && !op.Reconciled && !op.Dismissed: // its worker died
+	case op.InDoubt(): // its worker died, or could not look
 		_, _ = r.Reconcile(r.ending, r.service, r.person, op.ID)
 	case item.Retire && op.State == Succeeded && op.OldOpen():
 		return r.retireOld(op)

@@ -135,6 +135,31 @@ func TestBatchWaitsAsAsked(t *testing.T) {
 	}
 }
 
+// A creation that was refused by something before the part that makes tokens isn't tried again before it was seen that
+// nothing came of it; what did come of it is named.
+func TestBatchInDoubt(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	b := w.started(r, operation.Rotate, 1)
+	w.azure.fail(on("list", lost("list", azuredevops.KindServer)), on("create", throttled("create", time.Hour)))
+	w.run(r, b.ID, signedIn)
+	all := func(*operation.BatchItem) bool { return true }
+	if err := r.ResumeBatch(context.Background(), mona, b.ID, all); err != nil {
+		t.Fatal(err)
+	}
+	in := w.run(r, b.ID, signedIn)
+	w.wantTally(in, operation.Tally{Unknown: 1})
+	if item := &in.Items[0]; item.MayRetry() || !item.Operation.InDoubt() {
+		t.Errorf("operation = %+v, may be tried again: %t", item.Operation, item.MayRetry())
+	}
+	w.azure.fail(nil, nil)
+	found := w.run(r, b.ID, signedIn)
+	if op := found.Items[0].Operation; op.State != operation.Unknown || len(op.Candidates) != 1 || found.Items[0].MayRetry() {
+		t.Errorf("operation = %+v, want the token named that was made", op)
+	}
+	w.wantCalls("create", 1)
+}
+
 // A service that goes on refusing, or asks for too long a wait, is left to the person.
 func TestBatchGivesUpWaiting(t *testing.T) {
 	w := newWorld(t)

@@ -68,9 +68,9 @@ type Journal struct {
 	reach   func(point string)                         // called at the named points of a worker: atPoint, or a test's own
 
 	mu       sync.Mutex
-	flights  map[string]*flight // requests being worked on here, by person and id
-	batches  map[string]func()  // batches being run here, by person and id: has nothing more begun
-	busy     int                // goroutines that Drain waits for
+	flights  map[string]*flight   // requests being worked on here, by person and id
+	batches  map[string]*batchRun // batches being run here, by person and id
+	busy     int                  // goroutines that Drain waits for
 	stopping bool
 	quiet    chan struct{} // closed when stopping and nobody is busy
 
@@ -93,7 +93,7 @@ func New(r *session.Records, o Options) *Journal {
 		pause:   pause,
 		reach:   atPoint,
 		flights: map[string]*flight{},
-		batches: map[string]func(){},
+		batches: map[string]*batchRun{},
 		quiet:   make(chan struct{}),
 	}
 }

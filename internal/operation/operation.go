@@ -134,6 +134,12 @@ func (o *Operation) Pending() bool {
 	return false
 }
 
+// InDoubt says that nobody has seen yet if something came of it: the outcome is unknown, or a creation was refused by
+// something before the part of the service that makes tokens. Reconcile looks.
+func (o *Operation) InDoubt() bool {
+	return !o.Dismissed && (o.Doubtful || o.State == Unknown && !o.Reconciled)
+}
+
 // OldOpen says that it is still to be settled what becomes of a rotation's old token.
 func (o *Operation) OldOpen() bool {
 	return o.Old == OldAlive || o.Old == OldSent || o.Old == OldFailed
