@@ -123,7 +123,7 @@ func TestChangesAreLimited(t *testing.T) {
 // so that none is forgotten; one that needs no limit is named here.
 func TestEveryChangeIsLimited(t *testing.T) {
 	t.Parallel()
-	s := setStageWith(t, map[string]string{"RATE_LIMIT_CHANGES": "5"}) // as many as setting the stage takes
+	s := setStageWith(t, map[string]string{"RATE_LIMIT_CHANGES": "7"}) // as many as setting the stage takes
 	for wait := time.Duration(0); wait == 0; {
 		if b := s.b.Twin().Post(s.d.url+"/operations/none/check", url.Values{}); b.Status == http.StatusTooManyRequests {
 			wait = heldUp(t, b)
