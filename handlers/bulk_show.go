@@ -396,7 +396,7 @@ func (h *Handlers) batchChanges(v *visit) ([]changeRow, error) {
 			When: v.when(b.Started), What: templates.Message("bulk.change."+bulkVerb(b.Action), words).Title,
 			Token: templates.Message("bulk.changeTokens", words).Title, Organization: batchPlaces(b),
 			Outcome: templates.Message("bulk.outcome."+state, words).Title, OutcomeClass: map[string]string{"partly": "unknown"}[state] + strings.TrimPrefix(state, "partly"),
-			URL: v.link(batchPath(b.ID)), started: b.Started,
+			URL: v.link(batchPath(b.ID)), started: b.Started, Address: b.Asked.Address, Browser: browserName(b.Asked.Browser),
 		})
 	}
 	return out, err

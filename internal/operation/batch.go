@@ -38,6 +38,7 @@ type Batch struct {
 	Started time.Time // zero: not confirmed yet
 	Content string    // of the form that confirmed it
 	From    string    // where its tokens were chosen, for the way back; without meaning here
+	Asked   Origin    // where it was confirmed
 	Items   []BatchItem
 	LeftOut []LeftOut
 
@@ -196,7 +197,7 @@ func (j *Journal) StartBatch(ctx context.Context, person, id, form, content stri
 		case err != nil:
 			return err
 		case b.Started.IsZero():
-			b.Started, b.Content = j.options.Now(), content
+			b.Started, b.Content, b.Asked = j.options.Now(), content, j.options.Origin(ctx)
 			settle(&b)
 			return nil
 		case b.Content != content:
