@@ -178,6 +178,7 @@ func TestAuditTrailWithoutAStore(t *testing.T) {
 	}
 	held.open()
 	<-done
+	until(t, "the showing is told, after the answer", func() bool { return strings.Contains(d.log.String(), "show-secret") })
 	r.says("a secret that can't be kept", "create sent name=unkept", "create done name=unkept organization=fabrikam", "show-secret done")
 }
 

@@ -24,11 +24,15 @@ import (
 // service and the store, deaths and stops of processes, and browsers that go away. After each round, all faults over,
 // it looks at what a person is told, and compares that with what the service has done.
 //
-// PATDESK_SEED replays the dice of a campaign, PATDESK_ROUNDS sets its length (40; "make soak" takes 1,000), and
+// PATDESK_ROUNDS sets its length ("make soak" takes 1,000) and then its dice are new each time; without it the same 40 rounds
+// are played, so that whether a change is good doesn't depend on luck. PATDESK_SEED replays the dice of a campaign, and
 // PATDESK_ROUND runs one round of it alone.
 func TestCampaign(t *testing.T) {
 	t.Parallel()
-	seed := uint64(number(t, "PATDESK_SEED", time.Now().UnixNano()))
+	seed := uint64(number(t, "PATDESK_SEED", 20261122))
+	if os.Getenv("PATDESK_ROUNDS") != "" && os.Getenv("PATDESK_SEED") == "" {
+		seed = uint64(time.Now().UnixNano())
+	}
 	rounds, only := number(t, "PATDESK_ROUNDS", 40), number(t, "PATDESK_ROUND", -1)
 	t.Logf("PATDESK_SEED=%d PATDESK_ROUNDS=%d", seed, rounds)
 	total := &tally{counts: map[string]int{"tokens made: lost": 0}, cases: map[string]bool{}}
