@@ -136,7 +136,7 @@ func (h *Handlers) planAnswer(v *visit, b *operation.Batch, expiry bulkExpiry, n
 	}
 	for _, item := range b.Items {
 		row := bulkPlanRow{
-			Name: shownName(item.Before.DisplayName), URL: tokenURL(v, item.Organization, &item.Before), Organization: item.Organization,
+			Name: shownName(item.Before.DisplayName), URL: tokenURL(v, item.Organization, &item.Before), Organization: worksIn(&item.Before, item.Organization),
 			MadeBy: azuredevops.MadeBy(item.Before.DisplayName), Scopes: scopeList(item.Before.Scopes),
 			Expires: v.when(item.Before.ValidTo), New: v.when(item.ValidTo),
 		}
@@ -182,18 +182,23 @@ func placesOf(b *operation.Batch) int {
 	return len(names)
 }
 
+// worksIn names the organizations where a token of a batch works; it was read, and is changed, through one of them.
+func worksIn(t *azuredevops.Token, organization string) string {
+	if t.Global() {
+		return templates.Message("organization.all", nil).Title
+	}
+	return organization
+}
+
 func leftOut(v *visit, b *operation.Batch) []bulkLeftOut {
 	var out []bulkLeftOut
 	for _, one := range b.LeftOut {
 		row := bulkLeftOut{
-			Name: nameOf(&one.Token), Organization: one.Organization, Expires: v.when(one.Token.ValidTo),
+			Name: nameOf(&one.Token), Organization: worksIn(&one.Token, one.Organization), Expires: v.when(one.Token.ValidTo),
 			Why: templates.Message("bulk.leftOut."+one.Reason, map[string]any{"Organization": one.Organization}).What,
 		}
 		if one.Reason != leftGone && one.Reason != leftUnread {
 			row.URL = tokenURL(v, one.Organization, &one.Token)
-		}
-		if one.Reason == leftGlobal {
-			row.Organization = templates.Message("organization.all", nil).Title
 		}
 		if row.Name == "" {
 			row.Name = templates.Message("bulk.unreadTokens", nil).Title

@@ -23,7 +23,7 @@ func bulkVerb(a operation.Action) string {
 
 // Why a chosen token is left out. Each has its words in the catalogue, "bulk.leftOut.<reason>".
 const (
-	leftGlobal   = "global"   // it has to be replaced, see /global-tokens
+	leftGlobal   = "global"   // of what isn't revoked: it has to be replaced, see /global-tokens
 	leftExpired  = "expired"  // nothing can be done with it any more
 	leftRevoked  = "revoked"  // likewise
 	leftGone     = "gone"     // it isn't there
@@ -70,7 +70,7 @@ func whyLeftOut(action operation.Action, c chosenToken, rotating func(id string)
 		return leftRevoked
 	case c.token.status == azuredevops.Expired:
 		return leftExpired
-	case c.token.Global():
+	case c.token.Global() && action != operation.Revoke:
 		return leftGlobal
 	case action == operation.Rotate && rotating(c.id):
 		return leftRotating

@@ -181,7 +181,7 @@ func (h *Handlers) batchRows(v *visit, b *operation.Batch) []bulkRow {
 	for i := range b.Items {
 		item := &b.Items[i]
 		row := bulkRow{
-			Name: shownName(item.Before.DisplayName), URL: tokenURL(v, item.Organization, &item.Before), Organization: item.Organization,
+			Name: shownName(item.Before.DisplayName), URL: tokenURL(v, item.Organization, &item.Before), Organization: worksIn(&item.Before, item.Organization),
 			Before: v.when(item.Before.ValidTo), After: v.when(item.ValidTo),
 		}
 		h.tellItem(v, b, item, &row)

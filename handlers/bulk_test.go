@@ -39,7 +39,7 @@ func TestPlanBulk(t *testing.T) {
 		{"contoso", "gone", nil, false}, {"fabrikam", "unread", nil, true}, {"fabrikam", "", nil, true}, {"northwind", "", nil, true},
 	}
 	for action, want := range map[operation.Action]string{
-		operation.Revoke: "a half", operation.Update: "a half", operation.Rotate: "a",
+		operation.Revoke: "a half global", operation.Update: "a half", operation.Rotate: "a",
 	} {
 		items, left := planBulk(action, chosen, func(id string) bool { return id == "half" })
 		var got []string
@@ -59,7 +59,10 @@ func TestPlanBulk(t *testing.T) {
 		if len(items)+len(left) != len(chosen)-1 {
 			t.Errorf("%s: %d and %d of %d are accounted for", action, len(items), len(left), len(chosen))
 		}
-		for id, reason := range map[string]string{"global": leftGlobal, "dead": leftRevoked, "expired": leftExpired, "gone": leftGone, "unread": leftUnread} {
+		if action != operation.Revoke && reasons["global"] != leftGlobal {
+			t.Errorf("%s: a global token is left out for %q", action, reasons["global"])
+		}
+		for id, reason := range map[string]string{"dead": leftRevoked, "expired": leftExpired, "gone": leftGone, "unread": leftUnread} {
 			if reasons[id] != reason {
 				t.Errorf("%s: %s is left out for %q, want %q", action, id, reasons[id], reason)
 			}
