@@ -529,3 +529,25 @@ func TestRedisHangsWhileATokenIsMade(t *testing.T) {
 		t.Errorf("%d creates", n)
 	}
 }
+
+// Bulk work over two replicas on Redis with a replica that confirms each write of a batch: begun on one, seen through both,
+// its secrets saved and its old tokens revoked whoever answers.
+func TestBulkOnRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	redistest.StartReplica(t, server)
+	r := startReplicas(t, "redis://"+server.Addr, 2)
+	b := r.desks[0].signedIn(mona)
+	pickAll(b, r.front.URL+"/tokens?organization=fabrikam&q=Code", "Rotate chosen")
+	count := b.Page.Find("tbody").First().Find("tr").Length()
+	before := r.sim.Created()
+	ended(t, b.Press(fmt.Sprintf("Rotate %d tokens", count)))
+	if r.sim.Created()-before != count || counted(b)["Secret waiting"] != count || b.Page.Find("code.secret").Length() != count {
+		t.Fatalf("%d created of %d, %v\n%s", r.sim.Created()-before, count, counted(b), says(b))
+	}
+	b.Press(fmt.Sprintf("I have saved all %d", count)).Check("The new ones are in place")
+	ended(t, b.Press(fmt.Sprintf("Revoke the %d old tokens", count)))
+	if r.sim.Revoked() != count || counted(b)["Done"] != count || waiting(b.Open(r.front.URL+"/tokens")) != "" {
+		t.Errorf("%d revoked of %d, waiting %q\n%s", r.sim.Revoked(), count, waiting(b), says(b))
+	}
+}
