@@ -336,6 +336,8 @@ func (r *round) judgeNewTokens(at *replica, op *operation.Operation) {
 			r.count("tokens made: revoked", 1)
 		case len(op.Candidates) == 1 && op.Candidates[0].AuthorizationID == id && op.Pending():
 			r.count("tokens made: named to the person", 1)
+		case op.Secret == operation.SecretUnkept && op.Result != nil && op.Result.AuthorizationID == id && op.Pending():
+			r.count("tokens made: named to the person as one without a secret", 1) // died before it could revoke it
 		default:
 			r.count("tokens made: LOST", 1)
 			r.t.Errorf("token %s is lost; operation %+v", id, op)
