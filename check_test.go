@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
 	"github.com/patdesk/patdesk/internal/simulator"
 )
@@ -267,7 +268,7 @@ func TestCheckOfServicesThatFail(t *testing.T) {
 		apiOutcome string // if that is another one
 		limit      time.Duration
 	}{
-		"refused":      {address: "https://127.0.0.1:" + freePort(t), entra: "127.0.0.1, asked directly, refuses the connection. Look if host and port are right", api: "refuses the connection"},
+		"refused":      {address: "https://127.0.0.1:" + freeport.Port(t), entra: "127.0.0.1, asked directly, refuses the connection. Look if host and port are right", api: "refuses the connection"},
 		"hanging":      {address: unanswered, trust: good.pool, limit: time.Second, entra: "doesn't answer. Something on the way swallows the call.", api: "doesn't answer"},
 		"unknown CA":   {address: serveTLS(t, good, http.NotFoundHandler()), trust: x509.NewCertPool(), entra: `an authority that isn't trusted here ("CN=Contoso Inspection"). If that is the authority by which your network inspects traffic`, api: "name that in SSL_CERT_FILE"},
 		"expired":      {address: serveTLS(t, expired, http.NotFoundHandler()), trust: expired.pool, entra: "a certificate that isn't valid today (until 20", api: "Look at this machine's clock"},
@@ -445,7 +446,7 @@ func TestCheckOfRedis(t *testing.T) {
 		{"redis://elsewhere:canary-password@" + server.Addr, "failed", "Its user lacks a right: docs/operations.md"},
 		{"redis://full:canary-wrong@" + server.Addr, "failed", "refuses user and password"},
 		{"rediss://full:canary-password@" + server.Addr, "failed", "and if host, port and TLS (rediss://) in REDIS_URL are right"},
-		{"redis://full:canary-password@127.0.0.1:" + redistest.FreePort(t), "failed", "connection refused. Look if it runs"},
+		{"redis://full:canary-password@127.0.0.1:" + freeport.Port(t), "failed", "connection refused. Look if it runs"},
 	} {
 		got := checked{env: map[string]string{"SESSION_TYPE": "redis", "REDIS_URL": c.url, "SESSION_KEYS": oldKey}}.do(t, sim)
 		got.says("Redis", c.outcome, c.words)
@@ -570,7 +571,7 @@ func TestCheckOfAKeyVault(t *testing.T) {
 	got.says("Credential", "warning", "7 more days")
 
 	nobody := &http.Transport{DialTLSContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+freePort(t))
+		return (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+freeport.Port(t))
 	}}
 	checked{base: nobody, env: env}.do(t, sim).says("Credential", "failed", "patdesk.vault.azure.net, asked directly, refuses the connection")
 }

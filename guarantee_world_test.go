@@ -17,6 +17,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 
+	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -67,7 +68,7 @@ func newSite(t *testing.T, n int, o simulator.Options, settings ...string) *site
 		env = append(env, "BASE_URL="+s.url)
 	}
 	for range n {
-		port := freePort(t)
+		port := freeport.Port(t)
 		address := "http://localhost:" + port
 		m := &member{site: s, hold: filepath.Join(s.home, "hold"+port)}
 		m.env = slices.Concat(env, settings, []string{"LISTEN_ADDRESS=localhost:" + port, "PATDESK_HOLD=" + m.hold})

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -185,7 +186,7 @@ func TestSettingsAlone(t *testing.T) {
 	if err := os.WriteFile(ca, sim.CertPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
+	port := freeport.Port(t)
 	settings := fmt.Sprintf("CLIENT_ID = %q\nCLIENT_SECRET = %q\nAUTHORITY = %q\nENDPOINT = '%s/contoso/_apis/Tokens/Pats?api-version=6.1-preview'\n"+
 		"DISCOVERY_ENDPOINT=%s\nSCOPE = [\"499b84ac-1321-427f-aa17-267ca6975798/.default\"]\nREDIRECT_PATH = \"/getAToken\"  # as registered\nSESSION_TYPE = \"filesystem\"\n",
 		sim.ClientID(), sim.ClientSecret(), sim.Authority(), sim.Endpoint(), sim.DiscoveryEndpoint())

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/simulator"
 )
 
@@ -196,7 +197,7 @@ func TestMetricsAddressTaken(t *testing.T) {
 	}
 	defer taken.Close()
 	var said logBuffer
-	port := freePort(t)
+	port := freeport.Port(t)
 	env := map[string]string{
 		"CLIENT_ID": "3f0c1a52-0000-4000-8000-000000000000", "CLIENT_SECRET": "canary~secret", "SESSION_DIR": t.TempDir(), "LISTEN_ADDRESS": "localhost:" + port,
 		"METRICS_ADDRESS": taken.Addr().String(),

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/session/redisstore"
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
 	"github.com/patdesk/patdesk/internal/simulator"
@@ -77,7 +78,7 @@ func (r *replicas) start(i int, keys string) {
 	if r.desks[i] != nil {
 		r.desks[i].stop()
 	}
-	address := "127.0.0.1:" + freePort(r.t)
+	address := "127.0.0.1:" + freeport.Port(r.t)
 	r.desks[i] = startDeskOn(r.t, r.sim, deskOptions{env: map[string]string{
 		"SESSION_TYPE": "redis", "REDIS_URL": r.redis, "SESSION_KEYS": keys, "BASE_URL": r.front.URL, "LISTEN_ADDRESS": address,
 	}}, "")

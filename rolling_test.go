@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/proxytest"
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
 	"github.com/patdesk/patdesk/internal/simulator"
@@ -97,7 +98,7 @@ func startFleet(t *testing.T, r rolling, n int) *fleet {
 	m := mount{program: r.program}
 	var backends []string
 	for range n {
-		address := "127.0.0.1:" + redistest.FreePort(t)
+		address := "127.0.0.1:" + freeport.Port(t)
 		f.env = append(f.env, []string{
 			"SSL_CERT_FILE=" + ca, "CLIENT_ID=" + f.sim.ClientID(), "CLIENT_SECRET=" + f.sim.ClientSecret(), "AUTHORITY=" + f.sim.Authority(), "ENDPOINT=" + f.sim.Endpoint(),
 			"DISCOVERY_ENDPOINT=" + f.sim.DiscoveryEndpoint(), "SESSION_TYPE=redis", "REDIS_URL=redis://" + redis.Addr, "SESSION_KEYS=" + oldKey,

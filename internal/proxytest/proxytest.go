@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/freeport"
 )
 
 // startLimit is how long a proxy may take to listen, or to end, on a busy machine.
@@ -83,7 +84,7 @@ func Start(tb testing.TB, e Example) *Proxy {
 	var p *Proxy
 	for range 5 { // another program may take a port before the proxy does
 		p = &Proxy{Example: e, tb: tb, log: &output{}, dir: tempDir(tb)}
-		p.HTTPS, p.HTTP, p.IPv6 = freeAddress(tb, "127.0.0.1"), freeAddress(tb, "127.0.0.1"), freeAddress(tb, "::1")
+		p.HTTPS, p.HTTP, p.IPv6 = freeport.Address(tb, "127.0.0.1"), freeport.Address(tb, "127.0.0.1"), freeport.Address(tb, "::1")
 		p.run(path, p.prepare())
 		if p.listens() {
 			tb.Cleanup(func() {
@@ -214,20 +215,6 @@ func (p *Proxy) Transport(at, from string, also *x509.CertPool) *http.Transport 
 	}
 	p.tb.Cleanup(trip.CloseIdleConnections) // keeps the stop of a proxy from waiting for its browsers
 	return trip
-}
-
-// freeAddress is a port of host that nobody listens on; "" if this machine doesn't have that address.
-func freeAddress(tb testing.TB, host string) string {
-	tb.Helper()
-	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", net.JoinHostPort(host, "0"))
-	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
-		return ""
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // nobody has used it
-	return l.Addr().String()
 }
 
 // write writes a file of the proxy's own and returns its path.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/redisstore"
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
@@ -133,13 +134,13 @@ func TestGone(t *testing.T) {
 // Nobody is there, which is another thing than a server that has gone.
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
-	s := open(t, redisstore.Options{Addresses: []string{"127.0.0.1:" + redistest.FreePort(t)}, Confirm: []string{"secret"}})
+	s := open(t, redisstore.Options{Addresses: []string{"127.0.0.1:" + freeport.Port(t)}, Confirm: []string{"secret"}})
 	wantAllUnavailable(t, s, slack)
 	s = open(t, redisstore.Options{
-		Kind: redisstore.Sentinel, Addresses: []string{"127.0.0.1:" + redistest.FreePort(t)}, Master: "m", Confirm: []string{"secret"},
+		Kind: redisstore.Sentinel, Addresses: []string{"127.0.0.1:" + freeport.Port(t)}, Master: "m", Confirm: []string{"secret"},
 	})
 	wantAllUnavailable(t, s, redisstore.CallTimeout+slack)
-	s = open(t, redisstore.Options{Kind: redisstore.Cluster, Addresses: []string{"127.0.0.1:" + redistest.FreePort(t)}, Confirm: []string{"secret"}})
+	s = open(t, redisstore.Options{Kind: redisstore.Cluster, Addresses: []string{"127.0.0.1:" + freeport.Port(t)}, Confirm: []string{"secret"}})
 	wantAllUnavailable(t, s, redisstore.CallTimeout+slack)
 }
 

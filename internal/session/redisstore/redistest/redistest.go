@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/patdesk/patdesk/internal/freeport"
 )
 
 // startLimit is how long a server, or several that have to agree, may take to be ready.
@@ -65,7 +67,7 @@ func start(tb testing.TB, program, dir, socket string, options []string) *Server
 		tb.Fatalf("%s is missing; scripts/test-deps installs it: %v", program, err)
 	}
 	for range 5 { // another program may take the port before Redis does
-		port := FreePort(tb)
+		port := freeport.Port(tb)
 		s := &Server{Addr: "127.0.0.1:" + port, Socket: socket, tb: tb, log: &output{}}
 		args := append([]string{}, options...)
 		if program == "redis-sentinel" {
@@ -126,21 +128,6 @@ func (s *Server) answers() bool {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-// FreePort is a port that nobody listens on, and from which a Cluster's second port can be made.
-func FreePort(tb testing.TB) string {
-	tb.Helper()
-	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // nobody has used it
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return port
 }
 
 // Kill ends the server at once, as a crash would.
@@ -305,7 +292,7 @@ func AddReplicas(tb testing.TB, primaries []*Server) []*Server {
 
 func startMember(tb testing.TB) *Server {
 	tb.Helper()
-	return Start(tb, "--cluster-enabled", "yes", "--cluster-port", FreePort(tb), "--cluster-node-timeout", "2000")
+	return Start(tb, "--cluster-enabled", "yes", "--cluster-port", freeport.Port(tb), "--cluster-node-timeout", "2000")
 }
 
 func meet(tb testing.TB, one, other *Server) {

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/freeport"
 )
 
 // Certificates are files for TLS.
@@ -77,7 +79,7 @@ func writePEM(tb testing.TB, path, kind string, der []byte) {
 // options say so.
 func StartTLS(tb testing.TB, c Certificates, options ...string) *Server {
 	tb.Helper()
-	port := FreePort(tb)
+	port := freeport.Port(tb)
 	s := Start(tb, append([]string{
 		"--tls-port", port, "--tls-cert-file", c.Cert, "--tls-key-file", c.Key, "--tls-ca-cert-file", c.CA,
 		"--tls-auth-clients", "no",
