@@ -28,7 +28,7 @@ func Address(tb testing.TB, host string) string {
 	mu.Lock()
 	defer mu.Unlock()
 	for range 1000 {
-		port := first + rand.IntN(last-first)
+		port := first + rand.IntN(last-first) //nolint:gosec // a port is no secret
 		if given[port] {
 			continue
 		}
