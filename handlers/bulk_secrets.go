@@ -65,6 +65,21 @@ func (h *Handlers) downloadSecrets(v *visit) (answer, error) {
 func (h *Handlers) waitingSecrets(v *visit, b *operation.Batch) ([]toldSecret, error) {
 	var out []toldSecret
 	taken := map[string]bool{}
+	err := h.eachSecret(v, b, func(op *operation.Operation, secret string) {
+		if op.Result == nil {
+			return
+		}
+		out = append(out, toldSecret{
+			Variable: variableName(op.Organization, operationToken(op), taken), Name: operationToken(op), Organization: op.Organization,
+			AuthorizationID: op.Result.AuthorizationID, Scopes: op.Want.Scopes, ValidTo: op.Result.ValidTo, Secret: secret,
+		})
+	})
+	return out, err
+}
+
+// eachSecret calls f for each operation of a batch whose secret waits. One whose secret can't be read any more is left out:
+// its own page says what to do.
+func (h *Handlers) eachSecret(v *visit, b *operation.Batch, f func(op *operation.Operation, secret string)) error {
 	for i := range b.Items {
 		op := b.Items[i].Operation
 		if op == nil || op.Secret != operation.SecretWaiting {
@@ -72,17 +87,13 @@ func (h *Handlers) waitingSecrets(v *visit, b *operation.Batch) ([]toldSecret, e
 		}
 		secret, err := h.Journal.RevealSecret(v.Context(), op.Person, op.ID)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if secret == "" || op.Result == nil {
-			continue
+		if secret != "" {
+			f(op, secret)
 		}
-		out = append(out, toldSecret{
-			Variable: variableName(op.Organization, operationToken(op), taken), Name: operationToken(op), Organization: op.Organization,
-			AuthorizationID: op.Result.AuthorizationID, Scopes: op.Want.Scopes, ValidTo: op.Result.ValidTo, Secret: secret,
-		})
 	}
-	return out, nil
+	return nil
 }
 
 // maxVariable bounds a variable's name. No shell needs it to be shorter; people do.

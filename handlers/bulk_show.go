@@ -314,18 +314,7 @@ func pendingItem(item operation.BatchItem) bool {
 
 // tellSecrets shows the secrets that wait.
 func (h *Handlers) tellSecrets(v *visit, b *operation.Batch, p *bulkRunPage) error {
-	for i := range b.Items {
-		op := b.Items[i].Operation
-		if op == nil || op.Secret != operation.SecretWaiting {
-			continue
-		}
-		secret, err := h.Journal.RevealSecret(v.Context(), op.Person, op.ID)
-		if err != nil {
-			return err
-		}
-		if secret == "" { // its record can't be read any more; its own page says what to do
-			continue
-		}
+	err := h.eachSecret(v, b, func(op *operation.Operation, secret string) {
 		p.Secrets = append(p.Secrets, bulkSecret{
 			Number: len(p.Secrets) + 1, Name: operationToken(op), Organization: op.Organization, Operation: op.ID, Secret: secret,
 			Until: v.when(op.SecretUntil), SaveAction: v.link(operationPath(op.ID) + "/acknowledge"),
@@ -333,9 +322,9 @@ func (h *Handlers) tellSecrets(v *visit, b *operation.Batch, p *bulkRunPage) err
 		if p.SecretUntil.ISO == "" || v.when(op.SecretUntil).ISO < p.SecretUntil.ISO {
 			p.SecretUntil = v.when(op.SecretUntil)
 		}
-	}
-	if len(p.Secrets) == 0 {
-		return nil
+	})
+	if err != nil || len(p.Secrets) == 0 {
+		return err
 	}
 	p.SaveForm, p.Download = v.link(batchPath(b.ID)+"/saved"), v.link(batchPath(b.ID)+"/download")
 	chosen := v.PostForm.Get("format")
