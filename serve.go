@@ -122,9 +122,14 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
+	audit := handlers.ObserveOperations(log)
 	journal := operation.New(sessions.Records(), operation.Options{
 		DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log,
-		Came: told.came, Observe: handlers.ObserveOperations(log), Origin: handlers.Origin,
+		Observe: func(ctx context.Context, e operation.Event) {
+			told.happened(e)
+			audit(ctx, e)
+		},
+		Origin: handlers.Origin,
 	})
 	api := azuredevops.New(azuredevops.Options{
 		Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,

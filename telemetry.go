@@ -92,9 +92,11 @@ func (t *telemetry) watchEntra(ctx context.Context, call string, header http.Hea
 	}
 }
 
-// came is operation.Options.Came.
-func (t *telemetry) came(a operation.Action, s operation.State) {
-	t.metrics.Operation(string(a), string(s))
+// happened counts the operations that came into a state; what else happens to one isn't counted.
+func (t *telemetry) happened(e operation.Event) {
+	if o := e.Operation; e.Step == operation.Step(o.Action) {
+		t.metrics.Operation(string(o.Action), string(o.State))
+	}
 }
 
 // measure switches the metrics on, for a program that is put together.

@@ -28,10 +28,6 @@ type Options struct {
 	// Describe puts an error of the sign-in (no access token could be had, so nothing was sent) in a form that can be kept;
 	// this package doesn't know the sign-in's types. nil: Source "entra", Kind "other".
 	Describe func(err error) Failure
-
-	// Came is told each time that an operation comes into a state, Sent included, by the process that records it. It must
-	// not block. nil: nobody is told.
-	Came func(a Action, s State)
 }
 
 // withDefaults fills in what was left out.
@@ -53,9 +49,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Describe == nil {
 		o.Describe = func(error) Failure { return Failure{Source: SourceEntra, Kind: "other"} }
-	}
-	if o.Came == nil {
-		o.Came = func(Action, State) {}
 	}
 	return o
 }

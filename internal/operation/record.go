@@ -81,7 +81,6 @@ func (j *Journal) create(ctx context.Context, r *record) error {
 		j.dropStrayMarker(ctx, r.Person, r.ID)
 		return err
 	}
-	j.options.Came(r.Action, r.State)
 	return nil
 }
 
@@ -105,11 +104,9 @@ func (j *Journal) change(ctx context.Context, r *record, edit func(*record) erro
 // r is the record as it stands now.
 func (j *Journal) write(ctx context.Context, r *record, edit func(*record) error) error {
 	var fresh record
-	var was State
 	reopened := false
 	err := j.records.Change(ctx, r.key(), &fresh, time.Time{}, func() error {
 		pending := fresh.Pending()
-		was = fresh.State
 		if err := edit(&fresh); err != nil {
 			return err
 		}
@@ -123,9 +120,6 @@ func (j *Journal) write(ctx context.Context, r *record, edit func(*record) error
 		return notFound(err)
 	}
 	*r = fresh
-	if !unchanged && was != r.State {
-		j.options.Came(r.Action, r.State)
-	}
 	switch {
 	case unchanged:
 	case reopened: // settle may have removed the marker between our marking and our writing
@@ -211,7 +205,6 @@ func (j *Journal) report(ctx context.Context, r *record, edit func(*record) erro
 		return nil
 	}
 	if edit(r) == nil {
-		j.options.Came(r.Action, r.State)
 		j.options.Log.Error("the outcome of a change could not be recorded",
 			"operation", r.ID, "state", string(r.State), "authorizationId", r.resultID(), "error", err)
 	}
