@@ -52,24 +52,27 @@ type Expiry struct {
 
 // Part is what was read of one organization.
 type Part struct {
-	Organization string
-	Read         time.Time // when that reading began
-	Expiries     []Expiry  // by their ends
-	Left         int       // tokens that were too many to be kept
+	Organization string    `json:"Organization"`
+	Read         time.Time `json:"Read"`     // when that reading began
+	Expiries     []Expiry  `json:"Expiries"` // by their ends
+	Left         int       `json:"Left"`     // tokens that were too many to be kept
 }
 
 // Feed is what its owner is told of a feed.
 type Feed struct {
-	Address   string // public half: it names the address, and opens nothing; "": the person has none
-	Revoked   string // the one that was revoked last, if there is none
-	Made      time.Time
-	Refreshed time.Time // the latest reading; zero: none yet
-	Asked     time.Time // exact to noteEvery; zero: never
-	AskedBy   Reader
+	Address   string    `json:"Address"` // public half: it names the address, and opens nothing; "": the person has none
+	Revoked   string    `json:"Revoked"` // the one that was revoked last, if there is none
+	Made      time.Time `json:"Made"`
+	Refreshed time.Time `json:"Refreshed"` // the latest reading; zero: none yet
+	Asked     time.Time `json:"Asked"`     // exact to noteEvery; zero: never
+	AskedBy   Reader    `json:"AskedBy"`
 }
 
 // Reader is who asked for a feed.
-type Reader struct{ Address, Program string }
+type Reader struct {
+	Address string `json:"Address"`
+	Program string `json:"Program"`
+}
 
 // Mark tells the states of a feed apart: a form that makes an address is for one of them.
 func (f Feed) Mark() string {
@@ -82,11 +85,13 @@ func (f Feed) Mark() string {
 // feed is a Feed as it is kept.
 type feed struct {
 	Feed
-	Hash []byte // of the address's secret half
+	Hash []byte `json:"Hash"` // of the address's secret half
 }
 
 // owner is what the record of an address tells.
-type owner struct{ Person string }
+type owner struct {
+	Person string `json:"Person"`
+}
 
 // Feeds keeps all feeds.
 type Feeds struct {

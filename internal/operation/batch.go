@@ -31,67 +31,67 @@ const (
 // Batch is one change of many tokens: the parent of one operation for each. It holds what was confirmed and what the
 // person decided since; how each token stands is never written here but read from its operation.
 type Batch struct {
-	ID      string
-	Person  string
-	Action  Action // Update: a later expiry
-	Planned time.Time
-	Started time.Time // zero: not confirmed yet
-	Content string    // of the form that confirmed it
-	From    string    // where its tokens were chosen, for the way back; without meaning here
-	Asked   Origin    // where it was confirmed
-	Items   []BatchItem
-	LeftOut []LeftOut
+	ID      string      `json:"ID"`
+	Person  string      `json:"Person"`
+	Action  Action      `json:"Action"` // Update: a later expiry
+	Planned time.Time   `json:"Planned"`
+	Started time.Time   `json:"Started"` // zero: not confirmed yet
+	Content string      `json:"Content"` // of the form that confirmed it
+	From    string      `json:"From"`    // where its tokens were chosen, for the way back; without meaning here
+	Asked   Origin      `json:"Asked"`   // where it was confirmed
+	Items   []BatchItem `json:"Items"`
+	LeftOut []LeftOut   `json:"LeftOut"`
 
-	Working   bool                 // a run is under way, or its process died in the middle: Running tells
-	Ended     time.Time            // of the last run
-	Stopped   bool                 // the person wants nothing more to be begun
-	Halt      *Failure             // why the last run begins nothing more
-	Halted    map[string]Failure   // why it begins nothing more in an organization, by its name in lower case
-	Resting   map[string]time.Time // until when it leaves an organization alone, as the service asked
-	Dismissed bool                 // what isn't begun or has failed is to stay so
-	Tally     Tally                // when the last run ended
+	Working   bool                 `json:"Working"`   // a run is under way, or its process died in the middle: Running tells
+	Ended     time.Time            `json:"Ended"`     // of the last run
+	Stopped   bool                 `json:"Stopped"`   // the person wants nothing more to be begun
+	Halt      *Failure             `json:"Halt"`      // why the last run begins nothing more
+	Halted    map[string]Failure   `json:"Halted"`    // why it begins nothing more in an organization, by its name in lower case
+	Resting   map[string]time.Time `json:"Resting"`   // until when it leaves an organization alone, as the service asked
+	Dismissed bool                 `json:"Dismissed"` // what isn't begun or has failed is to stay so
+	Tally     Tally                `json:"Tally"`     // when the last run ended
 
 	Running bool `json:"-"` // a process is at work on it
 }
 
 // BatchItem is one token of a batch.
 type BatchItem struct {
-	Organization string
-	Before       azuredevops.Token
-	ValidTo      time.Time // wanted; rotate, update
-	Form         string    // of its operation; a new one for each try
-	Retire       bool      // rotate: the old token is to be revoked
-	Already      bool      // revoke: it was no longer active before
+	Organization string            `json:"Organization"`
+	Before       azuredevops.Token `json:"Before"`
+	ValidTo      time.Time         `json:"ValidTo"` // wanted; rotate, update
+	Form         string            `json:"Form"`    // of its operation; a new one for each try
+	Retire       bool              `json:"Retire"`  // rotate: the old token is to be revoked
+	Already      bool              `json:"Already"` // revoke: it was no longer active before
 
 	Operation *Operation `json:"-"` // nil: not begun
 }
 
 // LeftOut is a token that was chosen and that nothing is done to.
 type LeftOut struct {
-	Organization string
-	Token        azuredevops.Token
-	Reason       string // see the handlers: this package doesn't judge it
+	Organization string            `json:"Organization"`
+	Token        azuredevops.Token `json:"Token"`
+	Reason       string            `json:"Reason"` // see the handlers: this package doesn't judge it
 }
 
 // Tally counts a batch's tokens by how they stand.
 type Tally struct {
-	Done     int // succeeded
-	Failed   int // definitely not done
-	Unknown  int // may have been done
-	Doing    int // in progress
-	NotBegun int
-	Secrets  int // of Done: with a secret that waits to be saved
-	OldAlive int // of Done: with an old token to be revoked
+	Done     int `json:"Done"`    // succeeded
+	Failed   int `json:"Failed"`  // definitely not done
+	Unknown  int `json:"Unknown"` // may have been done
+	Doing    int `json:"Doing"`   // in progress
+	NotBegun int `json:"NotBegun"`
+	Secrets  int `json:"Secrets"`  // of Done: with a secret that waits to be saved
+	OldAlive int `json:"OldAlive"` // of Done: with an old token to be revoked
 }
 
 // OpenBatch is a batch that still needs the person.
 type OpenBatch struct {
-	ID      string
-	Action  Action
-	Count   int
-	Started time.Time
-	Working bool
-	Running bool `json:"-"`
+	ID      string    `json:"ID"`
+	Action  Action    `json:"Action"`
+	Count   int       `json:"Count"`
+	Started time.Time `json:"Started"`
+	Working bool      `json:"Working"`
+	Running bool      `json:"-"`
 }
 
 func batchKey(person, id string) session.Key {

@@ -7,7 +7,10 @@ import (
 )
 
 // Origin is where a person asked from.
-type Origin struct{ Address, Browser string }
+type Origin struct {
+	Address string `json:"Address"`
+	Browser string `json:"Browser"`
+}
 
 // Step is what an Event tells of: one of the Actions, or what follows one.
 type Step string

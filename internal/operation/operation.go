@@ -79,41 +79,41 @@ const NotKept = "notKept"
 
 // Failure is why an operation failed or is unknown, in a form that can be kept. It holds no secret and no body.
 type Failure struct {
-	Source     string
-	Kind       string
-	Status     int // HTTP status, 0 if no answer came
-	Code       string
-	ActivityID string
-	RetryAfter time.Duration
-	Claims     string
+	Source     string        `json:"Source"`
+	Kind       string        `json:"Kind"`
+	Status     int           `json:"Status"` // HTTP status, 0 if no answer came
+	Code       string        `json:"Code"`
+	ActivityID string        `json:"ActivityID"`
+	RetryAfter time.Duration `json:"RetryAfter"`
+	Claims     string        `json:"Claims"`
 }
 
 // Operation is one change that a person asked for.
 type Operation struct {
-	ID            string
-	Person        string
-	Action        Action
-	State         State
-	Organization  string
-	From          Origin
-	Want          azuredevops.Wanted
-	Before        *azuredevops.Token // update, revoke, rotate: the token as it was
-	Result        *azuredevops.Token // as the service returned it
-	Failure       *Failure           // of Failed and Unknown
-	Started       time.Time
-	Finished      time.Time
-	Secret        SecretState
-	SecretUntil   time.Time
-	RevokeAtOnce  bool // rotate
-	Old           OldState
-	OldFailure    *Failure
-	Candidates    []azuredevops.Token // tokens to be revoked by the person: those that an Unknown create may have made, or an orphan
-	Revoked       []azuredevops.Token // former Candidates that the person revoked
-	Reconciled    bool                // looked for, and the answer was complete
-	OrphanRevoked bool                // the secret couldn't be kept nor shown, so the new token was revoked
-	Doubtful      bool                // of a Failed creation: refused, and it is still to be seen that nothing came of it (doubt.go)
-	Dismissed     bool
-	Batch         string `json:",omitempty"` // ID of the batch that it is a part of, "" if it is none's
+	ID            string              `json:"ID"`
+	Person        string              `json:"Person"`
+	Action        Action              `json:"Action"`
+	State         State               `json:"State"`
+	Organization  string              `json:"Organization"`
+	From          Origin              `json:"From"`
+	Want          azuredevops.Wanted  `json:"Want"`
+	Before        *azuredevops.Token  `json:"Before"`  // update, revoke, rotate: the token as it was
+	Result        *azuredevops.Token  `json:"Result"`  // as the service returned it
+	Failure       *Failure            `json:"Failure"` // of Failed and Unknown
+	Started       time.Time           `json:"Started"`
+	Finished      time.Time           `json:"Finished"`
+	Secret        SecretState         `json:"Secret"`
+	SecretUntil   time.Time           `json:"SecretUntil"`
+	RevokeAtOnce  bool                `json:"RevokeAtOnce"` // rotate
+	Old           OldState            `json:"Old"`
+	OldFailure    *Failure            `json:"OldFailure"`
+	Candidates    []azuredevops.Token `json:"Candidates"`    // tokens to be revoked by the person: those that an Unknown create may have made, or an orphan
+	Revoked       []azuredevops.Token `json:"Revoked"`       // former Candidates that the person revoked
+	Reconciled    bool                `json:"Reconciled"`    // looked for, and the answer was complete
+	OrphanRevoked bool                `json:"OrphanRevoked"` // the secret couldn't be kept nor shown, so the new token was revoked
+	Doubtful      bool                `json:"Doubtful"`      // of a Failed creation: refused, and it is still to be seen that nothing came of it (doubt.go)
+	Dismissed     bool                `json:"Dismissed"`
+	Batch         string              `json:"Batch,omitempty"` // ID of the batch that it is a part of, "" if it is none's
 
 	Unkept string `json:"-"` // the secret, when it (or its record) could not be kept: show it now, in this answer
 }

@@ -27,16 +27,18 @@ const (
 // record is an operation as it is kept.
 type record struct {
 	Operation
-	Fingerprint string
-	Called      bool     // the change was about to be sent: from here on it may have been done
-	Listed      bool     // Known is complete
-	Known       []string // authorizationIds of the tokens of the wanted name that were active before a creation
-	Named       string   // authorizationId of the token that was made, from an answer that lacked its secret
+	Fingerprint string   `json:"Fingerprint"`
+	Called      bool     `json:"Called"` // the change was about to be sent: from here on it may have been done
+	Listed      bool     `json:"Listed"` // Known is complete
+	Known       []string `json:"Known"`  // authorizationIds of the tokens of the wanted name that were active before a creation
+	Named       string   `json:"Named"`  // authorizationId of the token that was made, from an answer that lacked its secret
 }
 
 // marker points to an operation that needs the person, so that a page's banner costs one listing of few small records
 // however many finished operations there are. It is written before the operation and removed after its end.
-type marker struct{ ID string }
+type marker struct {
+	ID string `json:"ID"`
+}
 
 func operationKey(person, id string) session.Key {
 	return session.Key{Kind: kindOperation, Group: person, ID: id}

@@ -12,9 +12,9 @@ import (
 // keptSecret is a created token's secret, in a record of its own that the store drops when the display time is over. It
 // carries the token too, so that the operation can be finished from it if its worker dies before recording the outcome.
 type keptSecret struct {
-	Secret string
-	Token  azuredevops.Token
-	Until  time.Time
+	Secret string            `json:"Secret"`
+	Token  azuredevops.Token `json:"Token"`
+	Until  time.Time         `json:"Until"`
 }
 
 // deliver keeps the secret of the token that was made, records the success and lands the flight. What can't be kept goes

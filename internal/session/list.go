@@ -22,8 +22,10 @@ type Summary struct {
 // presence describes a session to the person's other ones. They know its hash, not its id: enough
 // to end it, not to use it.
 type presence struct {
-	Started, LastSeen time.Time
-	Address, Browser  string
+	Started  time.Time `json:"Started"`
+	LastSeen time.Time `json:"LastSeen"`
+	Address  string    `json:"Address"`
+	Browser  string    `json:"Browser"`
 }
 
 const presenceKind = "presence"

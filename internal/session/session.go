@@ -8,9 +8,11 @@ import (
 
 // Person is who has signed in.
 type Person struct {
-	TenantID, ObjectID string
-	Name, Username     string
-	Account            string // MSAL's home account id
+	TenantID string `json:"TenantID"`
+	ObjectID string `json:"ObjectID"`
+	Name     string `json:"Name"`
+	Username string `json:"Username"`
+	Account  string `json:"Account"` // MSAL's home account id
 }
 
 // Key identifies the person for good. Names and addresses change hands, these two ids don't.

@@ -46,8 +46,8 @@ const (
 
 // slipRecord is the stored value with what it was kept for.
 type slipRecord struct {
-	For   string
-	Value json.RawMessage
+	For   string          `json:"For"`
+	Value json.RawMessage `json:"Value"`
 }
 
 // KeepAttempt keeps value for the state of a sign-in that this browser begins, for TakeAttempt,

@@ -18,12 +18,12 @@ import (
 
 // record is what the store keeps of one session.
 type record struct {
-	Cookie   string // the cookie's name: an id is worth nothing under another one
-	Person   Person
-	State    State
-	Started  time.Time
-	LastSeen time.Time
-	Values   map[string][]byte // values set through gorilla's interface, each gob-encoded
+	Cookie   string            `json:"Cookie"` // the cookie's name: an id is worth nothing under another one
+	Person   Person            `json:"Person"`
+	State    State             `json:"State"`
+	Started  time.Time         `json:"Started"`
+	LastSeen time.Time         `json:"LastSeen"`
+	Values   map[string][]byte `json:"Values"` // values set through gorilla's interface, each gob-encoded
 }
 
 // sessionKey is the key of the session with the given id.

@@ -11,7 +11,9 @@ import (
 type Tokens struct{ s *Session }
 
 // tokenRecord holds the cache; an empty one after Drop.
-type tokenRecord struct{ Blob []byte }
+type tokenRecord struct {
+	Blob []byte `json:"Blob"`
+}
 
 // Tokens returns the session's token cache.
 func (s *Session) Tokens() *Tokens { return &Tokens{s} }
