@@ -135,6 +135,7 @@ var comesTo = map[string]string{
 	"claimsChallenge at list": "1 token", "claimsChallenge at create": "Token created", // after a sign-in
 	"throttled200 at list": "1 token", "throttled200 at create": "Token created",
 	"localeBug at list": "1 token", "localeBug at create": "Token created", "localeBug at profile": "Choose", // we ask for English
+	"lagging":               "Token created",
 	"duplicateKeys at list": "1 token", "duplicateKeys at create": "Token created", "duplicateKeys at profile": "Choose",
 	"claimsChallenge at profile":    "Choose",
 	"repeatingContinuation at list": "missing here", "endlessList at list": "missing here",
@@ -147,7 +148,7 @@ var comesTo = map[string]string{
 
 // simulatorsOwn is text of the simulator's bad answers, which is theirs and not for our pages.
 var simulatorsOwn = regexp.MustCompile(`(?i)moving things around|services aren't available right now|Request was blocked|sufficient permissions|resource cannot be found|` +
-	`airport|page cannot be displayed|transient error|The wrong one|Never made|alert\(|Captive|AADSTS\d+:|currently unavailable|Our services`)
+	`airport|page cannot be displayed|content inspection|gateway has blocked|transient error|The wrong one|Never made|alert\(|Captive|AADSTS\d+:|currently unavailable|Our services`)
 
 // A person who switches a fault on in the demo sees a page that says what happened: every fault there is, at the calls
 // where it shows most.

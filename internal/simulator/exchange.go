@@ -26,6 +26,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	// foreign: it comes from something in between, and has none of the service's headers.
+	foreign bool
 	// send replaces writing the answer, for faults of the connection itself.
 	send func(w http.ResponseWriter, r *http.Request)
 }
@@ -94,14 +96,14 @@ func (x *exchange) takeFaults(call string) {
 
 // finish sends the answer and notes its status.
 func (x *exchange) finish(w http.ResponseWriter, a *answer) {
-	if a.send != nil {
+	if !a.foreign {
 		x.s.addHeaders(x, a)
-		copyHeader(w.Header(), a.header)
+	}
+	copyHeader(w.Header(), a.header)
+	if a.send != nil {
 		a.send(w, x.r)
 		return
 	}
-	x.s.addHeaders(x, a)
-	copyHeader(w.Header(), a.header)
 	x.s.mu.Lock()
 	x.seen.Status = a.status
 	x.s.mu.Unlock()

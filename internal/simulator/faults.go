@@ -15,6 +15,8 @@ type Fault struct {
 	Calls    []string // those it can hit
 	Value    string   // what FaultOptions.Value means; "" if it means nothing
 
+	checkValue func(string) error // nil: any value will do
+
 	// before answers instead of the service, which does nothing.
 	before func(x *exchange, o FaultOptions) *answer
 	// after changes the answer of the service, which has done what was asked.
@@ -62,6 +64,11 @@ func (s *Simulator) setFault(name string, o FaultOptions) error {
 	if o.Call != "" && !slices.Contains(f.Calls, o.Call) {
 		return fmt.Errorf("simulator: fault %q can't hit %q, only %s", name, o.Call, strings.Join(f.Calls, ", "))
 	}
+	if f.checkValue != nil {
+		if err := f.checkValue(o.Value); err != nil {
+			return err
+		}
+	}
 	if o.RetryAfter == 0 {
 		o.RetryAfter = 30 * time.Second
 	}
@@ -98,18 +105,20 @@ func (s *Simulator) ActiveFaults() []string {
 
 // The groups of faults, in the order of Faults.
 const (
-	GroupAnswers    = "Azure DevOps: answers"
-	GroupContent    = "Azure DevOps: content"
-	GroupConnection = "Azure DevOps: connection"
-	GroupRefusals   = "Azure DevOps: patTokenError"
-	GroupSignIn     = "Entra ID: sign-in page"
-	GroupToken      = "Entra ID: token endpoint" //nolint:gosec // a heading, not a credential
-	GroupIDToken    = "Entra ID: ID token"       //nolint:gosec // a heading, not a credential
-	GroupMetadata   = "Entra ID: metadata and keys"
+	GroupAnswers      = "Azure DevOps: answers"
+	GroupContent      = "Azure DevOps: content"
+	GroupConnection   = "Azure DevOps: connection"
+	GroupIntermediary = "Azure DevOps: intermediaries"
+	GroupLag          = "Azure DevOps: lag"
+	GroupRefusals     = "Azure DevOps: patTokenError"
+	GroupSignIn       = "Entra ID: sign-in page"
+	GroupToken        = "Entra ID: token endpoint" //nolint:gosec // a heading, not a credential
+	GroupIDToken      = "Entra ID: ID token"       //nolint:gosec // a heading, not a credential
+	GroupMetadata     = "Entra ID: metadata and keys"
 )
 
 // allFaults is every fault that has a name of its own.
-var allFaults = slices.Concat(answerFaults(), contentFaults(), connectionFaults(), refusalFaults(),
+var allFaults = slices.Concat(answerFaults(), contentFaults(), connectionFaults(), intermediaryFaults(), lagFaults(), refusalFaults(),
 	signInFaults(), tokenFaults(), idTokenFaults(), metadataFaults())
 
 // Faults returns all faults there are, group by group. Beside them,

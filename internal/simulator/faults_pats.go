@@ -89,9 +89,7 @@ func answerFaults() []Fault {
 		only("badRequest400", "400 with TF400898: the body was not understood.",
 			func(x *exchange, _ FaultOptions) *answer { return x.unreadableJSON() }),
 		both("serverError500", "serverErrorAfterDoing", "500 with TF400898.", (*exchange).serverError500),
-		both("badGateway502", "badGatewayAfterDoing", "502 in HTML, from a gateway.", func(*exchange, FaultOptions) *answer {
-			return htmlAnswer(http.StatusBadGateway, "<html><head><title>502 Bad Gateway</title></head><body>Our services aren't available right now</body></html>")
-		}),
+		both("badGateway502", "badGatewayAfterDoing", "502 in HTML, from a gateway.", badGateway502),
 		both("unavailable503", "unavailableAfterDoing", "503 with Retry-After in seconds.", (*exchange).unavailable503),
 		only("unavailable503Date", "503 with Retry-After as a date.", func(x *exchange, o FaultOptions) *answer {
 			return x.retryAtDate(x.unavailable503(o), o)
@@ -105,6 +103,14 @@ func answerFaults() []Fault {
 			{Name: "localeBug", Group: g, Calls: devOpsCalls, before: (*exchange).localeBug,
 				Sentence: "500 for everybody whose Accept-Language isn't English."}},
 	)
+}
+
+// badGateway502 is the page of the service's own entrance, which knows nothing of the service's headers.
+func badGateway502(x *exchange, _ FaultOptions) *answer {
+	a := htmlAnswer(http.StatusBadGateway, "<html><head><title>502 Bad Gateway</title></head><body>Our services aren't available right now</body></html>")
+	a.foreign = true
+	a.header.Set("X-Azure-Ref", x.s.now().Format("20060102T150405Z")+"-sim01")
+	return a
 }
 
 // redirect302 leads to another host. Whoever follows it must not carry the bearer there.

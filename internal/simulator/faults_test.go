@@ -91,7 +91,7 @@ func TestFaultsOfAzureDevOps(t *testing.T) {
 				}
 				if slices.Contains([]string{"create", "update", "revoke"}, name) {
 					wantDone := strings.HasSuffix(f.Name, "AfterDoing") || slices.Contains([]string{
-						"throttled200", "duplicateKeys", "secretMissing", "shortenedValidTo", "slow", "slowDrip", "hang"}, f.Name) &&
+						"throttled200", "duplicateKeys", "secretMissing", "shortenedValidTo", "slow", "slowDrip", "hang", "lagging", "doneLate"}, f.Name) &&
 						(f.Name != "shortenedValidTo" || name == "create" || name == "update")
 					if r.done(name) != wantDone {
 						t.Errorf("done: %v", !wantDone)
@@ -144,7 +144,7 @@ func TestAnswersOfFaults(t *testing.T) {
 		r.s.ClearFaults()
 		r.s.SetFault(name, simulator.FaultOptions{})
 		a := r.call(t, c.call)
-		if a.status != c.status || !strings.Contains(a.body, c.says) || a.header.Get("Activityid") == "" {
+		if a.status != c.status || !strings.Contains(a.body, c.says) || (a.header.Get("Activityid") == "") != (name == "badGateway502") {
 			t.Errorf("%s: %d %.300s", name, a.status, a.body)
 		}
 		if c.says == "" && a.body != "" {
@@ -206,7 +206,9 @@ func TestFaultsAreNarrowedDown(t *testing.T) {
 func TestMisspeltFaultsPanic(t *testing.T) {
 	s := simulator.New(simulator.Options{})
 	defer s.Close()
-	for name, o := range map[string]simulator.FaultOptions{"nothing": {}, "patTokenError:": {}, "token500": {Call: "list"}} {
+	for name, o := range map[string]simulator.FaultOptions{
+		"nothing": {}, "patTokenError:": {}, "token500": {Call: "list"}, "proxyHTML": {Value: "200"}, "proxyEmptyAfterDoing": {Value: "teapot"},
+	} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -60,9 +60,9 @@ func (f Fault) Measure() string {
 	switch {
 	case begins("cut", "huge", "gzip", "tokenCut"):
 		return measureBytes
-	case begins("hang", "slow", "tokenHang", "metadataHang", "jwksHang"):
+	case begins("hang", "slow", "tokenHang", "metadataHang", "jwksHang", "lagging", "doneLate"):
 		return measureDelay
-	case begins("throttled", "unavailable", "token503", "token429"):
+	case begins("throttled", "unavailable", "token503", "token429", "proxy"):
 		return measureRetryAfter
 	}
 	return ""

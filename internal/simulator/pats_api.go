@@ -109,6 +109,9 @@ func (x *exchange) get(p Person, o Organization) *answer {
 	x.s.mu.Lock()
 	defer x.s.mu.Unlock()
 	t := x.s.pats.visible(id, p, o)
+	if t != nil {
+		t = x.s.pats.shown(t, x.s.now())
+	}
 	if t == nil {
 		return x.unknownToken()
 	}
@@ -135,7 +138,11 @@ func (x *exchange) revoke(p Person, o Organization) *answer {
 	if t == nil && x.s.o.UnknownToken != AnswerSuccess {
 		return x.unknownToken()
 	}
+	if refused := x.notThereYet(t); refused != nil {
+		return refused
+	}
 	if t != nil && !t.Revoked {
+		x.keepLag(id, t)
 		t.Revoked = true
 		x.s.record.revoked++
 	}

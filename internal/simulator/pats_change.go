@@ -36,6 +36,7 @@ func (x *exchange) create(p Person, o Organization) *answer {
 		return x.patError(value)
 	}
 	made := x.s.pats.add(x.s, t)
+	x.keepLag(made.AuthorizationID, nil)
 	x.s.record.created++
 	return x.patResult(made.wire(x.secretTold(made)))
 }
@@ -109,10 +110,14 @@ func (x *exchange) update(p Person, o Organization) *answer {
 	if t == nil {
 		return x.unknownToken()
 	}
+	if refused := x.notThereYet(t); refused != nil {
+		return refused
+	}
 	changed := t.clone()
 	if value := x.applyUpdate(&changed, c); value != "" {
 		return x.patError(value)
 	}
+	x.keepLag(c.id, t)
 	*t = changed
 	return x.patResult(t.wire(nil))
 }

@@ -97,6 +97,9 @@ func (p *patState) sorted(s *Simulator, owner Person, org Organization, filter, 
 	now := s.now()
 	var found []*Token
 	for id, t := range p.tokens {
+		if t = p.shown(t, now); t == nil {
+			continue
+		}
 		status := t.Status(now)
 		if p.visible(id, owner, org) == nil || filter != "all" && filter != status ||
 			filter == "all" && status == "revoked" && s.o.AllWithoutRevoked {
