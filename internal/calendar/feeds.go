@@ -58,6 +58,9 @@ type Part struct {
 	Left         int       `json:"Left"`     // tokens that were too many to be kept
 }
 
+// StoredVersion implements session.Versioned.
+func (Part) StoredVersion() int { return 1 }
+
 // Feed is what its owner is told of a feed.
 type Feed struct {
 	Address   string    `json:"Address"` // public half: it names the address, and opens nothing; "": the person has none
@@ -88,10 +91,16 @@ type feed struct {
 	Hash []byte `json:"Hash"` // of the address's secret half
 }
 
+// StoredVersion implements session.Versioned.
+func (feed) StoredVersion() int { return 1 }
+
 // owner is what the record of an address tells.
 type owner struct {
 	Person string `json:"Person"`
 }
+
+// StoredVersion implements session.Versioned.
+func (owner) StoredVersion() int { return 1 }
 
 // Feeds keeps all feeds.
 type Feeds struct {

@@ -54,6 +54,9 @@ type Batch struct {
 	Running bool `json:"-"` // a process is at work on it
 }
 
+// StoredVersion implements session.Versioned.
+func (Batch) StoredVersion() int { return 1 }
+
 // BatchItem is one token of a batch.
 type BatchItem struct {
 	Organization string            `json:"Organization"`
@@ -93,6 +96,9 @@ type OpenBatch struct {
 	Working bool      `json:"Working"`
 	Running bool      `json:"-"`
 }
+
+// StoredVersion implements session.Versioned.
+func (OpenBatch) StoredVersion() int { return 1 }
 
 func batchKey(person, id string) session.Key {
 	return session.Key{Kind: kindBatch, Group: person, ID: id}

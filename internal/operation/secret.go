@@ -17,6 +17,9 @@ type keptSecret struct {
 	Until  time.Time         `json:"Until"`
 }
 
+// StoredVersion implements session.Versioned.
+func (keptSecret) StoredVersion() int { return 1 }
+
 // deliver keeps the secret of the token that was made, records the success and lands the flight. What can't be kept goes
 // into the answer; and if nobody is there to read that, the token is revoked.
 func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret string) {

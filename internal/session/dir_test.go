@@ -313,7 +313,7 @@ func TestExpiryInTheFileHeadCannotBeExtended(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()
 	m := newManager(t, openDir(t, dir, func() time.Time { return now }), session.Options{Now: func() time.Time { return now }})
-	if err := m.Records().Create(t.Context(), noteKey, "value", now.Add(time.Minute)); err != nil {
+	if err := m.Records().Create(t.Context(), noteKey, note{Text: "value"}, now.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	content, err := os.ReadFile(noteFile(dir))
@@ -324,9 +324,9 @@ func TestExpiryInTheFileHeadCannotBeExtended(t *testing.T) {
 	if err := os.WriteFile(noteFile(dir), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var value string
+	var value note
 	now = now.Add(time.Minute - time.Second)
-	if err := m.Records().Get(t.Context(), noteKey, &value); err != nil || value != "value" {
+	if err := m.Records().Get(t.Context(), noteKey, &value); err != nil || value.Text != "value" {
 		t.Errorf("a second before it expires: %q, %v", value, err)
 	}
 	now = now.Add(time.Second)

@@ -5,3 +5,10 @@ func WithoutSync(d *Dir) *Dir {
 	d.sync = false
 	return d
 }
+
+// StoredForms are what this package stores, by kind.
+func StoredForms() map[string]any {
+	return map[string]any{
+		"session": &record{}, presenceKind: &presence{}, "tokens": &tokenRecord{}, attemptKind: &slipRecord{}, draftKind: &slipRecord{},
+	}
+}

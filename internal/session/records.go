@@ -3,12 +3,10 @@ package session
 import (
 	"context"
 	"crypto/hmac"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"reflect"
 	"sync"
 	"time"
 )
@@ -26,7 +24,7 @@ type Records struct {
 
 // Create keeps value under k until expires. ErrExists if something is there.
 func (r *Records) Create(ctx context.Context, k Key, value any, expires time.Time) error {
-	sealed, err := r.seal(k, value, expires)
+	sealed, err := r.seal(k, value, nil, expires)
 	if err != nil {
 		return err
 	}
@@ -87,7 +85,7 @@ func (r *Records) Take(ctx context.Context, k Key, into any) error {
 	if err != nil {
 		return r.readError(k.Name(), err)
 	}
-	_, err = r.decode(k, sealed, into)
+	_, _, err = r.decode(k, sealed, into)
 	return err
 }
 
@@ -111,7 +109,11 @@ func (r *Records) Each(ctx context.Context, kind, group string, f func(id string
 		if err != nil {
 			return err
 		}
-		if err := f(o.id, func(into any) error { return json.Unmarshal(o.plain, into) }); err != nil {
+		decode := func(into any) error {
+			_, err := decodeStored(o.plain, into)
+			return err
+		}
+		if err := f(o.id, decode); err != nil {
 			return err
 		}
 	}
@@ -147,6 +149,7 @@ func (r *Records) CheckMAC(mac []byte, purpose string, parts ...string) bool {
 type held struct {
 	version string
 	expires time.Time
+	unknown []byte // the value, if it has members that its reader doesn't know
 }
 
 func (r *Records) read(ctx context.Context, k Key, into any) (held, error) {
@@ -154,41 +157,42 @@ func (r *Records) read(ctx context.Context, k Key, into any) (held, error) {
 	if err != nil {
 		return held{}, r.readError(k.Name(), err)
 	}
-	expires, err := r.decode(k, sealed, into)
-	return held{version, expires}, err
+	expires, unknown, err := r.decode(k, sealed, into)
+	return held{version, expires, unknown}, err
 }
 
 // update writes value over the record that was read as was. ErrConflict, ErrNotFound.
 func (r *Records) update(ctx context.Context, k Key, was held, value any) error {
-	sealed, err := r.seal(k, value, was.expires)
+	sealed, err := r.seal(k, value, was.unknown, was.expires)
 	if err != nil {
 		return err
 	}
 	return r.backend.Update(ctx, k.Name(), was.version, sealed, was.expires)
 }
 
-func (r *Records) seal(k Key, value any, expires time.Time) ([]byte, error) {
+func (r *Records) seal(k Key, value any, unknown []byte, expires time.Time) ([]byte, error) {
 	if expires.IsZero() {
 		return nil, errors.New("session: a record needs an expiry")
 	}
-	plain, err := json.Marshal(value)
+	plain, err := encode(value, unknown)
 	if err != nil {
 		return nil, fmt.Errorf("session: encoding a record of kind %q: %w", k.Kind, err)
 	}
 	return r.keys.seal(k, plain, expires)
 }
 
-// decode opens the record k into into, of whose former value nothing is left.
-func (r *Records) decode(k Key, sealed []byte, into any) (expires time.Time, err error) {
+// decode opens the record k into into, of whose former value nothing is left. unknown is the value, if it has members that
+// into doesn't know.
+func (r *Records) decode(k Key, sealed []byte, into any) (expires time.Time, unknown []byte, err error) {
 	o, err := r.open(k, k.Name(), sealed)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, nil, err
 	}
-	reflect.ValueOf(into).Elem().SetZero()
-	if err := json.Unmarshal(o.plain, into); err != nil {
-		return time.Time{}, r.damaged(k.Name(), errors.New("its value isn't what is expected"))
+	unknown, err = decodeStored(o.plain, into)
+	if err != nil {
+		return time.Time{}, nil, r.damaged(k.Name(), err)
 	}
-	return o.expires, nil
+	return o.expires, unknown, nil
 }
 
 // readName reads a record of which only kind, group and name are known.

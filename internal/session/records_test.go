@@ -304,7 +304,7 @@ func TestDamagedRecords(t *testing.T) {
 
 func TestValueOfAnotherShape(t *testing.T) {
 	s := newStore(t)
-	s.create(t, single, []string{"a list"})
+	s.create(t, single, map[string]any{"text": []string{"a list"}})
 	s.wantGone(t, single)
 	if !strings.Contains(s.log.String(), "kind=note") {
 		t.Errorf("log: %s", s.log)
@@ -406,7 +406,7 @@ func TestNothingReadableIsStored(t *testing.T) {
 	if err := b.open().Change(t.Context(), func(s *session.State) { s.Organization = "canary-organization" }); err != nil {
 		t.Fatal(err)
 	}
-	err := m.Records().Create(t.Context(), session.Key{Kind: "secret", Group: mona.Key(), ID: "canary-id"}, "canary PAT", hour())
+	err := m.Records().Create(t.Context(), session.Key{Kind: "secret", Group: mona.Key(), ID: "canary-id"}, note{Text: "canary PAT"}, hour())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,9 @@ type slipRecord struct {
 	Value json.RawMessage `json:"Value"`
 }
 
+// StoredVersion implements Versioned.
+func (slipRecord) StoredVersion() int { return 1 }
+
 // KeepAttempt keeps value for the state of a sign-in that this browser begins, for TakeAttempt,
 // until life is over. Of more than 20 attempts and drafts of one browser the oldest are dropped.
 func (m *Manager) KeepAttempt(w http.ResponseWriter, r *http.Request, state string, value any, life time.Duration) error {

@@ -26,6 +26,9 @@ type record struct {
 	Values   map[string][]byte `json:"Values"` // values set through gorilla's interface, each gob-encoded
 }
 
+// StoredVersion implements Versioned.
+func (record) StoredVersion() int { return 1 }
+
 // sessionKey is the key of the session with the given id.
 func sessionKey(id string) Key { return Key{Kind: "session", ID: id} }
 

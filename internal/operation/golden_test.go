@@ -1,0 +1,13 @@
+package operation
+
+import (
+	"testing"
+
+	"github.com/patdesk/patdesk/internal/session/sessiontest"
+)
+
+func TestStoredForms(t *testing.T) {
+	sessiontest.Golden(t, map[string]any{
+		kindOperation: &record{}, kindSecret: &keptSecret{}, kindUnfinished: &marker{}, kindBatch: &Batch{}, kindOpenBatch: &OpenBatch{},
+	})
+}

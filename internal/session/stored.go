@@ -1,0 +1,219 @@
+package session
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A stored value is a JSON object with explicitly named members. While one release replaces another both use the same
+// store, and an operator may go back; so every release has to live with what its neighbours write:
+//
+//   - The first member, "v", is the version of the value's form. It is raised only when a program that doesn't know the new
+//     form would misread it. A value of a later version than the program knows counts as unreadable, is never written over,
+//     and is read again by the release that made it.
+//   - What a release adds without raising the version is unknown to the one before, which keeps it: Change writes back the
+//     members that it doesn't know as it found them.
+
+// Versioned is a value that is stored. Values that don't implement it have version 1.
+type Versioned interface {
+	// StoredVersion is the version of the form that this program writes, from 1 on. It reads that and all earlier ones.
+	StoredVersion() int
+}
+
+const versionMember = `{"v":`
+
+func versionOf(value any) int {
+	if v, ok := value.(Versioned); ok {
+		return v.StoredVersion()
+	}
+	return 1
+}
+
+// encode returns value as it is stored: with its version, and with what was unknown of the value that it replaces (nil: nothing).
+func encode(value any, unknown []byte) ([]byte, error) {
+	plain, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	if len(plain) < 2 || plain[0] != '{' {
+		return nil, errors.New("it isn't an object")
+	}
+	if unknown != nil {
+		plain = keepUnknown(unknown, plain, reflect.TypeOf(value))
+	}
+	separator := ","
+	if len(plain) == 2 { // {}
+		separator = ""
+	}
+	return slices.Concat([]byte(versionMember+strconv.Itoa(versionOf(value))+separator), plain[1:]), nil
+}
+
+// errNewer says that a value was written in a form that this program doesn't know yet.
+var errNewer = errors.New("it is of a newer release of this program")
+
+// decodeStored decodes a stored value into into, of whose former value nothing is left. It returns the value's members as
+// they are stored if into doesn't know all of them, nil otherwise. It may alter plain.
+func decodeStored(plain []byte, into any) (unknown []byte, err error) {
+	version, plain, err := splitVersion(plain)
+	if err != nil {
+		return nil, err
+	}
+	if version > versionOf(into) {
+		return nil, errNewer
+	}
+	reflect.ValueOf(into).Elem().SetZero()
+	decoder := json.NewDecoder(bytes.NewReader(plain))
+	decoder.DisallowUnknownFields()
+	err = decoder.Decode(into)
+	if err == nil {
+		return nil, nil
+	}
+	reflect.ValueOf(into).Elem().SetZero()
+	if json.Unmarshal(plain, into) != nil {
+		return nil, errors.New("its value isn't what is expected")
+	}
+	return plain, nil // err was about an unknown member
+}
+
+// splitVersion takes the version off a stored value. Values of the first release have none: they are of version 1.
+func splitVersion(plain []byte) (version int, rest []byte, err error) {
+	after, ok := bytes.CutPrefix(plain, []byte(versionMember))
+	if !ok {
+		return 1, plain, nil
+	}
+	digits := bytes.IndexAny(after, ",}")
+	if digits < 0 {
+		return 0, nil, errors.New("its version isn't what is expected")
+	}
+	version, err = strconv.Atoi(string(after[:digits]))
+	if err != nil || version < 1 {
+		return 0, nil, errors.New("its version isn't what is expected")
+	}
+	rest = after[digits:]
+	if rest[0] == '}' {
+		return version, []byte("{}"), nil
+	}
+	rest[0] = '{'
+	return version, rest, nil
+}
+
+// keepUnknown returns fresh, a value of type t, with the members of old that t doesn't know: of the value itself, and of
+// the values inside it that are still about the same thing (see sameThing).
+func keepUnknown(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Implements(marshaler) || reflect.PointerTo(t).Implements(marshaler):
+		return fresh
+	case t.Kind() == reflect.Struct:
+		known := memberTypes(t)
+		return mergeMembers(old, fresh, func(name string) (reflect.Type, bool) {
+			t, ok := known[strings.ToLower(name)]
+			return t, ok
+		})
+	case t.Kind() == reflect.Map:
+		return mergeMembers(old, fresh, func(string) (reflect.Type, bool) { return t.Elem(), true })
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		return mergeItems(old, fresh, t.Elem())
+	}
+	return fresh
+}
+
+var marshaler = reflect.TypeFor[json.Marshaler]()
+
+// mergeMembers gives the object fresh what the object old has and typeOf doesn't know, at any depth.
+func mergeMembers(old, fresh json.RawMessage, typeOf func(name string) (t reflect.Type, known bool)) json.RawMessage {
+	var before, after map[string]json.RawMessage
+	if json.Unmarshal(old, &before) != nil || json.Unmarshal(fresh, &after) != nil || after == nil {
+		return fresh
+	}
+	for name, value := range before {
+		t, known := typeOf(name)
+		now, there := after[name]
+		switch {
+		case !known && !there:
+			after[name] = value
+		case known && there && (t.Kind() == reflect.Struct || sameThing(value, now, t)):
+			after[name] = keepUnknown(value, now, t)
+		}
+	}
+	merged, err := json.Marshal(after)
+	if err != nil { // it was JSON before
+		return fresh
+	}
+	return merged
+}
+
+// mergeItems does so for the items of a list. They may have moved, so each is looked for; where it was changed, it is the one in its place.
+func mergeItems(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
+	var before, after []json.RawMessage
+	if json.Unmarshal(old, &before) != nil || json.Unmarshal(fresh, &after) != nil {
+		return fresh
+	}
+	for i, item := range before {
+		at := slices.IndexFunc(after, func(now json.RawMessage) bool { return unchanged(item, now, t) })
+		if at < 0 && len(before) == len(after) && sameThing(item, after[i], t) {
+			at = i
+		}
+		if at >= 0 {
+			after[at] = keepUnknown(item, after[at], t)
+		}
+	}
+	merged, err := json.Marshal(after)
+	if err != nil { // it was JSON before
+		return fresh
+	}
+	return merged
+}
+
+// sameThing says that two values are about the same thing: what t knows of them is equal, or, where t is a struct, the first member is, by
+// which our stored structs name what they describe.
+func sameThing(old, fresh json.RawMessage, t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t.NumField() == 0 {
+		return true // a list or a map: its items are compared one by one
+	}
+	if unchanged(old, fresh, t) {
+		return true
+	}
+	var a, b map[string]json.RawMessage
+	first := memberName(t.Field(0))
+	return json.Unmarshal(old, &a) == nil && json.Unmarshal(fresh, &b) == nil && len(a[first]) > 0 && bytes.Equal(a[first], b[first])
+}
+
+// unchanged says that what t knows of old is fresh, which was encoded by this program.
+func unchanged(old, fresh json.RawMessage, t reflect.Type) bool {
+	value := reflect.New(t)
+	if json.Unmarshal(old, value.Interface()) != nil {
+		return false
+	}
+	again, err := json.Marshal(value.Interface())
+	return err == nil && bytes.Equal(again, fresh)
+}
+
+// memberTypes are the types of a struct's members by their names in lower case: encoding/json doesn't tell cases apart.
+func memberTypes(t reflect.Type) map[string]reflect.Type {
+	known := map[string]reflect.Type{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name := memberName(f); f.IsExported() && !f.Anonymous && name != "-" {
+			known[strings.ToLower(name)] = f.Type
+		}
+	}
+	return known
+}
+
+func memberName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	if name == "" {
+		return f.Name
+	}
+	return name
+}

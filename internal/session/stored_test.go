@@ -1,0 +1,163 @@
+package session_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// What two releases keep under one kind: the newer one has added members at every depth.
+type (
+	oldTag  struct{ Name, Colour string }
+	oldDesk struct {
+		Name  string            `json:"name"`
+		Count int               `json:"count,omitempty"`
+		Tag   oldTag            `json:"tag"`
+		Named *oldTag           `json:"named"`
+		Tags  []oldTag          `json:"tags"`
+		ByKey map[string]oldTag `json:"byKey"`
+		Texts []string          `json:"texts"`
+		At    time.Time         `json:"at"`
+		Raw   json.RawMessage   `json:"raw,omitempty"`
+	}
+	newTag struct {
+		Name, Colour string
+		Added        int `json:"added,omitempty"`
+	}
+	newDesk struct {
+		Name    string            `json:"name"`
+		Count   int               `json:"count,omitempty"`
+		Tag     newTag            `json:"tag"`
+		Named   *newTag           `json:"named"`
+		Tags    []newTag          `json:"tags"`
+		ByKey   map[string]newTag `json:"byKey"`
+		Texts   []string          `json:"texts"`
+		At      time.Time         `json:"at"`
+		Raw     json.RawMessage   `json:"raw,omitempty"`
+		Added   string            `json:"added"`
+		Another map[string]any    `json:"another"`
+	}
+	laterDesk struct{ newDesk }
+)
+
+func (laterDesk) StoredVersion() int { return 2 }
+
+func written() newDesk {
+	return newDesk{
+		Name: "a", Count: 3, Tag: newTag{"t", "red", 1}, Named: &newTag{"n", "red", 2}, Tags: []newTag{{"one", "red", 3}, {"two", "red", 4}, {"three", "red", 5}},
+		ByKey: map[string]newTag{"k": {"k", "red", 6}, "l": {"l", "red", 7}}, Texts: []string{"x", "y"}, At: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
+		Raw: json.RawMessage(`{"any":"thing"}`), Added: "kept", Another: map[string]any{"also": "kept"},
+	}
+}
+
+// An older release changes what it knows, and what it doesn't know is there afterwards, as far as it is about the same things.
+func TestUnknownMembersAreKept(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*oldDesk)
+		want   func(*newDesk)
+	}{
+		{"nothing", func(*oldDesk) {}, func(*newDesk) {}},
+		{"a member", func(d *oldDesk) { d.Name = "b" }, func(d *newDesk) { d.Name = "b" }},
+		{"a member that is left out when it is empty", func(d *oldDesk) { d.Count = 0 }, func(d *newDesk) { d.Count = 0 }},
+		{"inside", func(d *oldDesk) { d.Tag.Name = "u" }, func(d *newDesk) { d.Tag.Name = "u" }},
+		{"behind a pointer", func(d *oldDesk) { d.Named.Colour = "blue" }, func(d *newDesk) { d.Named.Colour = "blue" }},
+		{"another one behind a pointer", func(d *oldDesk) { d.Named = &oldTag{"m", "blue"} }, func(d *newDesk) { d.Named = &newTag{"m", "blue", 0} }},
+		{"none behind a pointer", func(d *oldDesk) { d.Named = nil }, func(d *newDesk) { d.Named = nil }},
+		{"an item in its place", func(d *oldDesk) { d.Tags[1].Colour = "blue" }, func(d *newDesk) { d.Tags[1].Colour = "blue" }},
+		{"another item", func(d *oldDesk) { d.Tags[1] = oldTag{"four", "blue"} }, func(d *newDesk) { d.Tags[1] = newTag{"four", "blue", 0} }},
+		{"an item less", func(d *oldDesk) { d.Tags = d.Tags[1:] }, func(d *newDesk) { d.Tags = d.Tags[1:] }},
+		{"an item more", func(d *oldDesk) { d.Tags = append([]oldTag{{"zero", ""}}, d.Tags...) }, func(d *newDesk) { d.Tags = append([]newTag{{"zero", "", 0}}, d.Tags...) }},
+		{"no items", func(d *oldDesk) { d.Tags = nil }, func(d *newDesk) { d.Tags = nil }},
+		{"a key less", func(d *oldDesk) { delete(d.ByKey, "k") }, func(d *newDesk) { delete(d.ByKey, "k") }},
+		{"a key more", func(d *oldDesk) { d.ByKey["m"] = oldTag{"m", ""} }, func(d *newDesk) { d.ByKey["m"] = newTag{"m", "", 0} }},
+		{"texts", func(d *oldDesk) { d.Texts = []string{"z"} }, func(d *newDesk) { d.Texts = []string{"z"} }},
+		{"what isn't ours", func(d *oldDesk) { d.Raw = json.RawMessage(`{"other":1}`) }, func(d *newDesk) { d.Raw = json.RawMessage(`{"other":1}`) }},
+		{"a time", func(d *oldDesk) { d.At = time.Time{} }, func(d *newDesk) { d.At = time.Time{} }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStore(t)
+			s.create(t, single, written())
+			for range 2 { // and again, by what was written by itself
+				var older oldDesk
+				if err := s.Change(t.Context(), single, &older, time.Time{}, func() error { c.change(&older); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				if c.name == "an item less" || c.name == "an item more" || c.name == "a key less" {
+					break
+				}
+			}
+			want := written()
+			c.want(&want)
+			var got newDesk
+			if err := s.Get(t.Context(), single, &got); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
+			}
+		})
+	}
+}
+
+// What a session's own methods rewrite keeps what they don't know, too.
+func TestUnknownMembersOfASessionAreKept(t *testing.T) {
+	f := newFixture(t)
+	b := newBrowser(t, f.Manager)
+	b.signIn(mona, "cache")
+	key := session.Key{Kind: "session", ID: b.cookies()[0].Value}
+	var added struct {
+		Added string `json:"Added"`
+		State struct {
+			Added string `json:"added"`
+		} `json:"State"`
+	}
+	err := f.Records().Change(t.Context(), key, &added, time.Time{}, func() error {
+		added.Added, added.State.Added = "by a newer release", "by it too"
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.open().Change(t.Context(), func(s *session.State) { s.Organization = "contoso" }); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.pass(5 * time.Minute)
+	if s := b.open(); !s.SignedIn() || s.State().Organization != "contoso" { // notes the use
+		t.Errorf("%+v", s.State())
+	}
+	if err := f.Records().Get(t.Context(), key, &added); err != nil || added.Added != "by a newer release" || added.State.Added != "by it too" {
+		t.Errorf("%v %+v", err, added)
+	}
+}
+
+// A value of a later version is not misread, not written over, and there for the release that made it.
+func TestLaterVersion(t *testing.T) {
+	s := newStore(t)
+	s.create(t, single, laterDesk{written()})
+	var old oldDesk
+	changed := s.Change(t.Context(), single, &old, time.Time{}, func() error { t.Error("it was given away to be changed"); return nil })
+	if read := s.Get(t.Context(), single, &old); !reflect.DeepEqual(old, oldDesk{}) {
+		t.Errorf("read as %+v, %v", old, read)
+	} else if !errors.Is(read, session.ErrNotFound) || !errors.Is(changed, session.ErrNotFound) {
+		t.Errorf("Get: %v, Change: %v", read, changed)
+	}
+	if log := s.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "newer release") {
+		t.Errorf("log: %s", log)
+	}
+	if err := s.Create(t.Context(), single, old, s.clock.now().Add(time.Hour)); err == nil {
+		t.Error("another one was written in its place")
+	}
+	var later laterDesk
+	if err := s.Get(t.Context(), single, &later); err != nil || !reflect.DeepEqual(later.newDesk, written()) {
+		t.Errorf("%v %+v", err, later)
+	}
+	var earlier laterDesk
+	other := session.Key{Kind: "note", ID: "earlier"}
+	s.create(t, other, written())
+	if err := s.Get(t.Context(), other, &earlier); err != nil || earlier.Name != "a" {
+		t.Errorf("an earlier version: %v %+v", err, earlier)
+	}
+}
