@@ -45,10 +45,18 @@ type setup struct {
 	callTimeout    time.Duration       // of one call to Azure DevOps; 0: as internal/azuredevops and internal/operation have it
 	listening      func(public string) // called when the program can be opened in a browser
 	stdout, stderr io.Writer
+
+	pause func(ctx context.Context, d time.Duration) error // between two tries: waits for d or until ctx ends; nil: for a real d
 }
+
+// prepareSetup changes a setup in programs that are built for tests, with the tag faultpoints. It is nil in every release.
+var prepareSetup func(*setup)
 
 // serve runs until ctx ends, then stops gracefully.
 func serve(ctx context.Context, s setup) int {
+	if prepareSetup != nil {
+		prepareSetup(&s)
+	}
 	log := newLog(s.config, s.stderr)
 	for _, warning := range s.config.Warnings {
 		log.Warn(warning)
@@ -124,7 +132,7 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	}
 	audit := handlers.ObserveOperations(log)
 	journal := operation.New(sessions.Records(), operation.Options{
-		DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Log: log,
+		DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout, Describe: handlers.DescribeFailure, Now: now, Pause: s.pause, Log: log,
 		Observe: func(ctx context.Context, e operation.Event) {
 			told.happened(e)
 			audit(ctx, e)
@@ -133,7 +141,7 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	})
 	api := azuredevops.New(azuredevops.Options{
 		Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,
-		Timeout: s.callTimeout, ChangeTimeout: s.callTimeout, Watch: told.watchAzureDevOps,
+		Sleep: s.pause, Timeout: s.callTimeout, ChangeTimeout: s.callTimeout, Watch: told.watchAzureDevOps,
 	})
 	web, err := handlers.New(handlers.Options{
 		Sessions: sessions, Entra: provider, Journal: journal, Calendar: calendar.New(sessions.Records(), now), API: api, Telemetry: told,

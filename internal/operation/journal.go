@@ -28,6 +28,9 @@ type Options struct {
 	// Describe puts an error of the sign-in (no access token could be had, so nothing was sent) in a form that can be kept;
 	// this package doesn't know the sign-in's types. nil: Source "entra", Kind "other".
 	Describe func(err error) Failure
+
+	// Pause waits between two tries or looks, for d or until ctx ends. nil: for a real d.
+	Pause func(ctx context.Context, d time.Duration) error
 }
 
 // withDefaults fills in what was left out.
@@ -40,6 +43,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Pause == nil {
+		o.Pause = func(ctx context.Context, d time.Duration) error { pause(ctx, d); return nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -78,12 +84,13 @@ var atPoint = func(string) {}
 // New makes a Journal over r.
 func New(r *session.Records, o Options) *Journal {
 	ending, end := context.WithCancel(context.Background())
+	o = o.withDefaults()
 	return &Journal{
 		ending:  ending,
 		end:     end,
 		records: r,
-		options: o.withDefaults(),
-		pause:   pause,
+		options: o,
+		pause:   func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
 		reach:   atPoint,
 		flights: map[string]*flight{},
 		batches: map[string]*batchRun{},
