@@ -169,18 +169,12 @@ func shards(root *os.Root, kind string) ([]string, error) {
 	return list, err
 }
 
-// Ping implements Backend: the folder is as safe as OpenDir wants it, and a block can be written.
+// Ping implements Backend: the folder is as safe as OpenDir wants it, and a record can be written.
 func (d *Dir) Ping(ctx context.Context) error {
 	if _, err := checkFolder(d.path); err != nil {
 		return unavailable(err)
 	}
-	name := Key{Kind: "ping"}.Name()
-	return d.alone(ctx, name, func(root *os.Root) error {
-		if err := d.writeTemp(root, name.temp(), make([]byte, 4096)); err != nil {
-			return err
-		}
-		return removeFile(root, name.temp())
-	})
+	return TryRecord(ctx, d, PingName(), d.now())
 }
 
 // inside calls f with the folder opened.

@@ -24,9 +24,11 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/sessions"
+	"golang.org/x/sync/singleflight"
 )
 
 // Options configures a Manager.
@@ -82,6 +84,8 @@ type Manager struct {
 	now      func() time.Time
 	log      *slog.Logger
 	uses     uses
+	pings    singleflight.Group
+	pinged   atomic.Pointer[pinged]
 }
 
 var _ sessions.Store = (*Manager)(nil)
@@ -117,8 +121,37 @@ func New(b Backend, o Options) (*Manager, error) {
 // Records is the store beneath the sessions, for what else has to be kept.
 func (m *Manager) Records() *Records { return m.records }
 
-// Ping says if records can be read and written now.
-func (m *Manager) Ping(ctx context.Context) error { return m.records.backend.Ping(ctx) }
+// Ping says if records can be read and written. It writes one; but asked more often than every pingEvery, it repeats what
+// was found last.
+func (m *Manager) Ping(ctx context.Context) error {
+	result := m.pings.DoChan("", func() (any, error) {
+		if last := m.pinged.Load(); last != nil && time.Since(last.at) < pingEvery {
+			return nil, last.err
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+		defer cancel()
+		err := m.records.backend.Ping(ctx)
+		m.pinged.Store(&pinged{time.Now(), err})
+		return nil, err
+	})
+	select {
+	case r := <-result:
+		return r.Err
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	}
+}
+
+// pinged is what a try of the store has found. It goes by the machine's clock, as the store does.
+type pinged struct {
+	at  time.Time
+	err error
+}
+
+const (
+	pingEvery   = 2 * time.Second
+	pingTimeout = 2 * time.Second
+)
 
 // Sweep removes what has expired and says how many records that were.
 func (m *Manager) Sweep(ctx context.Context) (removed int, err error) {

@@ -207,7 +207,7 @@ func TestEveryKeyExpires(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys, _ := server.Do("KEYS", "*").([]any)
-	if len(keys) != 6 {
+	if len(keys) != 5 { // what Ping wrote is gone
 		t.Errorf("keys: %v", keys)
 	}
 	for _, k := range keys {

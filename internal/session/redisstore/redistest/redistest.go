@@ -159,6 +159,27 @@ func (s *Server) Do(args ...any) any {
 	return answer
 }
 
+// Fill takes all memory but room for a word or two, under names of its own. Empty ends that. Redis itself says when it is
+// full: what it uses changes with the buffers of its connections.
+func (s *Server) Fill() {
+	s.tb.Helper()
+	s.Do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+	s.Do("CONFIG", "SET", "maxmemory", s.Do("EVAL", "return 1048576 + tonumber(string.match(redis.call('INFO', 'memory'), 'used_memory:(%d+)'))", 0))
+	for i := 0; ; i++ {
+		if s.Do("EVAL", "local r = redis.pcall('SET', KEYS[1], string.rep('x', 8000)); return r.err and 1 or 0", 1, fmt.Sprint("ballast:", i)) == int64(1) {
+			s.Do("DEL", fmt.Sprint("ballast:", i-1))
+			return
+		}
+	}
+}
+
+// Empty takes away what Fill has filled it with.
+func (s *Server) Empty() {
+	s.tb.Helper()
+	s.Do("CONFIG", "SET", "maxmemory", 0)
+	s.Do("EVAL", "for _, k in ipairs(redis.call('KEYS', 'ballast:*')) do redis.call('DEL', k) end", 0)
+}
+
 // Login makes Do use a user's name and password.
 func (s *Server) Login(user, password string) {
 	o := *s.client.Options()
