@@ -42,6 +42,7 @@ type member struct {
 	site     *site
 	env      []string
 	hold     string // file that names the point at which a worker is held
+	program  string // that it runs; "": as it is built from the working tree
 	runs     []*process
 }
 
@@ -96,7 +97,10 @@ func mustParse(t testing.TB, address string) *url.URL {
 
 func (m *member) start() {
 	m.site.t.Helper()
-	path, err := faultBinary()
+	path, err := m.program, error(nil)
+	if path == "" {
+		path, err = faultBinary()
+	}
 	if err != nil {
 		m.site.t.Fatal(err)
 	}
