@@ -21,6 +21,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 
+	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -226,19 +227,31 @@ func TestReleasesShareAStore(t *testing.T) {
 	for name, commit := range map[string]string{"first release": firstRecords, "commit before": commitBefore(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, 2, seeded().sim)
-			s.members[0].program = oldProgram(t, commit)
-			s.members[0].restart()
-			s.front.use(0)
-			b := s.signedIn(mona)
-			for i, who := range []string{"older", "newer"} {
-				t.Run(who+" killed in the middle of a create", func(t *testing.T) { killedBesideTheOther(t, s, b, i) })
-				t.Run(who+" killed with the secret kept", func(t *testing.T) { killedWithTheSecret(t, s, b, i) })
-				t.Run(who+" begins, the other one finishes", func(t *testing.T) { finishedByTheOther(t, s, b, i) })
+			old := oldProgram(t, commit)
+			redis := []string{"SESSION_TYPE=redis", "REDIS_URL=redis://" + redistest.Start(t).Addr, "SESSION_KEYS=" + oldKey}
+			for store, settings := range map[string][]string{"folder": nil, "Redis": redis} {
+				t.Run(store, func(t *testing.T) {
+					t.Parallel()
+					besideAnOlder(t, old, settings...)
+				})
 			}
-			s.wantQuietLog()
 		})
 	}
+}
+
+// besideAnOlder runs an older program and today's on one store.
+func besideAnOlder(t *testing.T, old string, settings ...string) {
+	s := newSite(t, 2, seeded().sim, settings...)
+	s.members[0].program = old
+	s.members[0].restart()
+	s.front.use(0)
+	b := s.signedIn(mona)
+	for i, who := range []string{"older", "newer"} {
+		t.Run(who+" killed in the middle of a create", func(t *testing.T) { killedBesideTheOther(t, s, b, i) })
+		t.Run(who+" killed with the secret kept", func(t *testing.T) { killedWithTheSecret(t, s, b, i) })
+		t.Run(who+" begins, the other one finishes", func(t *testing.T) { finishedByTheOther(t, s, b, i) })
+	}
+	s.wantQuietLog()
 }
 
 // killedBesideTheOther: one process dies when the service has made the token, the other one names it.
