@@ -68,7 +68,7 @@ func (h *Handlers) base(v *visit, title, section string) base {
 
 // notices lists what waits for the person, on every page but the one that it leads to.
 func (h *Handlers) notices(v *visit) []notice {
-	pending, err := h.Journal.Pending(v.Context(), v.session.Person().Key())
+	pending, err := h.pending(v)
 	if err != nil {
 		h.Log.WarnContext(v.Context(), "unfinished operations could not be listed", "error", err)
 		text := templates.Message("notice.unreadable", nil)

@@ -364,7 +364,7 @@ func (h *Handlers) rows(v *visit, tokens []listedToken) []tokenRow {
 
 // unfinishedByToken finds rotations that stand half-way, by their old and by their new token.
 func (h *Handlers) unfinishedByToken(v *visit) map[string]*operation.Operation {
-	pending, err := h.Journal.Pending(v.Context(), v.session.Person().Key())
+	pending, err := h.pending(v)
 	if err != nil {
 		return nil // the banner says so already
 	}

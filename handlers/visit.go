@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -19,6 +20,22 @@ type visit struct {
 	address publicAddress
 	now     time.Time
 	wait    time.Duration // until a form that came too soon may be sent again; see pacedForm
+	pending *pending      // nil: not read yet
+}
+
+// pending is what needs the visitor, as it stood when the page was first about it: a page shows it in several places.
+type pending struct {
+	operations []operation.Operation
+	err        error
+}
+
+// pending reads what needs the visitor, once for each request.
+func (h *Handlers) pending(v *visit) ([]operation.Operation, error) {
+	if v.pending == nil {
+		all, err := h.Journal.Pending(v.Context(), v.session.Person().Key())
+		v.pending = &pending{all, err}
+	}
+	return v.pending.operations, v.pending.err
 }
 
 // action answers one kind of request. It decides; respond.go writes.

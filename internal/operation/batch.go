@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -255,36 +255,31 @@ func (j *Journal) loadBatch(ctx context.Context, person, id string) (*Batch, err
 	return &b, nil
 }
 
-// readersAtOnce bounds how many operations of a batch are read at the same time: a store over the network answers them
-// side by side.
-const readersAtOnce = 8
-
-// loadItems reads the operations of all items of a batch that was started.
+// loadItems reads the operations of all items of a batch that was started, together.
 func (j *Journal) loadItems(ctx context.Context, b *Batch) error {
 	if b.Started.IsZero() {
 		return nil
 	}
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		first error
-	)
-	places := make(chan struct{}, readersAtOnce)
+	items := make(map[string]*BatchItem, len(b.Items))
 	for i := range b.Items {
-		places <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-places }()
-			op, err := j.Get(ctx, b.Person, b.Items[i].operationID())
-			b.Items[i].Operation = op
-			if err != nil && !errors.Is(err, ErrNotFound) {
-				mu.Lock()
-				defer mu.Unlock()
-				first = errors.Join(first, err)
-			}
-		})
+		b.Items[i].Operation = nil
+		items[b.Items[i].operationID()] = &b.Items[i]
 	}
-	wg.Wait()
-	return first
+	var begun []*record
+	err := j.records.EachOf(ctx, kindOperation, b.Person, slices.Collect(maps.Keys(items)), func(_ string, decode func(any) error) error {
+		var r record
+		if decode(&r) == nil {
+			begun = append(begun, &r)
+		}
+		return nil
+	})
+	for _, r := range begun {
+		j.buryIfDead(ctx, r)
+		if item := items[r.ID]; item != nil {
+			item.Operation = r.at(j.options.Now())
+		}
+	}
+	return err
 }
 
 // batchRuns says if a process holds the batch's lock. Whoever looks holds it for a moment, too; hence the second look.

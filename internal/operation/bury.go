@@ -15,7 +15,7 @@ import (
 
 // buryIfDead brings r up to date if it says "sent" and nobody is at work on it. If the store can't tell, r stays as it was.
 func (j *Journal) buryIfDead(ctx context.Context, r *record) {
-	if r.State != Sent {
+	if r.State != Sent || j.worksOn(r) {
 		return
 	}
 	release, ok, err := j.records.TryLock(ctx, r.key())
@@ -24,6 +24,13 @@ func (j *Journal) buryIfDead(ctx context.Context, r *record) {
 	}
 	defer release()
 	j.bury(ctx, r)
+}
+
+// worksOn says that this process is carrying out the operation.
+func (j *Journal) worksOn(r *record) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.flights[flightKey(r.Person, r.ID)] != nil
 }
 
 // loadLocked reads the record of an operation whose lock the caller holds, so that it is not in progress any more.

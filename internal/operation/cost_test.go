@@ -35,8 +35,8 @@ func TestPendingReadsOnlyWhatIsPending(t *testing.T) {
 	op := w.do(r, w.create(r))
 	r.store.calls = nil
 	w.wantPending(r, op.ID)
-	if len(r.store.calls) != 3 {
-		t.Errorf("with one pending operation: %q, want a listing and two reads", r.store.calls)
+	if len(r.store.calls) != 2 {
+		t.Errorf("with one pending operation: %q, want a listing and one read", r.store.calls)
 	}
 }
 

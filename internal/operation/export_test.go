@@ -2,7 +2,10 @@ package operation
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // OnReach has f called at the named points of j's workers. A f that ends its goroutine plays the death of the worker.
@@ -28,4 +31,27 @@ func Stopping(j *Journal) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.stopping
+}
+
+// Copy makes n more operations like that one, as they are stored: what a person has done in a month.
+func Copy(j *Journal, person, id string, n int) error {
+	like, err := j.load(context.Background(), person, id)
+	if err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.SetLimit(32)
+	for i := range n {
+		group.Go(func() error {
+			r := *like
+			r.ID, r.Started = fmt.Sprintf("%s-%d", id, i), like.Started.Add(-time.Duration(i)*time.Minute)
+			r.Result = new(*like.Result)
+			r.Result.AuthorizationID = fmt.Sprintf("00000000-0000-0000-1111-%012d", i)
+			if !r.Pending() {
+				return j.records.Create(context.Background(), r.key(), &r, j.options.Now().Add(finishedLife))
+			}
+			return j.create(context.Background(), &r)
+		})
+	}
+	return group.Wait()
 }

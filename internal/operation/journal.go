@@ -1,10 +1,11 @@
 package operation
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,76 +161,73 @@ func (j *Journal) await(ctx context.Context, r *record) (*Operation, error) {
 	return r.at(j.options.Now()), nil
 }
 
-// Pending returns what needs the person (see Operation.Pending), newest first. It is made to run on every page view.
+// Pending returns what needs the person (see Operation.Pending), newest first. It is made to run on every page view: it
+// reads the open operations together, and nothing of those that are finished.
 func (j *Journal) Pending(ctx context.Context, person string) ([]Operation, error) {
-	var ids []string
-	err := j.records.Each(ctx, kindUnfinished, person, func(_ string, decode func(any) error) error {
-		var m marker
-		if decode(&m) == nil {
-			ids = append(ids, m.ID)
+	var open []*record
+	strays, err := j.records.EachMarked(ctx, kindUnfinished, kindOperation, person, func(_ string, decode func(any) error) error {
+		var r record
+		if decode(&r) == nil {
+			open = append(open, &r)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	for _, id := range strays {
+		j.dropIfStray(ctx, person, id)
+	}
 	var pending []Operation
-	for _, id := range ids {
-		op, err := j.pendingOne(ctx, person, id)
-		if err != nil {
-			return nil, err
+	for _, r := range open {
+		j.buryIfDead(ctx, r)
+		if !r.Pending() {
+			j.settle(ctx, r)
+			continue
 		}
-		if op != nil {
-			pending = append(pending, *op)
-		}
+		pending = append(pending, *r.at(j.options.Now()))
 	}
 	newestFirst(pending)
 	return pending, nil
 }
 
-// pendingOne returns the operation that a marker points to, nil if it needs nobody (any more); then the marker goes.
-func (j *Journal) pendingOne(ctx context.Context, person, id string) (*Operation, error) {
-	r, err := j.load(ctx, person, id)
-	if errors.Is(err, ErrNotFound) {
-		if release, ok, err := j.records.TryLock(ctx, operationKey(person, id)); err == nil && ok {
-			defer release()
-			j.dropStrayMarker(ctx, person, id)
-		}
-		return nil, nil
+// dropIfStray removes the marker of an operation that can't be read, unless it is being written this moment.
+func (j *Journal) dropIfStray(ctx context.Context, person, id string) {
+	if release, ok, err := j.records.TryLock(ctx, operationKey(person, id)); err == nil && ok {
+		defer release()
+		j.dropStrayMarker(ctx, person, id)
 	}
-	if err != nil {
-		return nil, err
-	}
-	j.buryIfDead(ctx, r)
-	if !r.Pending() {
-		j.settle(ctx, r)
-		return nil, nil
-	}
-	return r.at(j.options.Now()), nil
 }
 
 // Recent returns the person's operations of the last 30 days (unfinished ones: 90), newest first, at most n; but for those
 // that are a part of a batch, see RecentBatches.
 func (j *Journal) Recent(ctx context.Context, person string, n int) ([]Operation, error) {
-	var all []record
+	var latest []record // at most 2n, of which the n newest count
+	cut := func() {
+		slices.SortFunc(latest, func(a, b record) int { return a.newer(&b.Operation) })
+		latest = latest[:min(n, len(latest))]
+	}
 	err := j.eachRecord(ctx, person, func(r *record) {
 		if r.Batch == "" {
-			all = append(all, *r)
+			latest = append(latest, *r)
+		}
+		if len(latest) >= 2*n {
+			cut()
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(all, func(a, b record) int { return b.Started.Compare(a.Started) })
+	cut()
 	var recent []Operation
-	for i := range all[:min(n, len(all))] {
-		j.buryIfDead(ctx, &all[i])
-		recent = append(recent, *all[i].at(j.options.Now()))
+	for i := range latest {
+		j.buryIfDead(ctx, &latest[i])
+		recent = append(recent, *latest[i].at(j.options.Now()))
 	}
 	return recent, nil
 }
 
-// eachRecord calls f with every readable operation of the person, in no order.
+// eachRecord calls f with every readable operation of the person, in no order. They are read together and not kept.
 func (j *Journal) eachRecord(ctx context.Context, person string, f func(*record)) error {
 	return j.records.Each(ctx, kindOperation, person, func(_ string, decode func(any) error) error {
 		var r record
@@ -241,7 +239,12 @@ func (j *Journal) eachRecord(ctx context.Context, person string, f func(*record)
 }
 
 func newestFirst(ops []Operation) {
-	slices.SortFunc(ops, func(a, b Operation) int { return b.Started.Compare(a.Started) })
+	slices.SortFunc(ops, func(a, b Operation) int { return a.newer(&b) })
+}
+
+// newer orders operations, the newest first; those of one moment always in the same way.
+func (o *Operation) newer(other *Operation) int {
+	return cmp.Or(other.Started.Compare(o.Started), strings.Compare(o.ID, other.ID))
 }
 
 // Dismiss takes an operation off the pending list whose outcome is unknown or in doubt, or whose secret can't be shown

@@ -368,6 +368,13 @@ func (s *store) List(ctx context.Context, kind, group string) (names []session.N
 	return names, err
 }
 
+func (s *store) ReadMany(ctx context.Context, names []session.Name, f func(i int, v []byte, err error) error) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return s.call("read together", names[0].Kind, func() error { return s.Backend.ReadMany(ctx, names, f) })
+}
+
 func (s *store) TryLock(ctx context.Context, n session.Name) (release func(), ok bool, err error) {
 	err = s.call("lock", n.Kind, func() error { release, ok, err = s.Backend.TryLock(ctx, n); return err })
 	if err != nil && release != nil {

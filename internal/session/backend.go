@@ -78,6 +78,19 @@ func validHash(s string) bool {
 	return err == nil && len(b) == sha256.Size && hex.EncodeToString(b) == s
 }
 
+// SameGroup refuses names that ReadMany can't read together.
+func SameGroup(names []Name) error {
+	for _, n := range names {
+		if err := n.Valid(); err != nil {
+			return err
+		}
+		if n.Kind != names[0].Kind || n.Group != names[0].Group {
+			return errors.New("session: records of several kinds or groups can't be read together")
+		}
+	}
+	return nil
+}
+
 // Backend keeps bytes under a name until they expire. Every method may be called by several
 // goroutines and processes at once. A record that has expired is answered as if it were gone.
 // When the store itself fails, the error is an ErrUnavailable.
@@ -102,6 +115,12 @@ type Backend interface {
 	// List names the records of one kind and group, in any order. Some of them may be gone by
 	// the time they are read.
 	List(ctx context.Context, kind, group string) ([]Name, error)
+
+	// ReadMany reads the records called names, all of one kind and group, and calls f for each of
+	// them, in any order: with its place in names, and its value or ErrNotFound. It asks a store over
+	// the network few times, however many records there are, and has only some of the values in
+	// memory at a time. An error of f ends it; f is called in the caller's goroutine.
+	ReadMany(ctx context.Context, names []Name, f func(i int, value []byte, err error) error) error
 
 	// Lock waits until nobody else holds the lock called name, or ctx ends. Locks have nothing
 	// to do with the record of that name, and one whose holder died is free again.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,7 @@ func TestDirWithDamagedFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantGone(t, d, noteKey)
+			wantDamaged(t, d, noteKey.Name())
 			if _, err := d.Take(t.Context(), noteKey.Name()); !errors.Is(err, session.ErrNotFound) {
 				t.Errorf("Take: %v, want ErrNotFound", err)
 			}
@@ -121,6 +123,60 @@ func TestDirWithDamagedFiles(t *testing.T) {
 			wantValue(t, d, noteKey, "again")
 		})
 	}
+}
+
+// wantDamaged: read together with others, it is the one that can't be read.
+func wantDamaged(t *testing.T, b session.Backend, n session.Name) {
+	t.Helper()
+	other := session.Key{Kind: n.Kind, ID: "another"}.Name()
+	err := b.Create(t.Context(), other, []byte("whole"), hour())
+	if err != nil && !errors.Is(err, session.ErrExists) {
+		t.Fatal(err)
+	}
+	err = b.ReadMany(t.Context(), []session.Name{other, n, other}, func(i int, value []byte, err error) error {
+		if i == 1 && !errors.Is(err, session.ErrDamaged) || i != 1 && (err != nil || string(value) != "whole") {
+			t.Errorf("ReadMany says of %d: %q, %v", i, value, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("ReadMany: %v", err)
+	}
+}
+
+// Ten thousand records beside other people's are read in a moment.
+func TestDirReadsTenThousandTogether(t *testing.T) {
+	dir := t.TempDir()
+	d := openDir(t, dir, time.Now)
+	first := session.Key{Kind: "note", Group: "mona", ID: "0"}
+	create(t, d, first, "mona's", hour())
+	create(t, d, session.Key{Kind: "note", Group: "omar", ID: "0"}, "omar's", hour())
+	folder := filepath.Join(dir, "note", first.Name().Group)
+	whole, err := os.ReadFile(filepath.Join(folder, first.Name().ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < 10_000; i++ {
+		id := session.Key{Kind: "note", Group: "mona", ID: strconv.Itoa(i)}.Name().ID
+		if err := os.WriteFile(filepath.Join(folder, id), whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := d.List(t.Context(), "note", first.Name().Group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, begun := map[int]bool{}, time.Now()
+	err = d.ReadMany(t.Context(), names, func(i int, value []byte, err error) error {
+		if seen[i] = true; err == nil && string(value) != "mona's" {
+			t.Errorf("record %d is %q", i, value)
+		}
+		return err
+	})
+	if err != nil || len(seen) != 10_000 {
+		t.Errorf("%d records were read, %v", len(seen), err)
+	}
+	t.Logf("%d records in %v", len(seen), time.Since(begun))
 }
 
 func TestDirFolderVanishesAndReturns(t *testing.T) {

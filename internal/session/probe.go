@@ -66,7 +66,15 @@ func Probe(ctx context.Context, b Backend, now time.Time) error {
 		{"changing it", func() error { return b.Update(ctx, name, version, value, now.Add(probeLife)) }},
 		{"listing it", func() error {
 			names, err := b.List(ctx, name.Kind, name.Group)
-			if err == nil && len(names) == 0 {
+			if err != nil {
+				return err
+			}
+			found := false
+			err = b.ReadMany(ctx, names, func(_ int, read []byte, _ error) error {
+				found = found || bytes.Equal(read, value)
+				return nil
+			})
+			if err == nil && !found {
 				return errors.New("it isn't listed")
 			}
 			return err

@@ -90,34 +90,89 @@ func (r *Records) Take(ctx context.Context, k Key, into any) error {
 }
 
 // Each calls f for each readable record of kind and group, in any order, with its ID and a
-// function that decodes its value. An error of f ends it. Records without a group can't be
-// listed, because they can't be read without their ID.
+// function that decodes its value. An error of f ends it. The records are read together: see
+// Backend.ReadMany. Records without a group can't be listed, because they can't be read without
+// their ID.
 func (r *Records) Each(ctx context.Context, kind, group string, f func(id string, decode func(into any) error) error) error {
-	if group == "" {
-		return errors.New("session: records without a group can't be listed")
-	}
-	k := Key{Kind: kind, Group: group}
-	names, err := r.backend.List(ctx, kind, k.Name().Group)
+	names, err := r.list(ctx, kind, group)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		o, err := r.readName(ctx, k, name)
-		if errors.Is(err, ErrNotFound) {
-			continue
+	_, err = r.readMany(ctx, Key{Kind: kind, Group: group}, names, f)
+	return err
+}
+
+// EachOf is Each of the records that have one of these IDs.
+func (r *Records) EachOf(ctx context.Context, kind, group string, ids []string, f func(id string, decode func(into any) error) error) error {
+	names := make([]Name, 0, len(ids))
+	for _, id := range ids {
+		names = append(names, Key{Kind: kind, Group: group, ID: id}.Name())
+	}
+	_, err := r.readMany(ctx, Key{Kind: kind, Group: group}, names, f)
+	return err
+}
+
+// EachMarked is Each of the records of kind whose ID a record of the kind marker has as well.
+// strays are the IDs of markers without a readable record of kind.
+func (r *Records) EachMarked(
+	ctx context.Context, marker, kind, group string, f func(id string, decode func(into any) error) error,
+) (strays []string, err error) {
+	markers, err := r.list(ctx, marker, group)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]Name, 0, len(markers)) // the same ID has the same hash
+	for _, m := range markers {
+		names = append(names, Name{Kind: kind, Group: m.Group, ID: m.ID})
+	}
+	missing, err := r.readMany(ctx, Key{Kind: kind, Group: group}, names, f)
+	if err != nil || len(missing) == 0 {
+		return nil, err
+	}
+	alone := make([]Name, 0, len(missing))
+	for _, i := range missing {
+		alone = append(alone, markers[i])
+	}
+	_, err = r.readMany(ctx, Key{Kind: marker, Group: group}, alone, func(id string, _ func(any) error) error {
+		strays = append(strays, id)
+		return nil
+	})
+	return strays, err
+}
+
+// list names the records of kind and group, which must not be "".
+func (r *Records) list(ctx context.Context, kind, group string) ([]Name, error) {
+	if group == "" {
+		return nil, errors.New("session: records without a group can't be listed")
+	}
+	return r.backend.List(ctx, kind, Key{Group: group}.Name().Group)
+}
+
+// readMany calls f for each readable one of names, which are of k's kind and group. missing are the
+// places in names of the others.
+func (r *Records) readMany(
+	ctx context.Context, k Key, names []Name, f func(id string, decode func(into any) error) error,
+) (missing []int, err error) {
+	err = r.backend.ReadMany(ctx, names, func(i int, sealed []byte, err error) error {
+		var o opened
+		if err == nil {
+			o, err = r.open(k, names[i], sealed)
+		} else {
+			err = r.readError(names[i], err)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrNotFound):
+			missing = append(missing, i)
+			return nil
+		case err != nil:
 			return err
 		}
-		decode := func(into any) error {
+		return f(o.id, func(into any) error {
 			_, err := decodeStored(o.plain, into)
 			return err
-		}
-		if err := f(o.id, decode); err != nil {
-			return err
-		}
-	}
-	return nil
+		})
+	})
+	return missing, err
 }
 
 // Lock waits for the lock called k, which has nothing to do with the record k.
@@ -193,15 +248,6 @@ func (r *Records) decode(k Key, sealed []byte, into any) (expires time.Time, unk
 		return time.Time{}, nil, r.damaged(k.Name(), err)
 	}
 	return o.expires, unknown, nil
-}
-
-// readName reads a record of which only kind, group and name are known.
-func (r *Records) readName(ctx context.Context, k Key, name Name) (opened, error) {
-	sealed, _, err := r.backend.Read(ctx, name)
-	if err != nil {
-		return opened{}, r.readError(name, err)
-	}
-	return r.open(k, name, sealed)
 }
 
 // open decrypts a record. The expiry that counts is the one inside.

@@ -48,6 +48,9 @@ var calls = map[string]func(ctx context.Context, s *redisstore.Store, n session.
 		_, err := s.List(ctx, n.Kind, n.Group)
 		return err
 	},
+	"ReadMany": func(ctx context.Context, s *redisstore.Store, n session.Name) error {
+		return s.ReadMany(ctx, []session.Name{n, n}, func(_ int, _ []byte, err error) error { return err })
+	},
 	"List without a group": func(ctx context.Context, s *redisstore.Store, n session.Name) error {
 		_, err := s.List(ctx, n.Kind, "")
 		return err
@@ -303,6 +306,22 @@ func TestDamaged(t *testing.T) {
 	server.Do("RPUSH", key(n), "a list")
 	if _, _, err := s.Read(t.Context(), n); !errors.Is(err, session.ErrDamaged) {
 		t.Errorf("a list: Read: %v", err)
+	}
+	sound, cut := name("note", "mona", "2"), name("note", "mona", "3")
+	if err := s.Create(t.Context(), sound, []byte("value"), later()); err != nil {
+		t.Fatal(err)
+	}
+	server.Do("SET", key(cut), "PDR1")
+	names := []session.Name{sound, n, cut, sound}
+	err := s.ReadMany(t.Context(), names, func(i int, value []byte, err error) error {
+		damaged := names[i] != sound
+		if damaged != errors.Is(err, session.ErrDamaged) || !damaged && string(value) != "value" {
+			t.Errorf("ReadMany says of %d: %q, %v", i, value, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("ReadMany: %v", err)
 	}
 	if err := s.Delete(t.Context(), n); err != nil {
 		t.Errorf("a list: Delete: %v", err)

@@ -73,6 +73,24 @@ return there.bytes
 `
 )
 
+// manyScript reads all KEYS and answers what is there: a record, nothing (false), or 0 for what is no
+// record at all. It ends after the record with which the answer has more bytes than its argument
+// says; the caller asks again for the rest. It needs no command but GET.
+const manyScript = `
+local answers, size = {}, 0
+for i, key in ipairs(KEYS) do
+  local b = redis.pcall('GET', key)
+  if type(b) == 'table' and b.err then
+    if not string.find(b.err, 'WRONGTYPE', 1, true) then return redis.error_reply(b.err) end
+    b = 0
+  end
+  answers[i] = b
+  if type(b) == 'string' then size = size + #b end
+  if size > tonumber(ARGV[1]) then break end
+end
+return answers
+`
+
 // The scripts of locks have the lock's key and the arguments token and lease in milliseconds.
 // Locks that nobody holds aren't there.
 const (

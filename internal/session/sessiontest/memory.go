@@ -167,6 +167,30 @@ func (m *Memory) List(_ context.Context, kind, group string) ([]session.Name, er
 	return names, nil
 }
 
+// ReadMany implements session.Backend.
+func (m *Memory) ReadMany(_ context.Context, names []session.Name, f func(i int, value []byte, err error) error) error {
+	if err := session.SameGroup(names); err != nil || len(names) == 0 {
+		return err
+	}
+	if err := m.enter("ReadMany", session.Name{Kind: names[0].Kind, Group: names[0].Group}); err != nil {
+		return err
+	}
+	m.mu.Unlock()
+	for i, name := range names {
+		m.mu.Lock()
+		rec, ok := m.live(name)
+		m.mu.Unlock()
+		var err error
+		if !ok {
+			err = session.ErrNotFound
+		}
+		if err := f(i, slices.Clone(rec.value), err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // lock returns the lock called name: a channel that is full while it is held.
 func (m *Memory) lock(method string, name session.Name) (chan struct{}, error) {
 	if err := m.enter(method, name); err != nil {

@@ -30,6 +30,10 @@ func TestBackend(t *testing.T, newBackend func(t *testing.T) session.Backend) {
 		{"update never makes a record", testUpdateGone},
 		{"delete and take", testDeleteAndTake},
 		{"list", testList},
+		{"records are read together", testReadMany},
+		{"records that change while they are read together", testReadManyBesideWriters},
+		{"many large records are read together", testReadManyLarge},
+		{"reading together ends when it is to", testReadManyEnds},
 		{"an expired record is gone", testExpiry},
 		{"a value that is too large is refused", testTooLarge},
 		{"of many creators and takers one wins", testOneWins},
@@ -237,6 +241,150 @@ func testList(f *fixture) {
 	}
 	if got := list("note", "mona"); !slices.Equal(got, want["mona"][1:]) {
 		f.t.Errorf("List after Delete = %v", got)
+	}
+}
+
+// readMany returns what ReadMany says of each name: "gone", or the value.
+func (f *fixture) readMany(names []session.Name) []string {
+	f.t.Helper()
+	said := make([]string, len(names))
+	err := f.ReadMany(f.ctx, names, func(i int, value []byte, err error) error {
+		switch {
+		case said[i] != "":
+			f.t.Errorf("record %d is told twice", i)
+		case errors.Is(err, session.ErrNotFound):
+			said[i] = "gone"
+		default:
+			said[i] = "has " + string(value)
+		}
+		return ignoreGone(err)
+	})
+	if err != nil {
+		f.t.Fatalf("ReadMany: %v", err)
+	}
+	return said
+}
+
+// ignoreGone lets ReadMany go on after a record that is gone.
+func ignoreGone(err error) error {
+	if errors.Is(err, session.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func testReadMany(f *fixture) {
+	for _, group := range []string{"mona", ""} {
+		var names []session.Name
+		var want []string
+		for i := range 100 {
+			n := name("note", group, strconv.Itoa(i))
+			names = append(names, n)
+			switch i % 10 {
+			case 3: // never made; others of that name are
+				f.create(name("draft", group, strconv.Itoa(i)), "a draft")
+				f.create(name("note", "omar"+group, strconv.Itoa(i)), "omar's")
+				want = append(want, "gone")
+				continue
+			case 5:
+				if err := f.Create(f.ctx, n, []byte("old"), time.Now().Add(-time.Minute)); err != nil {
+					f.t.Fatal(err)
+				}
+				want = append(want, "gone")
+				continue
+			case 7:
+				f.create(n, "")
+				want = append(want, "has ")
+				continue
+			}
+			f.create(n, strconv.Itoa(i))
+			want = append(want, "has "+strconv.Itoa(i))
+		}
+		if err := f.Delete(f.ctx, names[0]); err != nil {
+			f.t.Fatal(err)
+		}
+		want[0] = "gone"
+		if got := f.readMany(names); !slices.Equal(got, want) {
+			f.t.Errorf("ReadMany of group %q = %q, want %q", group, got, want)
+		}
+	}
+	f.readMany(nil)
+	mixed := []session.Name{name("note", "mona", "1"), name("note", "omar", "1")}
+	if err := f.ReadMany(f.ctx, mixed, func(int, []byte, error) error { return nil }); err == nil {
+		f.t.Error("records of two groups were read together")
+	}
+	if err := f.ReadMany(f.ctx, []session.Name{{Kind: "note", Group: "../mona", ID: "1"}}, func(int, []byte, error) error { return nil }); err == nil {
+		f.t.Error("a name that isn't one was read")
+	}
+}
+
+// What is written, deleted and made anew meanwhile is seen as it was before or after, and whole; all else as it is.
+func testReadManyBesideWriters(f *fixture) {
+	var names []session.Name
+	for i := range 200 {
+		names = append(names, name("note", "mona", strconv.Itoa(i)))
+		f.create(names[i], "0")
+	}
+	done := make(chan struct{})
+	var writers sync.WaitGroup
+	for w := range 2 {
+		writers.Go(func() {
+			for i := w; ; i += 4 {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				n := names[i%len(names)]
+				if err := f.Delete(f.ctx, n); err != nil {
+					f.t.Errorf("Delete: %v", err)
+				}
+				if err := f.Create(f.ctx, n, []byte("1"), later()); err != nil {
+					f.t.Errorf("Create: %v", err)
+				}
+			}
+		})
+	}
+	for range 5 {
+		for i, said := range f.readMany(names) {
+			if touched := i%4 < 2; said != "has 0" && (!touched || said != "has 1" && said != "gone") {
+				f.t.Errorf("record %d: %q", i, said)
+			}
+		}
+	}
+	close(done)
+	writers.Wait()
+}
+
+// More than may be in memory or on a line at a time is read all the same.
+func testReadManyLarge(f *fixture) {
+	var names []session.Name
+	for i := range 12 {
+		names = append(names, name("note", "mona", strconv.Itoa(i)))
+		f.create(names[i], strings.Repeat(strconv.Itoa(i%10), session.MaxValue-i))
+	}
+	for i, said := range f.readMany(names) {
+		if want := "has " + strings.Repeat(strconv.Itoa(i%10), session.MaxValue-i); said != want {
+			f.t.Errorf("record %d: %d bytes, %.20q; want %d", i, len(said), said, len(want))
+		}
+	}
+}
+
+func testReadManyEnds(f *fixture) {
+	var names []session.Name
+	for i := range 50 {
+		names = append(names, name("note", "mona", strconv.Itoa(i)))
+		f.create(names[i], "x")
+	}
+	enough, count := errors.New("enough"), 0
+	err := f.ReadMany(f.ctx, names, func(int, []byte, error) error {
+		if count++; count == 3 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) || count != 3 {
+		f.t.Errorf("ReadMany = %v after %d records, want the error of the third", err, count)
 	}
 }
 

@@ -149,6 +149,62 @@ func (s *Server) signal(signal os.Signal) {
 	}
 }
 
+// Far is an address under which the server is reached over a line on which each way takes half of
+// roundTrip.
+func (s *Server) Far(roundTrip time.Duration) string {
+	s.tb.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(s.tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	s.tb.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			far, err := (&net.Dialer{}).DialContext(context.WithoutCancel(s.tb.Context()), "tcp", s.Addr)
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			go carry(near, far, roundTrip/2)
+			go carry(far, near, roundTrip/2)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// carry brings each piece that comes from one end to the other after a delay, until one end closes.
+func carry(from, to net.Conn, delay time.Duration) {
+	type piece struct {
+		bytes []byte
+		due   time.Time
+	}
+	pieces := make(chan piece, 1000)
+	go func() {
+		defer func() { _ = to.Close() }()
+		for p := range pieces {
+			time.Sleep(time.Until(p.due))
+			if _, err := to.Write(p.bytes); err != nil {
+				_ = from.Close()
+			}
+		}
+	}()
+	defer close(pieces)
+	for {
+		b := make([]byte, 64<<10)
+		n, err := from.Read(b)
+		if n > 0 {
+			pieces <- piece{b[:n], time.Now().Add(delay)}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
 // Do sends a command, as a user who may do everything, and returns the answer.
 func (s *Server) Do(args ...any) any {
 	s.tb.Helper()

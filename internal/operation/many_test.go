@@ -1,0 +1,161 @@
+package operation_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/session/redisstore"
+	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
+	"github.com/patdesk/patdesk/internal/session/sessiontest"
+)
+
+// replicaOver is a replica on another store than the folder.
+func (w *world) replicaOver(b session.Backend) *replica {
+	w.t.Helper()
+	s := &store{Backend: b}
+	m, err := session.New(s, session.Options{Keys: w.keys, IdleTimeout: time.Hour, Lifetime: time.Hour, Now: w.clock.Now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, Now: w.clock.Now})
+	operation.OnPause(j, func(time.Duration) {})
+	return &replica{j, s}
+}
+
+// copies makes n more operations like that one.
+func (w *world) copies(r *replica, id string, n int) {
+	w.t.Helper()
+	if err := operation.Copy(r.Journal, mona, id, n); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// openRotation is a rotation whose secret is saved and whose old token is alive.
+func (w *world) openRotation(r *replica) *operation.Operation {
+	w.t.Helper()
+	op := w.do(r, w.request(r, operation.Rotate))
+	if _, err := r.Acknowledge(context.Background(), mona, op.ID); err != nil {
+		w.t.Fatal(err)
+	}
+	return op
+}
+
+// farRedis is a Redis of its own, seen from here and from 2.3 ms away.
+func (w *world) farRedis() (near, far *replica) {
+	w.t.Helper()
+	server := redistest.Start(w.t)
+	over := func(address string) *replica {
+		s, err := redisstore.Open(redisstore.Options{Addresses: []string{address}, Now: w.clock.Now})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() { _ = s.Close() })
+		return w.replicaOver(s)
+	}
+	return over(server.Addr), over(server.Far(2300 * time.Microsecond))
+}
+
+// Whatever a page is about, it costs the same few calls: for 500 open rotations, for a batch of 500, for 5,000 changes.
+func TestManyOperationsAreReadTogether(t *testing.T) {
+	w := newWorld(t)
+	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
+	open := w.openRotation(r)
+	w.copies(r, open.ID, 499)
+	finished := w.do(r, w.create(r))
+	if _, err := r.Acknowledge(context.Background(), mona, finished.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.copies(r, finished.ID, 4499)
+	batch := w.run(r, w.started(r, operation.Revoke, 50).ID, signedIn).ID
+	for what, read := range map[string]func() (int, error){
+		"Pending": func() (int, error) { all, err := r.Pending(context.Background(), mona); return len(all), err },
+		"Recent":  func() (int, error) { all, err := r.Recent(context.Background(), mona, 500); return len(all), err },
+		"OpenBatches": func() (int, error) {
+			all, err := r.OpenBatches(context.Background(), mona)
+			return 500 + len(all), err
+		},
+		"RecentBatches": func() (int, error) {
+			all, err := r.RecentBatches(context.Background(), mona)
+			return 499 + len(all), err
+		},
+		"Batch": func() (int, error) {
+			b, err := r.Batch(context.Background(), mona, batch)
+			if err != nil {
+				return 0, err
+			}
+			return 450 + b.Count().Done, nil
+		},
+	} {
+		r.store.calls = nil
+		n, err := read()
+		if err != nil || n != 500 {
+			t.Errorf("%s: %d, %v", what, n, err)
+		}
+		if len(r.store.calls) > 4 { // the page of a batch that is finished takes it off the list of open ones
+			t.Errorf("%s takes %d calls: %.300q", what, len(r.store.calls), r.store.calls)
+		}
+	}
+}
+
+// A page with 500 open rotations, with Redis 2.3 ms away, was 2 to 5 s late.
+func TestPendingFarAway(t *testing.T) {
+	w := newWorld(t)
+	near, far := w.farRedis()
+	w.copies(near, w.openRotation(near).ID, 499)
+	for what, r := range map[string]*replica{"near": near, "far": far} {
+		begun := time.Now()
+		ops, err := r.Pending(context.Background(), mona)
+		took := time.Since(begun)
+		t.Logf("%s: %v", what, took)
+		if err != nil || len(ops) != 500 || took > time.Second {
+			t.Errorf("%s: %d operations, %v, in %v", what, len(ops), err, took)
+		}
+	}
+}
+
+// A creation is lost by somebody who has made 5,000 changes, with Redis 2.3 ms away: it is found all the same, and tokens
+// of the other changes aren't taken for it.
+func TestLostCreationAmongFiveThousandChanges(t *testing.T) {
+	w := newWorld(t)
+	near, far := w.farRedis()
+	finished := w.do(near, w.create(near))
+	if _, err := near.Acknowledge(context.Background(), mona, finished.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.copies(near, finished.ID, 5000)
+	w.azure.fail(nil, on("create", lost("create", azuredevops.KindTimeout)))
+	begun := time.Now()
+	op := w.do(far, w.create(far))
+	t.Logf("found in %v", time.Since(begun))
+	w.wantState(op, operation.Unknown)
+	if len(op.Candidates) != 1 || !op.Reconciled {
+		t.Errorf("candidates %+v, looked for to the end: %v", op.Candidates, op.Reconciled)
+	}
+	if op, err := far.Reconcile(context.Background(), w.azure, mona, op.ID); err != nil || len(op.Candidates) != 1 {
+		t.Errorf("Reconcile = %+v, %v", op, err)
+	}
+}
+
+// BenchmarkPendingRotations is what 500 open rotations add to each page.
+func BenchmarkPendingRotations(b *testing.B) {
+	w := newWorld(b)
+	w.events = nil // the copies are told to nobody
+	near, far := w.farRedis()
+	for what, r := range map[string]*replica{"folder": w.replica(), "redis": near, "redis 2.3 ms away": far} {
+		if r != far {
+			w.copies(r, w.openRotation(r).ID, 499)
+		}
+		b.Run(what, func(b *testing.B) {
+			for b.Loop() {
+				if n := len(w.pending(r)); n != 500 {
+					b.Fatal(fmt.Sprint(n, " operations"))
+				}
+			}
+		})
+	}
+}
