@@ -86,7 +86,7 @@ func (w *work) look(ctx context.Context) (fitting []azuredevops.Token, err error
 // resultsOfOthers are the tokens that the person's other operations are known to have made: somebody who tries again after
 // an unknown outcome must not be shown the good token as a lost one.
 func (w *work) resultsOfOthers(ctx context.Context) (ids []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
 	defer cancel()
 	err = w.eachRecord(ctx, w.record.Person, func(r *record) {
 		if r.ID != w.record.ID && r.makes() && r.Result != nil {

@@ -15,6 +15,9 @@ const (
 	finishedLife   = 30 * 24 * time.Hour
 	// storeTimeout bounds one use of the store by a worker, which has no request whose end could bound it.
 	storeTimeout = 5 * time.Second
+	// journalTimeout bounds reading everything that a person has done, in many uses of the store: a store that hangs ends it
+	// sooner.
+	journalTimeout = 20 * time.Second
 )
 
 // Kinds of records.
