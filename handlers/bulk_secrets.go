@@ -85,7 +85,7 @@ func (h *Handlers) eachSecret(v *visit, b *operation.Batch, f func(op *operation
 		if op == nil || op.Secret != operation.SecretWaiting {
 			continue
 		}
-		secret, err := h.Journal.RevealSecret(v.Context(), op.Person, op.ID)
+		secret, err := h.Journal.RevealSecret(v.Context(), v.delivery, op.Person, op.ID)
 		if err != nil {
 			return err
 		}

@@ -209,11 +209,12 @@ func (h *Handlers) tellItem(v *visit, b *operation.Batch, item *operation.BatchI
 		row.After = v.when(op.Result.ValidTo)
 	}
 	switch {
+	case op.OrphanRevoked:
+		row.State, row.What = string(operation.Failed), templates.Message("operation.orphanRevoked", h.operationWords(v, op)).What
+	case op.Orphaned():
+		row.State, row.What = string(operation.Unknown), templates.Message("bulk.orphaned", h.operationWords(v, op)).What
+		row.OperationURL, row.LinkText = v.link(operationPath(op.ID)), templates.Message("bulk.findOut", nil).Title
 	case op.State == operation.Succeeded:
-		if op.OrphanRevoked {
-			row.State, row.What = string(operation.Failed), templates.Message("operation.orphanRevoked", h.operationWords(v, op)).What
-			break
-		}
 		h.tellDone(v, b, item, row)
 	case op.Doubtful && op.InDoubt():
 		row.State, row.What = string(operation.Unknown), h.failureWords(v, op)

@@ -27,7 +27,7 @@ type refused struct {
 // change carries out a form's operation once, however often the form is sent, and decides what to answer: done
 // where it succeeded, the form again where it was refused, the operation's page for everything in between.
 func (h *Handlers) change(v *visit, r operation.Request, again func(refused) answer, done func(*operation.Operation) answer) (answer, error) {
-	r.Person, r.Form, r.Gone = v.session.Person().Key(), v.PostForm.Get("form"), v.Context().Done()
+	r.Person, r.Form, r.Delivery = v.session.Person().Key(), v.PostForm.Get("form"), v.delivery
 	r.Content = v.PostForm.Encode() // as typed: dates counted from now differ between two clicks
 	if no, is := h.heldUp(v, r.Form); is {
 		return again(no), nil

@@ -14,9 +14,9 @@ type download struct {
 
 func (download) isAnswer() {}
 
-func (d download) write(w http.ResponseWriter) {
+func (d download) write(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", d.contentType)
 	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": d.name}))
 	w.Header().Set("Content-Length", strconv.Itoa(len(d.content)))
-	_, _ = w.Write(d.content) // the visitor may be gone; there is nobody to tell
+	return writeThrough(w, d.content)
 }

@@ -233,7 +233,7 @@ func (h *Handlers) makeEverywhere(ctx context.Context, v *visit, f replaceForm, 
 		group.Go(func() error {
 			op, err := h.Journal.Do(ctx, caller, operation.Request{
 				Form: f.forms[strings.ToLower(name)], Person: person, Action: operation.Create, Organization: name, Want: want,
-				Content: f.content(name), Gone: v.Context().Done(),
+				Content: f.content(name), Delivery: v.delivery,
 			})
 			results[i] = replacement{name, op, err}
 			return nil // each failure stands beside the others' results
@@ -276,7 +276,7 @@ func (h *Handlers) revokeGlobal(ctx context.Context, v *visit, f replaceForm, re
 	global := azuredevops.Token{AuthorizationID: f.id, DisplayName: f.name}
 	op, err := h.Journal.Do(ctx, h.caller(v), operation.Request{
 		Form: f.form, Person: v.session.Person().Key(), Action: operation.Revoke, Target: changeTarget(f.organization, f.id),
-		Organization: f.organization, Before: &global, Content: "revoke", Gone: v.Context().Done(),
+		Organization: f.organization, Before: &global, Content: "revoke",
 	})
 	h.outdate(v, "", nil, h.Now())
 	if err != nil { // the page offers it again

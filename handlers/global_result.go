@@ -144,7 +144,12 @@ func (h *Handlers) replacedResult(v *visit, r replacement) (one replacedResult, 
 		return one, status, nil
 	}
 	p, status, err := h.describeOperation(v, r.op, base{})
-	if err != nil {
+	switch {
+	case storeDown(err): // its secret waits; those of the others, which may stand in this answer only, must not be lost for it
+		fieldsOf(v.Context()).Err = err
+		text := templates.Message("store.unavailable", nil)
+		p.State, p.Heading, p.Sentence, p.Advice = string(operation.Unknown), text.Title, text.What, text.Advice
+	case err != nil:
 		return one, 0, err
 	}
 	one.operationPage, one.OperationID, one.PageURL = p, r.op.ID, v.link(operationPath(r.op.ID))

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-chi/chi/v5/middleware"
-
 	"github.com/patdesk/patdesk/internal/limit"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
@@ -152,9 +150,9 @@ func (h *Handlers) limitGuesses(next http.HandlerFunc) http.HandlerFunc {
 			h.writeHeldUp(w, r, h.tooMany(v, limitGuesses, wait))
 			return
 		}
-		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		ww := &answerWriter{ResponseWriter: w}
 		next(ww, r)
-		if ww.Status() == http.StatusNotFound {
+		if ww.status == http.StatusNotFound {
 			h.limits.guesses.Take(network, "")
 		}
 	}

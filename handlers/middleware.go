@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 )
 
 // maxFormBytes bounds a posted form. The largest honest one, with every scope chosen, is under 16 KiB.
@@ -140,15 +139,15 @@ func (h *Handlers) logRequests(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), logFieldsKey, fields))
 		r, traceID, done := h.Telemetry.Request(r)
 		fields.TraceID = traceID
-		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		ww := &answerWriter{ResponseWriter: w}
 		defer func() {
 			took := time.Since(start)
-			done(Seen{Route: routeOf(r), Status: ww.Status(), Took: took})
+			done(Seen{Route: routeOf(r), Status: ww.status, Took: took})
 			level := slog.LevelInfo
 			if quietPath(r.URL.Path) {
 				level = slog.LevelDebug
 			}
-			if ww.Status() >= http.StatusInternalServerError {
+			if ww.status >= http.StatusInternalServerError {
 				level = slog.LevelWarn
 			}
 			h.Log.LogAttrs(r.Context(), level, "request", requestAttrs(r, ww, fields, took)...)
@@ -161,13 +160,13 @@ func quietPath(path string) bool {
 	return path == "/healthz" || path == "/readyz" || strings.Contains(path, "/static/")
 }
 
-func requestAttrs(r *http.Request, ww middleware.WrapResponseWriter, f *logFields, took time.Duration) []slog.Attr {
+func requestAttrs(r *http.Request, ww *answerWriter, f *logFields, took time.Duration) []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("request_id", requestID(r.Context())),
 		slog.String("method", clipped(r.Method)),
 		slog.String("path", clipped(withoutAddress(r.URL.Path))),
-		slog.Int("status", ww.Status()),
-		slog.Int("bytes", ww.BytesWritten()),
+		slog.Int("status", ww.status),
+		slog.Int("bytes", ww.bytes),
 		slog.Duration("duration", took),
 		slog.String("client", r.RemoteAddr),
 	}

@@ -180,7 +180,7 @@ func (h *Handlers) describeSuccess(v *visit, op *operation.Operation, p *operati
 		p.Secret, p.Unkept = op.Unkept, true
 		p.SecretNote = templates.Message("operation.secretUnkept", words).What
 	case op.Secret == operation.SecretWaiting:
-		secret, err := h.Journal.RevealSecret(v.Context(), op.Person, op.ID)
+		secret, err := h.Journal.RevealSecret(v.Context(), v.delivery, op.Person, op.ID)
 		if err != nil {
 			return err
 		}
@@ -202,13 +202,17 @@ func (h *Handlers) describeSuccess(v *visit, op *operation.Operation, p *operati
 }
 
 // describeUnkept: the store couldn't take the secret, so it stood in the first answer only, or nowhere. In that case
-// the token was to be revoked: it was, or it is named to be revoked by its owner.
+// the token was to be revoked: it was, or it is named to be revoked by its owner. Whoever looks before that is settled, or
+// after a process that died before it, is told what is known.
 func (h *Handlers) describeUnkept(v *visit, op *operation.Operation, p *operationPage, words map[string]any) {
 	switch {
 	case op.OrphanRevoked:
 		p.describeOrphan(v, op, templates.Message("operation.orphanRevoked", words))
 	case len(op.Candidates) > 0:
 		p.describeOrphan(v, op, templates.Message("operation.orphanLeft", words))
+	case op.Orphaned():
+		p.describeOrphan(v, op, templates.Message("operation.orphanUnsettled", words))
+		h.offerAnother(v, op, p)
 	default:
 		p.SecretNote = templates.Message("operation.secretGone", words).What
 		h.offerAnother(v, op, p)
@@ -384,6 +388,10 @@ func (h *Handlers) changeCause(v *visit, op *operation.Operation) string {
 // outcome is an operation's state as the list of changes shows it.
 func outcome(op *operation.Operation) string {
 	switch {
+	case op.OrphanRevoked:
+		return string(operation.Failed)
+	case op.Orphaned():
+		return string(operation.Unknown)
 	case op.State == operation.Succeeded && op.Secret == operation.SecretWaiting:
 		return "waiting"
 	case op.State == operation.Succeeded && (op.Secret == operation.SecretExpired || op.Secret == operation.SecretUnkept):

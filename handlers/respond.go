@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -15,12 +16,15 @@ import (
 // handle makes an http.HandlerFunc of an action.
 func (h *Handlers) handle(a action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{Request: r, w: w, address: addressOf(r.Context()), now: h.Now()}
+		v := &visit{Request: r, w: w, address: addressOf(r.Context()), now: h.Now(), delivery: operation.NewDelivery()}
+		defer v.delivery.Done(errNotShown) // if it panics
 		result, err := h.decide(v, a)
-		if err != nil {
+		if err != nil { // what was handed out doesn't stand on the page of an error
+			v.delivery.Done(err)
 			result = h.problem(v, err)
 		}
-		h.write(v, result)
+		boundWrite(w, v.delivery)
+		v.delivery.Done(h.write(v, result))
 	}
 }
 
@@ -63,28 +67,45 @@ func (h *Handlers) signedIn(a action) action {
 	}
 }
 
-// write renders into memory first: a template that fails must not leave half a page behind.
-func (h *Handlers) write(v *visit, result answer) {
+// write reports whether the answer, with all that stands in it, was written to the browser's connection. A browser that has
+// gone before is not written to, whatever the network takes.
+func (h *Handlers) write(v *visit, result answer) error {
+	gone := v.Context().Err()
+	err := h.writeAnswer(v, result)
+	switch {
+	case gone != nil:
+		return gone
+	case v.Method == http.MethodHead:
+		return errNotShown
+	default:
+		return err
+	}
+}
+
+// writeAnswer renders into memory first: a template that fails must not leave half a page behind.
+func (h *Handlers) writeAnswer(v *visit, result answer) error {
 	switch result := result.(type) {
 	case redirect:
 		http.Redirect(v.w, v.Request, result.to, http.StatusSeeOther)
+		return errNotShown
 	case download:
-		result.write(v.w)
+		return result.write(v.w)
 	case page:
 		var body bytes.Buffer
 		if err := templates.Render(&body, result.template, result.data); err != nil {
 			h.Log.ErrorContext(v.Context(), "page could not be rendered", "request_id", requestID(v.Context()), "template", result.template, "error", err)
 			h.writePlain(v.w, v.Request, http.StatusInternalServerError)
-			return
+			return err
 		}
-		h.writePage(v.w, result, body.Bytes())
+		return h.writePage(v.w, result, body.Bytes())
 	default:
 		h.Log.ErrorContext(v.Context(), "action without an answer", "request_id", requestID(v.Context()), "answer", fmt.Sprintf("%T", result))
 		h.writePlain(v.w, v.Request, http.StatusInternalServerError)
+		return errNotShown
 	}
 }
 
-func (h *Handlers) writePage(w http.ResponseWriter, p page, body []byte) {
+func (h *Handlers) writePage(w http.ResponseWriter, p page, body []byte) error {
 	for name, values := range p.header {
 		w.Header()[name] = values
 	}
@@ -94,7 +115,7 @@ func (h *Handlers) writePage(w http.ResponseWriter, p page, body []byte) {
 		p.status = http.StatusOK
 	}
 	w.WriteHeader(p.status)
-	_, _ = w.Write(body) // the visitor may be gone; there is nobody to tell
+	return writeThrough(w, body)
 }
 
 // writePlain is the page for when nothing else can be trusted: no session, no address, no journal.
@@ -110,7 +131,7 @@ func (h *Handlers) writePlain(w http.ResponseWriter, r *http.Request, status int
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
-	h.writePage(w, page{status: status}, body.Bytes())
+	_ = h.writePage(w, page{status: status}, body.Bytes()) // the visitor may be gone
 }
 
 func (h *Handlers) homeAddress() string {

@@ -21,6 +21,8 @@ type visit struct {
 	now     time.Time
 	wait    time.Duration // until a form that came too soon may be sent again; see pacedForm
 	pending *pending      // nil: not read yet
+
+	delivery *operation.Delivery // the answer, for what may stand in this one only; respond.go ends it
 }
 
 // pending is what needs the visitor, as it stood when the page was first about it: a page shows it in several places.

@@ -130,6 +130,8 @@ func (b *Batch) Count() (t Tally) {
 			t.NotBegun++
 		case op.undone():
 			t.Failed++
+		case op.Orphaned():
+			t.Unknown++
 		case op.State == Succeeded:
 			t.Done++
 			if op.Secret == SecretWaiting {

@@ -238,7 +238,7 @@ func (r *run) carryOut(b *Batch, item *BatchItem) *miss {
 	return nil
 }
 
-// beginItem begins the item's operation.
+// beginItem begins the item's operation. There is no answer to read a secret in: what can't be kept can't be shown either.
 func (r *run) beginItem(b *Batch, item *BatchItem) *miss {
 	if !r.isReady() {
 		return nil
@@ -257,7 +257,7 @@ func (r *run) beginItem(b *Batch, item *BatchItem) *miss {
 	before := item.Before
 	op, err := r.Do(context.WithoutCancel(r.ending), &careful{Service: r.service, token: before.AuthorizationID, known: known}, Request{
 		Form: form, Person: r.person, Action: b.Action, Target: item.target(), Organization: item.Organization, Before: &before,
-		Want: azuredevops.Wanted{ValidTo: item.ValidTo}, Content: "batch " + r.id, Batch: r.id, Gone: nobody,
+		Want: azuredevops.Wanted{ValidTo: item.ValidTo}, Content: "batch " + r.id, Batch: r.id,
 	})
 	switch {
 	case err != nil: // nothing was sent: the program is stopping, or the store is down
@@ -280,13 +280,6 @@ func (r *run) isReady() bool {
 	}
 	return err == nil
 }
-
-// nobody reads the answer to an operation of a batch: what can't be kept can't be shown either.
-var nobody = func() <-chan struct{} {
-	gone := make(chan struct{})
-	close(gone)
-	return gone
-}()
 
 // usableForm is the item's form, or a new one if that has become too old. The operation was not begun, and nobody else
 // can begin it: this run has the batch's lock.

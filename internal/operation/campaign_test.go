@@ -222,7 +222,6 @@ func (r *round) send() {
 	replicas := []*replica{r.world.replica(), r.world.replica()}
 	writes := 0
 	var mu sync.Mutex
-	gone := make(chan struct{})
 	for _, replica := range replicas {
 		replica.store.failing(func(call, kind string) fault {
 			if call == "read" || call == "list" || call == "lock" || r.storeKind != "" && kind != r.storeKind {
@@ -237,9 +236,6 @@ func (r *round) send() {
 			return none
 		})
 		operation.OnReach(replica.Journal, func(point string) {
-			if r.nobody && point == "claimed" {
-				close(gone)
-			}
 			if point == r.dieAt {
 				runtime.Goexit()
 			}
@@ -247,7 +243,7 @@ func (r *round) send() {
 	}
 	var wg sync.WaitGroup
 	for i := range r.sendings {
-		wg.Go(func() { r.sendOnce(replicas[i%2], gone) })
+		wg.Go(func() { r.sendOnce(replicas[i%2]) })
 	}
 	wg.Wait()
 	for _, replica := range replicas {
@@ -257,9 +253,15 @@ func (r *round) send() {
 	}
 }
 
-func (r *round) sendOnce(at *replica, gone <-chan struct{}) {
+func (r *round) sendOnce(at *replica) {
 	q := r.request
-	q.Gone = gone
+	q.Delivery = operation.NewDelivery()
+	defer func() {
+		if r.nobody {
+			q.Delivery.Done(errors.New("the browser has gone"))
+		}
+		q.Delivery.Done(nil)
+	}()
 	op, err := at.Do(context.Background(), r.world.azure, q)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -20,15 +20,17 @@ type Request struct {
 	Organization string
 	Before       *azuredevops.Token // update, revoke, rotate: the token as it is
 	Want         azuredevops.Wanted
-	Content      string          // the form as it was typed: tells a form that was changed from one sent twice; "" = Want does
-	Batch        string          // ID of the batch that it is a part of
-	RevokeAtOnce bool            // rotate: revoke the old token as soon as the new secret is kept
-	Gone         <-chan struct{} `json:"-"` // closed when nobody is there to read the answer (r.Context().Done()); nil: ctx says it
+	Content      string    // the form as it was typed: tells a form that was changed from one sent twice; "" = Want does
+	Batch        string    // ID of the batch that it is a part of
+	RevokeAtOnce bool      // rotate: revoke the old token as soon as the new secret is kept
+	Delivery     *Delivery `json:"-"` // the answer that a secret may be handed out for; nil: there is none to read it in
 }
 
 // Do carries out the request once, however often it is sent, and returns the operation when its outcome is recorded. The
 // work goes on when ctx ends; the operation is then returned in progress (Sent). A second call with the same form, here
 // or in another process, waits for the first. That a change was refused or is unknown is no error of Do.
+//
+// With Unkept set, what becomes of the operation depends on whether r.Delivery is written.
 //
 // Errors: ErrForged, ErrStale, ErrChanged; ErrNotKept and ErrStopping, with which nothing was sent.
 func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, error) {
@@ -48,11 +50,30 @@ func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, err
 	case first:
 		go j.fly(context.WithoutCancel(ctx), f, s)
 	}
-	op, err := f.wait(ctx, r.Gone)
+	op, err := f.wait(ctx)
+	if err == nil && op.Unkept != "" {
+		return j.handOut(ctx, f, op, r.Delivery), nil
+	}
+	f.leave(false)
 	if errors.Is(err, errElsewhere) {
 		return j.follow(ctx, id, r, ErrNotKept)
 	}
 	return op, err
+}
+
+// handOut gives a secret that could not be kept, or whose record couldn't be brought up to date, to one reader.
+func (j *Journal) handOut(ctx context.Context, f *flight, op *Operation, to *Delivery) *Operation {
+	if to == nil {
+		op.Unkept = ""
+	}
+	shown := op.clone()
+	to.then(func(written bool) {
+		if written {
+			j.tellShown(ctx, shown)
+		}
+		f.leave(written)
+	})
+	return op
 }
 
 // matchTarget refuses a request that would change another token than the one its form is for.

@@ -136,9 +136,7 @@ func TestWorkGoesOnWithoutTheBrowser(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			w.azure.fail(hooks(cancel))
-			q := w.create(r)
-			q.Gone = ctx.Done()
-			op, err := r.Do(ctx, w.azure, q)
+			op, err := r.Do(ctx, w.azure, w.create(r))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -309,7 +307,7 @@ func disturb(t *testing.T, r *replica, other string) {
 	_, pendingErr := r.Pending(ctx, mona)
 	_, recentErr := r.Recent(ctx, mona, 5)
 	_, getErr := r.Get(ctx, mona, other)
-	_, revealErr := r.RevealSecret(ctx, mona, other)
+	_, revealErr := r.RevealSecret(ctx, nil, mona, other)
 	_, ackErr := r.Acknowledge(ctx, mona, other)
 	if err := errors.Join(pendingErr, recentErr, getErr, revealErr, ackErr); err != nil {
 		t.Error(err)

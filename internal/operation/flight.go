@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// flight is one form being worked on in this process, with the requests that wait for its answer (its readers). The
-// browser shows only the answer to the last of several clicks, so every reader that is still there gets the outcome.
+// flight is one form being worked on in this process, with the requests that wait for its outcome (its readers). The
+// browser shows only the answer to the last of several clicks, so every reader gets the outcome.
 type flight struct {
 	id      string
 	request Request
 	started time.Time
 	known   chan struct{} // closed when the operation is recorded, or at landing
 	done    chan struct{} // closed at landing
-	empty   chan struct{} // closed when landed and the last reader has left
+	empty   chan struct{} // closed when landed and the last reader has left: its answer was written, or given up
 
 	mu      sync.Mutex
 	op      *Operation // as far as known; nil before it is recorded
 	err     error
 	landed  bool
 	readers int
-	read    bool // a reader that was still there took the outcome
+	read    bool // an answer with the outcome was written to its reader
 }
 
 // board lets a request join the flight of its form, or begin it (first). ErrChanged, ErrStopping.
@@ -89,8 +89,8 @@ func (f *flight) update(op *Operation) {
 }
 
 // wait returns the flight's outcome, or what is known of it when ctx ends; not before it is recorded, which takes a moment
-// or fails within storeTimeout.
-func (f *flight) wait(ctx context.Context, gone <-chan struct{}) (*Operation, error) {
+// or fails within storeTimeout. The reader must leave.
+func (f *flight) wait(ctx context.Context) (*Operation, error) {
 	<-f.known
 	select {
 	case <-f.done:
@@ -98,33 +98,23 @@ func (f *flight) wait(ctx context.Context, gone <-chan struct{}) (*Operation, er
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.readers--
-	if f.landed {
-		f.read = f.read || there(ctx, gone)
-		if f.readers == 0 {
-			close(f.empty)
-		}
-		if f.err != nil {
-			return nil, f.err
-		}
+	if f.landed && f.err != nil {
+		return nil, f.err
 	}
 	return f.op.clone(), nil
 }
 
-// there says if somebody is there to read the answer, as far as can be known.
-func there(ctx context.Context, gone <-chan struct{}) bool {
-	if gone == nil {
-		gone = ctx.Done()
-	}
-	select {
-	case <-gone:
-		return false
-	default:
-		return true
+// leave ends one reader's part; read: an answer with the outcome was written to it.
+func (f *flight) leave(read bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.read = f.read || read
+	if f.readers--; f.readers == 0 && f.landed {
+		close(f.empty)
 	}
 }
 
-// unread waits until all readers have left and says that none of them took the outcome.
+// unread waits until all readers have left and says that the outcome was written to none of them.
 func (f *flight) unread() bool {
 	<-f.empty
 	f.mu.Lock()

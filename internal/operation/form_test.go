@@ -206,7 +206,7 @@ func TestOperationOfAnotherPersonIsNotFound(t *testing.T) {
 	attempts := map[string]func() error{
 		"Get":             func() error { _, err := r.Get(ctx, omar, op.ID); return err },
 		"Wait":            func() error { _, err := r.Wait(ctx, omar, op.ID); return err },
-		"RevealSecret":    func() error { _, err := r.RevealSecret(ctx, omar, op.ID); return err },
+		"RevealSecret":    func() error { _, err := r.RevealSecret(ctx, nil, omar, op.ID); return err },
 		"Acknowledge":     func() error { _, err := r.Acknowledge(ctx, omar, op.ID); return err },
 		"Dismiss":         func() error { _, err := r.Dismiss(ctx, omar, op.ID); return err },
 		"KeepOld":         func() error { _, err := r.KeepOld(ctx, omar, op.ID); return err },

@@ -135,7 +135,8 @@ func (j *Journal) Find(ctx context.Context, person, form string) (*Operation, er
 	return j.Get(ctx, person, f.id)
 }
 
-// Wait is Get that waits, at most until ctx ends, while the operation is still in progress, here or in another process.
+// Wait is Get that waits, at most until ctx ends, while the operation is still in progress, here or in another process, or
+// while it isn't settled what becomes of a token whose secret couldn't be kept.
 func (j *Journal) Wait(ctx context.Context, person, id string) (*Operation, error) {
 	r, err := j.load(ctx, person, id)
 	if err != nil {
@@ -146,7 +147,7 @@ func (j *Journal) Wait(ctx context.Context, person, id string) (*Operation, erro
 
 // await waits for the lock of an operation in progress: who gets it finds the outcome, or a dead worker.
 func (j *Journal) await(ctx context.Context, r *record) (*Operation, error) {
-	if r.State != Sent {
+	if r.State != Sent && !r.beingSettled() {
 		return r.at(j.options.Now()), nil
 	}
 	release, err := j.records.Lock(ctx, r.key())

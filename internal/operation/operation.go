@@ -46,7 +46,7 @@ const (
 	SecretWaiting SecretState = "waiting" // kept, to be shown until SecretUntil
 	SecretSaved   SecretState = "saved"   // "I have saved it"
 	SecretExpired SecretState = "expired" // display time over without acknowledgement
-	SecretUnkept  SecretState = "unkept"  // could not be kept: shown in one answer only, or the token was revoked
+	SecretUnkept  SecretState = "unkept"  // could not be kept: in the answer to its form only (see Shown), or the token was revoked
 )
 
 // OldState says how far a rotation is with the old token.
@@ -107,11 +107,12 @@ type Operation struct {
 	RevokeAtOnce  bool                `json:"RevokeAtOnce"` // rotate
 	Old           OldState            `json:"Old"`
 	OldFailure    *Failure            `json:"OldFailure"`
-	Candidates    []azuredevops.Token `json:"Candidates"`    // tokens to be revoked by the person: those that an Unknown create may have made, or an orphan
-	Revoked       []azuredevops.Token `json:"Revoked"`       // former Candidates that the person revoked
-	Reconciled    bool                `json:"Reconciled"`    // looked for, and the answer was complete
-	OrphanRevoked bool                `json:"OrphanRevoked"` // the secret couldn't be kept nor shown, so the new token was revoked
-	Doubtful      bool                `json:"Doubtful"`      // of a Failed creation: refused, and it is still to be seen that nothing came of it (doubt.go)
+	Candidates    []azuredevops.Token `json:"Candidates"`      // tokens to be revoked by the person: those that an Unknown create may have made, or an orphan
+	Revoked       []azuredevops.Token `json:"Revoked"`         // former Candidates that the person revoked
+	Reconciled    bool                `json:"Reconciled"`      // looked for, and the answer was complete
+	Shown         bool                `json:"Shown,omitempty"` // an unkept secret was written to a browser
+	OrphanRevoked bool                `json:"OrphanRevoked"`   // the secret couldn't be kept nor shown, so the new token was revoked
+	Doubtful      bool                `json:"Doubtful"`        // of a Failed creation: refused, and it is still to be seen that nothing came of it (doubt.go)
 	Dismissed     bool                `json:"Dismissed"`
 	Batch         string              `json:"Batch,omitempty"` // ID of the batch that it is a part of, "" if it is none's
 
@@ -148,6 +149,16 @@ func (o *Operation) OldOpen() bool {
 // secretOpen: nobody has said yet what became of the secret.
 func (o *Operation) secretOpen() bool {
 	return o.Secret == SecretWaiting || o.Secret == SecretExpired || o.Secret == SecretUnkept
+}
+
+// Orphaned says that a token was made whose secret could not be kept, and that no browser is known to have got it.
+func (o *Operation) Orphaned() bool {
+	return o.State == Succeeded && o.Secret == SecretUnkept && !o.Shown
+}
+
+// beingSettled: it is orphaned, and its worker, if that lives, waits for an answer to be written or revokes the token.
+func (o *Operation) beingSettled() bool {
+	return o.Orphaned() && !o.OrphanRevoked && !o.Dismissed && len(o.Candidates)+len(o.Revoked) == 0
 }
 
 // cleared: all tokens that the operation made, or may have made, without a secret in anybody's hands were revoked.

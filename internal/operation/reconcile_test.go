@@ -133,9 +133,7 @@ func TestOrphanWithoutIDIsNamedByLooking(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
 	q := w.create(r)
-	gone := make(chan struct{})
-	close(gone)
-	q.Gone = gone
+	q.Delivery = unread()
 	r.store.failing(refuse("create", "secret", before))
 	op, err := r.Do(context.Background(), &halfAnswer{azure: w.azure, twins: 1}, q)
 	if err != nil {

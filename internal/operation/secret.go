@@ -21,13 +21,13 @@ type keptSecret struct {
 func (keptSecret) StoredVersion() int { return 1 }
 
 // deliver keeps the secret of the token that was made, records the success and lands the flight. What can't be kept goes
-// into the answer; and if nobody is there to read that, the token is revoked.
+// into the answer; and if that is written to nobody, the token is revoked.
 func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret string) {
 	until := w.options.Now().Add(w.options.DisplayTime)
 	kept := w.keep(ctx, keptSecret{Secret: secret, Token: token, Until: until}) == nil
 	w.reach("kept")
 	token = w.identify(ctx, token)
-	recorded := w.report(ctx, w.record, func(r *record) error {
+	succeed := func(r *record) error {
 		if r.State == Succeeded { // another process has found the kept secret
 			return errUnchanged
 		}
@@ -40,7 +40,8 @@ func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret stri
 			r.Old = OldSent
 		}
 		return nil
-	}) == nil
+	}
+	recorded := w.report(ctx, w.record, succeed) == nil
 	w.reach("recorded")
 	if kept && recorded {
 		w.finishRotation(ctx)
@@ -50,13 +51,18 @@ func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret stri
 	op := w.record.at(w.options.Now())
 	op.Unkept = secret
 	w.land(w.flight, op, nil)
-	switch {
-	case kept:
-	case w.flight.unread():
-		w.revokeOrphan(ctx)
-	default:
-		w.tell(ctx, op, Event{Step: ShowingSecret, Outcome: WasDone, Token: op.Result})
+	if kept {
+		return
 	}
+	settle := func(r *record) { r.Shown = true }
+	if w.flight.unread() {
+		settle = w.revokeOrphan(ctx)
+	}
+	_ = w.report(ctx, w.record, func(r *record) error {
+		_ = succeed(r) // if that couldn't be recorded before
+		settle(r)
+		return nil
+	})
 }
 
 // identify finds the record of the token that was made, if the answer held the secret but not the whole record: among the
@@ -96,8 +102,8 @@ func (w *work) finishRotation(ctx context.Context) {
 
 // revokeOrphan revokes a new token whose secret is lost: it could be neither kept nor shown. If that fails, or the token's
 // id isn't known, what may be the token becomes a candidate for the person to revoke. It is named in the log too, in case
-// the record can't be written. A rotation that came to this leaves the old token as it was.
-func (w *work) revokeOrphan(ctx context.Context) {
+// the record can't be written. A rotation that came to this leaves the old token as it was. settle is how that is recorded.
+func (w *work) revokeOrphan(ctx context.Context) (settle func(*record)) {
 	orphans := []azuredevops.Token{*w.record.Result}
 	err := errNoID
 	if w.record.resultID() == "" {
@@ -107,20 +113,20 @@ func (w *work) revokeOrphan(ctx context.Context) {
 	}
 	w.options.Log.Error("a new token's secret could be neither kept nor shown, therefore the token was to be revoked",
 		"operation", w.record.ID, "authorizationId", w.record.resultID(), "revoked", err == nil, "error", err)
-	_ = w.report(ctx, w.record, func(r *record) error {
+	return func(r *record) {
 		r.Old = OldNone
 		r.OrphanRevoked = err == nil
 		if err != nil {
 			r.Candidates = orphans
 		}
-		return nil
-	})
+	}
 }
 
 var errNoID = errors.New("the service did not tell its authorizationId")
 
-// RevealSecret returns the secret while it is waiting; "" otherwise. Reading it changes nothing: a page can be reloaded.
-func (j *Journal) RevealSecret(ctx context.Context, person, id string) (string, error) {
+// RevealSecret hands out the secret for an answer while it is waiting; "" otherwise. Reading it changes nothing: a page can
+// be reloaded.
+func (j *Journal) RevealSecret(ctx context.Context, to *Delivery, person, id string) (string, error) {
 	op, err := j.Get(ctx, person, id)
 	if err != nil || op.Secret != SecretWaiting {
 		return "", err
@@ -131,9 +137,18 @@ func (j *Journal) RevealSecret(ctx context.Context, person, id string) (string, 
 		return "", nil
 	}
 	if err == nil {
-		j.tell(ctx, op, Event{Step: ShowingSecret, Outcome: WasDone, Token: op.Result})
+		to.then(func(written bool) {
+			if written {
+				j.tellShown(ctx, op)
+			}
+		})
 	}
 	return k.Secret, err
+}
+
+// tellShown reports that a secret was written to a browser.
+func (j *Journal) tellShown(ctx context.Context, op *Operation) {
+	j.tell(context.WithoutCancel(ctx), op, Event{Step: ShowingSecret, Outcome: WasDone, Token: op.Result})
 }
 
 // Acknowledge records "I have saved it" and deletes the secret. Repeating it is fine.

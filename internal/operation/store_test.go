@@ -132,21 +132,19 @@ func (w *world) checkUnkept(r *replica, action operation.Action) {
 	w.wantPending(r)
 }
 
-// The answer goes to whoever waits at that moment; here the first click is gone and the second is there.
+// The answer goes to whoever waits at that moment; here the first click's is lost and the second one's arrives.
 func TestSecretThatCannotBeKeptGoesToTheReaderWhoIsThere(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
 	r.store.failing(refuse("create", "secret", before))
 	first := w.create(r)
 	second := first
-	gone := make(chan struct{})
-	first.Gone = gone
+	first.Delivery = unread()
 	answer := make(chan *operation.Operation, 1)
 	w.azure.fail(func(_ context.Context, call string) error {
 		if call == "create" {
 			go func() { answer <- w.do(r, second) }()
 			awaitReaders(r, 2)
-			close(gone)
 		}
 		return nil
 	}, nil)
@@ -184,13 +182,11 @@ func TestOrphanIsRevokedOrNamed(t *testing.T) {
 				r := w.replica()
 				q := w.request(r, action)
 				q.RevokeAtOnce = true
-				gone := make(chan struct{})
-				q.Gone = gone
+				q.Delivery = unread()
 				w.azure.fail(func(_ context.Context, call string) error {
 					switch call {
 					case "create":
 						r.store.failing(test.store)
-						close(gone)
 					case "revoke":
 						return test.revokeErr
 					}
@@ -253,13 +249,11 @@ func TestSecretIsNotLostWithItsOutcome(t *testing.T) {
 			w := newWorld(t)
 			r := w.replica()
 			q := w.request(r, action)
-			gone := make(chan struct{})
 			if !there {
-				q.Gone = gone
+				q.Delivery = unread()
 			}
 			w.azure.fail(func(_ context.Context, call string) error {
 				if call == "create" {
-					close(gone)
 					r.store.failing(refuse("update", "operation", before))
 				}
 				return nil

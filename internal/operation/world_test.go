@@ -232,14 +232,25 @@ func (w *world) request(r *replica, a operation.Action) operation.Request {
 	return q
 }
 
-// do carries out q at r and fails the test on an error.
+// do carries out q at r and fails the test on an error. What it returns was read, unless q has a delivery of its own.
 func (w *world) do(r *replica, q operation.Request) *operation.Operation {
 	w.t.Helper()
+	if q.Delivery == nil {
+		q.Delivery = operation.NewDelivery()
+		defer q.Delivery.Done(nil)
+	}
 	op, err := r.Do(context.Background(), w.azure, q)
 	if err != nil {
 		w.t.Fatalf("Do: %v", err)
 	}
 	return op
+}
+
+// unread is an answer whose browser has gone.
+func unread() *operation.Delivery {
+	d := operation.NewDelivery()
+	d.Done(errors.New("the connection was reset"))
+	return d
 }
 
 func (w *world) get(r *replica, id string) *operation.Operation {
@@ -253,7 +264,7 @@ func (w *world) get(r *replica, id string) *operation.Operation {
 
 func (w *world) reveal(r *replica, id string) string {
 	w.t.Helper()
-	secret, err := r.RevealSecret(context.Background(), mona, id)
+	secret, err := r.RevealSecret(context.Background(), nil, mona, id)
 	if err != nil {
 		w.t.Fatalf("RevealSecret: %v", err)
 	}

@@ -1,0 +1,62 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// unkeptWriteTimeout is how long a browser may take to receive an answer whose secret stands nowhere else. Then the answer
+// is cut off and the token revoked: nothing else can be known of a secret that is still on its way.
+const unkeptWriteTimeout = 30 * time.Second
+
+// errNotShown says that an answer has nothing of what was handed out for it: a redirect, an error page, a HEAD.
+var errNotShown = errors.New("the answer shows no secret")
+
+// answerWriter notes what is answered. It leaves Flush to http.ResponseController, which finds that of the connection
+// through Unwrap: its error says that the answer didn't go out.
+type answerWriter struct {
+	http.ResponseWriter
+	status, bytes int
+}
+
+// WriteHeader notes the status. Only the first one is sent: a page of an error may come after it.
+func (w *answerWriter) WriteHeader(status int) {
+	if w.status != 0 {
+		return
+	}
+	if status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes how much went out.
+func (w *answerWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += n
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// writeThrough writes a whole body and reports whether all of it was written to the connection, not just into a buffer.
+func writeThrough(w http.ResponseWriter, body []byte) error {
+	if _, err := w.Write(body); err != nil {
+		return err
+	}
+	return http.NewResponseController(w).Flush()
+}
+
+// boundWrite lets an answer that work waits for take no longer than unkeptWriteTimeout.
+func boundWrite(w http.ResponseWriter, d *operation.Delivery) {
+	if d.Awaited() {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(unkeptWriteTimeout)) // then the server's limit holds
+	}
+}

@@ -1,0 +1,47 @@
+package operation
+
+import "sync"
+
+// Delivery is one answer to a browser, with the secrets that were handed out for it. They count as read when Done reports
+// that the answer was written, and not before: until then the browser may go away, and a page may fail to be made.
+type Delivery struct {
+	mu      sync.Mutex
+	done    bool
+	waiting []func(written bool)
+}
+
+// NewDelivery begins an answer.
+func NewDelivery() *Delivery { return &Delivery{} }
+
+// Done ends the answer. With nil, all that was handed out for it was written to the browser's connection. Only the first
+// call counts.
+func (d *Delivery) Done(err error) {
+	d.mu.Lock()
+	waiting := d.waiting
+	d.done, d.waiting = true, nil
+	d.mu.Unlock()
+	for _, f := range waiting {
+		f(err == nil)
+	}
+}
+
+// Awaited says that something was handed out which waits for Done.
+func (d *Delivery) Awaited() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.waiting) > 0
+}
+
+// then calls f when the answer was written or given up. Without an answer, or after its end, nothing can be read.
+func (d *Delivery) then(f func(written bool)) {
+	if d != nil {
+		d.mu.Lock()
+		if !d.done {
+			d.waiting = append(d.waiting, f)
+			d.mu.Unlock()
+			return
+		}
+		d.mu.Unlock()
+	}
+	f(false)
+}
