@@ -19,6 +19,7 @@ import (
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -227,9 +228,13 @@ func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int
 	}
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
-	go p.sessions.Sweeper(background, sweepEvery)
+	panics.Go(p.log, "sweeping", func() { p.sessions.Sweeper(background, sweepEvery) })
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	panics.Go(p.log, "serving", func() {
+		err := errServing
+		defer func() { failed <- err }()
+		err = server.Serve(listener)
+	})
 	public := s.config.PublicURL()
 	if local := localURL(s.config, listener); public == "" && local != nil {
 		public = local.String()
@@ -246,6 +251,9 @@ func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int
 	}
 	return p.stop(server, s.config.ShutdownDelay, cmp.Or(s.stopTimeout, stopTimeout))
 }
+
+// errServing is why the program ends if its listener panics.
+var errServing = errors.New("the listener panicked")
 
 // stop lets everything in flight finish: readiness fails first, for as long as unready, so that nothing new is sent
 // here; then requests, then operations whose browsers have gone. What isn't finished after limit is recorded as unknown.

@@ -20,6 +20,7 @@ import (
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/metrics"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/tracing"
 )
@@ -163,11 +164,11 @@ func (m *metricsServer) serve(handler http.Handler, log *slog.Logger) {
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readHeaderTimeout, WriteTimeout: readTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	go func() {
+	panics.Go(log, "serving metrics", func() {
 		if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("metrics are no longer served", "error", err)
 		}
-	}()
+	})
 	log.Info("serving metrics", "metrics_address", m.listener.Addr().String())
 }
 

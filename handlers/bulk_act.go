@@ -4,9 +4,8 @@ import (
 	"context"
 	"net/http"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // ready says if an access token can be had for the visitor, as long as their session lasts.
@@ -103,7 +102,7 @@ func (h *Handlers) eachOperation(
 	if err != nil {
 		return nil, batchError(err)
 	}
-	var group errgroup.Group
+	var group panics.Group
 	group.SetLimit(stepsAtOnce)
 	for i := range b.Items {
 		if op := b.Items[i].Operation; op != nil && pick(op) {

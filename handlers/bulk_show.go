@@ -4,9 +4,9 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -133,7 +133,7 @@ func (h *Handlers) lookIntoBatch(v *visit, b *operation.Batch) {
 	ctx, cancel := context.WithTimeout(v.Context(), progressWait)
 	defer cancel()
 	caller := h.caller(v)
-	var wg sync.WaitGroup
+	var group panics.Group
 	looks := 0
 	for i := range b.Items {
 		op := b.Items[i].Operation
@@ -141,14 +141,15 @@ func (h *Handlers) lookIntoBatch(v *visit, b *operation.Batch) {
 			continue
 		}
 		looks++
-		wg.Go(func() {
+		group.Go(func() error {
 			found, err := h.Journal.Reconcile(ctx, caller, op.Person, op.ID)
 			if found != nil && err == nil {
 				b.Items[i].Operation = found
 			}
+			return nil // without it the operation is shown as it was
 		})
 	}
-	wg.Wait()
+	_ = group.Wait() // always nil, see above
 }
 
 // maxLooks bounds how many operations one page view looks into. No more are in flight at a time.

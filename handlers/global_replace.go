@@ -8,10 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -227,7 +226,7 @@ func (h *Handlers) wantedEverywhere(v *visit, f replaceForm) (azuredevops.Wanted
 func (h *Handlers) makeEverywhere(ctx context.Context, v *visit, f replaceForm, want azuredevops.Wanted) []replacement {
 	results := make([]replacement, len(f.places))
 	person, caller := v.session.Person().Key(), h.caller(v)
-	var group errgroup.Group
+	var group panics.Group
 	group.SetLimit(replacementsAtOnce)
 	for i, name := range f.places {
 		group.Go(func() error {

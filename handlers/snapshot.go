@@ -3,12 +3,14 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 const (
@@ -116,7 +118,7 @@ func (s *snapshots) outdate(key, organization string, before time.Time) {
 
 // part joins or begins the reading of an organization. read is called in the background, at most readsAtOnce at a
 // time.
-func (s *snapshot) part(organization string, now func() time.Time, read func() ([]listedToken, []missingPart)) *part {
+func (s *snapshot) part(log *slog.Logger, organization string, now func() time.Time, read func() ([]listedToken, []missingPart)) *part {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := strings.ToLower(organization)
@@ -125,18 +127,19 @@ func (s *snapshot) part(organization string, now func() time.Time, read func() (
 	}
 	p := &part{organization: organization, begun: now(), done: make(chan struct{})}
 	s.parts[key] = p
-	go func() {
+	panics.Go(log, "reading tokens", func() {
 		s.places <- struct{}{}
 		defer func() { <-s.places }()
 		defer close(p.done)
 		defer func() {
 			p.ended = now()
-			if fault := recover(); fault != nil { // nobody else would catch it here
-				p.failed = append(p.failed, missingPart{err: fmt.Errorf("reading the tokens of %s: %v", organization, fault)})
+			if fault := panics.Caught(recover()); fault != nil {
+				fault.Log(log, "reading tokens")
+				p.failed = append(p.failed, missingPart{err: fmt.Errorf("reading the tokens of %s: %w", organization, fault)})
 			}
 		}()
 		p.tokens, p.failed = read()
-	}()
+	})
 	return p
 }
 
@@ -152,7 +155,7 @@ func (s *snapshot) failure(organization string) error {
 }
 
 // find joins or begins the search for organizations. An earlier one counts as long as it would take a page to reload.
-func (s *snapshot) find(now func() time.Time, search func() ([]string, error)) *finding {
+func (s *snapshot) find(log *slog.Logger, now func() time.Time, search func() ([]string, error)) *finding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.finding; f != nil && (!closed(f.done) || now().Sub(f.ended) < snapshotLife) {
@@ -160,16 +163,17 @@ func (s *snapshot) find(now func() time.Time, search func() ([]string, error)) *
 	}
 	f := &finding{done: make(chan struct{})}
 	s.finding = f
-	go func() {
+	panics.Go(log, "looking for organizations", func() {
 		defer close(f.done)
 		defer func() {
 			f.ended = now()
-			if fault := recover(); fault != nil {
-				f.err = fmt.Errorf("looking for organizations: %v", fault)
+			if fault := panics.Caught(recover()); fault != nil {
+				fault.Log(log, "looking for organizations")
+				f.err = fmt.Errorf("looking for organizations: %w", fault)
 			}
 		}()
 		f.names, f.err = search()
-	}()
+	})
 	return f
 }
 
@@ -247,7 +251,7 @@ func (h *Handlers) readParts(v *visit, kept *snapshot, names []string, enough <-
 	parts := make([]*part, len(names))
 	ctx, caller, person := context.WithoutCancel(v.Context()), h.caller(v), v.session.Person().Key()
 	for i, name := range names {
-		parts[i] = kept.part(name, h.Now, func() ([]listedToken, []missingPart) {
+		parts[i] = kept.part(h.Log, name, h.Now, func() ([]listedToken, []missingPart) {
 			ctx, cancel := context.WithTimeout(ctx, readTimeout)
 			defer cancel()
 			return h.read(ctx, person, caller, name, allStatuses)
@@ -283,7 +287,7 @@ func (h *Handlers) awaitOrganizations(v *visit, kept *snapshot, enough <-chan ti
 	}
 	background := *v
 	background.Request = v.WithContext(context.WithoutCancel(v.Context()))
-	f := kept.find(h.Now, func() ([]string, error) { return h.organizations(&background) })
+	f := kept.find(h.Log, h.Now, func() ([]string, error) { return h.organizations(&background) })
 	select {
 	case <-f.done:
 		return f.names, true, f.err

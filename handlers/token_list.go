@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -154,7 +153,7 @@ func (h *Handlers) missing(v *visit, part missingPart) *partialProblem {
 
 // fetch reads the lists of several statuses side by side. What could be read comes back together with the failures.
 func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []missingPart) {
-	var group errgroup.Group
+	var group panics.Group
 	group.Go(func() error {
 		_, _ = h.organizations(v) // for the switcher; its failure is told on the page for choosing one
 		return nil
@@ -167,7 +166,7 @@ func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.S
 // readLists asks an organization for the lists of several statuses side by side.
 func readLists(ctx context.Context, caller *azuredevops.Caller, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []missingPart) {
 	found, errs := make([][]azuredevops.Token, len(statuses)), make([]error, len(statuses))
-	var group errgroup.Group
+	var group panics.Group
 	for i, status := range statuses {
 		group.Go(func() error {
 			found[i], errs[i] = caller.List(ctx, organization, status)

@@ -5,10 +5,9 @@ import (
 	"net/http"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -98,7 +97,7 @@ func (h *Handlers) visited(v *visit) (organization string, t listedToken, err er
 func (h *Handlers) find(v *visit, organization, id string) (listedToken, error) {
 	caller := h.caller(v)
 	var (
-		group   errgroup.Group
+		group   panics.Group
 		single  azuredevops.Token
 		active  []azuredevops.Token
 		getErr  error

@@ -3,14 +3,11 @@ package entra
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 const (
@@ -28,7 +25,7 @@ type memo[T any] struct {
 	log   *slog.Logger
 	words string // of the warning that it can't be fetched
 
-	flights singleflight.Group
+	flights panics.Flights
 	mu      sync.Mutex
 	kept    map[string]kept[T]
 }
@@ -53,7 +50,7 @@ func (m *memo[T]) get(ctx context.Context, key string) (T, error) {
 		return k.value, nil
 	case k.has:
 		if now.Sub(k.tried) >= memoPause {
-			m.flights.DoChan(key, func() (any, error) { return m.renew(key) })
+			m.flights.DoChan(key, contained(m.log, m.words, func() (any, error) { return m.renew(key) }))
 		}
 		return k.value, nil
 	case k.err != nil && now.Sub(k.tried) < memoPause:
@@ -103,7 +100,7 @@ func (m *memo[T]) keep(key string, k kept[T]) {
 }
 
 func (m *memo[T]) wait(ctx context.Context, key string) (T, error) {
-	done := m.flights.DoChan(key, func() (any, error) { return m.renew(key) })
+	done := m.flights.DoChan(key, contained(m.log, m.words, func() (any, error) { return m.renew(key) }))
 	var none T
 	select {
 	case result := <-done:
@@ -119,7 +116,12 @@ func (m *memo[T]) wait(ctx context.Context, key string) (T, error) {
 func (m *memo[T]) renew(key string) (T, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	value, err := m.safely(ctx, key)
+	value, err := panics.Try(func() (T, error) { return m.fetch(ctx, key) })
+	var fault *panics.Fault
+	if errors.As(err, &fault) {
+		fault.Log(m.log, m.words)
+		err = &Error{Kind: KindOther, Err: errPanic}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	k := m.kept[key]
@@ -134,25 +136,17 @@ func (m *memo[T]) renew(key string) (T, error) {
 	return value, k.err
 }
 
-func (m *memo[T]) safely(ctx context.Context, key string) (value T, err error) {
-	defer func() { err = caught(m.log, recover(), err) }()
-	return m.fetch(ctx, key)
-}
-
 var errPanic = errors.New("a fault of patdesk itself")
 
-// caught turns a panic, if there was one, into an error. singleflight would throw it again in a goroutine of its own,
-// which ends the process. What the panic said stays out of the log unless it came from the runtime: it could hold a
-// token.
-func caught(log *slog.Logger, thrown any, err error) error {
-	if thrown == nil {
-		return err
+// contained makes work for panics.Flights whose fault is logged, and is one of this package's errors.
+func contained(log *slog.Logger, work string, f func() (any, error)) func() (any, error) {
+	return func() (any, error) {
+		value, err := panics.Try(f)
+		var fault *panics.Fault
+		if errors.As(err, &fault) {
+			fault.Log(log, work)
+			return nil, &Error{Kind: KindOther, Err: errPanic}
+		}
+		return value, err
 	}
-	what := fmt.Sprintf("%T", thrown)
-	var fault runtime.Error
-	if e, ok := thrown.(error); ok && errors.As(e, &fault) {
-		what = fault.Error()
-	}
-	log.Error("a panic was caught", "panic", what, "stack", string(debug.Stack()))
-	return &Error{Kind: KindOther, Err: errPanic}
 }

@@ -11,7 +11,8 @@ import (
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
-	"golang.org/x/sync/singleflight"
+
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // Options configures a Provider.
@@ -79,7 +80,7 @@ type Provider struct {
 	metadata string // address of the authority's OpenID configuration
 
 	vault      *memo[Credential] // of Credential.Current
-	refreshing singleflight.Group
+	refreshing panics.Flights
 	pauses     pauses // after failed refreshes, by session
 }
 

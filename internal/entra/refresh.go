@@ -7,18 +7,18 @@ import (
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
-	"golang.org/x/sync/singleflight"
+
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // startRefresh has the session's token refreshed, or joins the refresh that is under way.
-func (p *Provider) startRefresh(c TokenCache, account string) <-chan singleflight.Result {
-	return p.refreshing.DoChan(c.Key(), func() (any, error) { return p.refresh(c, account) })
+func (p *Provider) startRefresh(c TokenCache, account string) <-chan panics.Result {
+	return p.refreshing.DoChan(c.Key(), contained(p.o.Log, "refreshing an access token", func() (any, error) { return p.refresh(c, account) }))
 }
 
 // refresh gets a token for the session that is as new as can be, alone. It belongs to no request: the first to need it
 // may leave.
 func (p *Provider) refresh(c TokenCache, account string) (token string, err error) {
-	defer func() { err = caught(p.o.Log, recover(), err) }()
 	if err := p.pauses.err(c.Key()); err != nil {
 		return "", err
 	}

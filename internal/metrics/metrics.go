@@ -6,6 +6,7 @@
 package metrics
 
 import (
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // Options says what the labels can be, and where to look at what isn't counted but seen.
@@ -88,7 +91,7 @@ func New(o Options) *Metrics {
 func (m *Metrics) look() {
 	o := m.options
 	gauge := func(name, help string, labels prometheus.Labels, value func() float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value))
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, seen(value)))
 	}
 	gauge("patdesk_ready", "1 if requests should be sent here: the session store works and the process isn't stopping.", nil, func() float64 {
 		if o.Ready() {
@@ -109,6 +112,17 @@ func (m *Metrics) look() {
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "patdesk_build_info", Help: "1, with the version as a label."}, []string{"version", "revision"})
 	build.WithLabelValues(o.Version, o.Revision).Set(1)
 	m.registry.MustRegister(build)
+}
+
+// seen is value, or not a number if that panics: the registry asks in goroutines of its own, where a panic ends the process.
+func seen(value func() float64) func() float64 {
+	return func() float64 {
+		n, err := panics.Try(func() (float64, error) { return value(), nil })
+		if err != nil {
+			return math.NaN()
+		}
+		return n
+	}
 }
 
 // begin makes the counters of what is rare, so that their first increase is seen as one.
@@ -141,7 +155,8 @@ func (e expiry) Collect(to chan<- prometheus.Metric) {
 	if e.at == nil {
 		return
 	}
-	if at := e.at(); !at.IsZero() {
+	at, err := panics.Try(func() (time.Time, error) { return e.at(), nil }) // see seen
+	if err == nil && !at.IsZero() {
 		to <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(at.Unix()))
 	}
 }

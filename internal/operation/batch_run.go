@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 const (
@@ -50,14 +51,13 @@ func (j *Journal) RunBatch(ctx context.Context, s Service, ready func(context.Co
 		j.leave()
 		return err
 	}
-	go func() {
+	panics.Go(j.options.Log, "batch "+id, func() {
 		defer j.leave()
 		defer stop()
 		defer release()
-		defer func() { j.guard(id, recover()) }()
 		defer context.AfterFunc(j.ending, stop)()
 		r.all(b)
-	}()
+	})
 	return nil
 }
 
@@ -143,35 +143,35 @@ func (r *run) all(b *Batch) {
 		at := place(b.Items[i].Organization)
 		queues[at] = append(queues[at], i)
 	}
-	var wg sync.WaitGroup
+	var group panics.Group
 	for at, queue := range queues {
-		wg.Go(func() { r.workOff(at, queue) })
+		group.Go(func() error { r.workOff(at, queue); return nil })
 	}
-	wg.Wait()
+	_ = group.Wait() // each item's failure is its own
 	r.finish()
 }
 
 // workOff carries out the items of one organization, placeAtOnce at a time.
 func (r *run) workOff(at string, queue []int) {
 	next := make(chan int)
-	var wg sync.WaitGroup
+	var group panics.Group
 	for range min(placeAtOnce, len(queue)) {
-		wg.Go(func() {
+		group.Go(func() error {
 			for i := range next {
-				r.item(at, i)
+				panics.Contain(r.options.Log, "batch "+r.id, func() { r.item(at, i) })
 			}
+			return nil
 		})
 	}
 	for _, i := range queue {
 		next <- i
 	}
 	close(next)
-	wg.Wait()
+	_ = group.Wait() // each item's failure is its own
 }
 
 // item carries out one item, in its turn, and again where the service put it off.
 func (r *run) item(at string, i int) {
-	defer func() { r.guard(r.id, recover()) }()
 	select {
 	case r.places <- struct{}{}:
 		defer func() { <-r.places }()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -48,7 +49,7 @@ func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, err
 	case err != nil:
 		return nil, err
 	case first:
-		go j.fly(context.WithoutCancel(ctx), f, s)
+		panics.Go(j.options.Log, "operation "+id, func() { j.fly(context.WithoutCancel(ctx), f, s) })
 	}
 	op, err := f.wait(ctx)
 	if err == nil && op.Unkept != "" {
@@ -115,7 +116,6 @@ func (j *Journal) follow(ctx context.Context, id string, r Request, absent error
 // request's: the browser's going away must not stop it.
 func (j *Journal) fly(ctx context.Context, f *flight, s Service) {
 	defer j.leave()
-	defer func() { j.guard(f.id, recover()) }()
 	defer j.land(f, nil, errElsewhere) // if it ends without an outcome
 	w := &work{Journal: j, service: s, flight: f}
 	release, err := w.claim(ctx)

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // Drain refuses new work, and waits until all work in flight is finished or ctx ends. What is cut off is recorded as
@@ -45,17 +46,22 @@ func (j *Journal) stop() {
 func (j *Journal) cutOff(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	var wg sync.WaitGroup
+	var group panics.Group
 	for _, f := range j.inFlight() {
-		wg.Go(func() {
-			r := &record{Operation: Operation{Person: f.request.Person, ID: f.id}}
-			err := j.change(ctx, r, j.interrupt)
-			if err != nil && !errors.Is(err, ErrNotFound) { // not recorded yet: not sent
-				j.options.Log.Error("a change that was cut off could not be recorded as such", "operation", f.id, "error", err)
-			}
+		group.Go(func() error {
+			panics.Contain(j.options.Log, "operation "+f.id, func() { j.cutOne(ctx, f) })
+			return nil // each is recorded for itself
 		})
 	}
-	wg.Wait()
+	_ = group.Wait() // always nil, see above
+}
+
+func (j *Journal) cutOne(ctx context.Context, f *flight) {
+	r := &record{Operation: Operation{Person: f.request.Person, ID: f.id}}
+	err := j.change(ctx, r, j.interrupt)
+	if err != nil && !errors.Is(err, ErrNotFound) { // not recorded yet: not sent
+		j.options.Log.Error("a change that was cut off could not be recorded as such", "operation", f.id, "error", err)
+	}
 }
 
 func (j *Journal) inFlight() []*flight {

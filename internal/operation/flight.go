@@ -2,8 +2,6 @@ package operation
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -139,13 +137,5 @@ func (j *Journal) leave() {
 	j.busy--
 	if j.stopping && j.busy == 0 {
 		close(j.quiet)
-	}
-}
-
-// guard keeps a fault in one worker from ending the whole program; its operation is found dead and becomes unknown. What
-// was panicked with is logged by its type only: the value might quote a secret.
-func (j *Journal) guard(id string, recovered any) {
-	if recovered != nil {
-		j.options.Log.Error("a worker panicked", "operation", id, "panic", fmt.Sprintf("%T", recovered), "stack", string(debug.Stack()))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // RevokeOld finishes a rotation ("the new one is in place"), also after a failed revoke. It is safe to repeat. A failure of
@@ -78,13 +79,12 @@ func (j *Journal) continued(
 		err error
 	}
 	answers := make(chan answer, 1)
-	go func() {
+	panics.Go(j.options.Log, "operation "+id, func() {
 		defer j.leave()
-		defer func() { j.guard(id, recover()) }()
 		defer close(answers)
 		op, err := j.underLock(ctx, s, person, id, f)
 		answers <- answer{op, err}
-	}()
+	})
 	select {
 	case a, ok := <-answers:
 		if ok && ctx.Err() == nil {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // Outcome is how a try ended.
@@ -45,7 +48,11 @@ func Run(ctx context.Context, limit time.Duration, tries []Try) []Row {
 	done := make([]chan Row, len(tries))
 	for i, t := range tries {
 		done[i] = make(chan Row, 1)
-		go func() { done[i] <- t.Do(ctx) }()
+		panics.Go(slog.New(slog.DiscardHandler), t.What, func() {
+			row := Row{Outcome: Failed, Found: "Trying it ran into a fault of patdesk itself.", Advice: "Please report it. The other lines stand."}
+			defer func() { done[i] <- row }()
+			row = t.Do(ctx)
+		})
 	}
 	rows := make([]Row, 0, len(tries))
 	for i, t := range tries {

@@ -40,6 +40,9 @@ var imports = map[string][]string{
 	"internal/session/redisstore": {"internal/session"},
 }
 
+// everywhere is what any package may import: it says nothing about what the package is for.
+var everywhere = []string{"internal/panics"}
+
 // single is something that few may use.
 type single struct {
 	path   string // import path, or the beginning of it
@@ -80,6 +83,14 @@ var singles = []single{
 	{
 		module + "/internal/simulator", []string{"demo.go"}, true,
 		"production code has no word for the simulator; demo.go of the main package starts it, tests use it",
+	},
+	{
+		"golang.org/x/sync/errgroup", []string{"internal/panics/"}, true,
+		"a panic in one of its goroutines ends the process; use panics.Group",
+	},
+	{
+		"golang.org/x/sync/singleflight", []string{"internal/panics/"}, true,
+		"it throws a panic again in a goroutine of its own, which ends the process; use panics.Flights",
 	},
 	{
 		"html/template", []string{"templates/", "internal/simulator/"}, false,
@@ -156,6 +167,8 @@ func faults(sources []source) []string {
 		}
 		if s.test() {
 			found = append(found, s.shirking()...)
+		} else if !s.within("internal/panics/") {
+			found = append(found, s.uncontained()...)
 		}
 	}
 	return found
@@ -176,7 +189,7 @@ func (s source) mayImport(imported string) string {
 	if strings.HasSuffix(ours, "test") {
 		return "a package whose name ends in test is for tests"
 	}
-	if dir := path.Dir(s.name); !slices.Contains(imports[dir], ours) {
+	if dir := path.Dir(s.name); !slices.Contains(imports[dir], ours) && !slices.Contains(everywhere, ours) {
 		return dir + " must not know it; data flows one way (docs/architecture.md). If that has to change, say so in internal/rules"
 	}
 	return ""
@@ -215,6 +228,57 @@ func (s source) shirking() []string {
 		return !ownTime // in there sleeping takes no time
 	})
 	return found
+}
+
+// uncontained returns where a goroutine is started in which a panic would end the process.
+func (s source) uncontained() []string {
+	const reason = "a panic there ends the process, and whoever waits gets no answer; start it with internal/panics"
+	var found []string
+	add := func(at token.Pos, what string) {
+		found = append(found, fmt.Sprintf("%s: %s: %s", s.fset.Position(at), what, reason))
+	}
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			add(n.Pos(), "starts a goroutine")
+		case *ast.SelectorExpr:
+			if n.Sel.Name == "WaitGroup" && s.names(n.X, "sync") {
+				add(n.Pos(), "uses sync.WaitGroup")
+			}
+		case *ast.CallExpr:
+			if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "AfterFunc" && !s.harmless(n.Args) {
+				add(n.Pos(), "calls AfterFunc")
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// harmless says that the function among the arguments of AfterFunc only ends a context, or is contained.
+func (s source) harmless(args []ast.Expr) bool {
+	if len(args) != 2 {
+		return false
+	}
+	switch f := args[1].(type) {
+	case *ast.Ident:
+		return f.Name == "stop" || f.Name == "cancel"
+	case *ast.FuncLit:
+		if len(f.Body.List) != 1 {
+			return false
+		}
+		statement, ok := f.Body.List[0].(*ast.ExprStmt)
+		if !ok {
+			return false
+		}
+		call, ok := statement.X.(*ast.CallExpr)
+		if !ok {
+			return false
+		}
+		selector, ok := call.Fun.(*ast.SelectorExpr)
+		return ok && selector.Sel.Name == "Contain" && s.names(selector.X, module+"/internal/panics")
+	}
+	return false
 }
 
 // calls visits all calls of the form x.f(…), and what is inside those for which
@@ -309,6 +373,23 @@ func TestFaults(t *testing.T) {
 		{"handlers/a_test.go", body(`"time"; "testing/synctest"`, `synctest.Test(t, func(t *T) { time.Sleep(1) })`), 0},
 		{"internal/webtest/a.go", body(`"time"`, `time.Sleep(1)`), 1},
 		{"handlers/a.go", body(`"time"`, `time.Sleep(1)`), 0},
+
+		{"handlers/a.go", body(``, `go f()`), 1},
+		{"handlers/a.go", body(``, `func() { go func() {}() }()`), 1},
+		{"handlers/a_test.go", body(``, `go f()`), 0},
+		{"internal/session/sessiontest/a.go", body(``, `go f()`), 0},
+		{"internal/panics/a.go", body(``, `go f()`), 0},
+		{"handlers/a.go", body(`"sync"`, `var wg sync.WaitGroup; wg.Go(f)`), 1},
+		{"handlers/a.go", body(`s "sync"`, `wg := &s.WaitGroup{}; wg.Go(f)`), 1},
+		{"handlers/a.go", body(`"sync"`, `var mu sync.Mutex; mu.Lock()`), 0},
+		{"handlers/a.go", importing("golang.org/x/sync/errgroup"), 1},
+		{"handlers/a.go", importing("golang.org/x/sync/singleflight"), 1},
+		{"handlers/a.go", body(`"time"`, `time.AfterFunc(1, f)`), 1},
+		{"handlers/a.go", body(`"time"`, `time.AfterFunc(1, func() { f() })`), 1},
+		{"handlers/a.go", body(`"context"`, `context.AfterFunc(ctx, stop)`), 0},
+		{"handlers/a.go", body(`"time"; "`+module+`/internal/panics"`, `time.AfterFunc(1, func() { panics.Contain(l, "", f) })`), 0},
+		{"handlers/a.go", body(`"time"; "`+module+`/internal/panics"`, `time.AfterFunc(1, func() { panics.Contain(l, "", f); f() })`), 1},
+		{"static/a.go", importing(self + "panics"), 0},
 
 		{"testdata/a_test.go", body(``, `t.Skip()`), 0},
 		{".hidden/a_test.go", body(``, `t.Skip()`), 0},

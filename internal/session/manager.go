@@ -28,7 +28,8 @@ import (
 	"time"
 
 	"github.com/gorilla/sessions"
-	"golang.org/x/sync/singleflight"
+
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // Options configures a Manager.
@@ -84,7 +85,7 @@ type Manager struct {
 	now      func() time.Time
 	log      *slog.Logger
 	uses     uses
-	pings    singleflight.Group
+	pings    panics.Flights
 	pinged   atomic.Pointer[pinged]
 }
 

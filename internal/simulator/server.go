@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // serving is what Start has set up.
@@ -61,7 +63,7 @@ func (s *Simulator) start(ctx context.Context, onlyTLS bool) error {
 	// HTTP/1.1 only: a reset then means the TCP connection itself.
 	conf := &tls.Config{Certificates: []tls.Certificate{id.certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	s.serveOn(tls.NewListener(machines, conf), s.Handler())
-	context.AfterFunc(ctx, s.Close)
+	context.AfterFunc(ctx, func() { panics.Contain(slog.Default(), "stopping the simulator", s.Close) })
 	return nil
 }
 
@@ -83,7 +85,7 @@ func (s *Simulator) startBrowserSide(ctx context.Context) error {
 func (s *Simulator) serveOn(l net.Listener, h http.Handler) {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	s.serving.servers = append(s.serving.servers, srv)
-	go func() { _ = srv.Serve(l) }() // ends with Close
+	panics.Go(slog.Default(), "the simulator", func() { _ = srv.Serve(l) }) // ends with Close
 }
 
 // Close stops serving; answers that hang end at once. It may be called twice.

@@ -16,6 +16,8 @@ import (
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 const (
@@ -56,6 +58,11 @@ func (c *client) Stop(context.Context) error {
 
 // UploadTraces sends spans, and again where the collector says that this can help. Spans that can't be sent are lost.
 func (c *client) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
+	_, err := panics.Try(func() (struct{}, error) { return struct{}{}, c.upload(ctx, spans) }) // in a goroutine of the library's
+	return err
+}
+
+func (c *client) upload(ctx context.Context, spans []*tracepb.ResourceSpans) error {
 	// On the wire a request to export is the same as this: https://github.com/open-telemetry/opentelemetry-proto
 	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
 	if err != nil {
@@ -137,6 +144,10 @@ type complaints struct {
 
 // Handle implements otel.ErrorHandler.
 func (c *complaints) Handle(err error) {
+	panics.Contain(c.log, "sending traces", func() { c.handle(err) }) // in a goroutine of the library's
+}
+
+func (c *complaints) handle(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := c.now(); now.Sub(c.last) >= complainEvery {

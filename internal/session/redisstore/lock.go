@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -80,13 +81,13 @@ func (s *Store) tryLock(ctx context.Context, name session.Name, token string) (r
 	defer cancel()
 	answer, err := l.eval(call, lockScript)
 	if err != nil {
-		go l.unlock() //nolint:gosec // G118: it may have been got all the same, and ctx may have ended
+		panics.Go(s.log, "freeing a lock", l.unlock) // it may have been got all the same, and ctx may have ended
 		return nil, false, err
 	}
 	if answer != "OK" {
 		return nil, false, nil
 	}
-	go l.renew() //nolint:gosec // G118: a lock outlasts the context it was got with
+	panics.Go(s.log, "renewing a lock", l.renew) // a lock outlasts the context it was got with
 	return sync.OnceFunc(l.release), true, nil
 }
 
@@ -118,13 +119,13 @@ func (l *heldLock) renew() {
 	defer ticker.Stop()
 	stop := make(chan struct{})
 	defer close(stop)
-	go func() { // a renewal under way doesn't hold up release
+	panics.Go(l.s.log, "renewing a lock", func() { // a renewal under way doesn't hold up release
 		select {
 		case <-l.done:
 			cancel()
 		case <-stop:
 		}
-	}()
+	})
 	for {
 		select {
 		case <-ticker.C:

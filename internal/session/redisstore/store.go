@@ -33,6 +33,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -110,7 +111,9 @@ type logger struct{ log *slog.Logger }
 
 // Printf implements go-redis's interface.
 func (l logger) Printf(ctx context.Context, format string, v ...any) {
-	l.log.DebugContext(ctx, "redis", "message", fmt.Sprintf(format, v...))
+	panics.Contain(l.log, "redis", func() { // goroutines of the library's come here
+		l.log.DebugContext(ctx, "redis", "message", fmt.Sprintf(format, v...))
+	})
 }
 
 // ---- names ---------------------------------------------------------------------
