@@ -229,11 +229,11 @@ func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
 	panics.Go(p.log, "sweeping", func() { p.sessions.Sweeper(background, sweepEvery) })
-	failed := make(chan error, 1)
+	failed, serving := make(chan error, 1), p.handlers.Serving(server, listener)
 	panics.Go(p.log, "serving", func() {
 		err := errServing
 		defer func() { failed <- err }()
-		err = server.Serve(listener)
+		err = server.Serve(serving)
 	})
 	public := s.config.PublicURL()
 	if local := localURL(s.config, listener); public == "" && local != nil {

@@ -161,7 +161,7 @@ func listenForMetrics(ctx context.Context, address string) (*metricsServer, erro
 
 func (m *metricsServer) serve(handler http.Handler, log *slog.Logger) {
 	m.server = &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readHeaderTimeout, WriteTimeout: readTimeout,
+		Handler: answered(handler, log), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readHeaderTimeout, WriteTimeout: readTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	panics.Go(log, "serving metrics", func() {
@@ -170,6 +170,15 @@ func (m *metricsServer) serve(handler http.Handler, log *slog.Logger) {
 		}
 	})
 	log.Info("serving metrics", "metrics_address", m.listener.Addr().String())
+}
+
+// answered answers with 500 where next panics; net/http would only cut the connection.
+func answered(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !panics.Contain(log, "answering Prometheus", func() { next.ServeHTTP(w, r) }) {
+			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		}
+	})
 }
 
 func (m *metricsServer) close() {

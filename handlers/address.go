@@ -45,6 +45,7 @@ func (h *Handlers) publicAddress(routes chi.Routes, next http.Handler) http.Hand
 			http.Redirect(w, r, to, http.StatusTemporaryRedirect)
 			return
 		}
+		fieldsOf(r.Context()).address = address
 		r = r.WithContext(context.WithValue(r.Context(), addressKey, address))
 		if address.root != "" && r.URL.Path == address.root && !isPage(routes, address.root) {
 			http.Redirect(w, r, address.url("/"), http.StatusPermanentRedirect)

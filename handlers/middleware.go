@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -22,30 +21,28 @@ const maxFormBytes = 256 << 10
 type contextKey int
 
 const (
-	requestIDKey contextKey = iota
-	logFieldsKey
+	logFieldsKey contextKey = iota
 	addressKey
+	connectionKey
 )
 
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey).(string)
-	return id
-}
+func newRequestID() string { return rand.Text()[:16] }
+
+func requestID(ctx context.Context) string { return fieldsOf(ctx).requestID }
 
 // proxysID is what an id of a trusted proxy may look like: those of nginx, HAProxy, Envoy, Traefik and the clouds do. It
 // stands in every log record and on every error page, so nothing else is let in.
 var proxysID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:=+/@-]{0,127}$`)
 
-// identify gives each request an id: the one that a trusted proxy has given it, or one of our own. What somebody else
-// sends is not adopted.
+// identify takes over the id that a trusted proxy has given to the request, in place of our own. What somebody else sends
+// is not adopted.
 func (h *Handlers) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := rand.Text()[:16]
 		if given := r.Header.Values("X-Request-Id"); fromTrustedProxy(r.Context()) && len(given) == 1 && proxysID.MatchString(given[0]) {
-			id = given[0]
+			fieldsOf(r.Context()).requestID = given[0]
+			w.Header().Set("X-Request-Id", given[0])
 		}
-		w.Header().Set("X-Request-Id", id)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey, id)))
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -54,24 +51,21 @@ func (h *Handlers) identify(next http.Handler) http.Handler {
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 
-// securityHeaders stands outside everything else, so that errors, redirects and static files carry them too.
-func (h *Handlers) securityHeaders(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Content-Security-Policy", contentSecurityPolicy)
-		header.Set("X-Content-Type-Options", "nosniff")
-		// same-origin, not no-referrer: that one makes browsers send "Origin: null" with our own forms.
-		header.Set("Referrer-Policy", "same-origin")
-		header.Set("Cross-Origin-Opener-Policy", "same-origin")
-		header.Set("Cross-Origin-Resource-Policy", "same-origin")
-		header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()")
-		// Anything weaker shows a secret again after Back, even when its owner has signed out.
-		header.Set("Cache-Control", "no-store")
-		if h.overHTTPS() {
-			header.Set("Strict-Transport-Security", "max-age=31536000")
-		}
-		next.ServeHTTP(w, r)
-	})
+// setSecurityHeaders sets what every answer has: pages, errors, redirects and files.
+func (h *Handlers) setSecurityHeaders(header http.Header, id string) {
+	header.Set("X-Request-Id", id)
+	header.Set("Content-Security-Policy", contentSecurityPolicy)
+	header.Set("X-Content-Type-Options", "nosniff")
+	// same-origin, not no-referrer: that one makes browsers send "Origin: null" with our own forms.
+	header.Set("Referrer-Policy", "same-origin")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()")
+	// Anything weaker shows a secret again after Back, even when its owner has signed out.
+	header.Set("Cache-Control", "no-store")
+	if h.overHTTPS() {
+		header.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // overHTTPS says that people come by https: BASE_URL says so, or trusted proxies, from whom nothing else is accepted.
@@ -82,26 +76,10 @@ func (h *Handlers) overHTTPS() bool {
 	return len(h.TrustedProxies) > 0
 }
 
-// recoverPanics answers a panic with the prepared plain page; the log gets the stack, the visitor never.
-func (h *Handlers) recoverPanics(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			cause := recover()
-			if cause == nil {
-				return
-			}
-			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
-				panic(cause)
-			}
-			h.Log.ErrorContext(r.Context(), "panic", "request_id", requestID(r.Context()), "cause", cause, "stack", string(debug.Stack()))
-			h.writePlain(w, r, http.StatusInternalServerError)
-		}()
-		next.ServeHTTP(w, r)
-	})
-}
-
 // logFields collects, while a request passes, what its one log record says.
 type logFields struct {
+	requestID       string
+	address         publicAddress // zero until it is found out
 	Person, Session string
 	TraceID         string
 	Err             error
@@ -130,47 +108,20 @@ func fieldsOf(ctx context.Context) *logFields {
 	return &logFields{}
 }
 
-// logRequests writes one record for each request. It names the route and the path, never the query: the
-// callback's query holds an authorization code.
-func (h *Handlers) logRequests(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		fields := &logFields{}
-		r = r.WithContext(context.WithValue(r.Context(), logFieldsKey, fields))
-		r, traceID, done := h.Telemetry.Request(r)
-		fields.TraceID = traceID
-		ww := &answerWriter{ResponseWriter: w}
-		defer func() {
-			took := time.Since(start)
-			done(Seen{Route: routeOf(r), Status: ww.status, Took: took})
-			level := slog.LevelInfo
-			if quietPath(r.URL.Path) {
-				level = slog.LevelDebug
-			}
-			if ww.status >= http.StatusInternalServerError {
-				level = slog.LevelWarn
-			}
-			h.Log.LogAttrs(r.Context(), level, "request", requestAttrs(r, ww, fields, took)...)
-		}()
-		next.ServeHTTP(ww, r)
-	})
-}
-
-func quietPath(path string) bool {
-	return path == "/healthz" || path == "/readyz" || strings.Contains(path, "/static/")
-}
-
-func requestAttrs(r *http.Request, ww *answerWriter, f *logFields, took time.Duration) []slog.Attr {
+// attrs is the request's one log record. It names the route and the path, never the query: the callback's query holds an
+// authorization code.
+func (e *exchange) attrs(took time.Duration) []slog.Attr {
+	r, f, route := e.request, e.fields, routeOf(e.request)
 	attrs := []slog.Attr{
-		slog.String("request_id", requestID(r.Context())),
+		slog.String("request_id", f.requestID),
 		slog.String("method", clipped(r.Method)),
-		slog.String("path", clipped(withoutAddress(r.URL.Path))),
-		slog.Int("status", ww.status),
-		slog.Int("bytes", ww.bytes),
+		slog.String("path", clipped(withoutAddress(r.URL.Path, routed(route)))),
+		slog.Int("status", e.answer.status),
+		slog.Int("bytes", e.answer.bytes),
 		slog.Duration("duration", took),
-		slog.String("client", r.RemoteAddr),
+		slog.String("client", clipped(r.RemoteAddr)),
 	}
-	if route := routeOf(r); route != "" {
+	if route != "" {
 		attrs = append(attrs, slog.String("route", route))
 	}
 	if f.TraceID != "" {
@@ -200,6 +151,9 @@ func (f *logFields) upstream() []slog.Attr {
 	return attrs
 }
 
+// routed says that a pattern is of a route, and not of where they are mounted.
+func routed(pattern string) bool { return pattern != "" && pattern != "/*" }
+
 // routeOf is the pattern of the route that the request has taken, as the table has it; "" if there is none.
 func routeOf(r *http.Request) string {
 	route := chi.RouteContext(r.Context())
@@ -209,15 +163,43 @@ func routeOf(r *http.Request) string {
 	return strings.ReplaceAll(route.RoutePattern(), "/*/", "/")
 }
 
+var (
+	// calendarAddress is what may be the address of a calendar in a path that led somewhere, and misspeltAddress in one that
+	// didn't. The indexes that they find are those of the path itself: a copy in lower case has others, since some letters
+	// grow when they are lowered, as does what isn't UTF-8.
+	calendarAddress = regexp.MustCompile(`(?is)calendar/.+`)
+	misspeltAddress = regexp.MustCompile(`(?is)calendar.+`)
+	// plainWord is what addresses don't consist of; the names of our pages do, and those that are looked for by scanners.
+	plainWord = regexp.MustCompile(`^[a-z.-]{0,20}$`)
+	// longWord is longer than any name or id in our paths.
+	longWord = regexp.MustCompile(`[A-Za-z0-9_-]{48,}`)
+)
+
 // withoutAddress leaves out of a path what may be the address of a calendar, or a part of one that was copied badly: who
-// knows it can read that calendar.
-func withoutAddress(path string) string {
-	const before = "calendar/"
-	at := strings.Index(strings.ToLower(path), before)
-	if at < 0 || path[at+len(before):] == "make" || path[at+len(before):] == "revoke" {
-		return path
+// knows it can read that calendar. routed says that the path led somewhere.
+func withoutAddress(path string, routed bool) string {
+	pattern := misspeltAddress
+	if routed {
+		pattern = calendarAddress
 	}
-	return path[:at+len(before)] + "…"
+	tail := ""
+	if at := pattern.FindStringIndex(path); at != nil {
+		word := at[0] + len("calendar")
+		if rest := path[word:]; routed && (rest == "/make" || rest == "/revoke") {
+			return path
+		}
+		path, tail = path[:word], "/…"
+	}
+	if !routed {
+		words := strings.Split(path, "/")
+		for i, word := range words {
+			if !plainWord.MatchString(word) {
+				words[i] = "…"
+			}
+		}
+		path = strings.Join(words, "/")
+	}
+	return longWord.ReplaceAllString(path, "…") + tail
 }
 
 // clipped keeps strangers from filling the log: no path of ours is longer.

@@ -15,7 +15,7 @@ func (h *Handlers) Routes() http.Handler {
 	notFound, notAllowed := h.handle(h.notFound), h.handle(h.methodNotAllowed(app))
 
 	r := chi.NewRouter()
-	r.Use(h.clientAddress, h.identify, h.securityHeaders, h.closeWhenStopping, h.logRequests, h.recoverPanics, headAsGet)
+	r.Use(h.outermost, h.clientAddress, h.identify, h.closeWhenStopping, headAsGet)
 	r.Get("/healthz", h.healthz)
 	r.Get("/readyz", h.readyz)
 	r.NotFound(h.publicAddress(app, notFound).ServeHTTP) // what isn't a path at all

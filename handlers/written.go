@@ -15,7 +15,8 @@ const unkeptWriteTimeout = 30 * time.Second
 // errNotShown says that an answer has nothing of what was handed out for it: a redirect, an error page, a HEAD.
 var errNotShown = errors.New("the answer shows no secret")
 
-// answerWriter notes what is answered. It leaves Flush to http.ResponseController, which finds that of the connection
+// answerWriter notes what is answered, and sees to it that no cache keeps a failure, whoever wrote it: what net/http has for
+// files drops the header from its errors. It leaves Flush to http.ResponseController, which finds that of the connection
 // through Unwrap: its error says that the answer didn't go out.
 type answerWriter struct {
 	http.ResponseWriter
@@ -29,6 +30,9 @@ func (w *answerWriter) WriteHeader(status int) {
 	}
 	if status >= http.StatusOK {
 		w.status = status
+	}
+	if status >= http.StatusBadRequest {
+		w.Header().Set("Cache-Control", "no-store")
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

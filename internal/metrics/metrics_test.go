@@ -84,3 +84,16 @@ func TestOff(t *testing.T) {
 	m.Session("begun")
 	m.Operation("create", "sent")
 }
+
+// What is looked at may panic: the registry asks in goroutines of its own, and the process lives. The rest is still told.
+func TestPanickingGauges(t *testing.T) {
+	o := options()
+	o.Ready = func() bool { panic("ready") }
+	o.Active = func() int { panic("active") }
+	o.CredentialTo = func() time.Time { panic("credential") }
+	for range 20 {
+		if got := text(t, metrics.New(o)); !strings.Contains(got, "patdesk_ready NaN") || !strings.Contains(got, "patdesk_operations_in_progress 0") {
+			t.Fatal(got)
+		}
+	}
+}

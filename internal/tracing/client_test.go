@@ -90,3 +90,13 @@ func TestOff(t *testing.T) {
 		t.Errorf("%v allocations for a request that isn't traced", n)
 	}
 }
+
+// A fault in sending stays in it: the library calls in a goroutine of its own, where a panic would end the process.
+func TestPanicWhileSending(t *testing.T) {
+	c := newClient(Options{Endpoint: "http://127.0.0.1:1"})
+	c.http = nil
+	if err := c.UploadTraces(t.Context(), nil); err == nil {
+		t.Error("a fault is called a success")
+	}
+	(&complaints{now: func() time.Time { panic("clock") }, log: slog.New(slog.DiscardHandler)}).Handle(errors.New("x"))
+}
