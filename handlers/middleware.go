@@ -169,8 +169,8 @@ var (
 	// grow when they are lowered, as does what isn't UTF-8.
 	calendarAddress = regexp.MustCompile(`(?is)calendar/.+`)
 	misspeltAddress = regexp.MustCompile(`(?is)calendar.+`)
-	// plainWord is what addresses don't consist of; the names of our pages do, and those that are looked for by scanners.
-	plainWord = regexp.MustCompile(`^[a-z.-]{0,20}$`)
+	// plainWord is what addresses don't consist of, being made of capitals, too.
+	plainWord = regexp.MustCompile(`^[a-z0-9.-]{0,64}$`)
 	// longWord is longer than any name or id in our paths.
 	longWord = regexp.MustCompile(`[A-Za-z0-9_-]{48,}`)
 )

@@ -3,8 +3,10 @@ package session
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
-	"sync"
+
+	"github.com/patdesk/patdesk/internal/panics"
 )
 
 // filesAtOnce is how many files one ReadMany reads side by side: what it has in memory, each of at
@@ -45,7 +47,7 @@ func (d *Dir) ReadMany(ctx context.Context, names []Name, f func(i int, value []
 // the folder is closed under them, and are read by nobody.
 func (d *Dir) readFiles(ctx context.Context, root *os.Root, names []Name) <-chan readFile {
 	next, files := make(chan int), make(chan readFile)
-	go func() {
+	panics.Go(slog.Default(), "reading records", func() {
 		defer close(next)
 		for i := range names {
 			select {
@@ -54,24 +56,25 @@ func (d *Dir) readFiles(ctx context.Context, root *os.Root, names []Name) <-chan
 				return
 			}
 		}
-	}()
-	var readers sync.WaitGroup
+	})
+	var readers panics.Group
 	for range min(filesAtOnce, len(names)) {
-		readers.Go(func() {
+		readers.Go(func() error {
 			for i := range next {
 				file := readFile{i: i}
-				file.rec, file.err = d.read(root, names[i])
+				file.rec, file.err = panics.Try(func() (fileRecord, error) { return d.read(root, names[i]) })
 				select {
 				case files <- file:
 				case <-ctx.Done():
-					return
+					return nil
 				}
 			}
+			return nil // each file's error is its own
 		})
 	}
-	go func() {
-		readers.Wait()
-		close(files)
-	}()
+	panics.Go(slog.Default(), "reading records", func() {
+		defer close(files)
+		_ = readers.Wait() // always nil, see above
+	})
 	return files
 }

@@ -131,7 +131,7 @@ func TestDoneLate(t *testing.T) {
 	if n := r.s.Created(); n != 0 {
 		t.Errorf("%d made too early", n)
 	}
-	for deadline := time.Now().Add(5 * time.Second); r.s.Created() == 0; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); r.s.Created() == 0; <-time.After(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it is never done")
 		}

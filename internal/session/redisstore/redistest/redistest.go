@@ -186,7 +186,7 @@ func carry(from, to net.Conn, delay time.Duration) {
 	go func() {
 		defer func() { _ = to.Close() }()
 		for p := range pieces {
-			time.Sleep(time.Until(p.due))
+			<-time.After(time.Until(p.due))
 			if _, err := to.Write(p.bytes); err != nil {
 				_ = from.Close()
 			}
