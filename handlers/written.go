@@ -28,13 +28,13 @@ func (w *answerWriter) WriteHeader(status int) {
 	if w.status != 0 {
 		return
 	}
-	if status >= http.StatusOK {
-		w.status = status
-	}
 	if status >= http.StatusBadRequest {
 		w.Header().Set("Cache-Control", "no-store")
 	}
 	w.ResponseWriter.WriteHeader(status)
+	if status >= http.StatusOK {
+		w.status = status
+	}
 }
 
 // Write notes how much went out.
