@@ -77,8 +77,10 @@ func (h *Handlers) write(v *visit, result answer) error {
 		return gone
 	case v.Method == http.MethodHead:
 		return errNotShown
-	default:
+	case err != nil:
 		return err
+	default:
+		return writeThrough(v.w, v.delivery)
 	}
 }
 
@@ -115,7 +117,8 @@ func (h *Handlers) writePage(w http.ResponseWriter, p page, body []byte) error {
 		p.status = http.StatusOK
 	}
 	w.WriteHeader(p.status)
-	return writeThrough(w, body)
+	_, err := w.Write(body)
+	return err
 }
 
 // writePlain is the page for when nothing else can be trusted: no session, no address, no journal.

@@ -50,10 +50,11 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// writeThrough writes a whole body and reports whether all of it was written to the connection, not just into a buffer.
-func writeThrough(w http.ResponseWriter, body []byte) error {
-	if _, err := w.Write(body); err != nil {
-		return err
+// writeThrough reports whether an answer that work waits for was written to the connection, not just into a buffer. Any
+// other is left to net/http, which sends it when it has been recorded.
+func writeThrough(w http.ResponseWriter, d *operation.Delivery) error {
+	if !d.Awaited() {
+		return nil
 	}
 	return http.NewResponseController(w).Flush()
 }
