@@ -85,6 +85,54 @@ func TestBulkOf300(t *testing.T) {
 	}
 }
 
+// calls counts what is asked of the token service, by method.
+type calls struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func (c *calls) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		if strings.Contains(r.URL.Path, "/_apis/tokens/pats") {
+			c.mu.Lock()
+			c.count[r.Method]++
+			c.mu.Unlock()
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+// counted are the calls since the last time.
+func (c *calls) counted() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	count := c.count
+	c.count = map[string]int{}
+	return count
+}
+
+// Some of 300 tokens are rotated, and their old ones revoked, with the three pages of one list: nobody throttles themselves.
+func TestBulkListsAnOrganizationOnce(t *testing.T) {
+	t.Parallel()
+	seen := &calls{count: map[string]int{}}
+	d, b := bulkDesk(t, 1, 300, deskOptions{wrap: seen.wrap})
+	whole(t, b, d.url+"/overview")
+	if pickAll(b, d.url+"/overview?q=02", "Rotate chosen"); b.Heading() != "Rotate 13 tokens?" { // 002, 020 to 029, 102, 202
+		t.Fatalf("%q\n%s", b.Heading(), says(b))
+	}
+	seen.counted()
+	ended(t, b.Press("Rotate 13 tokens"))
+	if got := seen.counted(); d.sim.Created() != 13 || got[http.MethodGet] != 3 || got[http.MethodPost] != 13 {
+		t.Errorf("rotating takes %v, want the 3 pages of one list and 13 creations", got)
+	}
+	b.Press("I have saved all 13").Check("The new ones are in place")
+	seen.counted()
+	ended(t, b.Press("Revoke the 13 old tokens"))
+	if got := seen.counted(); d.sim.Revoked() != 13 || got[http.MethodGet] != 0 || got[http.MethodDelete] != 13 {
+		t.Errorf("revoking the old tokens takes %v, want 13 calls", got)
+	}
+}
+
 // downloaded asks for the file of secrets and returns those in it.
 func downloaded(t *testing.T, b *webtest.Browser, format string) (secrets []string) {
 	t.Helper()

@@ -21,6 +21,9 @@ const (
 	tripAfter = 3
 	// runLockWait bounds waiting for the end of another run of the same batch.
 	runLockWait = 2 * time.Second
+	// listsPerPlace is how often a run lists one organization at most: once, and again where that failed, or where it looks as
+	// if a token was revoked elsewhere meanwhile.
+	listsPerPlace = 3
 	// glance is how often a waiting run looks if it was stopped from elsewhere.
 	glance = 2 * time.Second
 )
@@ -127,12 +130,6 @@ type run struct {
 	failed map[string]int           // operations in a row that failed for want of a clear answer, by organization
 }
 
-// activeTokens are the authorizationIds that were active in an organization when the run came to it; nil: not known.
-type activeTokens struct {
-	ask   sync.Once
-	known map[string]bool
-}
-
 // all works through the batch, one queue for each organization.
 func (r *run) all(b *Batch) {
 	r.action, r.places = b.Action, make(chan struct{}, batchAtOnce)
@@ -142,6 +139,10 @@ func (r *run) all(b *Batch) {
 	for i := range b.Items {
 		at := place(b.Items[i].Organization)
 		queues[at] = append(queues[at], i)
+		if r.active[at] == nil {
+			r.active[at] = newActiveTokens(r.service, b.Items[i].Organization)
+		}
+		r.active[at].expect(b.Items[i].Before)
 	}
 	var group panics.Group
 	for at, queue := range queues {
@@ -247,18 +248,19 @@ func (r *run) beginItem(b *Batch, item *BatchItem) *miss {
 	if !ok {
 		return nil
 	}
-	known := r.activeIn(item.Organization)
+	active, before := r.active[place(item.Organization)], item.Before
+	active.list(r.ending)
 	if r.ending.Err() != nil {
 		return nil
 	}
-	if b.Action == Revoke && known != nil && !known[item.Before.AuthorizationID] {
+	if b.Action == Revoke && active.gone(before) {
 		r.noteItem(form, func(i *BatchItem) { i.Already = true })
 	}
-	before := item.Before
-	op, err := r.Do(context.WithoutCancel(r.ending), &careful{Service: r.service, token: before.AuthorizationID, known: known}, Request{
+	op, err := r.Do(context.WithoutCancel(r.ending), &careful{r.service, before, active}, Request{
 		Form: form, Person: r.person, Action: b.Action, Target: item.target(), Organization: item.Organization, Before: &before,
-		Want: azuredevops.Wanted{ValidTo: item.ValidTo}, Content: "batch " + r.id, Batch: r.id,
+		Want: azuredevops.Wanted{ValidTo: item.ValidTo}, Content: "batch " + r.id, Batch: r.id, Known: active.named(before),
 	})
+	active.remember(op)
 	switch {
 	case err != nil: // nothing was sent: the program is stopping, or the store is down
 		r.end()
@@ -441,85 +443,3 @@ func (r *run) finish() {
 	tally := b.Count()
 	_, _ = r.note(func(b *Batch) { b.Working, b.Resting, b.Ended, b.Tally = false, nil, r.options.Now(), tally })
 }
-
-// activeIn is the set of tokens that are active in an organization when this run comes to it; nil: not known.
-func (r *run) activeIn(organization string) map[string]bool {
-	r.mu.Lock()
-	at := place(organization)
-	tokens := r.active[at]
-	if tokens == nil {
-		tokens = &activeTokens{}
-		r.active[at] = tokens
-	}
-	r.mu.Unlock()
-	tokens.ask.Do(func() {
-		ctx, cancel := context.WithTimeout(r.ending, lookTimeout)
-		defer cancel()
-		tokens.known = setOf(r.service.List(ctx, organization, azuredevops.Active))
-	})
-	return tokens.known
-}
-
-// setOf is a list as a set of ids; nil if it isn't complete.
-func setOf(tokens []azuredevops.Token, err error) map[string]bool {
-	if err != nil {
-		return nil
-	}
-	known := make(map[string]bool, len(tokens))
-	for _, t := range tokens {
-		known[t.AuthorizationID] = true
-	}
-	return known
-}
-
-// careful is a Service that neither replaces nor extends a token that isn't active any more: since the batch was confirmed
-// it may have been revoked elsewhere. known is what was active when the run began; a list that is asked for since, such as
-// the one before a creation, counts instead.
-type careful struct {
-	Service
-	token string
-	known map[string]bool
-}
-
-// List remembers what is active.
-func (c *careful) List(ctx context.Context, organization string, s azuredevops.Status) ([]azuredevops.Token, error) {
-	tokens, err := c.Service.List(ctx, organization, s)
-	if known := setOf(tokens, err); known != nil && s == azuredevops.Active {
-		c.known = known
-	}
-	return tokens, err
-}
-
-// Create makes the successor of a token that is active.
-func (c *careful) Create(ctx context.Context, organization string, w azuredevops.Wanted) (azuredevops.Token, string, error) {
-	if c.gone() {
-		return azuredevops.Token{}, "", noToken("create", organization)
-	}
-	return c.Service.Create(ctx, organization, w)
-}
-
-// Update extends a token that is active.
-func (c *careful) Update(ctx context.Context, organization, id string, w azuredevops.Wanted) (azuredevops.Token, error) {
-	if c.gone() {
-		return azuredevops.Token{}, noToken("update", organization)
-	}
-	t, err := c.Service.Update(ctx, organization, id, w)
-	var e *azuredevops.Error
-	if errors.As(err, &e) && !e.Unknown && e.Kind == "failedToUpdateAccessToken" { // all that it may say of one that was revoked meanwhile
-		if _, listErr := c.List(ctx, organization, azuredevops.Active); listErr == nil && c.gone() {
-			return t, noToken("update", organization)
-		}
-	}
-	return t, err
-}
-
-func (c *careful) gone() bool { return c.known != nil && !c.known[c.token] }
-
-// noToken says that the token is no longer active, so that nothing was changed.
-func noToken(call, organization string) error {
-	return &azuredevops.Error{Call: call, Organization: organization, Kind: NoLongerActive}
-}
-
-// NoLongerActive is the Kind of the failure of a token that was to be rotated or extended and was found to be revoked or
-// expired.
-const NoLongerActive azuredevops.Kind = "tokenNotFound"

@@ -21,10 +21,17 @@ type Request struct {
 	Organization string
 	Before       *azuredevops.Token // update, revoke, rotate: the token as it is
 	Want         azuredevops.Wanted
-	Content      string    // the form as it was typed: tells a form that was changed from one sent twice; "" = Want does
-	Batch        string    // ID of the batch that it is a part of
-	RevokeAtOnce bool      // rotate: revoke the old token as soon as the new secret is kept
-	Delivery     *Delivery `json:"-"` // the answer that a secret may be handed out for; nil: there is none to read it in
+	Content      string       // the form as it was typed: tells a form that was changed from one sent twice; "" = Want does
+	Batch        string       // ID of the batch that it is a part of
+	Known        *KnownTokens // create, rotate: of the wanted name, from a list that the caller has; nil: they are listed before the creation
+	RevokeAtOnce bool         // rotate: revoke the old token as soon as the new secret is kept
+	Delivery     *Delivery    `json:"-"` // the answer that a secret may be handed out for; nil: there is none to read it in
+}
+
+// KnownTokens are tokens that were active before a creation: what is made can be told from them.
+type KnownTokens struct {
+	IDs []string
+	All bool // there were no others
 }
 
 // Do carries out the request once, however often it is sent, and returns the operation when its outcome is recorded. The

@@ -3,6 +3,8 @@ package operation_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,5 +159,114 @@ func BenchmarkPendingRotations(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A batch lists its organization once, however many tokens it has, and not before each creation. What can't be listed is
+// tried again for the next token, a few times.
+func TestBatchListsAnOrganizationOnce(t *testing.T) {
+	for what, test := range map[string]struct {
+		action                  operation.Action
+		call                    string
+		tokens, of, fail, lists int
+	}{
+		"rotated":              {operation.Rotate, "create", 200, 1000, 0, 1},
+		"many rotated":         {operation.Rotate, "create", 500, 2000, 0, 1},
+		"extended":             {operation.Update, "update", 50, 200, 0, 1},
+		"revoked":              {operation.Revoke, "revoke", 50, 200, 0, 1},
+		"the first list fails": {operation.Rotate, "create", 20, 20, 1, 2},
+		"no list works":        {operation.Rotate, "create", 20, 20, 1000, 3},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
+			for i := range test.of - test.tokens {
+				w.azure.make(fmt.Sprint("other ", i), []string{"vso.code"}, start.AddDate(0, 6, 0))
+			}
+			b := w.started(r, test.action, test.tokens)
+			var changed atomic.Int64
+			all := make(chan struct{})
+			w.azure.fail(times(test.fail, "list", lost("list", azuredevops.KindServer)), func(_ context.Context, call string) error {
+				if call == test.call && changed.Add(1) == int64(test.tokens) {
+					close(all)
+				}
+				return nil
+			})
+			if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); err != nil {
+				t.Fatal(err)
+			}
+			<-all
+			if got := w.settled(r, b.ID).Count(); got.Done != test.tokens {
+				t.Errorf("tally = %+v", got)
+			}
+			w.wantCalls(test.call, test.tokens)
+			w.wantCalls("list", test.lists)
+		})
+	}
+}
+
+// Though the organization is listed only once, what a lost creation of a batch has made is found: not the tokens of the same
+// name that were there before, nor those that the batch has made since.
+func TestCandidatesInABatchOfEqualNames(t *testing.T) {
+	w := newWorld(t)
+	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
+	b := &operation.Batch{Person: mona, Action: operation.Rotate}
+	for range 12 { // all of the same name
+		old := w.azure.make("build agent", []string{"vso.code"}, start.AddDate(0, 6, 0))
+		b.Items = append(b.Items, operation.BatchItem{Organization: "contoso", Before: old, ValidTo: start.AddDate(0, 9, 0)})
+	}
+	if err := r.PlanBatch(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.StartBatch(context.Background(), mona, b.ID, r.Form(mona, operation.BatchAction(b.Action), b.ID), "x", func(*operation.Batch) {}); err != nil {
+		t.Fatal(err)
+	}
+	var made atomic.Int64
+	fourth := make(chan struct{})
+	w.azure.fail(nil, func(_ context.Context, call string) error {
+		if call != "create" {
+			return nil
+		}
+		switch made.Add(1) {
+		case 1, 3: // three are made at the same time: the fourth comes after the second, which is lost
+			<-fourth
+		case 4:
+			close(fourth)
+		case 2, 12:
+			return lost("create", azuredevops.KindConnection)
+		}
+		return nil
+	})
+	b = w.run(r, b.ID, signedIn)
+	w.azure.fail(nil, nil)
+	w.wantTally(b, operation.Tally{Done: 10, Unknown: 2, Secrets: 10, OldAlive: 10})
+	lostOnes := map[string]bool{}
+	for _, id := range w.azure.active()[12:] {
+		lostOnes[id] = true
+	}
+	for _, item := range b.Items {
+		if op := item.Operation; op.State == operation.Succeeded {
+			delete(lostOnes, op.Result.AuthorizationID)
+		}
+	}
+	named, several := map[string]bool{}, 0
+	for _, item := range b.Items {
+		if item.Operation.State != operation.Unknown {
+			continue
+		}
+		op, err := r.Reconcile(context.Background(), w.azure, mona, item.Operation.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(op.Candidates) > 1 { // the first one: for it, the last one is new, too
+			several++
+		}
+		for _, candidate := range op.Candidates {
+			named[candidate.AuthorizationID] = true
+		}
+	}
+	if !maps.Equal(named, lostOnes) || len(lostOnes) != 2 || several > 1 {
+		t.Errorf("named: %v, %d times several; lost: %v", named, several, lostOnes)
 	}
 }

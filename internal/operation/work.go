@@ -71,6 +71,9 @@ func (w *work) make(ctx context.Context) {
 // knownTokens lists the active tokens of the wanted name, so that a token that is made can be told from those that were
 // there. It is best effort: without it, reconciliation goes by validFrom.
 func (w *work) knownTokens(ctx context.Context) (ids []string, listed bool) {
+	if known := w.flight.request.Known; known != nil {
+		return known.IDs, known.All
+	}
 	tokens, err := w.listActive(ctx, listTimeout)
 	for _, t := range tokens {
 		if sameName(t.DisplayName, w.record.Want.DisplayName) {

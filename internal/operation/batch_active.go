@@ -1,0 +1,153 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+// activeTokens is what a run knows of the active tokens of one organization: one list, asked for when the run comes there,
+// and what the run itself has made since. So an organization is listed once, not before each creation. Of the list only what
+// is about the batch's own tokens is kept.
+type activeTokens struct {
+	service      Service
+	organization string
+
+	mu     sync.Mutex
+	lists  int                 // that were asked for
+	whole  bool                // one of them was read to its end
+	active map[string]bool     // by id: whether a token of the batch is active, as the last of them says
+	ids    map[string][]string // of active tokens, by name, for the names of the batch's tokens
+}
+
+func newActiveTokens(s Service, organization string) *activeTokens {
+	return &activeTokens{service: s, organization: organization, active: map[string]bool{}, ids: map[string][]string{}}
+}
+
+// expect has what the list says of t kept.
+func (a *activeTokens) expect(t azuredevops.Token) {
+	a.active[t.AuthorizationID] = false
+	a.ids[strings.TrimSpace(t.DisplayName)] = nil
+}
+
+// list lists the organization, if that wasn't done yet; where it failed, again for the next token.
+func (a *activeTokens) list(ctx context.Context) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.whole {
+		a.ask(ctx)
+	}
+}
+
+// listAgain lists the organization once more, unless that was done often enough; not ok: it wasn't.
+func (a *activeTokens) listAgain(ctx context.Context) (ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ask(ctx)
+}
+
+// ask lists the organization; a is locked. Of a list that isn't whole the names count: what was there is no new token.
+func (a *activeTokens) ask(ctx context.Context) (whole bool) {
+	if a.lists >= listsPerPlace || ctx.Err() != nil {
+		return false
+	}
+	a.lists++
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	tokens, err := a.service.List(ctx, a.organization, azuredevops.Active)
+	listed := map[string]bool{}
+	for _, t := range tokens {
+		listed[t.AuthorizationID] = true
+		a.add(t.DisplayName, t.AuthorizationID)
+	}
+	if err != nil {
+		return false
+	}
+	a.whole = true
+	for id := range a.active {
+		a.active[id] = listed[id]
+	}
+	return true
+}
+
+// add keeps that a token of that name is there; a is locked.
+func (a *activeTokens) add(name, id string) {
+	name = strings.TrimSpace(name)
+	if ids, expected := a.ids[name]; expected && id != "" && !slices.Contains(ids, id) {
+		a.ids[name] = append(ids, id)
+	}
+}
+
+// remember keeps what an operation of the run has made, or may have: it is none of the next one's.
+func (a *activeTokens) remember(op *Operation) {
+	if op == nil || !op.makes() {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if op.Result != nil {
+		a.add(op.Want.DisplayName, op.Result.AuthorizationID)
+	}
+	for _, t := range op.Candidates {
+		a.add(t.DisplayName, t.AuthorizationID)
+	}
+}
+
+// gone says that t isn't active any more: a whole list lacked it.
+func (a *activeTokens) gone(t azuredevops.Token) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	active, expected := a.active[t.AuthorizationID]
+	return a.whole && expected && !active
+}
+
+// named are the active tokens that have t's name, as far as is known before its successor is made.
+func (a *activeTokens) named(t azuredevops.Token) *KnownTokens {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return &KnownTokens{IDs: slices.Clone(a.ids[strings.TrimSpace(t.DisplayName)]), All: a.whole}
+}
+
+// careful is a Service that neither replaces nor extends a token that isn't active any more: since the batch was confirmed
+// it may have been revoked elsewhere.
+type careful struct {
+	Service
+	token  azuredevops.Token
+	active *activeTokens
+}
+
+// Create makes the successor of a token that is active.
+func (c *careful) Create(ctx context.Context, organization string, w azuredevops.Wanted) (azuredevops.Token, string, error) {
+	if c.active.gone(c.token) {
+		return azuredevops.Token{}, "", noToken("create", organization)
+	}
+	return c.Service.Create(ctx, organization, w)
+}
+
+// Update extends a token that is active.
+func (c *careful) Update(ctx context.Context, organization, id string, w azuredevops.Wanted) (azuredevops.Token, error) {
+	if c.active.gone(c.token) {
+		return azuredevops.Token{}, noToken("update", organization)
+	}
+	t, err := c.Service.Update(ctx, organization, id, w)
+	var e *azuredevops.Error
+	if errors.As(err, &e) && !e.Unknown && e.Kind == "failedToUpdateAccessToken" { // all that it may say of one that was revoked meanwhile
+		if c.active.listAgain(ctx) && c.active.gone(c.token) {
+			return t, noToken("update", organization)
+		}
+	}
+	return t, err
+}
+
+// noToken says that the token is no longer active, so that nothing was changed.
+func noToken(call, organization string) error {
+	return &azuredevops.Error{Call: call, Organization: organization, Kind: NoLongerActive}
+}
+
+// NoLongerActive is the Kind of the failure of a token that was to be rotated or extended and was found to be revoked or
+// expired.
+const NoLongerActive azuredevops.Kind = "tokenNotFound"
