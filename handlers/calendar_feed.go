@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/patdesk/patdesk/internal/calendar"
+	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -25,31 +26,31 @@ func feedPath(address string) string { return "/calendar/" + address + "/tokens.
 
 // serveCalendar answers programs that read calendars. They have no session: who knows the address may read it. No cookie
 // is read or set, and the request's log record leaves the address out.
-func (h *Handlers) serveCalendar(w http.ResponseWriter, r *http.Request) {
+// It reports whether there is one at that address; if there isn't, nothing is answered.
+func (h *Handlers) serveCalendar(w http.ResponseWriter, r *http.Request) (found bool) {
 	by := calendar.Reader{Address: clientOf(r), Program: plainly(r.UserAgent(), nameLength)}
-	person, feed, err := h.Calendar.Open(r.Context(), chi.URLParam(r, "address"), by)
+	person, feed, err := h.Calendar.Open(r.Context(), chi.URLParam(r, "address"), by, h.personAllowed)
 	var parts []calendar.Part
 	if err == nil {
 		parts, err = h.Calendar.Parts(r.Context(), person)
 	}
 	switch {
 	case errors.Is(err, calendar.ErrUnknown):
-		h.refuseCalendar(w, r, http.StatusNotFound, "calendar.unknown")
-		return
+		return false
 	case err != nil:
 		fieldsOf(r.Context()).Err = err
 		w.Header().Set("Retry-After", "600")
 		h.refuseCalendar(w, r, http.StatusServiceUnavailable, "store.unavailable")
-		return
+		return true
 	case !feed.Refreshed.IsZero() && h.Now().Sub(feed.Refreshed) >= calendar.Life:
 		h.refuseCalendar(w, r, http.StatusGone, "calendar.lapsed")
-		return
+		return true
 	}
 	content, err := calendar.Encode(calendarDocument(addressOf(r.Context()), feed, parts, h.Now()))
 	if err != nil {
 		fieldsOf(r.Context()).Err = err
 		h.refuseCalendar(w, r, http.StatusInternalServerError, "http.500")
-		return
+		return true
 	}
 	sum := sha256.Sum256(content)
 	w.Header().Set("ETag", `"`+base64.RawURLEncoding.EncodeToString(sum[:15])+`"`)
@@ -57,6 +58,18 @@ func (h *Handlers) serveCalendar(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/calendar; charset=utf-8; method=PUBLISH")
 	w.Header().Set("Content-Disposition", `attachment; filename="tokens.ics"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	return true
+}
+
+// unknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of somebody
+// who isn't let in any more.
+func (h *Handlers) unknownCalendar(w http.ResponseWriter, r *http.Request) {
+	h.refuseCalendar(w, r, http.StatusNotFound, "calendar.unknown")
+}
+
+// personAllowed says if a person, by their key, would still be let in.
+func (h *Handlers) personAllowed(key string) bool {
+	return h.Entra.TenantAllowed(session.TenantOf(key))
 }
 
 // refuseCalendar answers in plain text: these programs show no pages, some of them show that.

@@ -13,7 +13,13 @@ import (
 
 // begin starts a sign-in and returns its state, a code for it, and the cookies of the browser that began.
 func (w *world) begin() (state, code string, cookies []*http.Cookie) {
-	started := w.get("/sign-in/start")
+	return w.beginFrom("192.0.2.1:1234")
+}
+
+func (w *world) beginFrom(peer string) (state, code string, cookies []*http.Cookie) {
+	start := httptest.NewRequest(http.MethodGet, localAddress+"/sign-in/start", http.NoBody)
+	start.RemoteAddr = peer
+	started := w.ask(start)
 	to := started.Header().Get("Location")
 	choose := httptest.NewRequest(http.MethodPost, to, strings.NewReader(url.Values{"person": {simulator.Mona}}.Encode()))
 	choose.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// maxPending is how many sign-ins one network can have begun and not finished. Each keeps a record of at most 4 KB for
-	// attemptLife.
-	maxPending = 2000
+	// maxPending is how many sign-ins one network can have begun and not finished, and maxPendingInAll how many there can be
+	// of all. Each keeps a record of at most 4 KB for attemptLife; the oldest goes for the newest.
+	maxPending, maxPendingInAll = 5000, 20_000
 	// maxFinishing is how many sign-ins are finished at the same time, each with a call to Entra: altogether, and of one
 	// network.
 	maxFinishing, maxFinishingEach = 64, 32
@@ -21,12 +21,15 @@ const (
 	finishWait = 10 * time.Second
 	// guessesPerMinute is how often one network may ask for what only somebody who was given its address knows, and be wrong.
 	guessesPerMinute = 60
+	// maxLookups is how much is looked up at the same time for networks that were wrong too often: altogether, and for one of
+	// them; lookupWait is how long one waits for its turn.
+	maxLookups, maxLookupsEach = 8, 2
+	lookupWait                 = 2 * time.Second
 )
 
 // Names of limits, for the log, the metrics and the catalogue ("limit.<name>").
 const (
 	limitSignIns   = "signIns"
-	limitPending   = "pending"
 	limitFinishing = "finishing"
 	limitChanges   = "changes"
 	limitGuesses   = "guesses"
@@ -34,7 +37,7 @@ const (
 
 // Limits returns the names of all limits that a request can run into.
 func Limits() []string {
-	return []string{limitSignIns, limitPending, limitFinishing, limitChanges, limitGuesses}
+	return []string{limitSignIns, limitFinishing, limitChanges, limitGuesses}
 }
 
 // limits are what keeps one person or one network from taking all there is.
@@ -44,13 +47,15 @@ type limits struct {
 	finishing *limit.Places  // sign-ins that are being finished, by network
 	changes   *limit.Rate    // requests of signed-in people that change something, by person
 	guesses   *limit.Rate    // lookups that found nothing, by network
+	lookups   *limit.Places  // lookups for networks that found nothing too often
 }
 
 func newLimits(o Options) limits {
 	return limits{
-		signIns: limit.NewRate(o.SignInsPerMinute, o.Now), pending: limit.NewPending(maxPending, attemptLife, o.Now),
+		signIns: limit.NewRate(o.SignInsPerMinute, o.Now), pending: limit.NewPending(maxPending, maxPendingInAll, attemptLife, o.Now),
 		finishing: limit.NewPlaces(maxFinishing, maxFinishingEach),
 		changes:   limit.NewRate(o.ChangesPerMinute, o.Now), guesses: limit.NewRate(guessesPerMinute, o.Now),
+		lookups: limit.NewPlaces(maxLookups, maxLookupsEach),
 	}
 }
 
@@ -101,19 +106,22 @@ func (h *Handlers) heldUp(v *visit, form string) (no refused, is bool) {
 	return refused{status: e.status, problem: summary(e.key, e.data), form: form, header: retryHeader(e.retryAfter)}, true
 }
 
-// beginSignIn counts a sign-in that is about to be begun. notBegun takes it back if that failed: an outage of Entra must
-// not shut people out when it is over.
-func (h *Handlers) beginSignIn(v *visit) (notBegun func(), err error) {
-	if h.SignInsPerMinute == 0 {
-		return func() {}, nil
-	}
+// beginSignIn counts a sign-in that is about to be begun.
+func (h *Handlers) beginSignIn(v *visit) error {
 	if wait := h.limits.signIns.Take(v.network(), ""); wait > 0 {
-		return nil, h.tooMany(v, limitSignIns, wait)
+		return h.tooMany(v, limitSignIns, wait)
 	}
-	if wait := h.limits.pending.Begin(v.network()); wait > 0 {
-		return nil, h.tooMany(v, limitPending, wait)
+	return nil
+}
+
+// signInBegun counts the attempt among those that aren't finished. The oldest ones that have to go for it are dropped:
+// whoever floods a network's list doesn't keep its people from signing in.
+func (h *Handlers) signInBegun(v *visit, attempt string) {
+	for _, oldest := range h.limits.pending.Begin(v.network(), attempt) {
+		if err := h.Sessions.DropAttempt(v.Context(), oldest); err != nil {
+			h.Log.WarnContext(v.Context(), "an unfinished sign-in could not be dropped", "request_id", requestID(v.Context()), "error", err)
+		}
 	}
-	return func() { h.limits.pending.Finish(v.network()) }, nil
 }
 
 // keepForStranger counts what is kept for somebody who isn't signed in: it comes before a sign-in, and counts as one.
@@ -139,22 +147,30 @@ func (h *Handlers) takeTurn(v *visit) (leave func(), err error) {
 	return leave, err
 }
 
-// limitGuesses is for addresses that are a secret by themselves, and are asked for by programs. Each answer of "not found"
-// counts for the network that asked; after too many it is told to wait before anything is looked up, whether it would be
-// there or not.
-func (h *Handlers) limitGuesses(next http.HandlerFunc) http.HandlerFunc {
+// limitGuesses is for addresses that are a secret by themselves, and are asked for by programs. look answers, or reports that
+// there is no such address. Each of those counts for the network that asked. After too many they are answered with 429, while
+// right ones go on being answered: but few are looked up at a time, so that guessing costs the store little.
+func (h *Handlers) limitGuesses(look func(http.ResponseWriter, *http.Request) (found bool), unknown http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		network := limit.Network(r.RemoteAddr)
-		if wait := h.limits.guesses.Left(network); wait > 0 {
-			v := &visit{Request: r, now: h.Now()}
-			h.writeHeldUp(w, r, h.tooMany(v, limitGuesses, wait))
+		if h.limits.guesses.Left(network) > 0 {
+			ctx, cancel := context.WithTimeout(r.Context(), lookupWait)
+			defer cancel()
+			leave, err := h.limits.lookups.Enter(ctx, network)
+			if err != nil {
+				h.writeHeldUp(w, r, h.tooMany(&visit{Request: r, now: h.Now()}, limitGuesses, lookupWait))
+				return
+			}
+			defer leave()
+		}
+		if look(w, r) {
 			return
 		}
-		ww := &answerWriter{ResponseWriter: w}
-		next(ww, r)
-		if ww.status == http.StatusNotFound {
-			h.limits.guesses.Take(network, "")
+		if wait := h.limits.guesses.Take(network, ""); wait > 0 {
+			h.writeHeldUp(w, r, h.tooMany(&visit{Request: r, now: h.Now()}, limitGuesses, wait))
+			return
 		}
+		unknown(w, r)
 	}
 }
 

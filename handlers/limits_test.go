@@ -1,19 +1,19 @@
 package handlers
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/limit"
 	"github.com/patdesk/patdesk/internal/operation"
-	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -58,37 +58,73 @@ func TestLimitsGoByTheClientsNetwork(t *testing.T) {
 	start(303, proxy, "2001:db8:0:2::1")
 }
 
-// What was begun and never finished is bounded as well, however slowly it is begun.
+// A network's unfinished sign-ins are bounded, and nobody is locked out by that: the oldest goes for the newest, which can be
+// finished. Another network's stay.
 func TestUnfinishedSignInsAreBounded(t *testing.T) {
-	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	w := newWorld(t, func(o *Options) { o.SignInsPerMinute, o.Now = 1_000_000, func() time.Time { return now } })
-	kept := 0
-	for range maxPending + 20 {
-		if w.startsFrom("203.0.113.1:1") == http.StatusSeeOther {
-			kept++
+	w := newWorld(t, func(o *Options) { o.SignInsPerMinute = 1_000_000 })
+	w.h.limits.pending = limit.NewPending(50, 60, attemptLife, nil)
+	other := w.begun("203.0.113.2:1")
+	first := w.begun("203.0.113.1:1")
+	for i := range 500 {
+		if status := w.startsFrom("203.0.113.1:1"); status != http.StatusSeeOther {
+			t.Fatalf("number %d: %d", i, status)
 		}
 	}
-	if kept != maxPending {
-		t.Errorf("%d sign-ins were begun, want %d", kept, maxPending)
-	}
-	if w.startsFrom("203.0.113.2:1") != http.StatusSeeOther {
-		t.Error("another network is held up")
+	last := w.begun("203.0.113.1:1")
+	for name, c := range map[string]struct {
+		attempt begunSignIn
+		want    int
+	}{"the oldest": {first, http.StatusBadRequest}, "another network's": {other, http.StatusSeeOther}, "the newest": {last, http.StatusSeeOther}} {
+		if answer := w.get(c.attempt.callback, c.attempt.cookies...); answer.Code != c.want {
+			t.Errorf("%s: %d, want %d", name, answer.Code, c.want)
+		}
 	}
 }
 
-// A sign-in that couldn't be begun, because Entra can't be reached, doesn't count as unfinished: when that is over, nobody
-// is shut out by it.
-func TestOutagesShutNobodyOut(t *testing.T) {
-	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	w := newWorld(t, func(o *Options) { o.SignInsPerMinute, o.Now = 1_000_000, func() time.Time { return now } })
-	w.sim.SetFault("metadataDown", simulator.FaultOptions{})
-	for range maxPending + 1 {
-		if status := w.startsFrom("203.0.113.1:1"); status != http.StatusServiceUnavailable {
-			t.Fatalf("without metadata: %d", status)
+// begunSignIn is one that only needs to come back.
+type begunSignIn struct {
+	callback string
+	cookies  []*http.Cookie
+}
+
+func (w *world) begun(peer string) begunSignIn {
+	state, code, cookies := w.beginFrom(peer)
+	return begunSignIn{"/getAToken?code=" + code + "&state=" + state, cookies}
+}
+
+// A page that is fetched, framed, shown as an image or got in advance begins no sign-in: nothing is counted, and nothing is
+// kept. People whose browsers open it do, with and without the headers that say so.
+func TestOnlyNavigationBeginsSignIns(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.SignInsPerMinute = 7 })
+	start := func(headers ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, localAddress+"/sign-in/start", http.NoBody)
+		for i := 0; i+1 < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		return w.ask(r)
+	}
+	const mode, dest, site = "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Fetch-Site"
+	for range 20 {
+		for _, headers := range [][]string{
+			{mode, "no-cors", dest, "image", site, "cross-site"}, {mode, "no-cors", dest, "script", site, "cross-site"}, {mode, "cors", dest, "empty"}, {mode, "same-origin", dest, "empty", site, "same-origin"}, {mode, "websocket"}, {mode, "nested-navigate"},
+			{mode, "navigate", dest, "iframe", site, "cross-site"}, {mode, "navigate", dest, "frame"}, {mode, "navigate", dest, "embed"}, {mode, "navigate", dest, "object"}, {dest, "image"}, {dest, "style"},
+			{mode, "navigate", dest, "document", "Sec-Purpose", "prefetch"}, {mode, "navigate", dest, "document", "Sec-Purpose", "prefetch;prerender"}, {"Purpose", "prefetch"}, {"X-Moz", "prefetch"}, {"X-Purpose", "preview"},
+		} {
+			answer := start(headers...)
+			if answer.Code != http.StatusForbidden || len(answer.Header().Values("Set-Cookie")) > 0 || answer.Header().Get("Location") != "" {
+				t.Fatalf("%v: %d %v", headers, answer.Code, answer.Header())
+			}
 		}
 	}
-	if wait := w.h.limits.pending.Begin("203.0.113.1"); wait > 0 {
-		t.Errorf("sign-ins that weren't begun count: wait for %v", wait)
+	for _, headers := range [][]string{{}, {mode, "navigate", dest, "document", site, "same-origin"}, {mode, "navigate", dest, "document", site, "cross-site"}, {mode, "navigate", dest, "document", site, "none", "Sec-Fetch-User", "?1"}, {mode, "navigate"}, {dest, "document"}, {"Purpose", "x"}} {
+		if answer := start(headers...); answer.Code != http.StatusSeeOther {
+			t.Errorf("%v: %d", headers, answer.Code)
+		}
+	}
+	if answer := start(); answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") == "" {
+		t.Errorf("the eighth: %d", answer.Code)
+	} else if seconds, err := strconv.Atoi(answer.Header().Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
+		t.Errorf("Retry-After: %s", answer.Header().Get("Retry-After"))
 	}
 }
 
@@ -151,19 +187,25 @@ func TestFinishingSignInsWaitForTheirTurn(t *testing.T) {
 	group.Wait()
 }
 
-// Whoever guesses addresses that are secrets is stopped, and then learns nothing from what is right either. Right ones,
-// and other failures, cost nothing.
+// Wrong addresses are held up after too many of them, and right ones of the same network never are. Right ones, and other
+// failures, cost nothing.
 func TestGuessesAreLimited(t *testing.T) {
 	w := newWorld(t, nil)
 	now := time.Now()
 	w.h.Now = func() time.Time { return now }
 	w.h.limits = newLimits(w.h.Options)
-	looked := 0
-	guarded := w.h.limitGuesses(func(w http.ResponseWriter, r *http.Request) {
-		looked++
-		status := map[string]int{"/right": http.StatusOK, "/broken": http.StatusServiceUnavailable}[r.URL.Path]
-		w.WriteHeader(cmp.Or(status, http.StatusNotFound))
-	})
+	looking, gate := make(chan struct{}, 100), make(chan struct{})
+	guarded := w.h.limitGuesses(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/slow" {
+			looking <- struct{}{}
+			<-gate
+		}
+		status, found := map[string]int{"/right": http.StatusOK, "/slow": http.StatusOK, "/broken": http.StatusServiceUnavailable}[r.URL.Path]
+		if found {
+			w.WriteHeader(status)
+		}
+		return found
+	}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	ask := func(path, peer string) *httptest.ResponseRecorder {
 		r, answer := httptest.NewRequest(http.MethodGet, path, http.NoBody), httptest.NewRecorder()
 		r.RemoteAddr = peer
@@ -176,22 +218,35 @@ func TestGuessesAreLimited(t *testing.T) {
 			t.Fatal(answer.Code)
 		}
 	}
-	looked = 0
+	statuses := map[int]int{}
 	for i := range 500 {
-		ask(fmt.Sprint("/", i), "203.0.113.1:1")
+		answer := ask(fmt.Sprint("/", i), "203.0.113.1:1")
+		statuses[answer.Code]++
+		if held := answer.Code == http.StatusTooManyRequests; held && (answer.Header().Get("Retry-After") == "" || !strings.Contains(answer.Body.String(), "wrong addresses")) {
+			t.Fatalf("%v\n%s", answer.Header(), answer.Body)
+		}
+		if answer := ask("/right", "203.0.113.1:2"); answer.Code != http.StatusOK {
+			t.Fatalf("the right one after %d wrong ones: %d", i, answer.Code)
+		}
 	}
-	if looked != guessesPerMinute {
-		t.Errorf("%d guesses were looked up, want %d", looked, guessesPerMinute)
+	if statuses[http.StatusNotFound] != guessesPerMinute || statuses[http.StatusTooManyRequests] != 500-guessesPerMinute {
+		t.Errorf("%v", statuses)
 	}
-	answer := ask("/right", "203.0.113.1:2")
-	if answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") == "" || !strings.Contains(answer.Body.String(), "wrong addresses") {
-		t.Errorf("the right one after too many wrong ones: %d %v\n%s", answer.Code, answer.Header(), answer.Body)
+	var group sync.WaitGroup
+	for range maxLookupsEach {
+		group.Go(func() { ask("/slow", "203.0.113.1:1") })
+		<-looking
 	}
 	if answer := ask("/right", "203.0.113.2:1"); answer.Code != http.StatusOK {
 		t.Errorf("somebody else: %d", answer.Code)
 	}
+	if answer := ask("/slow", "203.0.113.1:1"); answer.Code != http.StatusTooManyRequests {
+		t.Errorf("one more at a time: %d", answer.Code)
+	}
+	close(gate)
+	group.Wait()
 	now = now.Add(time.Minute)
-	if answer := ask("/right", "203.0.113.1:1"); answer.Code != http.StatusOK {
+	if answer := ask("/none", "203.0.113.1:1"); answer.Code != http.StatusNotFound {
 		t.Errorf("after a minute: %d", answer.Code)
 	}
 }

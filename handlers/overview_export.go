@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -130,8 +131,8 @@ func (h *Handlers) exportCSV(v *visit) (answer, error) {
 	rows := [][]string{exportColumns}
 	for _, t := range e.Tokens {
 		rows = append(rows, []string{
-			inert(t.Name), t.Organization, fmt.Sprint(t.Global), t.Status, inert(strings.Join(t.Scopes, " ")), fmt.Sprint(t.FullAccess),
-			fmt.Sprint(t.HighPrivilege), t.MadeBy, t.ValidFrom.Format(time.RFC3339), t.ValidTo.Format(time.RFC3339), t.AuthorizationID,
+			inert(t.Name), inert(t.Organization), fmt.Sprint(t.Global), t.Status, inert(strings.Join(t.Scopes, " ")), fmt.Sprint(t.FullAccess),
+			fmt.Sprint(t.HighPrivilege), inert(t.MadeBy), t.ValidFrom.Format(time.RFC3339), t.ValidTo.Format(time.RFC3339), t.AuthorizationID,
 		})
 	}
 	if err := w.WriteAll(rows); err != nil {
@@ -140,9 +141,15 @@ func (h *Handlers) exportCSV(v *visit) (answer, error) {
 	return download{name: e.fileName("csv"), contentType: "text/csv; charset=utf-8; header=present", content: content.Bytes()}, nil
 }
 
+// newCell is where a spreadsheet that separates by something else than commas begins a cell in the middle of a text, with a
+// formula.
+var newCell = regexp.MustCompile(`([;\t\r\n|\x{2028}\x{2029}]["\s\x{a0}\x{3000}]*)([=+\-@＝＋－＠])`)
+
 // inert keeps a spreadsheet from taking text for a formula: a token's name is free text, and other people's tools choose
-// it, too (https://owasp.org/www-community/attacks/CSV_Injection).
+// it, too (https://owasp.org/www-community/attacks/CSV_Injection). Whether commas, semicolons or tabs separate, the place
+// where the file is opened decides.
 func inert(text string) string {
+	text = newCell.ReplaceAllString(text, "$1'$2")
 	if strings.IndexAny(strings.TrimLeft(text, " \u00a0\u3000"), "=+-@\t\r\n＝＋－＠") == 0 {
 		return "'" + text
 	}

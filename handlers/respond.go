@@ -35,7 +35,10 @@ func (h *Handlers) decide(v *visit, a action) (answer, error) {
 		return nil, err
 	}
 	v.session = opened
-	if opened.SignedIn() {
+	if err := h.bar(v); err != nil {
+		return nil, err
+	}
+	if opened = v.session; opened.SignedIn() {
 		fields := fieldsOf(v.Context())
 		fields.Person, fields.Session = opened.Person().ObjectID, opened.Hash()
 	}
@@ -48,6 +51,20 @@ func (h *Handlers) decide(v *visit, a action) (answer, error) {
 	return a(v)
 }
 
+// bar ends the session of somebody who wouldn't be let in any more: ALLOWED_TENANTS or AUTHORITY has changed.
+func (h *Handlers) bar(v *visit) error {
+	if !v.session.SignedIn() || h.Entra.TenantAllowed(v.session.Person().TenantID) {
+		return nil
+	}
+	if err := h.Sessions.End(v.w, v.Request); err != nil {
+		return err
+	}
+	h.snapshots.forget(v.session.Hash())
+	h.discover.forget(v.session.Hash())
+	v.session, v.barred = &session.Session{}, true
+	return nil
+}
+
 func badForm(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -56,12 +73,19 @@ func badForm(err error) error {
 	return &httpError{status: http.StatusBadRequest, cause: err}
 }
 
+// errBarred says why a session is over, and that another account may do. It leads nowhere by itself: that would go round in
+// circles.
+var errBarred = &httpError{status: http.StatusForbidden, key: "signin.barred"}
+
 // signedIn lets only signed-in people through. Others are led to the sign-in page, and from there back to where
 // they wanted to go, with what they had typed.
 func (h *Handlers) signedIn(a action) action {
 	return func(v *visit) (answer, error) {
 		if v.session.SignedIn() {
 			return a(v)
+		}
+		if v.barred {
+			return nil, errBarred
 		}
 		return h.signInFirst(v, challenge{})
 	}

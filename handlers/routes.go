@@ -38,7 +38,7 @@ func (h *Handlers) Routes() http.Handler {
 	app.Post("/sign-out", h.handle(h.signOut))
 	app.Get("/sign-out", h.handle(h.askSignOut))
 	app.Get("/scopes", h.handle(h.listScopes))
-	app.Get("/calendar/{address}/tokens.ics", h.limitGuesses(h.serveCalendar)) // open to all who know the address
+	app.Get("/calendar/{address}/tokens.ics", h.limitGuesses(h.serveCalendar, h.unknownCalendar)) // open to all who know the address
 
 	app.Group(func(in chi.Router) {
 		get := func(path string, a action) { in.Get(path, h.handle(h.signedIn(a))) }

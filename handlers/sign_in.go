@@ -49,6 +49,9 @@ func (h *Handlers) home(v *visit) (answer, error) {
 	if v.session.SignedIn() {
 		return v.to("/tokens"), nil
 	}
+	if v.barred {
+		return nil, errBarred
+	}
 	return h.signIn(v)
 }
 
@@ -118,8 +121,12 @@ func (h *Handlers) keepTyped(v *visit, c challenge) (id string, err error) {
 	return id, err
 }
 
-// startSignIn leaves for Entra.
+// startSignIn leaves for Entra, where somebody goes there: a page that is fetched, framed or shown as an image goes nowhere,
+// and must not use up what a network's people can begin.
 func (h *Handlers) startSignIn(v *visit) (answer, error) {
+	if !v.navigates() {
+		return nil, &httpError{status: http.StatusForbidden, key: "signin.notOpened"}
+	}
 	query := v.URL.Query()
 	kept := attempt{Return: safeReturn(query.Get("return"))}
 	options := entra.BeginOptions{RedirectURI: v.address.url(h.RedirectPath), Prompt: "select_account"}
@@ -135,19 +142,19 @@ func (h *Handlers) startSignIn(v *visit) (answer, error) {
 	if v.session.SignedIn() { // again, as the same person: no need to choose
 		options.LoginHint, options.Prompt = v.session.Person().Username, ""
 	}
-	notBegun, err := h.beginSignIn(v)
-	if err != nil {
+	if err := h.beginSignIn(v); err != nil {
 		return nil, err
 	}
 	to, begun, err := h.Entra.Begin(v.Context(), options)
-	if err == nil {
-		kept.Entra = begun
-		err = h.Sessions.KeepAttempt(v.w, v.Request, begun.State, kept, attemptLife)
-	}
 	if err != nil {
-		notBegun()
 		return nil, err
 	}
+	kept.Entra = begun
+	id, err := h.Sessions.KeepAttempt(v.w, v.Request, begun.State, kept, attemptLife)
+	if err != nil {
+		return nil, err
+	}
+	h.signInBegun(v, id)
 	return redirect{to}, nil
 }
 

@@ -27,7 +27,6 @@ func (h *Handlers) finishSignIn(v *visit) (answer, error) {
 	case err != nil:
 		return nil, err
 	}
-	h.limits.pending.Finish(v.network())
 	identity, cache, err := h.Entra.Finish(v.Context(), kept.Entra, query)
 	if err != nil {
 		h.Telemetry.SignIn(signInOutcome(err))

@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -19,6 +20,7 @@ type visit struct {
 	session *session.Session
 	address publicAddress
 	now     time.Time
+	barred  bool          // the session has just ended, as its person isn't let in any more
 	wait    time.Duration // until a form that came too soon may be sent again; see pacedForm
 	pending *pending      // nil: not read yet
 
@@ -74,6 +76,21 @@ func (v *visit) when(t time.Time) templates.When { return templates.At(t, v.now)
 func (v *visit) fromElsewhere() bool {
 	site := v.Header.Get("Sec-Fetch-Site")
 	return site == "cross-site" || site == "same-site"
+}
+
+// navigates says that the browser opens the page itself, as far as it says so
+// (https://www.w3.org/TR/fetch-metadata/): not in a frame, as an image, for a script, or for later.
+func (v *visit) navigates() bool {
+	mode, dest := v.Header.Get("Sec-Fetch-Mode"), v.Header.Get("Sec-Fetch-Dest")
+	if mode != "" && mode != "navigate" || dest != "" && dest != "document" {
+		return false
+	}
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		if purpose := strings.ToLower(strings.Join(v.Header.Values(name), ",")); strings.Contains(purpose, "prefetch") || strings.Contains(purpose, "prerender") || strings.Contains(purpose, "preview") {
+			return false
+		}
+	}
+	return true
 }
 
 // here is the visited path and query, below the root.

@@ -32,7 +32,7 @@ const statuses = `400 403 404 405 413 415 421 422 429 500 503`
 
 // Everything that can fail has a heading, a sentence and an advice.
 func TestEveryFailureIsWordedAndAdvisedOn(t *testing.T) {
-	for prefix, names := range map[string]string{"azuredevops.": azureDevOpsKinds, "entra.": entraKinds, "http.": statuses, "store.": "unavailable notKept", "limit.": "signIns pending finishing changes guesses"} {
+	for prefix, names := range map[string]string{"azuredevops.": azureDevOpsKinds, "entra.": entraKinds, "http.": statuses, "store.": "unavailable notKept", "limit.": "signIns finishing changes guesses"} {
 		for name := range strings.FieldsSeq(names) {
 			key := prefix + name
 			if !templates.Has(key) {

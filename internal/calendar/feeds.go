@@ -212,8 +212,8 @@ func (f *Feeds) Revoke(ctx context.Context, person, name string) (revoked bool, 
 	return true, errors.Join(errs...)
 }
 
-// Open finds the feed of an address, and notes that it was asked for: ErrUnknown.
-func (f *Feeds) Open(ctx context.Context, text string, by Reader) (person string, found Feed, err error) {
+// Open finds the feed of an address, and notes that it was asked for: ErrUnknown, also if its person isn't allowed any more.
+func (f *Feeds) Open(ctx context.Context, text string, by Reader, allowed func(person string) bool) (person string, found Feed, err error) {
 	a, ok := parseAddress(text)
 	if !ok {
 		return "", Feed{}, ErrUnknown
@@ -225,6 +225,9 @@ func (f *Feeds) Open(ctx context.Context, text string, by Reader) (person string
 	}
 	if err != nil {
 		return "", Feed{}, err
+	}
+	if !allowed(o.Person) {
+		return "", Feed{}, ErrUnknown
 	}
 	kept, _, err := f.load(ctx, o.Person)
 	if err != nil {

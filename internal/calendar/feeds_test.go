@@ -99,7 +99,7 @@ func (s *shelf) make(person, form string) string {
 // opens says whose feed the address opens, "" if nobody's.
 func (s *shelf) opens(address string) string {
 	s.t.Helper()
-	person, _, err := s.Open(s.t.Context(), address, calendar.Reader{Address: "192.0.2.1", Program: "test"})
+	person, _, err := s.Open(s.t.Context(), address, calendar.Reader{Address: "192.0.2.1", Program: "test"}, func(string) bool { return true })
 	if err != nil && !errors.Is(err, calendar.ErrUnknown) {
 		s.t.Fatal(err)
 	}

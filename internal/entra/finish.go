@@ -125,8 +125,8 @@ func (p *Provider) checkResponseIssuer(ctx context.Context, iss string, claims i
 	}
 }
 
-// tenantAllowed says if people of this tenant are let in.
-func (p *Provider) tenantAllowed(tenant string) bool {
+// TenantAllowed says if people of this tenant are let in. Settings may have changed since they were.
+func (p *Provider) TenantAllowed(tenant string) bool {
 	if own := p.authorityTenant(); isTenantID(own) && !strings.EqualFold(own, tenant) {
 		return false
 	}

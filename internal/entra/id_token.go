@@ -119,7 +119,7 @@ func (p *Provider) checkIDToken(ctx context.Context, raw, nonce string) (idClaim
 		return idClaims{}, forged("the ID token has expired")
 	case c.NotBefore != 0 && now.Add(clockSkew).Before(at(c.NotBefore)):
 		return idClaims{}, forged("the ID token isn't valid yet")
-	case !p.tenantAllowed(c.TenantID):
+	case !p.TenantAllowed(c.TenantID):
 		return idClaims{}, &Error{Kind: KindWrongTenant}
 	}
 	return c, nil

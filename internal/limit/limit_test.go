@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -86,27 +87,25 @@ func TestNoRate(t *testing.T) {
 // However many keys come, few are remembered; and who is held up already is not let go by the first strangers.
 func TestKeysAreBounded(t *testing.T) {
 	c := newClock()
-	r, p := NewRate(2, c.now), NewPending(1, time.Minute, c.now)
+	r, p := NewRate(2, c.now), NewPending(1, manyKeys, time.Minute, c.now)
 	for i := range 3 * manyKeys {
 		key := fmt.Sprint(i)
 		r.Take(key, "")
-		p.Begin(key)
+		p.Begin(key, key)
 		if i%100 == 0 {
 			c.move(time.Millisecond)
 		}
 	}
-	if len(r.all) > manyKeys || len(p.all) > manyKeys {
-		t.Errorf("%d and %d keys", len(r.all), len(p.all))
+	if len(r.all) > manyKeys || p.all.Len() > manyKeys || len(p.by) > manyKeys {
+		t.Errorf("%d and %d keys", len(r.all), p.all.Len())
 	}
 	c.move(time.Hour)
 	r.Take("held", "")
 	r.Take("held", "")
-	p.Begin("held")
 	for i := range manyKeys - 1 { // those of an hour ago have nothing to remember: they go first
 		r.Take(fmt.Sprint("new ", i), "")
-		p.Begin(fmt.Sprint("new ", i))
 	}
-	if r.Take("held", "") == 0 || p.Begin("held") == 0 {
+	if r.Take("held", "") == 0 {
 		t.Error("a key with something to remember was dropped before idle ones")
 	}
 }
@@ -177,40 +176,39 @@ func TestPlacesUnderLoad(t *testing.T) {
 	}
 }
 
+// The oldest goes for the newest, of its own key first; nobody is ever held up.
 func TestPending(t *testing.T) {
 	c := newClock()
-	p := NewPending(3, 15*time.Minute, c.now)
-	begin := func(want bool) {
+	p := NewPending(3, 6, 15*time.Minute, c.now)
+	begin := func(key, id string, want ...string) {
 		t.Helper()
-		if wait := p.Begin("a"); (wait == 0) != want || wait > 15*time.Minute {
-			t.Fatalf("begun with a wait of %v, want %v", wait, want)
+		if got := p.Begin(key, id); !slices.Equal(got, want) {
+			t.Fatalf("%s, %s: %v had to go, want %v", key, id, got, want)
 		}
 	}
-	begin(true)
-	begin(true)
-	begin(true)
-	begin(false)
-	if p.Begin("b") != 0 {
-		t.Error("keys are mixed up")
+	begin("a", "a1")
+	begin("a", "a2")
+	begin("b", "b1")
+	begin("a", "a3")
+	begin("a", "a4", "a1")
+	begin("b", "b2")
+	begin("c", "c1")
+	begin("a", "a5", "a2")
+	begin("d", "d1", "b1") // too many in all
+	c.move(10 * time.Minute)
+	begin("b", "b3", "a3")
+	c.move(5 * time.Minute) // all but b3 are forgotten
+	for i := range 3 {
+		begin("a", fmt.Sprint("later ", i))
 	}
-	p.Finish("a")
-	begin(true)
-	begin(false)
-	c.move(15 * time.Minute) // still remembered
-	begin(false)
-	c.move(p.Begin("a")) // as long as it was told to wait
-	begin(true)
-	c.move(30 * time.Minute)
-	for range 10 {
-		p.Finish("a") // never below nothing
-		p.Finish("nobody")
-	}
-	begin(true)
-	begin(true)
-	begin(true)
-	begin(false)
+	begin("a", "later 3", "later 0")
 	c.move(-time.Hour) // a clock that is put back
-	begin(false)
+	begin("e", "e1")
+	c.move(3 * time.Hour)
+	begin("e", "e2")
+	if p.all.Len() != 1 || len(p.by) != 1 {
+		t.Errorf("%d of %d keys", p.all.Len(), len(p.by))
+	}
 }
 
 func TestNetwork(t *testing.T) {

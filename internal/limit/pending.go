@@ -1,78 +1,74 @@
 package limit
 
 import (
+	"container/list"
 	"sync"
 	"time"
 )
 
-// Pending bounds what a key has begun and not finished. What is never finished counts for one life at least and for two
-// at most: only the numbers of this span of time and of the one before are kept, so that a key costs the same however
-// much it begins.
+// Pending bounds what is begun and not finished, of each key and in all. Nobody is held up by it: the oldest has to go for
+// the newest. What isn't finished within its life is forgotten.
 type Pending struct {
-	most int
-	life time.Duration
-	now  func() time.Time
+	each, total int
+	life        time.Duration
+	now         func() time.Time
 
-	mu     sync.Mutex
-	all    map[string]*begun
-	tidied time.Time
+	mu  sync.Mutex
+	all *list.List            // of *begun, the oldest first
+	by  map[string]*list.List // of the elements of all, by key
 }
 
 type begun struct {
-	span         int64 // number of the span of time in which was counted last
-	before, here int   // begun in the span before it, and in it
+	key, id string
+	at      time.Time
+	of      *list.Element // in by
 }
 
-// NewPending makes a Pending for at most so many things of each key. now is time.Now if nil.
-func NewPending(most int, life time.Duration, now func() time.Time) *Pending {
+// NewPending makes a Pending for so many things of each key, and in all. now is time.Now if nil.
+func NewPending(each, total int, life time.Duration, now func() time.Time) *Pending {
 	if now == nil {
 		now = time.Now
 	}
-	return &Pending{most: most, life: life, now: now, all: map[string]*begun{}}
+	return &Pending{each: each, total: total, life: life, now: now, all: list.New(), by: map[string]*list.List{}}
 }
 
-// Begin counts one more for key and returns 0; or, if there are too many, how long it is until some are forgotten.
-func (p *Pending) Begin(key string) (wait time.Duration) {
+// Begin adds one of key, and returns the ids of those that have to go for it: of key's own first.
+func (p *Pending) Begin(key, id string) (dropped []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	span := now.UnixNano() / int64(p.life)
-	b, ok := p.all[key]
-	if !ok {
-		makeRoom(p.all, &p.tidied, now, func(b *begun) bool { return b.at(span) == 0 })
-		b = &begun{span: span}
-		p.all[key] = b
+	for first := p.all.Front(); first != nil && now.Sub(entry(first).at) >= p.life; first = p.all.Front() {
+		p.remove(first)
 	}
-	if b.at(span) >= p.most {
-		return time.Duration((span+1)*int64(p.life) - now.UnixNano())
+	own := p.by[key]
+	if own != nil && own.Len() >= p.each {
+		oldest, _ := own.Front().Value.(*list.Element)
+		dropped = append(dropped, p.remove(oldest))
 	}
-	b.here++
-	return 0
+	for p.all.Len() >= p.total {
+		dropped = append(dropped, p.remove(p.all.Front()))
+	}
+	if own = p.by[key]; own == nil {
+		own = list.New()
+		p.by[key] = own
+	}
+	b := &begun{key: key, id: id, at: now}
+	b.of = own.PushBack(p.all.PushBack(b))
+	return dropped
 }
 
-// Finish takes back one Begin of key.
-func (p *Pending) Finish(key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b, ok := p.all[key]
-	if !ok || b.at(p.now().UnixNano()/int64(p.life)) == 0 {
-		return
-	}
-	if b.before > 0 {
-		b.before--
-	} else {
-		b.here--
-	}
+func entry(e *list.Element) *begun {
+	b, _ := e.Value.(*begun)
+	return b
 }
 
-// at brings b to the span and returns how many are pending.
-func (b *begun) at(span int64) int {
-	switch {
-	case span == b.span+1:
-		b.before, b.here = b.here, 0
-	case span > b.span:
-		b.before, b.here = 0, 0
+func (p *Pending) remove(e *list.Element) (id string) {
+	b := entry(e)
+	p.all.Remove(e)
+	own := p.by[b.key]
+	own.Remove(b.of)
+	if own.Len() == 0 {
+		delete(p.by, b.key)
 	}
-	b.span = max(b.span, span)
-	return b.before + b.here
+	return b.id
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,12 @@ type Person struct {
 
 // Key identifies the person for good. Names and addresses change hands, these two ids don't.
 func (p Person) Key() string { return p.TenantID + "." + p.ObjectID }
+
+// TenantOf is the tenant id in a person's key.
+func TenantOf(key string) string {
+	tenant, _, _ := strings.Cut(key, ".")
+	return tenant
+}
 
 // State is what a session remembers besides who it belongs to.
 type State struct {

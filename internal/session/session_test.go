@@ -727,8 +727,11 @@ func TestStoreThatFails(t *testing.T) {
 			_, err := f.SignIn(w, r, mona, nil, f.clock.now())
 			return err
 		},
-		"SignOut":     func(w http.ResponseWriter, r *http.Request) error { return f.SignOut(w, r) },
-		"KeepAttempt": func(w http.ResponseWriter, r *http.Request) error { return f.KeepAttempt(w, r, "s", 1, time.Hour) },
+		"SignOut": func(w http.ResponseWriter, r *http.Request) error { return f.SignOut(w, r) },
+		"KeepAttempt": func(w http.ResponseWriter, r *http.Request) error {
+			_, err := f.KeepAttempt(w, r, "s", 1, time.Hour)
+			return err
+		},
 		"KeepDraft": func(w http.ResponseWriter, r *http.Request) error {
 			_, err := f.KeepDraft(w, r, 1, time.Hour)
 			return err

@@ -94,6 +94,15 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// End ends the request's session like SignOut, but leaves what the browser keeps for signing in: somebody else may be about to.
+func (m *Manager) End(w http.ResponseWriter, r *http.Request) error {
+	if err := m.end(context.WithoutCancel(r.Context()), m.presentedID(r)); err != nil {
+		return err
+	}
+	m.removeCookie(w, m.sessionCookie())
+	return nil
+}
+
 // presentedID is the id in the request's session cookie, "" if it can't be one of ours.
 func (m *Manager) presentedID(r *http.Request) string {
 	id, _ := cookieValue(r, m.sessionCookie())

@@ -54,12 +54,18 @@ type slipRecord struct {
 func (slipRecord) StoredVersion() int { return 1 }
 
 // KeepAttempt keeps value for the state of a sign-in that this browser begins, for TakeAttempt,
-// until life is over. Of more than 20 attempts and drafts of one browser the oldest are dropped.
-func (m *Manager) KeepAttempt(w http.ResponseWriter, r *http.Request, state string, value any, life time.Duration) error {
+// until life is over. Of more than 20 attempts and drafts of one browser the oldest are dropped. It returns an id for
+// DropAttempt, which is a secret.
+func (m *Manager) KeepAttempt(w http.ResponseWriter, r *http.Request, state string, value any, life time.Duration) (id string, err error) {
 	if state == "" {
-		return errors.New("session: an attempt needs a state")
+		return "", errors.New("session: an attempt needs a state")
 	}
 	return m.keepSlip(w, r, attemptKind, state, value, life)
+}
+
+// DropAttempt removes an attempt that has to make room, if it is still there.
+func (m *Manager) DropAttempt(ctx context.Context, id string) error {
+	return m.records.Delete(ctx, Key{Kind: attemptKind, ID: id})
 }
 
 // TakeAttempt decodes what was kept for state into into and removes it. ErrNotFound for a state
@@ -82,7 +88,8 @@ func (m *Manager) TakeAttempt(r *http.Request, state string, into any) error {
 // ErrTooLarge if it is more than MaxDraft.
 func (m *Manager) KeepDraft(w http.ResponseWriter, r *http.Request, value any, life time.Duration) (id string, err error) {
 	id = newID(secretSize)
-	return id, m.keepSlip(w, r, draftKind, id, value, life)
+	_, err = m.keepSlip(w, r, draftKind, id, value, life)
+	return id, err
 }
 
 // Draft decodes a draft into into, any number of times. ErrNotFound for an id that is unknown, of
@@ -109,30 +116,31 @@ func (rec slipRecord) value(of string, into any) error {
 	return nil
 }
 
-func (m *Manager) keepSlip(w http.ResponseWriter, r *http.Request, kind, of string, value any, life time.Duration) error {
+// keepSlip returns the ID of the record.
+func (m *Manager) keepSlip(w http.ResponseWriter, r *http.Request, kind, of string, value any, life time.Duration) (id string, err error) {
 	encoded, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("session: encoding an attempt or draft: %w", err)
+		return "", fmt.Errorf("session: encoding an attempt or draft: %w", err)
 	}
 	if len(encoded) > MaxDraft {
-		return ErrTooLarge
+		return "", ErrTooLarge
 	}
 	if held := m.slips(r); len(held) >= maxSlips {
 		if err := m.removeSlips(r.Context(), w, held[:len(held)-maxSlips+1]); err != nil {
-			return err
+			return "", err
 		}
 	}
 	now := m.now()
 	secret := newID(secretSize)
 	rec := slipRecord{For: of, Value: encoded}
 	if err := m.records.Create(r.Context(), Key{Kind: kind, ID: secret}, rec, now.Add(life)); err != nil {
-		return err
+		return "", err
 	}
 	o := m.cookieOptions()
 	o.MaxAge = max(1, int(life/time.Second))
 	value36 := secret + "." + strconv.FormatInt(now.Unix(), 36)
 	http.SetCookie(w, sessions.NewCookie(m.slipPrefix(kind)+tag(of), value36, o))
-	return nil
+	return secret, nil
 }
 
 // slipKey is the key of what this browser keeps for of. ErrNotFound if it keeps nothing.

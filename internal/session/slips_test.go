@@ -20,7 +20,7 @@ const attemptLife = 15 * time.Minute
 func (b *browser) keepAttempt(state, value string) {
 	b.t.Helper()
 	w := httptest.NewRecorder()
-	if err := b.m.KeepAttempt(w, b.request(), state, value, attemptLife); err != nil {
+	if _, err := b.m.KeepAttempt(w, b.request(), state, value, attemptLife); err != nil {
 		b.t.Fatalf("KeepAttempt: %v", err)
 	}
 	b.receive(w)
@@ -82,7 +82,7 @@ func TestAttempt(t *testing.T) {
 	wantAttempt(t, b, "state", "verifier")
 	wantNoAttempt(t, b, "state")
 	wantAttempt(t, other, "other-state", "other's")
-	if err := f.KeepAttempt(httptest.NewRecorder(), b.request(), "", "x", attemptLife); err == nil {
+	if _, err := f.KeepAttempt(httptest.NewRecorder(), b.request(), "", "x", attemptLife); err == nil {
 		t.Error("an attempt without a state was kept")
 	}
 }
@@ -151,7 +151,7 @@ func TestTabsThatStartAtOnce(t *testing.T) {
 		r := b.request()
 		answers[i] = httptest.NewRecorder()
 		all.Go(func() {
-			if err := f.KeepAttempt(answers[i], r, "state "+strconv.Itoa(i), i, attemptLife); err != nil {
+			if _, err := f.KeepAttempt(answers[i], r, "state "+strconv.Itoa(i), i, attemptLife); err != nil {
 				t.Errorf("KeepAttempt: %v", err)
 			}
 		})
@@ -217,9 +217,12 @@ func TestManyPlantedCookies(t *testing.T) {
 		r.AddCookie(&http.Cookie{Name: name, Value: genuine.Value[:22] + "." + strconv.Itoa(i)})
 	}
 	for name, call := range map[string]func(w http.ResponseWriter) error{
-		"KeepAttempt": func(w http.ResponseWriter) error { return f.KeepAttempt(w, r, "new", "value", attemptLife) },
-		"SignIn":      func(w http.ResponseWriter) error { _, err := f.SignIn(w, r, mona, nil, f.clock.now()); return err },
-		"SignOut":     func(w http.ResponseWriter) error { return f.SignOut(w, r) },
+		"KeepAttempt": func(w http.ResponseWriter) error {
+			_, err := f.KeepAttempt(w, r, "new", "value", attemptLife)
+			return err
+		},
+		"SignIn":  func(w http.ResponseWriter) error { _, err := f.SignIn(w, r, mona, nil, f.clock.now()); return err },
+		"SignOut": func(w http.ResponseWriter) error { return f.SignOut(w, r) },
 	} {
 		w := httptest.NewRecorder()
 		if err := call(w); err != nil {
@@ -238,7 +241,7 @@ func TestManyPlantedCookies(t *testing.T) {
 func TestAttemptCookie(t *testing.T) {
 	f := newFixture(t)
 	w := httptest.NewRecorder()
-	if err := f.KeepAttempt(w, f.browser().request(), "state", "value", attemptLife); err != nil {
+	if _, err := f.KeepAttempt(w, f.browser().request(), "state", "value", attemptLife); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.KeepDraft(w, f.browser().request(), "value", attemptLife); err != nil {
