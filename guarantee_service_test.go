@@ -79,9 +79,9 @@ func TestHangingOrganizationSlowsNobody(t *testing.T) {
 				}
 			})
 		}
-		until(t, "the hanging organization's places are taken", func() bool { return d.sim.Calls(simulator.CallList) >= before+16 })
+		until(t, "the hanging organization's places are taken", func() bool { return d.sim.Calls(simulator.CallList) >= before+8 })
 		beside := p99(loadTimes(t, b, d.transport(), address))
-		if n := d.sim.Calls(simulator.CallList) - before; n > 16+100 {
+		if n := d.sim.Calls(simulator.CallList) - before; n > 8+100 {
 			t.Errorf("%d calls hang at once", n-100)
 		}
 		giveUp()

@@ -113,8 +113,22 @@ func (p *program) measure(cfg config.Config) {
 		Refreshes: entra.Refreshes(), SignIns: append([]string{handlers.SignInOK, handlers.SignInStore}, texts(entra.Kinds())...),
 		Limits: handlers.Limits(), Sessions: session.Events(), Actions: texts(operation.Actions()), States: texts(operation.States()),
 		Ready:  func() bool { return p.handlers.Ready(context.Background()) == nil },
-		Active: p.sessions.Active, Busy: p.journal.Busy, Circuits: p.api.Circuits, CredentialTo: certificate,
+		Active: p.sessions.Active, Busy: p.journal.Busy, Load: p.load, Bounds: texts(azuredevops.Bounds()), CredentialTo: certificate,
 	})
+}
+
+// load is what is under way with Azure DevOps, for the metrics.
+func (p *program) load() metrics.Load {
+	l := p.api.Load()
+	refused := make(map[string]uint64, len(l.Refused))
+	for bound, n := range l.Refused {
+		refused[string(bound)] = n
+	}
+	return metrics.Load{
+		Exchanges: l.Exchanges, MaxExchanges: l.MaxExchanges, Waiting: l.Waiting,
+		Open: l.Open, HalfOpen: l.HalfOpen, PeoplePaused: l.PeoplePaused, OrganizationsPaused: l.OrganizationsPaused,
+		Refused: refused,
+	}
 }
 
 // texts are the values of a type that is a text, for labels.

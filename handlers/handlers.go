@@ -81,8 +81,8 @@ func New(o Options) (*Handlers, error) {
 
 // caller is the API on behalf of the visitor.
 func (h *Handlers) caller(v *visit) *azuredevops.Caller {
-	tokens, account := v.session.Tokens(), v.session.Person().Account
-	return h.API.As(func(ctx context.Context) (string, error) {
-		return h.Entra.AccessToken(ctx, tokens, account)
+	tokens, person := v.session.Tokens(), v.session.Person()
+	return h.API.As(person.Key(), func(ctx context.Context) (string, error) {
+		return h.Entra.AccessToken(ctx, tokens, person.Account)
 	})
 }

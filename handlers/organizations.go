@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -113,9 +112,7 @@ func (h *Handlers) organizations(v *visit) ([]string, error) {
 	if known, fresh := h.discover.get(v.session.Hash()); fresh {
 		return h.knownOrganizations(v), known.err
 	}
-	ctx, cancel := context.WithTimeout(v.Context(), 15*time.Second)
-	defer cancel()
-	found, err := h.caller(v).Organizations(ctx)
+	found, err := h.caller(v).Organizations(v.Context())
 	switch _, again := needsSignIn(err); {
 	case again: // the answer after signing in will be another one
 	case err != nil && v.Context().Err() == nil:

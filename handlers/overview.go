@@ -169,7 +169,7 @@ func (h *Handlers) readingOf(v *visit, view listView, s stock) reading {
 	if s.unfound != nil {
 		p.Unfound = h.partial(v, s.unfound, v.link(retryAddress(view, "")))
 	}
-	pauses := h.API.Pauses()
+	pauses := h.caller(v).Pauses()
 	for _, o := range s.organizations {
 		switch {
 		case o.loading:

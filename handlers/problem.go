@@ -295,9 +295,9 @@ func apiStatus(k azuredevops.Kind) int {
 		return http.StatusForbidden
 	case azuredevops.KindOrganization, "authorizationNotFound", "tokenNotFound", "hostAuthorizationNotFound":
 		return http.StatusNotFound
-	case azuredevops.KindThrottled:
+	case azuredevops.KindThrottled, azuredevops.KindBusy:
 		return http.StatusTooManyRequests
-	case azuredevops.KindUnavailable, azuredevops.KindPaused:
+	case azuredevops.KindUnavailable, azuredevops.KindPaused, azuredevops.KindOverloaded:
 		return http.StatusServiceUnavailable
 	case azuredevops.KindTimeout:
 		return http.StatusGatewayTimeout

@@ -38,8 +38,11 @@ type Options struct {
 	// environment names and the system's certificates.
 	HTTPClient *http.Client
 
-	Timeout        time.Duration // of a whole read with its retries and pages; 0 = 30s
-	ChangeTimeout  time.Duration // of a whole change; 0 = 60s
+	// The time that the service has for a whole read with its retries and pages, and for a whole change; 0 = 30s and 60s.
+	// Pauses, and waiting for one's turn here, come on top of it: 20 s and 10 s at most, in proportion.
+	Timeout       time.Duration
+	ChangeTimeout time.Duration
+
 	ConnectTimeout time.Duration // of the TCP connection; 0 = 10s
 	TLSTimeout     time.Duration // of the TLS handshake; 0 = 10s
 	HeaderTimeout  time.Duration // from the request to the answer's header; 0 = 5/6 of the whole call
@@ -73,7 +76,6 @@ type Client struct {
 	now                             func() time.Time
 	sleep                           func(context.Context, time.Duration) error
 	guards                          *guards
-	holds                           *holds
 	watch                           func(context.Context, string, http.Header) func(Exchange)
 }
 
@@ -92,7 +94,6 @@ func New(o Options) *Client {
 		now:           o.Now,
 		sleep:         o.Sleep,
 		guards:        newGuards(o.Now),
-		holds:         newHolds(o.Now),
 		watch:         o.Watch,
 	}
 }
@@ -136,16 +137,19 @@ type Bearer func(ctx context.Context) (string, error)
 // Caller is a Client for one person. It is safe for concurrent use.
 type Caller struct {
 	client *Client
+	person string
 	bearer Bearer
 }
 
-// As returns a Caller for the person that b speaks for.
-func (c *Client) As(b Bearer) *Caller { return &Caller{client: c, bearer: b} }
+// As returns a Caller for a person, under a key that is theirs for good: bounds, pauses and the breaker count for that
+// person. b speaks for the same person.
+func (c *Client) As(person string, b Bearer) *Caller {
+	return &Caller{client: c, person: person, bearer: b}
+}
 
-// Pauses returns the organizations that are left alone for now because calls to
-// them failed again and again, with the time until which. The name "" stands for
-// the discovery of organizations.
-func (c *Client) Pauses() map[string]time.Time { return c.guards.pauses() }
+// Pauses returns the organizations that are left alone for now in the person's name, because calls to them failed again
+// and again, with the time until which. The name "" stands for the discovery of organizations.
+func (c *Caller) Pauses() map[string]time.Time { return c.client.guards.pauses(c.person) }
 
-// Circuits says how many organizations are left alone, and how many of those are being tried again this moment.
-func (c *Client) Circuits() (open, probing int) { return c.guards.circuits() }
+// Load says how much is under way, and what is left alone.
+func (c *Client) Load() Load { return c.guards.load() }

@@ -23,6 +23,7 @@ const (
 	id     = "4ab5b3d4-8a0a-4b0f-9c5d-2f6f1c3b9a01"
 	bearer = "bearer-CANARY"
 	secret = "pat-CANARY"
+	me     = "tenant.mona"
 )
 
 var wanted = azuredevops.Wanted{
@@ -37,7 +38,7 @@ const childEndpoint = "PATDESK_TEST_ENDPOINT"
 
 func TestMain(m *testing.M) {
 	if endpoint := os.Getenv(childEndpoint); endpoint != "" {
-		tokens, err := azuredevops.New(azuredevops.Options{Endpoint: endpoint}).As(signedIn).List(context.Background(), org, azuredevops.Active)
+		tokens, err := azuredevops.New(azuredevops.Options{Endpoint: endpoint}).As(me, signedIn).List(context.Background(), org, azuredevops.Active)
 		var e *azuredevops.Error
 		if errors.As(err, &e) {
 			fmt.Print(e.Kind)
@@ -114,7 +115,7 @@ func serve(t *testing.T, o azuredevops.Options, handler http.HandlerFunc) *servi
 	o.Endpoint, o.DiscoveryEndpoint = s.URL+"/pat/", s.URL+"/discovery"
 	o.Now, o.Sleep = s.clock.Now, s.clock.Sleep
 	s.client = azuredevops.New(o)
-	s.caller = s.client.As(signedIn)
+	s.caller = s.client.As(me, signedIn)
 	return s
 }
 

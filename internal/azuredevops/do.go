@@ -2,6 +2,7 @@ package azuredevops
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -17,6 +18,7 @@ import (
 const (
 	maxTries = 3                // of a read
 	maxPause = 10 * time.Second // that a call waits before it goes on; a person is waiting too
+	busyFor  = 5 * time.Second  // after which it is worth trying again what one of our own bounds has refused
 )
 
 // Caps of an answer's body, after decompression.
@@ -35,7 +37,28 @@ type call struct {
 	body         []byte // JSON, nil for none
 	maxBody      int64
 	namesToken   bool // the address names one token
+	time         *allowance
 }
+
+// allowance is the time that is left for what was asked for, with all its pages and tries. The service's time is that of
+// the exchanges alone. Pauses, and waiting for one's turn here, have a time of their own: they say nothing about the
+// service, and don't shorten what it is given.
+type allowance struct {
+	service, waiting time.Duration
+	turn             time.Duration // the longest wait for one's turn
+}
+
+func (c *Client) timeForRead() *allowance {
+	return &allowance{service: c.timeout, waiting: c.timeout * 2 / 3, turn: c.timeout / 3}
+}
+
+// timeForChange leaves less for waiting: what is in flight when the program stops must end in time.
+func (c *Client) timeForChange() *allowance {
+	return &allowance{service: c.changeTimeout, waiting: c.changeTimeout / 6, turn: c.timeout / 3}
+}
+
+// errTimeUp is the cause of the end of an exchange that has used up the service's time. Every other end is our side's.
+var errTimeUp = errors.New("the service has used up its time")
 
 // change says that the call must be sent at most once.
 func (q call) change() bool { return q.method != http.MethodGet }
@@ -69,7 +92,7 @@ func (c *Caller) do(ctx context.Context, q call) (answer, error) {
 	if bearer == "" || strings.ContainsFunc(bearer, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return answer{}, q.fail(KindSignIn, errNoBearer)
 	}
-	p, left := c.client.guards.admit(q.organization)
+	p, left := c.client.guards.admit(c.person, q.organization)
 	if p == nil {
 		return answer{}, q.paused(KindPaused, left)
 	}
@@ -82,7 +105,7 @@ func (c *Caller) do(ctx context.Context, q call) (answer, error) {
 		if failure == nil {
 			return a, nil
 		}
-		if q.change() || try == maxTries || !failure.passing() || !c.client.rest(ctx, failure.RetryAfter, try) {
+		if q.change() || try == maxTries || !failure.passing() || !c.client.rest(ctx, q.time, failure.RetryAfter, try) {
 			return answer{}, failure
 		}
 	}
@@ -96,38 +119,68 @@ func (e *Error) passing() bool {
 // rest waits before the next try: as long as the service asked for, else longer
 // each time, a little at random so that those who failed together don't come back
 // together. It returns false at once if that is too long to wait for.
-func (c *Client) rest(ctx context.Context, asked time.Duration, try int) bool {
+func (c *Client) rest(ctx context.Context, t *allowance, asked time.Duration, try int) bool {
 	d := asked
 	if d == 0 {
 		d = time.Duration(try*try) * 250 * time.Millisecond
 	}
-	if d > maxPause || d >= remaining(ctx) {
+	if d > maxPause || d >= min(t.waiting, remaining(ctx)) {
 		return false
 	}
-	jitter := rand.N(d/4 + time.Millisecond) //nolint:gosec // nothing secret about it
-	return c.sleep(ctx, d+jitter) == nil
+	d += rand.N(d/4 + time.Millisecond) //nolint:gosec // nothing secret about it
+	t.waiting -= d
+	return c.sleep(ctx, d) == nil
 }
 
 // send makes one exchange with the service, in its turn.
 func (c *Client) send(ctx context.Context, q call, bearer string, p *pass) (answer, verdict, *Error) {
-	key := keyOf(q.organization, bearer)
-	if left, kind := c.holds.left(key, q.change()); left > 0 && !c.rest(ctx, left, 0) && ctx.Err() == nil {
+	if left, kind := p.held(q.change()); left > 0 && !c.rest(ctx, q.time, left, 0) && ctx.Err() == nil {
 		return answer{}, neutral, q.paused(kind, left)
 	}
-	release, paused, err := p.take(ctx)
-	if err != nil {
-		return answer{}, neutral, q.fail(kindOf(ctx, err), err)
+	if failure := q.waitForTurn(ctx, p); failure != nil {
+		return answer{}, neutral, failure
 	}
-	if paused > 0 {
+	defer p.give()
+	if paused := p.pausedFor(); paused > 0 {
 		return answer{}, neutral, q.paused(KindPaused, paused)
 	}
-	defer release()
 
 	header := http.Header{}
 	done := c.watch(ctx, q.name, header)
-	a, v, failure := c.converse(ctx, q, bearer, key, header)
+	begun := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, q.time.service, errTimeUp)
+	defer cancel()
+	a, failure := c.converse(ctx, q, bearer, p, header)
+	q.time.service -= time.Since(begun)
 	done(exchangeOf(a, failure))
-	return a, v, failure
+	return a, verdictOf(ctx, failure), failure
+}
+
+// waitForTurn waits until one of the bounds lets another exchange begin; its place must be given back.
+func (q call) waitForTurn(ctx context.Context, p *pass) *Error {
+	begun := time.Now()
+	bound, own, err := p.take(ctx, min(q.time.turn, q.time.waiting))
+	q.time.waiting -= time.Since(begun)
+	switch {
+	case err != nil:
+		return q.fail(KindCanceled, err)
+	case bound != "" && own:
+		return q.paused(KindBusy, busyFor)
+	case bound != "":
+		return q.paused(KindOverloaded, busyFor)
+	}
+	return nil
+}
+
+// verdictOf an exchange. One that ended because our caller went away, or had no time any more, says nothing.
+func verdictOf(ctx context.Context, failure *Error) verdict {
+	switch cause := context.Cause(ctx); {
+	case failure == nil:
+		return healthy
+	case cause != nil && !errors.Is(cause, errTimeUp):
+		return neutral
+	}
+	return failure.verdict()
 }
 
 func exchangeOf(a answer, failure *Error) Exchange {
@@ -138,24 +191,28 @@ func exchangeOf(a answer, failure *Error) Exchange {
 }
 
 // converse sends the request and reads the answer. header goes along with it.
-func (c *Client) converse(ctx context.Context, q call, bearer string, key holdKey, header http.Header) (answer, verdict, *Error) {
+func (c *Client) converse(ctx context.Context, q call, bearer string, p *pass, header http.Header) (answer, *Error) {
 	response, sent, err := c.exchange(ctx, q, bearer, header)
 	if err != nil {
 		failure := q.broken(ctx, err)
 		failure.Unknown = q.change() && sent
-		return answer{}, failure.verdict(), failure
+		return answer{}, failure
 	}
 	defer response.Body.Close()
 	asked := retryAfter(response.Header, c.now())
 	if asked > 0 && holding(response.StatusCode) {
-		c.holds.add(key, response.StatusCode, asked)
+		p.slowDown(response.StatusCode, asked)
 	}
-	a, failure := q.read(ctx, response)
+	grow := p.grow
+	if q.change() { // its answer may hold a secret that is told only once
+		grow = func(int64) bool { return true }
+	}
+	a, failure := q.read(ctx, response, grow)
 	if failure != nil {
-		failure.RetryAfter = asked
-		return answer{}, failure.verdict(), failure
+		failure.RetryAfter = cmp.Or(asked, failure.RetryAfter)
+		return answer{}, failure
 	}
-	return a, healthy, nil
+	return a, nil
 }
 
 // holding says that Retry-After with this status is about the requests to come.
@@ -201,7 +258,7 @@ func (c *Client) exchange(ctx context.Context, q call, bearer string, header htt
 }
 
 // read reads and judges the answer.
-func (q call) read(ctx context.Context, response *http.Response) (answer, *Error) {
+func (q call) read(ctx context.Context, response *http.Response, grow func(int64) bool) (answer, *Error) {
 	a := answer{status: response.StatusCode, header: response.Header}
 	var err error
 	if !a.result() {
@@ -214,7 +271,7 @@ func (q call) read(ctx context.Context, response *http.Response) (answer, *Error
 	if response.ContentLength > q.maxBody {
 		err = errLength
 	} else {
-		a.body, err = readUpTo(response.Body, q.maxBody)
+		a.body, err = readUpTo(response.Body, q.maxBody, grow)
 	}
 	// What is whole in itself counts, even if the connection broke at its very
 	// end: it may hold a secret that is told only once.
@@ -222,8 +279,12 @@ func (q call) read(ctx context.Context, response *http.Response) (answer, *Error
 		return a, nil
 	}
 	failure := q.broken(ctx, err)
-	if errors.Is(err, errLength) {
+	switch {
+	case errors.Is(err, errLength):
 		failure = q.fail(KindTooLarge, errLength)
+	case errors.Is(err, errMemory):
+		failure = q.paused(KindOverloaded, busyFor)
+		failure.Err = errMemory
 	}
 	failure.describe(a)
 	failure.Unknown = q.change()
@@ -233,11 +294,16 @@ func (q call) read(ctx context.Context, response *http.Response) (answer, *Error
 // readUpTo returns the whole of r, or errLength if that is more than limit. With
 // another error it returns what came before. It gathers parts and joins them at
 // the end: one growing buffer would cost twice the limit before it is reached.
-func readUpTo(r io.Reader, limit int64) ([]byte, error) {
+// Beyond the first few parts grow is asked, once, for the memory of the rest.
+func readUpTo(r io.Reader, limit int64, grow func(int64) bool) ([]byte, error) {
+	const free = 5 // parts: 248 KB
 	var parts [][]byte
 	total := int64(0)
 	for {
-		part := make([]byte, (8<<10)<<min(len(parts), 5)) // 8 to 256 KB
+		if len(parts) == free && !grow(limit) {
+			return bytes.Join(parts, nil), errMemory
+		}
+		part := make([]byte, (unitBytes>>free)<<min(len(parts), free)) // 8 to 256 KB
 		n, err := fill(r, part)
 		parts, total = append(parts, part[:n]), total+int64(n)
 		switch {

@@ -32,6 +32,8 @@ const (
 	KindTLS               Kind = "tls"             // certificate not trusted
 	KindCanceled          Kind = "canceled"        // our own caller went away
 	KindPaused            Kind = "paused"          // the organization failed again and again; nothing was sent (RetryAfter says how long)
+	KindBusy              Kind = "busy"            // the person's other calls took all the places that one person can have; nothing was sent
+	KindOverloaded        Kind = "overloaded"      // those of everybody took all places, or all memory for long answers; nothing was sent, or Unknown says otherwise
 	KindUnknownPatError   Kind = "unknownPatError" // a patTokenError that the table doesn't know; Code holds it
 )
 
@@ -40,7 +42,8 @@ func Kinds() []Kind {
 	kinds := []Kind{
 		KindSignIn, KindRefused, KindClaims, KindForbidden, KindConditionalAccess, KindServicePrincipal,
 		KindOrganization, KindBadRequest, KindThrottled, KindServer, KindUnavailable, KindNotUnderstood,
-		KindTooLarge, KindTimeout, KindConnection, KindTLS, KindCanceled, KindPaused, KindUnknownPatError,
+		KindTooLarge, KindTimeout, KindConnection, KindTLS, KindCanceled, KindPaused, KindBusy, KindOverloaded,
+		KindUnknownPatError,
 	}
 	return append(kinds, patTokenErrors[1:]...)
 }
@@ -168,6 +171,7 @@ var (
 	errOtherRecord  = errors.New("the answer holds another token")
 	errVague        = errors.New("the answer doesn't say what was done")
 	errNoSecret     = errors.New("the answer holds no secret")
+	errMemory       = errors.New("too many long answers are being read")
 	errEndless      = errors.New("the list does not end")
 	errContradicted = errors.New("the answer holds a token and an error")
 	errBroken       = errors.New("the connection broke or did not carry HTTP")

@@ -55,7 +55,7 @@ func FuzzAnswers(f *testing.F) {
 		clock := newClock()
 		for _, name := range every {
 			client := azuredevops.New(azuredevops.Options{HTTPClient: &http.Client{Transport: answer}, Now: clock.Now, Sleep: clock.Sleep})
-			result, err := calls[name](client.As(signedIn))
+			result, err := calls[name](client.As(me, signedIn))
 			if err == nil {
 				if parts, ok := result.([]any); ok && (parts[1] == "" || status/100 != 2) {
 					t.Errorf("create with status %d succeeded with secret %q", status, parts[1])

@@ -1,20 +1,35 @@
 package azuredevops
 
 import (
-	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 )
 
 const (
-	maxAtOnce   = 16               // exchanges with one organization under way at the same time
 	tripAfter   = 5                // calls that fail one after the other before a pause
-	pauseTime   = 30 * time.Second // of an organization, until one call may try it
+	pauseTime   = 30 * time.Second // after which one call may try again
 	forgetAfter = 5 * time.Minute  // a failure this old is not one of a series any more
+
+	// An organization as a whole is taken for down when so many people fail there within that time, tripAfter calls or
+	// more, and nobody's call succeeds meanwhile. One person's failures say nothing about it: the service delays and
+	// refuses busy people one by one.
+	downPeople = 3
+	downWithin = 2 * time.Minute
+
+	// maxHold bounds a pause that the service asks for. Its own window is five minutes.
+	//
+	// https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits
+	maxHold = 5 * time.Minute
+
+	// People can type any name of an organization, so what is remembered is bounded in number.
+	maxCircuits    = 20_000 // of all people: some 10 MB
+	maxOwnCircuits = 64     // of one person
+	tidyEvery      = time.Minute
 )
 
-// verdict says what a call tells about its organization's health.
+// verdict says what a call tells about the health of the organization for the person who called.
 type verdict int
 
 const (
@@ -23,153 +38,325 @@ const (
 	failing                // timeout, lost connection, 5xx
 )
 
-// guards keeps organizations apart: one that hangs can't take more than its
-// places, and one that fails again and again is left alone for a while (a circuit
-// breaker). Organizations at rest are forgotten, as people can type any name.
+// guards keeps people apart, and for each the organizations: how much may be under way at the same time (places.go), whom
+// the service asked to slow down, and a circuit breaker. All of that counts per person and organization. What hangs or
+// fails for one person holds up nobody else.
 type guards struct {
 	now func() time.Time
-	mu  sync.Mutex
-	all map[string]*guard // by organization in lower case
+
+	mu            sync.Mutex
+	people        map[string]*person
+	organizations map[string]*organization // by name in lower case
+	circuits      int                      // of all people
+	tidied        time.Time
+
+	exchanges int // under way
+	units     int // of memory for long answers, taken
+	waiting   map[*circuit]struct{}
+	refused   map[Bound]uint64
 }
 
-type guard struct {
-	name        string
-	places      chan struct{}
-	users       int // calls in progress
+// person is somebody with calls in progress or with something to remember.
+type person struct {
+	key       string
+	circuits  map[string]*circuit // by organization in lower case
+	exchanges int
+	waiting   int
+	units     int
+}
+
+// organization is one that somebody has a circuit of.
+type organization struct {
+	name     string
+	circuits int
+	failures int        // calls that failed one after the other, whoever's
+	failed   []failedAt // the people whose calls these were, the last ones only, the latest first
+	downAt   time.Time  // when it was last found to be down
+}
+
+type failedAt struct {
+	person string
+	at     time.Time
+}
+
+// circuit is what stands between one person and one organization.
+type circuit struct {
+	person       *person
+	organization *organization
+	calls        int // in progress
+	exchanges    int // under way
+	queue        []*turn
+
 	failures    int // calls that failed one after the other
 	lastFailure time.Time
 	pausedUntil time.Time // zero: not paused. When it is over, one call may probe.
 	probe       *pass     // that call
+
+	hold hold
+	used time.Time
+}
+
+// hold is the service's wish to be left alone.
+type hold struct {
+	until   time.Time
+	kind    Kind // what a call answers that can't wait
+	refused bool // it came with a refusal and not with a result
 }
 
 // pass is the admission of one call.
 type pass struct {
-	guards *guards
-	guard  *guard
+	guards  *guards
+	circuit *circuit
+	units   int // of memory that its exchange has taken
 }
 
 func newGuards(now func() time.Time) *guards {
-	return &guards{now: now, all: map[string]*guard{}}
+	return &guards{
+		now: now, people: map[string]*person{}, organizations: map[string]*organization{},
+		waiting: map[*circuit]struct{}{}, refused: map[Bound]uint64{},
+	}
 }
 
-// admit lets a call to the organization begin, or says for how long not. An
-// admitted call must end with done.
-func (g *guards) admit(organization string) (*pass, time.Duration) {
+// admit lets a person's call to the organization begin, or says for how long not. An admitted call must end with done.
+func (g *guards) admit(who, organization string) (*pass, time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	key := strings.ToLower(organization)
-	o, ok := g.all[key]
-	if !ok {
-		g.forget()
-		o = &guard{name: organization, places: make(chan struct{}, maxAtOnce)}
-		g.all[key] = o
-	}
-	p := &pass{guards: g, guard: o}
-	if left := o.left(g.now(), p); left > 0 {
+	now := g.now()
+	c := g.circuit(who, organization, now)
+	p := &pass{guards: g, circuit: c}
+	if left := c.left(now, p); left > 0 {
 		return nil, left
 	}
-	if !o.pausedUntil.IsZero() {
-		o.probe = p
+	if !c.pauseEnd(now).IsZero() {
+		c.probe = p
 	}
-	o.users++
+	c.used = now
+	c.calls++
 	return p, 0
 }
 
 // left returns for how long p must not send anything.
-func (o *guard) left(now time.Time, p *pass) time.Duration {
+func (c *circuit) left(now time.Time, p *pass) time.Duration {
+	until := c.pauseEnd(now)
 	switch {
-	case o.pausedUntil.IsZero() || o.probe == p:
+	case until.IsZero() || c.probe == p:
 		return 0
-	case o.pausedUntil.After(now):
-		return o.pausedUntil.Sub(now)
-	case o.probe != nil:
+	case until.After(now):
+		return until.Sub(now)
+	case c.probe != nil:
 		return time.Second // until the probe is back
 	}
 	return 0
 }
 
-// take waits for one of the organization's places. It returns the place's
-// release; or how long the organization is paused, if that began meanwhile.
-func (p *pass) take(ctx context.Context) (release func(), paused time.Duration, err error) {
-	select {
-	case p.guard.places <- struct{}{}:
-	case <-ctx.Done():
-		return nil, 0, ctx.Err()
+// pauseEnd is when the person may try the organization again; zero if nothing stands in the way. Where an organization is
+// down, one failure of one's own is enough. Who has none, a newcomer for instance, is always let through.
+func (c *circuit) pauseEnd(now time.Time) time.Time {
+	until := c.pausedUntil
+	if c.failures > 0 && !c.stale(now) && c.organization.down(now) {
+		for _, since := range []time.Time{c.lastFailure, c.organization.downAt} {
+			if end := since.Add(pauseTime); end.After(until) {
+				until = end
+			}
+		}
 	}
-	release = func() { <-p.guard.places }
+	return until
+}
+
+// pausedFor says for how long the call must not go on, since a pause has begun in the meantime.
+func (p *pass) pausedFor() time.Duration {
 	p.guards.mu.Lock()
-	paused = p.guard.left(p.guards.now(), p)
-	p.guards.mu.Unlock()
-	if paused > 0 {
-		release()
-		return nil, paused, nil
-	}
-	return release, 0, nil
+	defer p.guards.mu.Unlock()
+	return p.circuit.left(p.guards.now(), p)
 }
 
 // done ends the call and counts its verdict.
 func (p *pass) done(v verdict) {
-	g, o := p.guards, p.guard
+	g, c := p.guards, p.circuit
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	probed := o.probe == p
+	probed := c.probe == p
 	if probed {
-		o.probe = nil
+		c.probe = nil
 	}
 	switch v {
 	case healthy:
-		o.failures, o.pausedUntil = 0, time.Time{}
+		c.failures, c.pausedUntil = 0, time.Time{}
+		c.organization.succeed()
 	case failing:
-		if o.stale(now) {
-			o.failures = 0
+		if c.stale(now) {
+			c.failures = 0
 		}
-		o.failures++
-		o.lastFailure = now
-		if probed || o.failures == tripAfter {
-			o.pausedUntil = now.Add(pauseTime)
+		c.failures++
+		c.lastFailure = now
+		if c.failures == tripAfter || probed && c.failures > tripAfter {
+			c.pausedUntil = now.Add(pauseTime)
 		}
+		c.organization.fail(c.person.key, now)
 	}
-	o.users--
-}
-
-func (o *guard) stale(now time.Time) bool { return now.Sub(o.lastFailure) > forgetAfter }
-
-// forget drops the organizations at rest that have no failure to remember.
-func (g *guards) forget() {
-	now := g.now()
-	for key, o := range g.all {
-		if o.users == 0 && o.stale(now) {
-			delete(g.all, key)
-		}
+	c.calls--
+	if c.idle() && !c.memorable(now) {
+		g.drop(c)
 	}
 }
 
-// circuits counts the guards that let nothing through, and those that wait for a probe to come back.
-func (g *guards) circuits() (open, probing int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := g.now()
-	for _, o := range g.all {
-		switch {
-		case o.probe != nil:
-			probing++
-		case o.pausedUntil.After(now):
-			open++
-		}
-	}
-	return open, probing
+func (c *circuit) stale(now time.Time) bool { return now.Sub(c.lastFailure) > forgetAfter }
+
+func (c *circuit) idle() bool { return c.calls == 0 }
+
+// memorable says that it makes a difference whether the circuit is remembered.
+func (c *circuit) memorable(now time.Time) bool {
+	return c.failures > 0 && !c.stale(now) || c.hold.until.After(now)
 }
 
-// pauses returns the organizations that are paused now.
-func (g *guards) pauses() map[string]time.Time {
+// succeed notes that somebody's call succeeded.
+func (o *organization) succeed() { o.failures, o.failed = 0, nil }
+
+// fail notes that a call of that person failed. Of the people only the last few are kept: they tell whether there are
+// enough.
+func (o *organization) fail(who string, now time.Time) {
+	was := o.down(now)
+	if len(o.failed) > 0 && now.Sub(o.failed[0].at) > forgetAfter {
+		o.succeed() // not one of a series any more
+	}
+	o.failures++
+	kept := []failedAt{{who, now}}
+	for _, f := range o.failed {
+		if f.person != who && len(kept) < downPeople {
+			kept = append(kept, f)
+		}
+	}
+	o.failed = kept
+	if o.down(now) && !was {
+		o.downAt = now
+	}
+}
+
+// down says that the organization fails for everybody, as far as can be seen.
+func (o *organization) down(now time.Time) bool {
+	return o.failures >= tripAfter && len(o.failed) == downPeople && now.Sub(o.failed[downPeople-1].at) <= downWithin
+}
+
+// held returns how long a call should still wait because the service asked for that. A hint that came with a result is for
+// reads: a change is one deliberate act, and a revoke may be urgent.
+func (p *pass) held(change bool) (time.Duration, Kind) {
+	p.guards.mu.Lock()
+	defer p.guards.mu.Unlock()
+	h := p.circuit.hold
+	if change && !h.refused {
+		return 0, ""
+	}
+	return h.until.Sub(p.guards.now()), h.kind
+}
+
+// slowDown notes that the service asked to wait for d with an answer of that status.
+func (p *pass) slowDown(status int, d time.Duration) {
+	p.guards.mu.Lock()
+	defer p.guards.mu.Unlock()
+	kind := KindThrottled
+	if status == http.StatusServiceUnavailable {
+		kind = KindUnavailable
+	}
+	next := hold{p.guards.now().Add(min(d, maxHold)), kind, status >= 400}
+	if old := p.circuit.hold.until; old.After(next.until) {
+		next.until = old
+	}
+	p.circuit.hold = next
+}
+
+// circuit returns the one between a person and an organization, a new one if nothing is remembered.
+func (g *guards) circuit(who, name string, now time.Time) *circuit {
+	key := strings.ToLower(name)
+	if p, ok := g.people[who]; ok {
+		if c, ok := p.circuits[key]; ok {
+			return c
+		}
+	}
+	g.makeRoom(who, now)
+	p, ok := g.people[who]
+	if !ok {
+		p = &person{key: who, circuits: map[string]*circuit{}}
+		g.people[who] = p
+	}
+	o, ok := g.organizations[key]
+	if !ok {
+		o = &organization{name: name}
+		g.organizations[key] = o
+	}
+	c := &circuit{person: p, organization: o, used: now}
+	p.circuits[key] = c
+	o.circuits++
+	g.circuits++
+	return c
+}
+
+// makeRoom drops circuits that make no difference any more, now and then, and others where there are too many: of the
+// person if they are this person's, else of whomever. Those with calls in progress stay.
+func (g *guards) makeRoom(who string, now time.Time) {
+	if now.Sub(g.tidied) >= tidyEvery {
+		g.tidied = now
+		for _, p := range g.people {
+			for _, c := range p.circuits {
+				if c.idle() && !c.memorable(now) {
+					g.drop(c)
+				}
+			}
+		}
+	}
+	if p, ok := g.people[who]; ok && len(p.circuits) >= maxOwnCircuits {
+		g.dropOldest(p)
+	}
+	if g.circuits < maxCircuits {
+		return
+	}
+	for _, p := range g.people { // in no order
+		if g.dropOldest(p) {
+			return
+		}
+	}
+}
+
+// dropOldest drops the person's circuit that was used the longest time ago.
+func (g *guards) dropOldest(p *person) (dropped bool) {
+	var oldest *circuit
+	for _, c := range p.circuits {
+		if c.idle() && (oldest == nil || c.used.Before(oldest.used)) {
+			oldest = c
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	g.drop(oldest)
+	return true
+}
+
+func (g *guards) drop(c *circuit) {
+	key := strings.ToLower(c.organization.name)
+	delete(c.person.circuits, key)
+	g.circuits--
+	if len(c.person.circuits) == 0 {
+		delete(g.people, c.person.key)
+	}
+	if c.organization.circuits--; c.organization.circuits == 0 {
+		delete(g.organizations, key)
+	}
+}
+
+// pauses returns the organizations that are left alone for the person now, with the time until which.
+func (g *guards) pauses(who string) map[string]time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	paused := map[string]time.Time{}
+	p, ok := g.people[who]
+	if !ok {
+		return paused
+	}
 	now := g.now()
-	for _, o := range g.all {
-		if o.pausedUntil.After(now) {
-			paused[o.name] = o.pausedUntil
+	for _, c := range p.circuits {
+		if until := c.pauseEnd(now); until.After(now) {
+			paused[c.organization.name] = until
 		}
 	}
 	return paused

@@ -148,7 +148,7 @@ func TestHolds(t *testing.T) {
 				caller, call := s.caller, calls[step.call]
 				switch step.other {
 				case "person":
-					caller = s.client.As(func(context.Context) (string, error) { return "another", nil })
+					caller = s.client.As("another", signedIn)
 				case "organization":
 					call = func(c *azuredevops.Caller) (any, error) { return c.Get(context.Background(), "other", id) }
 				}
@@ -196,7 +196,7 @@ func TestBreaker(t *testing.T) {
 		}
 	}
 	until := s.clock.Now().Add(30 * time.Second)
-	if got := s.client.Pauses(); len(got) != 1 || !got[org].Equal(until) {
+	if got := s.caller.Pauses(); len(got) != 1 || !got[org].Equal(until) {
 		t.Errorf("pauses %v, want until %v", got, until)
 	}
 	s.clock.Advance(10 * time.Second)
@@ -228,7 +228,7 @@ func TestBreaker(t *testing.T) {
 			t.Errorf("after recovery: %v", e)
 		}
 	}
-	if got := s.client.Pauses(); len(got) != 0 {
+	if got := s.caller.Pauses(); len(got) != 0 {
 		t.Errorf("pauses %v", got)
 	}
 }
@@ -261,7 +261,7 @@ func TestBreakerCounts(t *testing.T) {
 			s.clock.Advance(test.gap)
 			_, _, _ = s.caller.Create(context.Background(), org, wanted)
 		}
-		if got := len(s.client.Pauses()) == 1; got != test.paused {
+		if got := len(s.caller.Pauses()) == 1; got != test.paused {
 			t.Errorf("%s: paused is %v", name, got)
 		}
 	}
@@ -271,11 +271,11 @@ func TestBreakerCounts(t *testing.T) {
 		"timeout":    serve(t, azuredevops.Options{ChangeTimeout: 50 * time.Millisecond}, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }).client,
 	} {
 		for range 5 {
-			if e := failure(t, create(wanted)(client.As(signedIn))); e.Kind != kind {
+			if e := failure(t, create(wanted)(client.As(me, signedIn))); e.Kind != kind {
 				t.Errorf("got %+v, want %s", *e, kind)
 			}
 		}
-		if len(client.Pauses()) != 1 {
+		if len(client.As(me, signedIn).Pauses()) != 1 {
 			t.Errorf("not paused after five of %s", kind)
 		}
 	}
@@ -295,11 +295,11 @@ func TestBreakerIgnoresCanceled(t *testing.T) {
 		_ = create(wanted)(s.caller)
 	}
 	_, err := s.caller.Update(ctx, org, id, wanted)
-	if e := failure(t, err); e.Kind != azuredevops.KindCanceled || len(s.client.Pauses()) != 0 {
-		t.Errorf("got %+v, pauses %v", *e, s.client.Pauses())
+	if e := failure(t, err); e.Kind != azuredevops.KindCanceled || len(s.caller.Pauses()) != 0 {
+		t.Errorf("got %+v, pauses %v", *e, s.caller.Pauses())
 	}
 	_ = create(wanted)(s.caller)
-	if len(s.client.Pauses()) != 1 {
+	if len(s.caller.Pauses()) != 1 {
 		t.Error("the series was broken off")
 	}
 }
@@ -309,7 +309,7 @@ func TestGuardsAreForgotten(t *testing.T) {
 	clock := newClock()
 	answer := canned{status: 403}
 	client := azuredevops.New(azuredevops.Options{HTTPClient: &http.Client{Transport: &answer}, Now: clock.Now, Sleep: clock.Sleep})
-	caller := client.As(signedIn)
+	caller := client.As(me, signedIn)
 	for _, answer.status = range []int{403, 500} {
 		before := heap()
 		for i := range 3000 {
@@ -381,60 +381,74 @@ func TestOneProbe(t *testing.T) {
 	}
 }
 
-// An organization that hangs takes its sixteen places and none of another's; who
-// waits for a place can go away, and nothing of his is sent.
+// An organization that hangs takes the places that one person has there, and none of another organization's or person's.
+// Who waits for a place can go away, or is told that their other calls are the reason; nothing of theirs is sent.
 func TestBulkhead(t *testing.T) {
 	g := newGate()
-	s := serve(t, azuredevops.Options{}, func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, org) {
+	s := serve(t, azuredevops.Options{Timeout: 90 * time.Millisecond, ChangeTimeout: time.Minute, HeaderTimeout: time.Minute}, func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, org) && r.Method == http.MethodPut {
 			g.pass()
 		}
 		ok(resultJSON(id, `"`+secret+`"`)).ServeHTTP(w, r)
 	})
 	var hanging sync.WaitGroup
-	for range 16 {
+	for range 8 {
 		hanging.Go(func() {
-			if _, err := calls["get"](s.caller); err != nil {
+			if _, err := calls["update"](s.caller); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	for range 16 {
+	for range 8 {
 		<-g.arrived
 	}
-	for i := range 100 {
+	other := s.client.As("another", signedIn)
+	for i := range 50 {
 		if _, err := s.caller.Get(context.Background(), "other", id); err != nil {
 			t.Errorf("call %d to another organization: %v", i, err)
 		}
+		if _, err := calls["get"](other); err != nil {
+			t.Errorf("call %d of another person: %v", i, err)
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	deadline, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
-	_, _, err := s.caller.Create(ctx, org, wanted)
-	if e := failure(t, err); e.Kind != azuredevops.KindTimeout || e.Unknown {
-		t.Errorf("waiting for a place: %+v", *e)
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	for ctx, want := range map[context.Context]azuredevops.Kind{deadline: "busy", gone: "canceled", context.Background(): "busy"} {
+		_, _, err := s.caller.Create(ctx, org, wanted)
+		if e := failure(t, err); e.Kind != want || e.Unknown || e.Status != 0 || want == "busy" && e.RetryAfter <= 0 {
+			t.Errorf("waiting for a place: %+v, want %s", *e, want)
+		}
 	}
 	if n := len(s.requests(http.MethodPost)); n != 0 {
 		t.Errorf("%d requests sent", n)
+	}
+	if load := s.client.Load(); load.Exchanges != 8 || load.Waiting != 0 || load.Refused[azuredevops.BoundOrganization] != 2 || load.Open != 0 {
+		t.Errorf("%+v", load)
 	}
 	close(g.open)
 	hanging.Wait()
 	if err := create(wanted)(s.caller); err != nil {
 		t.Errorf("after the hang: %v", err)
 	}
+	if load := s.client.Load(); load.Exchanges != 0 {
+		t.Errorf("%+v", load)
+	}
 }
 
 // Who waits for a place while the organization fails finds it paused.
 func TestPausedWhileWaiting(t *testing.T) {
 	g := newGate()
-	s := serve(t, azuredevops.Options{}, func(w http.ResponseWriter, r *http.Request) {
+	s := serve(t, azuredevops.Options{}, func(w http.ResponseWriter, _ *http.Request) {
 		g.pass()
-		reply{status: 500}.ServeHTTP(w, r)
+		reply{status: 500}.ServeHTTP(w, nil)
 	})
 	failures := make(chan error)
 	for range 40 {
 		go func() { failures <- create(wanted)(s.caller) }()
 	}
-	for range 16 {
+	for range 8 {
 		<-g.arrived
 	}
 	close(g.open)
@@ -460,9 +474,10 @@ func TestManyAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 200 {
 		call := slices.Sorted(maps.Keys(calls))[i%len(calls)]
+		caller := s.client.As(fmt.Sprint(i%5), signedIn)
 		group.Go(func() {
-			_, _ = calls[call](s.caller)
-			_ = s.client.Pauses()
+			_, _ = calls[call](caller)
+			_ = s.caller.Pauses()
 		})
 	}
 	group.Wait()

@@ -230,7 +230,7 @@ func (e *Error) verdict() verdict {
 			return healthy
 		}
 		return failing
-	case KindCanceled, KindTLS:
+	case KindCanceled, KindTLS, KindOverloaded:
 		return neutral
 	}
 	return healthy

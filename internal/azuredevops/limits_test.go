@@ -121,11 +121,11 @@ func TestNoConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			test.options.Sleep = newClock().Sleep
 			client := azuredevops.New(test.options)
-			_, _, err := client.As(signedIn).Create(t.Context(), org, wanted)
+			_, _, err := client.As(me, signedIn).Create(t.Context(), org, wanted)
 			if e := failure(t, err); e.Kind != test.kind || e.Unknown || e.Status != 0 {
 				t.Errorf("create: %+v", *e)
 			}
-			_, err = client.As(signedIn).Get(t.Context(), org, id)
+			_, err = client.As(me, signedIn).Get(t.Context(), org, id)
 			if e := failure(t, err); e.Kind != test.kind {
 				t.Errorf("get: %+v", *e)
 			}
@@ -213,7 +213,7 @@ func TestDeadKeptAliveConnection(t *testing.T) {
 			if test.transport != nil {
 				o.HTTPClient = &http.Client{Transport: test.transport}
 			}
-			caller := azuredevops.New(o).As(signedIn)
+			caller := azuredevops.New(o).As(me, signedIn)
 			for range 2 {
 				if _, err := caller.Get(context.Background(), org, id); err != nil {
 					t.Errorf("get: %v", err)
@@ -259,7 +259,7 @@ func TestLentTransport(t *testing.T) {
 		"with a quotation": {errors.New(`malformed HTTP response "` + secret + `"`), "connection", true},
 	} {
 		client := azuredevops.New(azuredevops.Options{HTTPClient: &http.Client{Transport: failing{test.err}}})
-		if e := failure(t, create(wanted)(client.As(signedIn))); e.Kind != test.kind || e.Unknown != test.unknown {
+		if e := failure(t, create(wanted)(client.As(me, signedIn))); e.Kind != test.kind || e.Unknown != test.unknown {
 			t.Errorf("%s: %+v", name, *e)
 		}
 	}
@@ -376,7 +376,7 @@ func TestGarbledAnswers(t *testing.T) {
 		_, _ = io.WriteString(c, `{"token":"`+secret+`"}`+"\r\n\r\n")
 		_ = c.Close()
 	})
-	_, _, err = azuredevops.New(azuredevops.Options{Endpoint: "http://" + address}).As(signedIn).Create(context.Background(), org, wanted)
+	_, _, err = azuredevops.New(azuredevops.Options{Endpoint: "http://" + address}).As(me, signedIn).Create(context.Background(), org, wanted)
 	if e := failure(t, err); e.Kind != azuredevops.KindConnection || !e.Unknown {
 		t.Errorf("not HTTP: %+v", *e)
 	}

@@ -9,11 +9,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // discoveryVersion is the version of the profile and accounts APIs. Both have
 // left preview.
 const discoveryVersion = "7.1"
+
+// discoveryTimeout is the time that the service has for both of its calls: pages can do without what they say.
+const discoveryTimeout = 15 * time.Second
 
 // Organization is one that the person belongs to.
 type Organization struct {
@@ -35,13 +39,13 @@ func ValidOrganization(name string) bool { return organizationPattern.MatchStrin
 //
 // https://learn.microsoft.com/rest/api/azure/devops/account/accounts/list
 func (c *Caller) Organizations(ctx context.Context) ([]Organization, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.client.timeout)
-	defer cancel()
-	member, err := c.memberID(ctx)
+	left := c.client.timeForRead()
+	left.service = min(left.service, discoveryTimeout)
+	member, err := c.memberID(ctx, left)
 	if err != nil {
 		return nil, err
 	}
-	q := c.discoveryCall("/_apis/accounts", url.Values{"memberId": {member}})
+	q := c.discoveryCall("/_apis/accounts", url.Values{"memberId": {member}}, left)
 	a, err := c.do(ctx, q)
 	if err != nil {
 		return nil, err
@@ -59,8 +63,8 @@ func (c *Caller) Organizations(ctx context.Context) ([]Organization, error) {
 }
 
 // memberID returns the person's id in the profile service.
-func (c *Caller) memberID(ctx context.Context) (string, error) {
-	q := c.discoveryCall("/_apis/profile/profiles/me", url.Values{})
+func (c *Caller) memberID(ctx context.Context, left *allowance) (string, error) {
+	q := c.discoveryCall("/_apis/profile/profiles/me", url.Values{}, left)
 	a, err := c.do(ctx, q)
 	if err != nil {
 		return "", err
@@ -79,13 +83,14 @@ func (c *Caller) memberID(ctx context.Context) (string, error) {
 	return id, nil
 }
 
-func (c *Caller) discoveryCall(path string, query url.Values) call {
+func (c *Caller) discoveryCall(path string, query url.Values, left *allowance) call {
 	query.Set("api-version", discoveryVersion)
 	return call{
 		name:    "organizations",
 		method:  http.MethodGet,
 		url:     c.client.discovery + path + "?" + query.Encode(),
 		maxBody: maxBody,
+		time:    left,
 	}
 }
 

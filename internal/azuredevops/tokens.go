@@ -62,18 +62,16 @@ func ValidAuthorizationID(id string) bool { return authorizationIDPattern.MatchS
 // List returns all pages of the organization's tokens with that status, in the
 // order of the service. With an error it also returns the tokens it got before.
 func (c *Caller) List(ctx context.Context, organization string, s Status) ([]Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.client.timeout)
-	defer cancel()
 	var tokens []Token
 	known := map[string]bool{} // ids: tokens can move from page to page meanwhile
 	asked := map[string]bool{"": true}
-	room := int64(maxListBytes)
+	room, left := int64(maxListBytes), c.client.timeForRead()
 	for next := ""; ; {
 		q, err := c.listCall(organization, s, next)
 		if err != nil {
 			return nil, err
 		}
-		q.maxBody = min(maxListBody, room)
+		q.maxBody, q.time = min(maxListBody, room), left
 		a, err := c.do(ctx, q)
 		if err != nil {
 			return tokens, err
@@ -146,8 +144,6 @@ func (q call) page(a answer) ([]Token, string, *Error) {
 
 // Get returns one token. Its status is not known from this answer.
 func (c *Caller) Get(ctx context.Context, organization, authorizationID string) (Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.client.timeout)
-	defer cancel()
 	q, err := c.tokenCall("get", http.MethodGet, organization, authorizationID)
 	if err != nil {
 		return Token{}, err
@@ -159,8 +155,6 @@ func (c *Caller) Get(ctx context.Context, organization, authorizationID string) 
 // Without a secret there is always an error; if its Token is set, the service
 // says that it has made that token.
 func (c *Caller) Create(ctx context.Context, organization string, w Wanted) (Token, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.client.changeTimeout)
-	defer cancel()
 	body := wantedBody(w)
 	body["allOrgs"] = false
 	q, err := c.patCall("create", http.MethodPost, organization, nil, body)
@@ -208,8 +202,6 @@ func (q call) created(a answer) (Token, string, error) {
 // Update changes the fields set in w. The token's secret stays the same. It is
 // never retried.
 func (c *Caller) Update(ctx context.Context, organization, authorizationID string, w Wanted) (Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.client.changeTimeout)
-	defer cancel()
 	body := wantedBody(w)
 	if len(body) == 0 {
 		return Token{}, call{name: "update", organization: organization}.fail(KindBadRequest, errNothing)
@@ -232,8 +224,6 @@ func (c *Caller) Update(ctx context.Context, organization, authorizationID strin
 // Revoke ends a token. nil means that it is revoked now: the service says so
 // (204), or it is seen to be gone. It is safe to call again.
 func (c *Caller) Revoke(ctx context.Context, organization, authorizationID string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.client.changeTimeout)
-	defer cancel()
 	q, err := c.tokenCall("revoke", http.MethodDelete, organization, authorizationID)
 	if err != nil {
 		return err
@@ -321,7 +311,10 @@ func (c *Caller) tokenCall(name, method, organization, authorizationID string) (
 
 // patCall is a call to the one address of the PAT API.
 func (c *Caller) patCall(name, method, organization string, query url.Values, body map[string]any) (call, error) {
-	q := call{name: name, organization: organization, method: method, maxBody: maxBody}
+	q := call{name: name, organization: organization, method: method, maxBody: maxBody, time: c.client.timeForRead()}
+	if q.change() {
+		q.time = c.client.timeForChange()
+	}
 	if !ValidOrganization(organization) {
 		return q, q.fail(KindOrganization, errName)
 	}

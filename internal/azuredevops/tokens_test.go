@@ -105,7 +105,7 @@ func TestNothingSent(t *testing.T) {
 			s := serve(t, azuredevops.Options{}, emptyList.ServeHTTP)
 			caller := s.caller
 			if test.bearer != nil {
-				caller = s.client.As(func(context.Context) (string, error) { return test.bearer() })
+				caller = s.client.As(me, func(context.Context) (string, error) { return test.bearer() })
 			}
 			err := test.call(caller)
 			if want, ok := test.want.(azuredevops.Kind); !ok && err != test.want { //nolint:errorlint // not even wrapped

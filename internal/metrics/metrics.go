@@ -35,8 +35,9 @@ type Options struct {
 	Ready        func() bool         // if requests should be sent here
 	Active       func() int          // sessions
 	Busy         func() int          // operations being worked on
-	Circuits     func() (open, half int)
-	CredentialTo func() time.Time // when the app's credential runs out; zero: not known. nil: it is a kind of which it never is
+	Load         func() Load         // on the way to Azure DevOps
+	Bounds       []string            // that a call to it can run into
+	CredentialTo func() time.Time    // when the app's credential runs out; zero: not known. nil: it is a kind of which it never is
 }
 
 // Metrics is what is measured. A nil *Metrics measures nothing.
@@ -101,11 +102,8 @@ func (m *Metrics) look() {
 	})
 	gauge("patdesk_sessions_active", "Sessions used through this process within the idle timeout.", nil, func() float64 { return float64(o.Active()) })
 	gauge("patdesk_operations_in_progress", "Changes being worked on in this process.", nil, func() float64 { return float64(o.Busy()) })
-	const name, help = "patdesk_upstream_circuits", "Organizations that are left alone because calls to them failed again and again (open), or of which one call tries if they work again (half_open)."
-	gauge(name, help, prometheus.Labels{"state": "open"}, func() float64 { open, _ := o.Circuits(); return float64(open) })
-	gauge(name, help, prometheus.Labels{"state": "half_open"}, func() float64 { _, half := o.Circuits(); return float64(half) })
 	m.registry.MustRegister(
-		expiry{o.CredentialTo},
+		expiry{o.CredentialTo}, upstream{o.Load, o.Bounds},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector(),
 	)

@@ -320,7 +320,7 @@ func (r *run) consider(at string, item *BatchItem, m miss, try int) (again bool)
 		return false
 	}
 	switch azuredevops.Kind(m.Kind) {
-	case azuredevops.KindThrottled, azuredevops.KindUnavailable, azuredevops.KindPaused:
+	case azuredevops.KindThrottled, azuredevops.KindUnavailable, azuredevops.KindPaused, azuredevops.KindBusy, azuredevops.KindOverloaded:
 		return r.rest(at, item, m, try)
 	case azuredevops.KindSignIn:
 		r.haltPlace(at, m.Failure)

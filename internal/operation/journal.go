@@ -15,7 +15,7 @@ import (
 // Options configures a Journal.
 type Options struct {
 	DisplayTime time.Duration    // of a secret, from its creation; 0 = 10 minutes
-	CallTimeout time.Duration    // of a change; 0 = 60 seconds
+	CallTimeout time.Duration    // of a change, waiting for its turn included; 0 = 70 seconds
 	Now         func() time.Time // nil = time.Now
 	Log         *slog.Logger     // gets operation ids and authorizationIds, never a secret; nil = no log
 
@@ -40,7 +40,7 @@ func (o Options) withDefaults() Options {
 		o.DisplayTime = 10 * time.Minute
 	}
 	if o.CallTimeout == 0 {
-		o.CallTimeout = time.Minute
+		o.CallTimeout = 70 * time.Second
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -26,6 +26,10 @@ func PingName() Name { return Key{Kind: pingKind, ID: rand.Text()}.Name() }
 // It writes twice, because Redis refuses a write only when its memory was full before. The error names the step.
 func TryRecord(ctx context.Context, b Backend, name Name, now time.Time) error {
 	value, expires := make([]byte, pingSize), now.Add(probeLife)
+	// Something small first: Redis answers a large command of somebody whom it doesn't know with a protocol error.
+	if _, _, err := b.Read(ctx, name); err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("reading a record: %w", err)
+	}
 	if err := b.Create(ctx, name, value, expires); err != nil {
 		return fmt.Errorf("writing a record of %d KB: %w", pingSize>>10, err)
 	}

@@ -86,9 +86,10 @@ func (s *Simulator) begin(r *http.Request, call, org string) *exchange {
 
 // takeFaults takes the faults that hit a call, and notes them.
 func (x *exchange) takeFaults(call string) {
+	who, _ := x.caller()
 	x.s.mu.Lock()
 	defer x.s.mu.Unlock()
-	x.faults = x.s.matchFaults(call, x.org)
+	x.faults = x.s.matchFaults(call, x.org, who.Username)
 	for _, f := range x.faults {
 		x.seen.Faults = append(x.seen.Faults, f.fault.Name)
 	}

@@ -27,10 +27,11 @@ type Fault struct {
 
 // FaultOptions narrow a fault down. The zero value hits every call it can, until ClearFaults.
 type FaultOptions struct {
-	Call         string // one of the fault's calls; "" for all of them
-	Organization string // only calls to this one; "" for all
-	Times        int    // how often; 0 means always
-	After        int    // so many fitting calls are spared first
+	Call         string   // one of the fault's calls; "" for all of them
+	Organization string   // only calls to this one; "" for all
+	Times        int      // how often; 0 means always
+	After        int      // so many fitting calls are spared first
+	People       []string // only calls in the name of these, by username; nil for everybody's. See faults_people.go
 
 	Value      string        // see Fault.Value
 	Bytes      int64         // where a body is cut, or how long a huge one is; 0 for the fault's own idea
@@ -137,10 +138,10 @@ func faultByName(name string) (Fault, bool) {
 }
 
 // matchFaults takes the faults that hit a call, and uses up those with a count; s.mu is held.
-func (s *Simulator) matchFaults(call, org string) []activeFault {
+func (s *Simulator) matchFaults(call, org, who string) []activeFault {
 	var hit []activeFault
 	s.faults = slices.DeleteFunc(s.faults, func(f *activeFault) bool {
-		if !f.fits(call, org) {
+		if !f.fits(call, org) || !f.meets(who) {
 			return false
 		}
 		if f.spare > 0 {
