@@ -1,13 +1,24 @@
 package main
 
 import (
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/calendar"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
+	"github.com/patdesk/patdesk/internal/session/sessiontest"
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/webtest"
 )
 
 // A store that is there and refuses writes is noticed: /readyz says no, the log says why, /healthz stays as it is; and when
@@ -51,4 +62,132 @@ func wantNoticed(t *testing.T, d *desk, reason string, spoil, mend func()) {
 	}
 	mend()
 	until(t, "it is ready again", func() bool { return ready() == http.StatusOK })
+}
+
+// Somebody who plans bulk changes as fast as they can, and confirms none, doesn't fill the store; beside them others sign in
+// and create.
+func TestPlansDontFillTheStore(t *testing.T) {
+	t.Parallel()
+	o := deskOptions{sim: many(1)}
+	other := o.sim.People[0]
+	other.Name, other.Username, other.ObjectID = jonas, simulator.Jonas, "30aa0000-de30-4000-8000-000000000012"
+	o.sim.People = append(o.sim.People, other)
+	t.Run("folder", func(t *testing.T) {
+		t.Parallel()
+		o := o
+		dir := t.TempDir() + "/sessions"
+		o.env = map[string]string{"RATE_LIMIT_CHANGES": "0", "SESSION_DIR": dir}
+		d := startDesk(t, o)
+		wantBounded(t, d, func() (bytes int64) {
+			_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error { // files come and go
+				if err == nil && e.Type().IsRegular() {
+					if info, err := e.Info(); err == nil {
+						bytes += info.Size()
+					}
+				}
+				return nil
+			})
+			return bytes
+		})
+	})
+	t.Run("Redis", func(t *testing.T) {
+		t.Parallel()
+		server := redistest.Start(t)
+		o := o
+		o.env = map[string]string{
+			"RATE_LIMIT_CHANGES": "0", "SESSION_TYPE": "redis", "REDIS_URL": "redis://" + server.Addr, "SESSION_KEYS": oldKey,
+		}
+		wantBounded(t, startDesk(t, o), func() int64 {
+			n, _ := server.Do("EVAL", "local n = 0; for _, k in ipairs(redis.call('KEYS', 'patdesk:*:*:*')) do n = n + redis.call('STRLEN', k) end; return n", 0).(int64)
+			return n
+		})
+	})
+}
+
+// wantBounded has one person plan 25 changes over four connections, of which ten may stay.
+func wantBounded(t *testing.T, d *desk, stored func() int64) {
+	t.Helper()
+	fill(d.sim, 50)
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	label := webtest.Fold(b.Page.Find("label[for=pick-all]").Text())
+	_, to, form := b.Check(label).Form("Revoke chosen")
+	before := stored()
+	planned := b.Twin().Post(to.String(), form)
+	if planned.Status != http.StatusOK || !strings.HasPrefix(planned.URL.Path, "/bulk/") {
+		t.Fatalf("%d at %s\n%s", planned.Status, planned.URL, planned.Text())
+	}
+	one := stored() - before
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 6 {
+				if r := sending(t.Context(), b, d.transport(), to, form); (<-r).status >= http.StatusBadRequest {
+					t.Error("a plan was refused")
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := stored() - before; one < 10_000 || n > 11*one {
+		t.Errorf("the plans take %d bytes, one of them %d", n, one)
+	}
+	other := d.signedIn(jonas).Open(d.url+"/tokens/new?organization=org-01").Fill("Name", "beside").Choose("Code", "Read").Press("Create token")
+	if other.Status != http.StatusOK || secretOf(other) == "" {
+		t.Errorf("another person: %d\n%s", other.Status, other.Text())
+	}
+}
+
+// What docs/operations.md says can pile up are the kinds of records that there are, with their bounds.
+func TestEveryKindOfRecordHasABound(t *testing.T) {
+	t.Parallel()
+	m, err := session.New(sessiontest.NewMemory(time.Now), session.Options{
+		Keys: [][]byte{make([]byte, session.KeySize)}, IdleTimeout: time.Hour, Lifetime: time.Hour, PerPerson: 100,
+	})
+	must(t, err)
+	operation.New(m.Records(), operation.Options{})
+	calendar.New(m.Records(), time.Now)
+	if err := m.Records().Create(t.Context(), session.Key{Kind: "unheard", ID: "of"}, struct{}{}, time.Now().Add(time.Hour)); err == nil {
+		t.Error("a record of a kind without a bound was made")
+	}
+	doc, err := os.ReadFile("docs/operations.md")
+	must(t, err)
+	rows := map[string][]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| ([^|]*) \\| ([^|]*) \\| ([^|]*) \\|").FindAllStringSubmatch(string(doc), -1) {
+		rows[row[1]] = row[2:]
+	}
+	for _, bound := range m.Records().Bounds() {
+		row := rows[bound.Kind]
+		if row == nil {
+			t.Errorf("%s: no row", bound.Kind)
+			continue
+		}
+		delete(rows, bound.Kind)
+		if each := kilobytes(int64(bound.Each)); !strings.Contains(row[1], each) {
+			t.Errorf("%s: one record has at most %q, not %s", bound.Kind, row[1], each)
+		}
+		if bound.Records > 0 && (!strings.Contains(row[2], thousands(bound.Records)) || !strings.Contains(row[2], kilobytes(bound.Bytes))) {
+			t.Errorf("%s: %q doesn't say %d, %s", bound.Kind, row[2], bound.Records, kilobytes(bound.Bytes))
+		}
+		if bound.Records == 0 && bound.Why == "" {
+			t.Errorf("%s: nothing bounds it", bound.Kind)
+		}
+	}
+	for kind := range rows {
+		t.Errorf("%s: there is no such kind", kind)
+	}
+}
+
+// kilobytes writes a size as the table has it.
+func kilobytes(bytes int64) string {
+	if bytes%(1<<20) == 0 {
+		return strconv.FormatInt(bytes>>20, 10) + " MB"
+	}
+	return strconv.FormatInt(bytes>>10, 10) + " KB"
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return strconv.Itoa(n/1000) + "," + strconv.Itoa(1000 + n%1000)[1:]
 }

@@ -122,7 +122,7 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	}
 	sessions, err := session.New(backend, session.Options{
 		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, PerPerson: cfg.SessionsPerPerson, Secure: cfg.Secure(), Instance: instance(cfg, local), Now: now, Log: log,
-		Count: func(event string) { told.metrics.Session(event) },
+		Count: func(event string) { told.metrics.Session(event) }, Dropped: func(kind string) { told.metrics.Dropped(kind) },
 	})
 	if err != nil {
 		return nil, err

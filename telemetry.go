@@ -111,7 +111,7 @@ func (p *program) measure(cfg config.Config) {
 		Upstream:  map[string][]string{serviceEntra: entra.Calls(), serviceAzureDevOps: azuredevops.Operations()},
 		Outcomes:  append(texts(azuredevops.Kinds()), texts(entra.Kinds())...),
 		Refreshes: entra.Refreshes(), SignIns: append([]string{handlers.SignInOK, handlers.SignInStore}, texts(entra.Kinds())...),
-		Limits: handlers.Limits(), Sessions: session.Events(), Actions: texts(operation.Actions()), States: texts(operation.States()),
+		Limits: handlers.Limits(), Sessions: session.Events(), Kinds: kindsOf(p.sessions), Actions: texts(operation.Actions()), States: texts(operation.States()),
 		Ready:  func() bool { return p.handlers.Ready(context.Background()) == nil },
 		Active: p.sessions.Active, Busy: p.journal.Busy, Load: p.load, Bounds: texts(azuredevops.Bounds()), CredentialTo: certificate,
 	})
@@ -129,6 +129,14 @@ func (p *program) load() metrics.Load {
 		Open: l.Open, HalfOpen: l.HalfOpen, PeoplePaused: l.PeoplePaused, OrganizationsPaused: l.OrganizationsPaused,
 		Refused: refused,
 	}
+}
+
+// kindsOf are the kinds of records that there are.
+func kindsOf(m *session.Manager) (kinds []string) {
+	for _, b := range m.Records().Bounds() {
+		kinds = append(kinds, b.Kind)
+	}
+	return kinds
 }
 
 // texts are the values of a type that is a text, for labels.

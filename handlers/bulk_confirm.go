@@ -97,6 +97,7 @@ func (h *Handlers) startBatch(v *visit) (answer, error) {
 		expiry.settle(b)
 		leaveOutRotating(b, rotating)
 	})
+	h.countFull(err)
 	if status, key := formRefusal(err); status != 0 {
 		return h.refusedStart(v, id, expiry, status, key, err)
 	}

@@ -8,13 +8,18 @@ import (
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/calendar"
+	"github.com/patdesk/patdesk/internal/session"
 )
 
 // read is readLists, and lets the person's calendar know what was found. That fails for itself: a list is no worse for it.
 func (h *Handlers) read(ctx context.Context, person string, caller *azuredevops.Caller, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []missingPart) {
 	begun := h.Now()
 	tokens, failed = readLists(ctx, caller, organization, statuses)
-	if err := h.refreshCalendar(context.WithoutCancel(ctx), person, organization, begun, statuses, tokens, failed); err != nil {
+	err := h.refreshCalendar(context.WithoutCancel(ctx), person, organization, begun, statuses, tokens, failed)
+	switch {
+	case errors.Is(err, session.ErrFull):
+		h.Telemetry.Limited(limitFull)
+	case err != nil:
 		h.Log.WarnContext(ctx, "a calendar could not be refreshed", "request_id", requestID(ctx), "error", err)
 	}
 	return tokens, failed

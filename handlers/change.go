@@ -36,10 +36,11 @@ func (h *Handlers) change(v *visit, r operation.Request, again func(refused) ans
 	defer cancel()
 	op, err := h.Journal.Do(ctx, h.caller(v), r)
 	h.outdate(v, r.Organization, r.Before, h.Now())
+	h.countFull(err)
 	if status, key := formRefusal(err); status != 0 {
 		fieldsOf(v.Context()).Err = err
 		no := refused{status: status, problem: summary(key, nil), form: r.Form}
-		if status != http.StatusServiceUnavailable { // then the same form can be sent again
+		if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests { // then the same form can be sent again
 			no.form = h.Journal.Form(r.Person, r.Action, r.Target)
 		}
 		return again(no), nil

@@ -2,11 +2,13 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/limit"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -33,11 +35,12 @@ const (
 	limitFinishing = "finishing"
 	limitChanges   = "changes"
 	limitGuesses   = "guesses"
+	limitFull      = "full" // as many records as one person may have
 )
 
 // Limits returns the names of all limits that a request can run into.
 func Limits() []string {
-	return []string{limitSignIns, limitFinishing, limitChanges, limitGuesses}
+	return []string{limitSignIns, limitFinishing, limitChanges, limitGuesses, limitFull}
 }
 
 // limits are what keeps one person or one network from taking all there is.
@@ -70,6 +73,13 @@ func (h *Handlers) tooMany(v *visit, name string, wait time.Duration) *httpError
 	return &httpError{
 		status: http.StatusTooManyRequests, key: "limit." + name, retryAfter: wait,
 		data: map[string]any{"Clock": over.Clock},
+	}
+}
+
+// countFull counts that somebody has as many records of a kind as one person may have.
+func (h *Handlers) countFull(err error) {
+	if errors.Is(err, session.ErrFull) {
+		h.Telemetry.Limited(limitFull)
 	}
 }
 

@@ -251,9 +251,17 @@ func TestGuessesAreLimited(t *testing.T) {
 	}
 }
 
-// Each limit has words that say when to try again.
+// Each limit has words that say when to try again; or, of what is full, what to do.
 func TestLimitsAreWorded(t *testing.T) {
+	for _, kind := range []string{"operation", "unfinished", "batch"} {
+		if text := templates.Message("store."+operation.FullPrefix+kind, nil); text.Title == "" || strings.Contains(text.What, "no words") {
+			t.Errorf("%s: %+v", kind, text)
+		}
+	}
 	for _, name := range Limits() {
+		if name == limitFull {
+			continue
+		}
 		if text := templates.Message("limit."+name, map[string]any{"Clock": "14:03:20 UTC"}); !strings.Contains(text.Advice, "14:03:20 UTC") {
 			t.Errorf("%s: %+v", name, text)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -16,6 +17,7 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -118,6 +120,10 @@ func (h *Handlers) trouble(v *visit, err error) trouble {
 	switch {
 	case errors.As(err, &refused):
 		return httpTrouble(refused)
+	case errors.Is(err, session.ErrFull):
+		h.countFull(err)
+		status, key := formRefusal(err)
+		return httpTrouble(&httpError{status: status, key: key, cause: err})
 	case errors.As(err, &api):
 		return h.wordFailure(v, describeAPI(api), api.Organization, v.now)
 	case errors.As(err, &sign):
@@ -164,6 +170,9 @@ func (h *Handlers) wordFailure(v *visit, f *operation.Failure, organization stri
 		t.text = templates.Message("entra."+f.Kind, words)
 	case operation.SourceStore:
 		t.status = http.StatusServiceUnavailable
+		if strings.HasPrefix(f.Kind, operation.FullPrefix) {
+			t.status = http.StatusTooManyRequests
+		}
 		t.text = templates.Message("store."+f.Kind, words)
 	case operation.SourceOperation:
 		t.status = http.StatusBadGateway

@@ -13,6 +13,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -215,6 +216,7 @@ func (h *Handlers) refusal(v *visit, f *operation.Failure, organization string, 
 
 // formRefusal words a form id that can't be accepted. status 0: it is no such error.
 func formRefusal(err error) (status int, key string) {
+	var full *session.FullError
 	switch {
 	case err == nil:
 		return 0, ""
@@ -226,6 +228,8 @@ func formRefusal(err error) (status int, key string) {
 		return http.StatusUnprocessableEntity, "form.formChanged"
 	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
 		return http.StatusServiceUnavailable, "store.notKept"
+	case errors.As(err, &full):
+		return http.StatusTooManyRequests, "store." + operation.FullPrefix + full.Kind
 	default:
 		return 0, ""
 	}

@@ -25,6 +25,9 @@ const (
 	graveLife = 24 * time.Hour
 	// partBytes bounds one organization's part as JSON, well below session.MaxValue. What ends last is left out.
 	partBytes = 800 << 10
+	// maxParts and partsBytes bound what is kept for one person. What goes beyond isn't in the calendar.
+	maxParts   = 100
+	partsBytes = 16 << 20
 )
 
 // Kinds of records.
@@ -109,7 +112,14 @@ type Feeds struct {
 }
 
 // New makes Feeds over r.
-func New(r *session.Records, now func() time.Time) *Feeds { return &Feeds{records: r, now: now} }
+func New(r *session.Records, now func() time.Time) *Feeds {
+	r.Declare(
+		session.Bound{Kind: kindFeed, Each: 16 << 10, Records: 1, Bytes: 32 << 10},
+		session.Bound{Kind: kindAddress, Each: 1 << 10, Why: "one for each calendar: the one before is dead and goes"},
+		session.Bound{Kind: kindPart, Each: session.MaxValue, Records: maxParts, Bytes: partsBytes},
+	)
+	return &Feeds{records: r, now: now}
+}
 
 func feedKey(person string) session.Key {
 	return session.Key{Kind: kindFeed, Group: person, ID: "feed"}
@@ -277,7 +287,8 @@ func (f *Feeds) Parts(ctx context.Context, person string) (parts []Part, err err
 }
 
 // Refresh takes over a reading of an organization that began at read. For somebody without a feed nothing is kept. A
-// reading that began before the one that is kept changes nothing.
+// reading that began before the one that is kept changes nothing. session.ErrFull: of so many organizations that this one
+// isn't kept.
 func (f *Feeds) Refresh(ctx context.Context, person, organization string, read time.Time, expiries []Expiry) error {
 	kept, _, err := f.load(ctx, person)
 	if err != nil || kept.Address == "" {

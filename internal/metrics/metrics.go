@@ -30,6 +30,7 @@ type Options struct {
 	SignIns      []string            // how a sign-in can end
 	Limits       []string            // that a request can run into
 	Sessions     []string            // what can happen to a session
+	Kinds        []string            // of records
 	Actions      []string            // of operations
 	States       []string            // of operations
 	Ready        func() bool         // if requests should be sent here
@@ -52,6 +53,7 @@ type Metrics struct {
 	refreshes  *prometheus.CounterVec
 	signIns    *prometheus.CounterVec
 	sessions   *prometheus.CounterVec
+	dropped    *prometheus.CounterVec
 	operations *prometheus.CounterVec
 }
 
@@ -82,6 +84,7 @@ func New(o Options) *Metrics {
 	m.refreshes = counter("patdesk_token_refreshes_total", "Refreshes of access tokens, by outcome.", "outcome")
 	m.signIns = counter("patdesk_sign_ins_total", "Sign-ins that came back from Entra ID, by outcome.", "outcome")
 	m.sessions = counter("patdesk_sessions_total", "Sessions that were begun or ended through this process, by event. Those that run out aren't counted.", "event")
+	m.dropped = counter("patdesk_records_dropped_total", "Records that were dropped to make room for newer ones, by kind.", "kind")
 	m.operations = counter("patdesk_operations_total", "Changes that came into a state, by action and state.", "action", "state")
 	m.look()
 	m.begin()
@@ -127,6 +130,7 @@ func seen(value func() float64) func() float64 {
 func (m *Metrics) begin() {
 	for vec, values := range map[*prometheus.CounterVec][]string{
 		m.limited: m.options.Limits, m.refreshes: m.options.Refreshes, m.signIns: m.options.SignIns, m.sessions: m.options.Sessions,
+		m.dropped: m.options.Kinds,
 	} {
 		for _, value := range values {
 			vec.WithLabelValues(value)
@@ -225,6 +229,11 @@ func (m *Metrics) SignIn(outcome string) {
 // Session counts what happened to a session.
 func (m *Metrics) Session(event string) {
 	m.count(func() { m.sessions.WithLabelValues(one(m.options.Sessions, event)).Inc() })
+}
+
+// Dropped counts a record that made room for a newer one.
+func (m *Metrics) Dropped(kind string) {
+	m.count(func() { m.dropped.WithLabelValues(one(m.options.Kinds, kind)).Inc() })
 }
 
 // Operation counts a change that came into a state.

@@ -185,7 +185,7 @@ func (i *BatchItem) MayRetry() bool {
 }
 
 // PlanBatch records a batch for the person to confirm, and fills in what it needs to be carried out. Nothing is done yet.
-// session.ErrTooLarge if it has more than a record can hold.
+// session.ErrTooLarge if it has more than a record can hold; session.ErrFull if too many others aren't finished.
 func (j *Journal) PlanBatch(ctx context.Context, b *Batch) error {
 	id := make([]byte, idSize)
 	rand.Read(id)
@@ -193,14 +193,26 @@ func (j *Journal) PlanBatch(ctx context.Context, b *Batch) error {
 	for i := range b.Items {
 		b.Items[i].Form = j.Form(b.Person, b.Action, b.Items[i].target())
 	}
-	return j.records.Create(ctx, b.key(), b, b.Planned.Add(planLife))
+	return j.keepPlan(ctx, b)
 }
 
 // StartBatch confirms a planned batch with a form that was drawn for it, and settle makes its items final. The same form
-// again changes nothing. Errors: ErrForged, ErrStale, ErrChanged, ErrNotFound; ErrNotKept, with which nothing was begun.
+// again changes nothing. Errors: ErrForged, ErrStale, ErrChanged, ErrNotFound; ErrNotKept and session.ErrFull, with which nothing was begun.
 func (j *Journal) StartBatch(ctx context.Context, person, id, form, content string, settle func(*Batch)) (*Batch, error) {
+	release, err := j.records.Lock(ctx, plansKey(person))
+	if err != nil {
+		return nil, j.batchError(err)
+	}
+	defer release()
+	planned, err := j.loadBatch(ctx, person, id)
+	if err == nil && planned.Started.IsZero() {
+		err = j.roomToStart(ctx, planned)
+	}
+	if err != nil {
+		return nil, j.batchError(err)
+	}
 	var b Batch
-	err := j.records.Change(ctx, batchKey(person, id), &b, j.options.Now().Add(batchLife), func() error {
+	err = j.records.Change(ctx, batchKey(person, id), &b, j.options.Now().Add(batchLife), func() error {
 		switch _, err := j.check(form, person, BatchAction(b.Action), id); {
 		case err != nil:
 			return err
@@ -340,7 +352,7 @@ func (j *Journal) RecentBatches(ctx context.Context, person string) (all []Batch
 // openBatch puts the batch on the list of those that need the person, or corrects what is said of it there.
 func (j *Journal) openBatch(ctx context.Context, b *Batch, working bool) error {
 	o := OpenBatch{ID: b.ID, Action: b.Action, Count: len(b.Items), Started: b.Started, Working: working}
-	err := j.records.Create(ctx, openBatchKey(b.Person, b.ID), o, j.options.Now().Add(batchLife))
+	err := j.records.CreateAlways(ctx, openBatchKey(b.Person, b.ID), o, j.options.Now().Add(batchLife))
 	if errors.Is(err, session.ErrExists) {
 		var was OpenBatch
 		err = j.records.Change(ctx, openBatchKey(b.Person, b.ID), &was, j.options.Now().Add(batchLife), func() error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/panics"
+	"github.com/patdesk/patdesk/internal/session"
 )
 
 const (
@@ -261,7 +262,10 @@ func (r *run) beginItem(b *Batch, item *BatchItem) *miss {
 		Want: azuredevops.Wanted{ValidTo: item.ValidTo}, Content: "batch " + r.id, Batch: r.id, Known: active.named(before),
 	})
 	active.remember(op)
+	var full *session.FullError
 	switch {
+	case errors.As(err, &full):
+		r.halt(Failure{Source: SourceStore, Kind: FullPrefix + full.Kind})
 	case err != nil: // nothing was sent: the program is stopping, or the store is down
 		r.end()
 	case op.State == Succeeded:

@@ -40,7 +40,7 @@ type KnownTokens struct {
 //
 // With Unkept set, what becomes of the operation depends on whether r.Delivery is written.
 //
-// Errors: ErrForged, ErrStale, ErrChanged; ErrNotKept and ErrStopping, with which nothing was sent.
+// Errors: ErrForged, ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which nothing was sent.
 func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, error) {
 	id, err := j.check(r.Form, r.Person, r.Action, r.Target)
 	if err != nil {
@@ -173,14 +173,22 @@ func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
 		return nil, nil
 	}
 	err = w.create(ctx, w.record)
+	if full := (*session.FullError)(nil); errors.As(err, &full) && full.Kind == kindOperation {
+		if err = w.roomFor(ctx, w.record.Person, 1); err == nil {
+			err = w.create(ctx, w.record)
+		}
+	}
 	if err == nil {
 		w.observe(ctx, nil, &w.record.Operation)
 		w.flight.update(w.record.at(w.options.Now()))
 		return release, nil
 	}
 	release()
-	if errors.Is(err, session.ErrExists) {
+	switch {
+	case errors.Is(err, session.ErrExists):
 		return nil, errElsewhere
+	case errors.Is(err, session.ErrFull), errors.Is(err, session.ErrTooLarge):
+		return nil, err
 	}
 	return nil, notKept(err)
 }

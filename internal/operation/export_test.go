@@ -16,6 +16,22 @@ func OnPause(j *Journal, f func(d time.Duration)) {
 	j.pause = func(_ context.Context, d time.Duration) { f(d) }
 }
 
+// SetBound lets one person have so many records of kind.
+func SetBound(j *Journal, kind string, records int) {
+	for _, b := range j.records.Bounds() {
+		if b.Kind == kind {
+			b.Records = records
+			j.records.Declare(b)
+		}
+	}
+}
+
+// Kept is how many records of kind a person has.
+func Kept(j *Journal, kind, person string) (n int, err error) {
+	stock, err := j.records.Stock(context.Background(), kind, person)
+	return len(stock), err
+}
+
 // Readers is how many requests wait for the outcome of work in j.
 func Readers(j *Journal) (n int) {
 	for _, f := range j.inFlight() {

@@ -86,6 +86,7 @@ var atPoint = func(string) {}
 func New(r *session.Records, o Options) *Journal {
 	ending, end := context.WithCancel(context.Background())
 	o = o.withDefaults()
+	r.Declare(bounds()...)
 	return &Journal{
 		ending:  ending,
 		end:     end,

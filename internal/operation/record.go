@@ -84,10 +84,16 @@ func notFound(err error) error {
 // operation without a marker would be out of sight. session.ErrExists if the form was claimed before. The caller holds
 // the operation's lock.
 func (j *Journal) create(ctx context.Context, r *record) error {
-	if err := j.mark(ctx, r.Person, r.ID); err != nil {
+	return j.createBy(ctx, r, j.records.Create)
+}
+
+// createBy is create with Records.Create or Records.CreateAlways.
+func (j *Journal) createBy(ctx context.Context, r *record, create func(context.Context, session.Key, any, time.Time) error) error {
+	until := j.options.Now().Add(unfinishedLife)
+	if err := create(ctx, markerKey(r.Person, r.ID), marker{ID: r.ID}, until); err != nil && !errors.Is(err, session.ErrExists) {
 		return err
 	}
-	err := j.records.Create(ctx, r.key(), r, j.options.Now().Add(unfinishedLife))
+	err := create(ctx, r.key(), r, until)
 	if err != nil {
 		j.dropStrayMarker(ctx, r.Person, r.ID)
 		return err
@@ -162,7 +168,7 @@ func (j *Journal) settle(ctx context.Context, r *record) {
 
 // mark makes sure that the operation's marker exists.
 func (j *Journal) mark(ctx context.Context, person, id string) error {
-	err := j.records.Create(ctx, markerKey(person, id), marker{ID: id}, j.options.Now().Add(unfinishedLife))
+	err := j.records.CreateAlways(ctx, markerKey(person, id), marker{ID: id}, j.options.Now().Add(unfinishedLife))
 	if errors.Is(err, session.ErrExists) {
 		return nil
 	}
@@ -206,7 +212,7 @@ func (j *Journal) report(ctx context.Context, r *record, edit func(*record) erro
 			if err := edit(&lost); err != nil && !errors.Is(err, errUnchanged) {
 				return err
 			}
-			if err = j.create(ctx, &lost); err == nil {
+			if err = j.createBy(ctx, &lost, j.records.CreateAlways); err == nil {
 				*r = lost
 			}
 		}

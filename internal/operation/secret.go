@@ -82,7 +82,7 @@ func (w *work) identify(ctx context.Context, token azuredevops.Token) azuredevop
 // although the store said otherwise.
 func (w *work) keep(ctx context.Context, k keptSecret) error {
 	return w.insist(ctx, func(ctx context.Context) error {
-		err := w.records.Create(ctx, secretKey(w.record.Person, w.record.ID), k, k.Until)
+		err := w.records.CreateAlways(ctx, secretKey(w.record.Person, w.record.ID), k, k.Until)
 		if errors.Is(err, session.ErrExists) {
 			return nil
 		}

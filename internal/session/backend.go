@@ -91,6 +91,13 @@ func SameGroup(names []Name) error {
 	return nil
 }
 
+// Stored describes a record.
+type Stored struct {
+	Name    Name
+	Size    int // of the value, in bytes
+	Expires time.Time
+}
+
 // Backend keeps bytes under a name until they expire. Every method may be called by several
 // goroutines and processes at once. A record that has expired is answered as if it were gone.
 // When the store itself fails, the error is an ErrUnavailable.
@@ -121,6 +128,10 @@ type Backend interface {
 	// the network few times, however many records there are, and has only some of the values in
 	// memory at a time. An error of f ends it; f is called in the caller's goroutine.
 	ReadMany(ctx context.Context, names []Name, f func(i int, value []byte, err error) error) error
+
+	// Stock describes the records of one kind and group, the one that expires first first. Some of them may be gone by the
+	// time they are read.
+	Stock(ctx context.Context, kind, group string) ([]Stored, error)
 
 	// Lock waits until nobody else holds the lock called name, or ctx ends. Locks have nothing
 	// to do with the record of that name, and one whose holder died is free again.

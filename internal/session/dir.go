@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"time"
 )
 
@@ -155,6 +156,47 @@ func (d *Dir) List(_ context.Context, kind, group string) ([]Name, error) {
 		return err
 	})
 	return names, err
+}
+
+// Stock implements Backend. It reads no more of a record than its head.
+func (d *Dir) Stock(ctx context.Context, kind, group string) ([]Stored, error) {
+	names, err := d.List(ctx, kind, group)
+	if err != nil {
+		return nil, err
+	}
+	var stock []Stored
+	err = d.inside(func(root *os.Root) error {
+		for _, name := range names {
+			if head, size, err := readHead(root, name); err == nil && !head.over(d.now()) { // or else it is gone or none
+				stock = append(stock, Stored{name, size, time.UnixMilli(head.Expires)})
+			}
+		}
+		return ctx.Err()
+	})
+	slices.SortFunc(stock, func(a, b Stored) int { return a.Expires.Compare(b.Expires) })
+	return stock, err
+}
+
+// readHead reads a record's head and tells its value's size.
+func readHead(root *os.Root, name Name) (head fileHead, size int, err error) {
+	f, err := openRegular(root, name.file())
+	if err != nil {
+		return head, 0, err
+	}
+	defer f.Close()
+	b := make([]byte, headSize)
+	if _, err := io.ReadFull(f, b); err != nil {
+		return head, 0, ErrDamaged
+	}
+	rec, err := parseFile(b)
+	if err != nil {
+		return head, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return head, 0, unavailable(err)
+	}
+	return rec.fileHead, int(info.Size()) - headSize, nil
 }
 
 // shards lists the folders of kind that hold records without a group.

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -62,17 +61,8 @@ func (d *Dir) sweepFolder(ctx context.Context, root *os.Root, kind, folder strin
 // expired reads no more of the record than its head. What can't be read is left where it is, for
 // somebody to look at.
 func expired(root *os.Root, name Name, now time.Time) bool {
-	f, err := openRegular(root, name.file())
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	head := make([]byte, headSize)
-	if _, err := io.ReadFull(f, head); err != nil {
-		return false
-	}
-	rec, err := parseFile(head)
-	return err == nil && rec.over(now)
+	head, _, err := readHead(root, name)
+	return err == nil && head.over(now)
 }
 
 // removeExpired looks again before it removes, because the record may have been renewed. That

@@ -49,7 +49,7 @@ func (m *Manager) createPresence(ctx context.Context, r *http.Request, s *Sessio
 		Address:  address,
 		Browser:  printable(r.UserAgent(), 256),
 	}
-	return m.records.Create(ctx, presenceKey(s.record.Person, hash(s.id)), p, s.Expires())
+	return m.records.CreateAlways(ctx, presenceKey(s.record.Person, hash(s.id)), p, s.Expires())
 }
 
 // printable is at most n bytes of s, without what isn't UTF-8 or is a control character.
@@ -187,7 +187,7 @@ func (m *Manager) eachSession(ctx context.Context, s *Session, f func(session st
 		if err := decode(&p); err != nil {
 			return err
 		}
-		_, _, err := m.records.backend.Read(ctx, Name{Kind: "session", ID: session})
+		_, _, err := m.records.backend.Read(ctx, Name{Kind: sessionKind, ID: session})
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}

@@ -45,6 +45,9 @@ type Options struct {
 
 	// Count is told each time that a session begins or is ended, by one of Events. It must not block. nil: nobody is told.
 	Count func(event string)
+
+	// Dropped is told of each record that makes room for a newer one, by its kind. It must not block. nil: nobody is told.
+	Dropped func(kind string)
 }
 
 // Events returns what can happen to a session. That one has run out is no event: nobody is there when it happens.
@@ -106,8 +109,13 @@ func New(b Backend, o Options) (*Manager, error) {
 	if o.Count == nil {
 		o.Count = func(string) {}
 	}
+	if o.Dropped == nil {
+		o.Dropped = func(string) {}
+	}
+	records := &Records{backend: b, keys: ring, now: o.Now, log: o.Log, dropped: o.Dropped}
+	records.Declare(ownBounds(o.PerPerson)...)
 	return &Manager{
-		records:  &Records{backend: b, keys: ring, now: o.Now, log: o.Log},
+		records:  records,
 		idle:     o.IdleTimeout,
 		lifetime: o.Lifetime,
 		each:     o.PerPerson,

@@ -13,7 +13,8 @@ import (
 const probeLife = time.Minute
 
 const (
-	pingKind = "ping"
+	pingKind  = "ping"
+	probeKind = "probe"
 	// pingSize is more than a session with its token cache has: a store with room for a few bytes takes a word and
 	// refuses that.
 	pingSize = 32 << 10
@@ -53,7 +54,7 @@ func TryRecord(ctx context.Context, b Backend, name Name, now time.Time) error {
 // Probe does once what patdesk will ask of the store, on a record of its own that it removes again: so a right that is
 // missing shows before somebody's change depends on it. The error names the step.
 func Probe(ctx context.Context, b Backend, now time.Time) error {
-	name := Key{Kind: "probe", Group: "check", ID: rand.Text()}.Name()
+	name := Key{Kind: probeKind, Group: "check", ID: rand.Text()}.Name()
 	value, version := []byte("probe"), ""
 	steps := []struct {
 		name string

@@ -35,6 +35,7 @@ func recordsIn(d *session.Dir) (*session.Records, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.Records().Declare(session.Bound{Kind: "note", Each: session.MaxValue})
 	return m.Records(), nil
 }
 

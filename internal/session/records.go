@@ -20,11 +20,30 @@ type Records struct {
 	now        func() time.Time
 	log        *slog.Logger
 	unreadable once
+	bounds     bounds
+	dropped    func(kind string) // see Options.Dropped
 }
 
-// Create keeps value under k until expires. ErrExists if something is there.
+// Create keeps value under k until expires. ErrExists if something is there, ErrFull if the group has as much of the kind as
+// it may (see Bound).
 func (r *Records) Create(ctx context.Context, k Key, value any, expires time.Time) error {
+	return r.create(ctx, k, value, expires, true)
+}
+
+// CreateAlways is Create for what was admitted before, or completes something that was: it isn't refused half-way.
+func (r *Records) CreateAlways(ctx context.Context, k Key, value any, expires time.Time) error {
+	return r.create(ctx, k, value, expires, false)
+}
+
+func (r *Records) create(ctx context.Context, k Key, value any, expires time.Time, bounded bool) error {
+	bound, err := r.bounds.bound(k.Kind)
+	if err != nil {
+		return err
+	}
 	sealed, err := r.seal(k, value, nil, expires)
+	if err == nil && bounded {
+		err = r.room(ctx, bound, k.Group, 1, int64(len(sealed)), true)
+	}
 	if err != nil {
 		return err
 	}
@@ -232,6 +251,9 @@ func (r *Records) seal(k Key, value any, unknown []byte, expires time.Time) ([]b
 	plain, err := encode(value, unknown)
 	if err != nil {
 		return nil, fmt.Errorf("session: encoding a record of kind %q: %w", k.Kind, err)
+	}
+	if bound, err := r.bounds.bound(k.Kind); err != nil || len(plain) > bound.Each {
+		return nil, errors.Join(err, ErrTooLarge)
 	}
 	return r.keys.seal(k, plain, expires)
 }

@@ -44,6 +44,9 @@ func newManager(tb testing.TB, b session.Backend, o session.Options) *session.Ma
 	if err != nil {
 		tb.Fatal(err)
 	}
+	for _, kind := range []string{"note", "bench", "claims", "secret", "operation"} {
+		m.Records().Declare(session.Bound{Kind: kind, Each: session.MaxValue})
+	}
 	return m
 }
 

@@ -127,7 +127,7 @@ func (m *Manager) end(ctx context.Context, id string) error {
 // remove deletes all that belongs to a session of which only the hash is known; first the record
 // that makes its id valid.
 func (m *Manager) remove(ctx context.Context, session string, p Person) error {
-	names := []Name{{Kind: "session", ID: session}, {Kind: "tokens", ID: session}}
+	names := []Name{{Kind: sessionKind, ID: session}, {Kind: tokensKind, ID: session}}
 	if p.ObjectID != "" {
 		names = append(names, presenceKey(p, session).Name())
 	}

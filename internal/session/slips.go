@@ -42,6 +42,7 @@ const (
 
 	// MaxDraft is the most bytes of JSON that KeepDraft and KeepAttempt keep.
 	MaxDraft = 64 << 10
+	maxSlip  = MaxDraft + 1<<10
 )
 
 // slipRecord is the stored value with what it was kept for.

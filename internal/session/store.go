@@ -29,8 +29,13 @@ type record struct {
 // StoredVersion implements Versioned.
 func (record) StoredVersion() int { return 1 }
 
+const (
+	sessionKind = "session"
+	tokensKind  = "tokens"
+)
+
 // sessionKey is the key of the session with the given id.
-func sessionKey(id string) Key { return Key{Kind: "session", ID: id} }
+func sessionKey(id string) Key { return Key{Kind: sessionKind, ID: id} }
 
 // idSize is the number of random bytes in a session's id.
 const idSize = 32

@@ -21,7 +21,7 @@ func (tokenRecord) StoredVersion() int { return 1 }
 // Tokens returns the session's token cache.
 func (s *Session) Tokens() *Tokens { return &Tokens{s} }
 
-func (t *Tokens) key() Key { return Key{Kind: "tokens", ID: t.s.id} }
+func (t *Tokens) key() Key { return Key{Kind: tokensKind, ID: t.s.id} }
 
 func (t *Tokens) create(ctx context.Context, blob []byte) error {
 	return t.s.m.records.Create(ctx, t.key(), tokenRecord{blob}, t.s.Expires())

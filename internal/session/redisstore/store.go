@@ -60,6 +60,7 @@ type Store struct {
 	log     *slog.Logger
 
 	replicas replicas
+	noSizes  sync.Once
 	lease    time.Duration // of locks
 	closed   chan struct{}
 	close    func() error

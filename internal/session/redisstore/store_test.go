@@ -93,7 +93,7 @@ var users = map[string][]any{
 	"categories": {"ACL", "SETUSER", "patdesk", "on", ">hush", "resetchannels", "~patdesk:*", "+@all", "-@dangerous", "+info"},
 	"commands": {
 		"ACL", "SETUSER", "patdesk", "on", ">hush", "~patdesk:*", "resetchannels", "-@all",
-		"+ping", "+get", "+set", "+del", "+pexpire", "+pttl", "+zadd", "+zrem", "+zrangebyscore", "+zremrangebyscore", "+eval", "+wait", "+select", "+scan",
+		"+ping", "+get", "+set", "+del", "+strlen", "+pexpire", "+pttl", "+zadd", "+zrem", "+zrangebyscore", "+zremrangebyscore", "+eval", "+wait", "+select", "+scan",
 	},
 }
 

@@ -75,6 +75,7 @@ func readGolden(t *testing.T, file, kind string, value any) map[string]bool {
 		t.Fatal(err)
 	}
 	key := session.Key{Kind: kind, ID: "golden"}
+	manager.Records().Declare(session.Bound{Kind: key.Kind, Each: session.MaxValue})
 	if err := manager.Records().Create(t.Context(), key, json.RawMessage(content), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,7 @@ func TestBackend(t *testing.T, newBackend func(t *testing.T) session.Backend) {
 		{"locks", testLocks},
 		{"many want one lock", testLockContention},
 		{"a sweep leaves what is alive", testSweep},
+		{"stock", testStock},
 		{"ping", testPing},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -581,6 +582,31 @@ func testSweep(f *fixture) {
 	}
 	for _, n := range alive {
 		f.want(n, "x")
+	}
+}
+
+func testStock(f *fixture) {
+	now := time.Now()
+	for i, size := range []int{30, 10, 20} {
+		name := session.Key{Kind: "note", Group: "mona", ID: strconv.Itoa(i)}.Name()
+		if err := f.Create(f.ctx, name, make([]byte, size), now.Add(time.Duration(size)*time.Minute)); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	group := session.Key{Group: "mona"}.Name().Group
+	stock, err := f.Stock(f.ctx, "note", group)
+	var sizes []int
+	for _, s := range stock {
+		sizes = append(sizes, s.Size)
+		if _, _, err := f.Read(f.ctx, s.Name); err != nil || s.Expires.UnixMilli() != now.Add(time.Duration(s.Size)*time.Minute).UnixMilli() {
+			f.t.Errorf("%+v: %v", s, err)
+		}
+	}
+	if err != nil || !slices.Equal(sizes, []int{10, 20, 30}) {
+		f.t.Errorf("Stock: records of %v bytes, %v; want the one that expires first first", sizes, err)
+	}
+	if stock, err := f.Stock(f.ctx, "other", group); err != nil || len(stock) != 0 {
+		f.t.Errorf("Stock of nothing: %v, %v", stock, err)
 	}
 }
 

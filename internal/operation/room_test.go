@@ -1,0 +1,135 @@
+package operation_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+func (w *world) wantKept(r *replica, kind string, want int) {
+	w.t.Helper()
+	if n, err := operation.Kept(r.Journal, kind, mona); err != nil || n != want {
+		w.t.Errorf("%d records of kind %s, %v; want %d", n, kind, err, want)
+	}
+}
+
+func (w *world) wantFull(r *replica, q operation.Request, kind string) {
+	w.t.Helper()
+	var full *session.FullError
+	if _, err := r.Do(context.Background(), w.azure, q); !errors.As(err, &full) || full.Kind != kind {
+		w.t.Errorf("Do: %v, want that there are too many of kind %s", err, kind)
+	}
+}
+
+// Of plans that nobody confirms the newest ten are kept, over all replicas; the last one can be confirmed.
+func TestPlansAreBounded(t *testing.T) {
+	w := newWorld(t)
+	r, other := w.replica(), w.replica()
+	first := w.planned(r, operation.Revoke, 1)
+	confirmed := w.started(r, operation.Revoke, 1)
+	var last *operation.Batch
+	for range 12 {
+		w.clock.pass(time.Second)
+		w.planned(r, operation.Revoke, 1)
+		last = w.planned(other, operation.Revoke, 1)
+	}
+	w.wantKept(r, "batch", 11) // with the one that was confirmed
+	if _, err := r.Batch(context.Background(), mona, first.ID); !errors.Is(err, operation.ErrNotFound) {
+		t.Errorf("the oldest plan: %v", err)
+	}
+	form := r.Form(mona, operation.BatchAction(operation.Revoke), last.ID)
+	if _, err := r.StartBatch(context.Background(), mona, last.ID, form, "", func(*operation.Batch) {}); err != nil {
+		t.Errorf("the newest plan: %v", err)
+	}
+	w.wantTally(w.run(r, confirmed.ID, signedIn), operation.Tally{Done: 1})
+}
+
+// Where a person has all the batches that they may, the oldest finished one makes room; if none is, nothing is planned.
+func TestFinishedBatchesMakeRoom(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	operation.SetBound(r.Journal, "batch", 3)
+	open := w.started(r, operation.Revoke, 1)
+	done := w.started(r, operation.Revoke, 1)
+	w.run(r, done.ID, signedIn)
+	w.started(r, operation.Revoke, 1)
+	w.started(r, operation.Revoke, 1)
+	w.wantKept(r, "batch", 3)
+	if _, err := r.Batch(context.Background(), mona, open.ID); err != nil {
+		t.Errorf("a batch that isn't finished: %v", err)
+	}
+	b := &operation.Batch{Person: mona, Action: operation.Revoke}
+	if err := r.PlanBatch(context.Background(), b); !errors.Is(err, session.ErrFull) {
+		t.Errorf("PlanBatch: %v, want ErrFull", err)
+	}
+}
+
+// Where a person has all the operations that they may, the oldest finished ones make room, but not while their forms could
+// be sent again, nor while they need the person. What can't be recorded isn't sent.
+func TestFinishedOperationsMakeRoom(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	operation.SetBound(r.Journal, "operation", 4)
+	waiting := w.do(r, w.create(r))
+	for range 3 {
+		w.do(r, w.request(r, operation.Revoke))
+	}
+	w.wantFull(r, w.create(r), "operation")
+	w.wantCalls("create", 1)
+	w.clock.pass(14 * time.Hour)
+	for range 3 {
+		w.do(r, w.request(r, operation.Revoke))
+	}
+	w.wantFull(r, w.create(r), "operation")
+	w.wantKept(r, "operation", 4)
+	w.wantPending(r, waiting.ID)
+}
+
+// The operations of a batch stay as long as it does: without them it would look as if they were never begun.
+func TestOperationsOfABatchStayWithIt(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	b := w.started(r, operation.Rotate, 3)
+	w.run(r, b.ID, signedIn)
+	operation.SetBound(r.Journal, "operation", 3)
+	w.clock.pass(14 * time.Hour)
+	w.wantFull(r, w.create(r), "operation")
+	w.wantTally(w.settled(r, b.ID), operation.Tally{Done: 3, OldAlive: 3})
+}
+
+// What needs the person is bounded as well; what was settled makes room.
+func TestUnfinishedOperationsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	operation.SetBound(r.Journal, "unfinished", 2)
+	one := w.do(r, w.create(r))
+	w.do(r, w.create(r))
+	q := w.create(r)
+	w.wantFull(r, q, "unfinished")
+	w.wantCalls("create", 2)
+	if _, err := r.Acknowledge(context.Background(), mona, one.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.do(r, q) // the same form
+	w.wantCalls("create", 3)
+	w.wantKept(r, "unfinished", 2)
+}
+
+// A batch that couldn't be carried out to its end isn't begun.
+func TestBatchNeedsRoomForAll(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	operation.SetBound(r.Journal, "unfinished", 2)
+	b := w.planned(r, operation.Rotate, 3)
+	form := r.Form(mona, operation.BatchAction(operation.Rotate), b.ID)
+	if _, err := r.StartBatch(context.Background(), mona, b.ID, form, "", func(*operation.Batch) {}); !errors.Is(err, session.ErrFull) {
+		t.Errorf("StartBatch: %v, want ErrFull", err)
+	}
+	if b, err := r.Batch(context.Background(), mona, b.ID); err != nil || !b.Started.IsZero() {
+		t.Errorf("%v, %v", b, err)
+	}
+}

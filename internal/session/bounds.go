@@ -1,0 +1,216 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Bound is how much there may be of one kind of record. Each kind needs one before a record of it can be made.
+type Bound struct {
+	Kind string
+	Each int // bytes of one record's value
+
+	// Of one group, which is one person: how many records it may have, and how many bytes in all, as the store keeps
+	// them. Create refuses what goes beyond with ErrFull. Zero: something else bounds their number, see Why.
+	Records int
+	Bytes   int64
+	Why     string
+}
+
+// ErrFull says that a group has as much of a kind as it may have. Compare with errors.Is; FullError has the kind.
+var ErrFull = errors.New("session: there are as many records of this kind as one person may have")
+
+// FullError is an ErrFull with the kind that it is about.
+type FullError struct{ Kind string }
+
+func (e *FullError) Error() string { return fmt.Sprintf("%s: %s", ErrFull.Error(), e.Kind) }
+
+// Unwrap makes it an ErrFull.
+func (e *FullError) Unwrap() error { return ErrFull }
+
+// ownBounds are those of this package's own kinds.
+func ownBounds(perPerson int) []Bound {
+	const perSession = "one for each session"
+	sessions := "as many as Options.PerPerson says: the one not used for the longest time ends"
+	if perPerson <= 0 {
+		sessions = "any number, as Options.PerPerson says"
+	}
+	return []Bound{
+		{Kind: sessionKind, Each: 64 << 10, Why: sessions},
+		{Kind: tokensKind, Each: 512 << 10, Why: perSession},
+		{Kind: presenceKind, Each: 8 << 10, Why: perSession},
+		{Kind: attemptKind, Each: maxSlip, Why: "see Slips"},
+		{Kind: draftKind, Each: maxSlip, Why: "see Slips"},
+		{Kind: pingKind, Each: pingSize, Why: "one every two seconds at most, removed at once"},
+		{Kind: probeKind, Each: pingSize, Why: "one for each run of -check, removed at once"},
+	}
+}
+
+// Declare makes kinds known. It is for the start of the program.
+func (r *Records) Declare(bounds ...Bound) {
+	r.bounds.mu.Lock()
+	defer r.bounds.mu.Unlock()
+	if r.bounds.of == nil {
+		r.bounds.of, r.bounds.seen = map[string]Bound{}, map[Name]*usage{}
+	}
+	for _, b := range bounds {
+		r.bounds.of[b.Kind] = b
+	}
+}
+
+// Bounds returns the bounds of all kinds that were declared, by their names.
+func (r *Records) Bounds() []Bound {
+	r.bounds.mu.Lock()
+	defer r.bounds.mu.Unlock()
+	return slices.SortedFunc(maps.Values(r.bounds.of), func(a, b Bound) int { return cmp.Compare(a.Kind, b.Kind) })
+}
+
+// bounds are the bounds of kinds, and what is known of who has how much.
+type bounds struct {
+	mu   sync.Mutex
+	of   map[string]Bound
+	seen map[Name]*usage // by kind and group
+}
+
+// usage is what the store was seen to hold of one kind and group, with what this process has added since. What it has
+// removed, and what others have done, shows when it looks again.
+type usage struct {
+	records int
+	bytes   int64
+	at      time.Time // by the machine's clock
+}
+
+const (
+	// usageLife is how long it goes without looking again. Other processes can go beyond a bound by what they add in that
+	// time.
+	usageLife = 10 * time.Second
+	// fullLife is the same for a group that was full.
+	fullLife = 250 * time.Millisecond
+	// fewRecords are counted anew each time: looking at so few costs less than writing one.
+	fewRecords = 128
+	// manyUsages is how many groups are remembered.
+	manyUsages = 10_000
+)
+
+func (b *bounds) bound(kind string) (Bound, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bound, ok := b.of[kind]
+	if !ok {
+		return bound, fmt.Errorf("session: records of kind %q have no bound", kind)
+	}
+	return bound, nil
+}
+
+// Room says if the group may have so many more records of kind, and bytes: ErrFull. It is for work that is to be refused as
+// a whole rather than in its middle; Create asks by itself.
+func (r *Records) Room(ctx context.Context, kind, group string, records int, bytes int64) error {
+	bound, err := r.bounds.bound(kind)
+	if err != nil {
+		return err
+	}
+	return r.room(ctx, bound, group, records, bytes, false)
+}
+
+// room is Room and counts them in if they are about to be made.
+func (r *Records) room(ctx context.Context, bound Bound, group string, records int, bytes int64, made bool) error {
+	if bound.Records == 0 || group == "" {
+		return nil
+	}
+	of := Key{Kind: bound.Kind, Group: group}.Name()
+	if fits, known := r.bounds.fits(of, bound, records, bytes, made); known {
+		if fits {
+			return nil
+		}
+		return &FullError{bound.Kind}
+	}
+	stock, err := r.backend.Stock(ctx, of.Kind, of.Group)
+	if err != nil {
+		return err
+	}
+	u := &usage{at: time.Now()}
+	for _, s := range stock {
+		u.records, u.bytes = u.records+1, u.bytes+int64(s.Size)
+	}
+	if !r.bounds.saw(of, u, bound, records, bytes, made) {
+		return &FullError{bound.Kind}
+	}
+	return nil
+}
+
+// fits says if there is room, as far as that is known without looking.
+func (b *bounds) fits(of Name, bound Bound, records int, bytes int64, made bool) (fits, known bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u := b.seen[of]
+	if u == nil || bound.Records <= fewRecords {
+		return false, false
+	}
+	age := time.Since(u.at)
+	fits = u.add(bound, records, bytes, made && age < usageLife)
+	return fits, fits && age < usageLife || !fits && age < fullLife
+}
+
+// saw remembers what the store was seen to hold, and says if there is room beside it.
+func (b *bounds) saw(of Name, u *usage, bound Bound, records int, bytes int64, made bool) (fits bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.seen) >= manyUsages {
+		clear(b.seen)
+	}
+	b.seen[of] = u
+	return u.add(bound, records, bytes, made)
+}
+
+// add says if so much more stays within the bound, and counts it in if it is about to be made.
+func (u *usage) add(bound Bound, records int, bytes int64, made bool) (fits bool) {
+	if u.records+records > bound.Records || u.bytes+bytes > bound.Bytes {
+		return false
+	}
+	if made {
+		u.records, u.bytes = u.records+records, u.bytes+bytes
+	}
+	return true
+}
+
+// Stock describes the group's records of kind, the one that expires first first.
+func (r *Records) Stock(ctx context.Context, kind, group string) ([]Stored, error) {
+	of := Key{Kind: kind, Group: group}.Name()
+	return r.backend.Stock(ctx, of.Kind, of.Group)
+}
+
+// Inspect decodes a record of a group that was found by Stock, and tells its ID. ErrNotFound.
+func (r *Records) Inspect(ctx context.Context, s Stored, group string, into any) (id string, err error) {
+	sealed, _, err := r.backend.Read(ctx, s.Name)
+	if err != nil {
+		return "", r.readError(s.Name, err)
+	}
+	o, err := r.open(Key{Kind: s.Name.Kind, Group: group}, s.Name, sealed)
+	if err != nil {
+		return "", err
+	}
+	if _, err := decodeStored(o.plain, into); err != nil {
+		return "", r.damaged(s.Name, err)
+	}
+	return o.id, nil
+}
+
+// Drop removes a record to make room for another one.
+func (r *Records) Drop(ctx context.Context, name Name) error {
+	if err := r.backend.Delete(ctx, name); err != nil {
+		return err
+	}
+	r.dropped(name.Kind)
+	of := name
+	of.ID = Key{}.Name().ID // as Name of a key without ID
+	r.bounds.mu.Lock()
+	defer r.bounds.mu.Unlock()
+	delete(r.bounds.seen, of)
+	return nil
+}
