@@ -33,6 +33,9 @@ const (
 	sweepEvery = time.Minute
 	// stopTimeout is how long requests and operations in flight may take to finish.
 	stopTimeout = 75 * time.Second
+	// lateChanges is how long of that requests in flight may still begin a change, such as the next one of several: the rest
+	// is for finishing it.
+	lateChanges = 10 * time.Second
 )
 
 // setup is what differs between the real thing and the demo: addresses, a client for them, and the mark on the pages.
@@ -255,22 +258,34 @@ func (p *program) serve(ctx context.Context, listener net.Listener, s setup) int
 // errServing is why the program ends if its listener panics.
 var errServing = errors.New("the listener panicked")
 
-// stop lets everything in flight finish: readiness fails first, for as long as unready, so that nothing new is sent
-// here; then requests, then operations whose browsers have gone. What isn't finished after limit is recorded as unknown.
+// stop lets everything in flight finish. Batches begin nothing more from the first moment on, and readiness fails, for as
+// long as unready, so that nothing new is sent here. Then requests and operations finish side by side: who reads an answer
+// slowly takes no time from an operation. After limit what isn't finished is recorded as unknown, and connections are closed.
 func (p *program) stop(server *http.Server, unready, limit time.Duration) int {
 	p.log.Info("stopping", "unready_for", unready.String(), "at_most", limit.String())
+	p.journal.EndBackground()
 	p.handlers.Drain()
 	<-time.After(unready)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	code := exitOK
-	if err := server.Shutdown(ctx); err != nil {
-		p.log.Warn("requests in flight were cut off", "error", err)
-		code = exitFailed
+	code, served := exitOK, make(chan struct{})
+	var cutOff error
+	go func() {
+		defer close(served)
+		cutOff = server.Shutdown(ctx)
+	}()
+	select {
+	case <-served:
+	case <-time.After(min(lateChanges, limit/2)):
 	}
 	if err := p.journal.Drain(ctx); err != nil {
 		p.log.Warn("operations in flight were recorded as unknown", "error", err)
 		code = exitFailed
+	}
+	if <-served; cutOff != nil {
+		p.log.Warn("requests in flight were cut off", "error", cutOff)
+		code = exitFailed
+		_ = server.Close() // what is still open is given up
 	}
 	if err := p.backend.Close(); err != nil {
 		p.log.Warn("session store could not be closed", "error", err)

@@ -117,7 +117,7 @@ func (p *bulkRunPage) tell(b *operation.Batch) {
 		key, p.State = "bulk.state.running", "sent"
 	case p.NotBegun > 0 && b.Stopped:
 		key, p.State = "bulk.state.stopped", "unknown"
-	case p.NotBegun > 0 && b.Working:
+	case p.NotBegun > 0 && (b.Working || b.Interrupted()):
 		key, p.State = "bulk.state.interrupted", "unknown"
 	case p.NotBegun > 0:
 		key, p.State = "bulk.state.halted", "unknown"
@@ -157,7 +157,7 @@ const maxLooks = 8
 
 // tellHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.
 func (h *Handlers) tellHalts(v *visit, b *operation.Batch, p *bulkRunPage) {
-	if b.Halt != nil {
+	if b.Halt != nil && !b.Interrupted() { // that the batch's state says
 		p.Halt, _ = h.refusal(v, b.Halt, "", b.Ended)
 	}
 	names := map[string]string{}

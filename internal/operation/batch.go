@@ -149,6 +149,11 @@ func (b *Batch) Count() (t Tally) {
 	return t
 }
 
+// Interrupted says that the process that ran the batch was told to stop.
+func (b *Batch) Interrupted() bool {
+	return b.Halt != nil && b.Halt.Source == SourceOperation && b.Halt.Kind == Interrupted
+}
+
 // open says if the batch still needs the person.
 func (b *Batch) open() bool {
 	if b.Running {
@@ -265,7 +270,16 @@ func (j *Journal) loadBatch(ctx context.Context, person, id string) (*Batch, err
 	if err := j.records.Get(ctx, batchKey(person, id), &b); err != nil {
 		return nil, notFound(err)
 	}
-	b.Running = b.Working && j.batchRuns(ctx, person, id)
+	if !b.Working {
+		return &b, nil
+	}
+	if b.Running = j.batchRuns(ctx, person, id); !b.Running { // its run may have ended since it was read
+		var fresh Batch
+		if err := j.records.Get(ctx, batchKey(person, id), &fresh); err != nil {
+			return nil, notFound(err)
+		}
+		return &fresh, nil
+	}
 	return &b, nil
 }
 

@@ -32,8 +32,12 @@ const (
 // RunBatch carries out what isn't begun of a batch, in the background and apart from ctx: one operation for each token, a
 // few at a time. It returns when that is begun; if the batch is being run already, here or elsewhere, that run goes on alone.
 //
-// ready says if an access token can be had; with its error nothing more is begun. Errors: ErrStopping, or the store's.
+// ready says if an access token can be had; with its error nothing more is begun. Errors: ErrStopping, from EndBackground on,
+// or the store's.
 func (j *Journal) RunBatch(ctx context.Context, s Service, ready func(context.Context) error, person, id string) error {
+	if j.ending.Err() != nil {
+		return ErrStopping
+	}
 	if err := j.begin(); err != nil {
 		return err
 	}
@@ -45,7 +49,11 @@ func (j *Journal) RunBatch(ctx context.Context, s Service, ready func(context.Co
 		return err
 	}
 	r := &run{Journal: j, service: s, ready: ready, person: person, id: id, ending: ctx, end: stop}
-	b, err := r.note(func(b *Batch) { b.Working, b.Resting = true, nil })
+	b, err := r.note(func(b *Batch) {
+		if b.Working, b.Resting = true, nil; b.Interrupted() {
+			b.Halt = nil
+		}
+	})
 	if err == nil {
 		err = j.openBatch(ctx, b, true)
 	}
@@ -444,6 +452,11 @@ func (r *run) finish() {
 	} else {
 		_ = r.records.Delete(ctx, openBatchKey(r.person, r.id)) // if that fails, the batch's page does it
 	}
-	tally := b.Count()
-	_, _ = r.note(func(b *Batch) { b.Working, b.Resting, b.Ended, b.Tally = false, nil, r.options.Now(), tally })
+	tally, stopped := b.Count(), r.Journal.ending.Err() != nil
+	_, _ = r.note(func(b *Batch) {
+		b.Working, b.Resting, b.Ended, b.Tally = false, nil, r.options.Now(), tally
+		if stopped && tally.NotBegun > 0 && !b.Stopped && b.Halt == nil {
+			b.Halt = &Failure{Source: SourceOperation, Kind: Interrupted}
+		}
+	})
 }

@@ -126,3 +126,48 @@ func TestDrainCutsOff(t *testing.T) {
 		})
 	}
 }
+
+// From EndBackground on a batch begins nothing more, and none is begun, while what people ask for singly is still done. What is
+// left can be gone on with elsewhere.
+func TestEndBackgroundEndsBatches(t *testing.T) {
+	w := newWorld(t)
+	r, other := w.replica(), w.replica()
+	b, later := w.started(r, operation.Rotate, 10), w.started(r, operation.Revoke, 2)
+	begun, goOn := make(chan struct{}, 10), make(chan struct{})
+	w.azure.fail(func(_ context.Context, call string) error {
+		if call == "create" {
+			begun <- struct{}{}
+			<-goOn
+		}
+		return nil
+	}, nil)
+	if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // as many as are in flight in one organization
+		<-begun
+	}
+	r.EndBackground()
+	if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, later.ID); !errors.Is(err, operation.ErrStopping) {
+		t.Errorf("RunBatch: %v, want ErrStopping", err)
+	}
+	single := w.inBackground(r, w.create(r))
+	<-begun
+	close(goOn)
+	w.wantState(<-single, operation.Succeeded)
+	b = w.settled(other, b.ID)
+	w.wantTally(b, operation.Tally{Done: 3, Secrets: 3, OldAlive: 3, NotBegun: 7})
+	w.wantCalls("create", 4)
+	w.wantCalls("revoke", 0)
+	if b.Halt == nil || b.Halt.Kind != operation.Interrupted {
+		t.Errorf("halt = %+v, want interrupted", b.Halt)
+	}
+	for id, want := range map[string]operation.Tally{b.ID: {Done: 10, Secrets: 10, OldAlive: 10}, later.ID: {Done: 2}} {
+		if err := other.ResumeBatch(context.Background(), mona, id, func(*operation.BatchItem) bool { return false }); err != nil {
+			t.Fatal(err)
+		}
+		if b := w.run(other, id, signedIn); b.Count() != want || b.Halt != nil {
+			t.Errorf("gone on with elsewhere: %+v, %+v", b.Count(), b.Halt)
+		}
+	}
+}

@@ -74,7 +74,7 @@ type Journal struct {
 	stopping bool
 	quiet    chan struct{} // closed when stopping and nobody is busy
 
-	ending context.Context // over when stopping
+	ending context.Context // over from EndBackground on
 	end    func()
 }
 
