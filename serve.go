@@ -270,10 +270,10 @@ func (p *program) stop(server *http.Server, unready, limit time.Duration) int {
 	defer cancel()
 	code, served := exitOK, make(chan struct{})
 	var cutOff error
-	go func() {
+	panics.Go(p.log, "shutting down", func() {
 		defer close(served)
 		cutOff = server.Shutdown(ctx)
-	}()
+	})
 	select {
 	case <-served:
 	case <-time.After(min(lateChanges, limit/2)):

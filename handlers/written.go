@@ -50,10 +50,10 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// writeThrough reports whether an answer that work waits for was written to the connection, not just into a buffer. Any
+// writeThrough reports whether an answer with a secret was written to the connection, not just into a buffer. Any
 // other is left to net/http, which sends it when it has been recorded.
 func writeThrough(w http.ResponseWriter, d *operation.Delivery) error {
-	if !d.Awaited() {
+	if !d.HandedOut() {
 		return nil
 	}
 	return http.NewResponseController(w).Flush()

@@ -7,6 +7,7 @@ import "sync"
 type Delivery struct {
 	mu      sync.Mutex
 	done    bool
+	awaited bool
 	waiting []func(written bool)
 }
 
@@ -20,16 +21,39 @@ func (d *Delivery) Done(err error) {
 	waiting := d.waiting
 	d.done, d.waiting = true, nil
 	d.mu.Unlock()
-	for _, f := range waiting {
-		f(err == nil)
+	callAll(waiting, err == nil)
+}
+
+// callAll calls all, whatever happens in one of them.
+func callAll(all []func(bool), written bool) {
+	if len(all) > 0 {
+		defer callAll(all[1:], written)
+		all[0](written)
 	}
 }
 
-// Awaited says that something was handed out which waits for Done.
-func (d *Delivery) Awaited() bool {
+// HandedOut says that the answer is to show a secret, and isn't done.
+func (d *Delivery) HandedOut() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.waiting) > 0
+}
+
+// Awaited says that work goes on when the answer is done: a secret in it stands nowhere else.
+func (d *Delivery) Awaited() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.awaited && !d.done
+}
+
+// await is then for what work waits for.
+func (d *Delivery) await(f func(written bool)) {
+	if d != nil {
+		d.mu.Lock()
+		d.awaited = true
+		d.mu.Unlock()
+	}
+	d.then(f)
 }
 
 // then calls f when the answer was written or given up. Without an answer, or after its end, nothing can be read.

@@ -72,6 +72,9 @@ func TestUnkeptSecretIsReadWhenItsAnswerIsWritten(t *testing.T) {
 				token := op.Result.AuthorizationID
 				written := 0
 				for i, result := range results {
+					if !answers[i].Awaited() || !answers[i].HandedOut() {
+						t.Errorf("answer %d isn't waited for", i)
+					}
 					if now := w.get(w.replica(), op.ID); written == 0 && (!now.Orphaned() || now.OrphanRevoked || now.Unkept != "") {
 						t.Errorf("before answer %d is written: %+v", i, now)
 					}
@@ -191,7 +194,7 @@ func TestShowingIsToldWhenItIsWritten(t *testing.T) {
 	want := 0
 	for _, result := range []error{nil, errReset, nil} {
 		d := operation.NewDelivery()
-		if secret, err := r.RevealSecret(context.Background(), d, mona, op.ID); err != nil || secret == "" || !d.Awaited() {
+		if secret, err := r.RevealSecret(context.Background(), d, mona, op.ID); err != nil || secret == "" || !d.HandedOut() || d.Awaited() {
 			t.Fatalf("%q, %v", secret, err)
 		}
 		if n := w.shown(op.ID); n != want {
@@ -200,7 +203,7 @@ func TestShowingIsToldWhenItIsWritten(t *testing.T) {
 		if d.Done(result); result == nil {
 			want++
 		}
-		if n := w.shown(op.ID); n != want || d.Awaited() {
+		if n := w.shown(op.ID); n != want || d.HandedOut() {
 			t.Errorf("told %d times after %v, want %d", n, result, want)
 		}
 		if _, err := r.RevealSecret(context.Background(), d, mona, op.ID); err != nil || w.shown(op.ID) != want { // too late for that answer

@@ -75,11 +75,11 @@ func (j *Journal) handOut(ctx context.Context, f *flight, op *Operation, to *Del
 		op.Unkept = ""
 	}
 	shown := op.clone()
-	to.then(func(written bool) {
+	to.await(func(written bool) {
+		defer f.leave(written)
 		if written {
 			j.tellShown(ctx, shown)
 		}
-		f.leave(written)
 	})
 	return op
 }
