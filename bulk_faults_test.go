@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -396,6 +399,61 @@ func TestBulkEndsWithTheSession(t *testing.T) {
 	}
 	if ended(t, b.Press("Go on with the 9 not begun")); d.sim.Revoked() != 12 || counted(b)["Done"] != 12 {
 		t.Errorf("%d revoked, %v\n%s", d.sim.Revoked(), counted(b), says(b))
+	}
+}
+
+// shifting hides the token of that name from so many lists of active tokens, as when it slips to a page that was read.
+type shifting struct {
+	name  string
+	lists atomic.Int64
+}
+
+func (s *shifting) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		a, err := next.RoundTrip(r)
+		if err != nil || r.Method != http.MethodGet || r.URL.Query().Get("displayFilterOption") != "active" || s.lists.Add(-1) < 0 {
+			return a, err
+		}
+		defer a.Body.Close()
+		var list map[string]any
+		if err := json.NewDecoder(a.Body).Decode(&list); err != nil {
+			return nil, err
+		}
+		tokens, _ := list["patTokens"].([]any)
+		list["patTokens"] = slices.DeleteFunc(tokens, func(t any) bool { return strings.Contains(fmt.Sprint(t), s.name) })
+		b, err := json.Marshal(list)
+		a.Body, a.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+		a.Header.Del("Content-Length")
+		return a, err
+	})
+}
+
+// A token that was just shown isn't said to be gone because one list lacks it, nor because its organization can't be read.
+func TestBulkSaysGoneOfWhatIsGone(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct {
+		hidden int64
+		fault  string
+		says   string
+	}{
+		"one list lacks it":   {1, "", "Revoke 3 tokens?"},
+		"it is gone":          {100, "", "It isn't there any more."},
+		"nothing can be read": {0, "serverError500", "couldn't be read just now"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			hidden := &shifting{name: "org-01 token 002"}
+			d, b := bulkDesk(t, 1, 3, deskOptions{wrap: hidden.wrap})
+			b.Open(d.url + "/tokens?organization=org-01")
+			tick(b, "org-01 token 000, org-01", "org-01 token 001, org-01", "org-01 token 002, org-01")
+			hidden.lists.Store(test.hidden)
+			if test.fault != "" {
+				d.sim.SetFault(test.fault, simulator.FaultOptions{Organization: "org-01"})
+			}
+			if b.Press("Revoke chosen"); !strings.Contains(b.Heading()+says(b), test.says) {
+				t.Errorf("%q doesn't say %q:\n%s", b.Heading(), test.says, says(b))
+			}
+		})
 	}
 }
 

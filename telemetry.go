@@ -113,7 +113,7 @@ func (p *program) measure(cfg config.Config) {
 		Refreshes: entra.Refreshes(), SignIns: append([]string{handlers.SignInOK, handlers.SignInStore}, texts(entra.Kinds())...),
 		Limits: handlers.Limits(), Sessions: session.Events(), Kinds: kindsOf(p.sessions), Actions: texts(operation.Actions()), States: texts(operation.States()),
 		Ready:  func() bool { return p.handlers.Ready(context.Background()) == nil },
-		Active: p.sessions.Active, Busy: p.journal.Busy, Load: p.load, Bounds: texts(azuredevops.Bounds()), CredentialTo: certificate,
+		Active: p.sessions.Active, Busy: p.journal.Busy, Snapshots: p.handlers.SnapshotBytes, Load: p.load, Bounds: texts(azuredevops.Bounds()), CredentialTo: certificate,
 	})
 }
 

@@ -183,25 +183,55 @@ func (h *Handlers) chosenTokens(v *visit, s selection) ([]chosenToken, error) {
 		}
 	}
 	h.snapshots.outdate(v.session.Hash(), "", h.Now().Add(-freshEnough))
-	kept := h.snapshots.open(v.session.Hash())
-	found, unread := map[string]*listedToken{}, map[string]bool{}
-	for _, p := range h.readParts(v, kept, names, enough.C) {
-		if !closed(p.done) || len(p.failed) > 0 {
-			unread[strings.ToLower(p.organization)] = true
-		}
-		if closed(p.done) {
-			for i := range p.tokens {
-				found[strings.ToLower(pickValue(p.tokens[i]))] = &p.tokens[i]
-			}
-		}
-	}
+	found, whole := h.lookUp(v, names, enough.C)
+	h.lookAgain(v, s.tokens, found, whole)
 	var chosen []chosenToken
 	for _, value := range s.tokens {
 		name, id, _ := strings.Cut(value, "/")
-		t := found[strings.ToLower(value)]
-		chosen = append(chosen, chosenToken{organization: name, id: id, token: t, unread: unread[strings.ToLower(name)]})
+		chosen = append(chosen, chosenToken{organization: name, id: id, token: found[strings.ToLower(value)], unread: !whole[strings.ToLower(name)]})
 	}
 	return chosen, nil
+}
+
+// lookUp reads these organizations. found are their tokens, by what a list's form calls them; whole are the organizations, in
+// lower case, all of whose lists were read to the end.
+func (h *Handlers) lookUp(v *visit, names []string, enough <-chan time.Time) (found map[string]*listedToken, whole map[string]bool) {
+	found, whole = map[string]*listedToken{}, map[string]bool{}
+	for _, p := range h.readParts(v, h.snapshots.open(v.session.Hash()), names, enough) {
+		if !closed(p.done) {
+			continue
+		}
+		whole[strings.ToLower(p.organization)] = len(p.failed) == 0
+		for i := range p.tokens {
+			found[strings.ToLower(pickValue(p.tokens[i]))] = &p.tokens[i]
+		}
+	}
+	return found, whole
+}
+
+// lookAgain looks once more where a whole list lacks what was chosen from a list a moment ago. While other tokens are made or
+// revoked, one can slip from a page that isn't read yet to one that was; that isn't to be told as its end.
+func (h *Handlers) lookAgain(v *visit, values []string, found map[string]*listedToken, whole map[string]bool) {
+	var names []string
+	for _, value := range values {
+		name, _, _ := strings.Cut(value, "/")
+		if found[strings.ToLower(value)] == nil && whole[strings.ToLower(name)] && !containsFold(names, name) {
+			names = append(names, name)
+			h.snapshots.outdate(v.session.Hash(), name, h.Now())
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	enough := time.NewTimer(bulkWait / 2)
+	defer enough.Stop()
+	again, wholeAgain := h.lookUp(v, names, enough.C)
+	for _, name := range names {
+		whole[strings.ToLower(name)] = wholeAgain[strings.ToLower(name)]
+	}
+	for value, t := range again {
+		found[value] = t
+	}
 }
 
 // maxPlaces bounds the organizations that one form can have read.

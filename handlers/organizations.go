@@ -16,6 +16,7 @@ const (
 	discoveryLife     = 5 * time.Minute // how long a discovered list is taken as true
 	discoveryPause    = time.Minute     // how long a failed discovery isn't tried again by itself
 	maxDiscoveryCache = 10_000          // sessions
+	maxDiscoveryBytes = 16 << 20        // of all of them
 	maxTyped          = 30              // organizations typed by one person
 )
 
@@ -35,15 +36,25 @@ type partialProblem struct{ Heading, What, Advice, RetryURL string }
 
 // organizationCache keeps what discovery said for each session, so that a page's frame costs no call.
 type organizationCache struct {
-	now  func() time.Time
-	mu   sync.Mutex
-	seen map[string]discovered
+	now   func() time.Time
+	mu    sync.Mutex
+	seen  map[string]discovered
+	bytes int // of all of them
 }
 
 type discovered struct {
 	organizations []azuredevops.Organization
 	err           error // why there are none
 	until         time.Time
+}
+
+// size is about how much memory it takes.
+func (d discovered) size() int {
+	size := 512 // with its place in the map, and with an error
+	for _, o := range d.organizations {
+		size += 64 + len(o.ID) + len(o.Name)
+	}
+	return size
 }
 
 func newOrganizationCache(now func() time.Time) *organizationCache {
@@ -57,24 +68,43 @@ func (c *organizationCache) get(key string) (discovered, bool) {
 	return d, ok && c.now().Before(d.until)
 }
 
+// put keeps what was discovered. Where there is no room, what is out of date goes first, and then anything: it is only asked
+// for again.
 func (c *organizationCache) put(key string, d discovered) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.seen) >= maxDiscoveryCache {
+	c.drop(key)
+	full := func() bool { return len(c.seen) >= maxDiscoveryCache || c.bytes+d.size() > maxDiscoveryBytes }
+	if full() {
 		now := c.now()
-		for k, d := range c.seen {
-			if now.After(d.until) || len(c.seen) >= maxDiscoveryCache {
-				delete(c.seen, k)
+		for k, old := range c.seen {
+			if now.After(old.until) {
+				c.drop(k)
 			}
 		}
 	}
+	for k := range c.seen {
+		if !full() {
+			break
+		}
+		c.drop(k)
+	}
 	c.seen[key] = d
+	c.bytes += d.size()
+}
+
+// drop forgets what is kept under key; c is locked.
+func (c *organizationCache) drop(key string) {
+	if d, ok := c.seen[key]; ok {
+		c.bytes -= d.size()
+		delete(c.seen, key)
+	}
 }
 
 func (c *organizationCache) forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.seen, key)
+	c.drop(key)
 }
 
 // knownOrganizations is what can be said without a call: the operator's list, or what was discovered and typed.

@@ -15,32 +15,46 @@ import (
 
 const (
 	snapshotLife  = time.Minute     // how long what was read is taken as true
-	snapshotLimit = 200             // sessions whose tokens are kept in memory
+	snapshotLimit = 2000            // sessions whose tokens are kept in memory
+	snapshotBytes = 128 << 20       // of the tokens of all of them
+	sessionBytes  = 32 << 20        // of the tokens of one: at least 50,000 usual ones
 	readTimeout   = 2 * time.Minute // of all lists of one organization
 	readsAtOnce   = 6               // organizations read at the same time for one session
 )
 
 // snapshots keeps for a short while which tokens each session's person has in all organizations, so that searching,
-// sorting and paging cost no call, and a page that reloads itself finds what came meanwhile.
+// sorting and paging cost no call, and a page that reloads itself finds what came meanwhile. They are bounded in number and
+// in bytes: those that weren't looked at for the longest time go first.
 type snapshots struct {
 	now func() time.Time
-	mu  sync.Mutex
-	all map[string]*snapshot // by session
+
+	mu    sync.Mutex           // of the snapshots in it, too
+	all   map[string]*snapshot // by session
+	bytes int64                // of their parts
 }
 
 func newSnapshots(now func() time.Time) *snapshots {
 	return &snapshots{now: now, all: map[string]*snapshot{}}
 }
 
+// Bytes is how much memory the tokens take that are kept.
+func (s *snapshots) Bytes() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes
+}
+
 // snapshot is one session's. Reads are under way in the background and are joined by every request that comes
 // meanwhile.
 type snapshot struct {
+	in     *snapshots    // whose mu guards the rest
 	places chan struct{} // of reads at the same time
-	used   time.Time     // guarded by snapshots.mu
 
-	mu      sync.Mutex
+	used    time.Time
 	finding *finding
 	parts   map[string]*part // by organization in lower case
+	bytes   int64            // of the parts that have been read
+	dropped bool             // it is none of the snapshots any more
 }
 
 // part is what one organization has. All but done, organization and begun may be read only after done is closed.
@@ -52,6 +66,7 @@ type part struct {
 	tokens []listedToken
 	failed []missingPart // each list that couldn't be read, or not to its end
 	ended  time.Time
+	bytes  int64 // guarded by snapshots.mu: what it counts for
 }
 
 // finding is a search for the organizations; see part for what may be read when.
@@ -70,24 +85,47 @@ func (s *snapshots) open(key string) *snapshot {
 	kept, ok := s.all[key]
 	if !ok {
 		s.makeRoom(now)
-		kept = &snapshot{places: make(chan struct{}, readsAtOnce), parts: map[string]*part{}}
+		kept = &snapshot{in: s, places: make(chan struct{}, readsAtOnce), parts: map[string]*part{}}
 		s.all[key] = kept
 	}
 	kept.used = now
 	return kept
 }
 
+// makeRoom makes room for one more session; s is locked.
 func (s *snapshots) makeRoom(now time.Time) {
-	oldest, since := "", now
 	for key, one := range s.all {
 		if now.Sub(one.used) > 2*snapshotLife {
-			delete(s.all, key)
-		} else if !one.used.After(since) {
-			oldest, since = key, one.used
+			s.drop(key)
 		}
 	}
 	if len(s.all) >= snapshotLimit {
-		delete(s.all, oldest)
+		s.dropOldest(nil)
+	}
+}
+
+// dropOldest drops the snapshot that wasn't looked at for the longest time, but never spare; s is locked. Not ok: there is
+// none.
+func (s *snapshots) dropOldest(spare *snapshot) (ok bool) {
+	oldest := ""
+	for key, one := range s.all {
+		if one != spare && (oldest == "" || one.used.Before(s.all[oldest].used)) {
+			oldest = key
+		}
+	}
+	if oldest == "" {
+		return false
+	}
+	s.drop(oldest)
+	return true
+}
+
+// drop drops everything of a session; s is locked. Whoever waits for its parts gets them all the same.
+func (s *snapshots) drop(key string) {
+	if one, ok := s.all[key]; ok {
+		one.dropped = true
+		s.bytes -= one.bytes
+		delete(s.all, key)
 	}
 }
 
@@ -95,37 +133,75 @@ func (s *snapshots) makeRoom(now time.Time) {
 func (s *snapshots) forget(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.all, key)
+	s.drop(key)
 }
 
 // outdate drops what was read of an organization before that moment, or of all with the name "". A read that is under
 // way goes on for those who wait for it, and counts no more.
 func (s *snapshots) outdate(key, organization string, before time.Time) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	kept, ok := s.all[key]
-	s.mu.Unlock()
 	if !ok {
 		return
 	}
-	kept.mu.Lock()
-	defer kept.mu.Unlock()
 	for name, p := range kept.parts {
 		if (organization == "" || name == strings.ToLower(organization)) && !p.begun.After(before) {
-			delete(kept.parts, name)
+			kept.dropPart(name)
 		}
+	}
+}
+
+// dropPart drops what was read of an organization; the snapshots are locked.
+func (s *snapshot) dropPart(name string) {
+	if p, ok := s.parts[name]; ok {
+		delete(s.parts, name)
+		s.count(-p.bytes)
+		p.bytes = 0
+	}
+}
+
+// count counts bytes more; the snapshots are locked.
+func (s *snapshot) count(bytes int64) {
+	s.bytes += bytes
+	if !s.dropped {
+		s.in.bytes += bytes
+	}
+}
+
+// keep counts what a part has read, of which it keeps as much as one session may have, and makes room for it. What is cut
+// off is told like any other part of a list that isn't there.
+func (s *snapshot) keep(p *part) {
+	tokens := compact(p.tokens)
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
+	kept, bytes := fitting(tokens, sessionBytes-s.bytes)
+	if kept < len(tokens) {
+		tooLarge := &azuredevops.Error{Call: "list", Organization: p.organization, Kind: azuredevops.KindTooLarge}
+		p.failed = append(p.failed, missingPart{status: tokens[kept].status, err: tooLarge})
+		tokens = slices.Clone(tokens[:kept])
+	}
+	p.tokens = tokens
+	if s.dropped || s.parts[strings.ToLower(p.organization)] != p {
+		return // nobody but those who wait for it has it
+	}
+	p.bytes = bytes
+	s.count(bytes)
+	for s.in.bytes > snapshotBytes && s.in.dropOldest(s) {
 	}
 }
 
 // part joins or begins the reading of an organization. read is called in the background, at most readsAtOnce at a
 // time.
 func (s *snapshot) part(log *slog.Logger, organization string, now func() time.Time, read func() ([]listedToken, []missingPart)) *part {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
 	key := strings.ToLower(organization)
 	if p, ok := s.parts[key]; ok && (!closed(p.done) || now().Sub(p.ended) < snapshotLife) {
 		return p
 	}
 	p := &part{organization: organization, begun: now(), done: make(chan struct{})}
+	s.dropPart(key)
 	s.parts[key] = p
 	panics.Go(log, "reading tokens", func() {
 		s.places <- struct{}{}
@@ -139,14 +215,15 @@ func (s *snapshot) part(log *slog.Logger, organization string, now func() time.T
 			}
 		}()
 		p.tokens, p.failed = read()
+		s.keep(p)
 	})
 	return p
 }
 
 // failure is the first failure of an organization's part that has been read; nil if there is none.
 func (s *snapshot) failure(organization string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
 	p, ok := s.parts[strings.ToLower(organization)]
 	if !ok || !closed(p.done) || len(p.failed) == 0 {
 		return nil
@@ -156,8 +233,8 @@ func (s *snapshot) failure(organization string) error {
 
 // find joins or begins the search for organizations. An earlier one counts as long as it would take a page to reload.
 func (s *snapshot) find(log *slog.Logger, now func() time.Time, search func() ([]string, error)) *finding {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
 	if f := s.finding; f != nil && (!closed(f.done) || now().Sub(f.ended) < snapshotLife) {
 		return f
 	}
@@ -352,3 +429,6 @@ func (h *Handlers) outdate(v *visit, organization string, t *azuredevops.Token, 
 	}
 	h.snapshots.outdate(v.session.Hash(), organization, before)
 }
+
+// SnapshotBytes is how much memory people's tokens take that were read in the last minutes.
+func (h *Handlers) SnapshotBytes() int64 { return h.snapshots.Bytes() }

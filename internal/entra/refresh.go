@@ -100,7 +100,7 @@ func (p *Provider) refreshFailed(ctx context.Context, c TokenCache, held string,
 const (
 	firstPause   = time.Second // after a failed refresh, doubled each time
 	longestPause = time.Minute
-	manyPauses   = 10_000 // from then on those that are over are thrown away
+	manyPauses   = 10_000 // at most: beyond that those that are over go, and then any
 )
 
 // pauses keep a session's token from being asked for again at once after that has failed.
@@ -144,6 +144,12 @@ func (p *pauses) start(key string, err error, least time.Duration) {
 				delete(p.rest, k)
 			}
 		}
+	}
+	for k := range p.rest { // a session's next refresh is only less late
+		if len(p.rest) < manyPauses {
+			break
+		}
+		delete(p.rest, k)
 	}
 	length := max(firstPause, min(longestPause, 2*p.rest[key].length), least)
 	p.rest[key] = pause{until: now.Add(length), length: length, err: err}

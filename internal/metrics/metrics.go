@@ -36,6 +36,7 @@ type Options struct {
 	Ready        func() bool         // if requests should be sent here
 	Active       func() int          // sessions
 	Busy         func() int          // operations being worked on
+	Snapshots    func() int64        // bytes of people's tokens in memory
 	Load         func() Load         // on the way to Azure DevOps
 	Bounds       []string            // that a call to it can run into
 	CredentialTo func() time.Time    // when the app's credential runs out; zero: not known. nil: it is a kind of which it never is
@@ -105,6 +106,7 @@ func (m *Metrics) look() {
 	})
 	gauge("patdesk_sessions_active", "Sessions used through this process within the idle timeout.", nil, func() float64 { return float64(o.Active()) })
 	gauge("patdesk_operations_in_progress", "Changes being worked on in this process.", nil, func() float64 { return float64(o.Busy()) })
+	gauge("patdesk_snapshot_bytes", "Memory that people's tokens take which were read in the last minutes.", nil, func() float64 { return float64(o.Snapshots()) })
 	m.registry.MustRegister(
 		expiry{o.CredentialTo}, upstream{o.Load, o.Bounds},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

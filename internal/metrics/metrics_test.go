@@ -22,7 +22,7 @@ func options() metrics.Options {
 	return metrics.Options{
 		Routes: []string{"/a"}, Upstream: map[string][]string{"entra": {"keys"}}, Outcomes: []string{"failed"}, Refreshes: []string{"ok"},
 		SignIns: []string{"ok"}, Limits: []string{"x"}, Sessions: []string{"begun"}, Kinds: []string{"operation"}, Actions: []string{"create"}, States: []string{"sent"},
-		Ready: func() bool { return true }, Active: func() int { return 7 }, Busy: func() int { return 0 }, Load: func() metrics.Load { return metrics.Load{} },
+		Ready: func() bool { return true }, Active: func() int { return 7 }, Busy: func() int { return 0 }, Snapshots: func() int64 { return 1 << 20 }, Load: func() metrics.Load { return metrics.Load{} },
 	}
 }
 

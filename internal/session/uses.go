@@ -49,8 +49,24 @@ func (u *uses) use(session string, recorded, now time.Time, idle time.Duration) 
 	if u.at == nil {
 		u.at = make(map[string]use)
 	}
+	u.makeRoom(session)
 	u.at[session] = at
 	return true
+}
+
+// manyUses is how many sessions are remembered. What is forgotten beyond that, of any of them, is the
+// last minute of its use at most, as if that had been through another process.
+const manyUses = 100_000
+
+// makeRoom makes room for one session more; u is locked.
+func (u *uses) makeRoom(session string) {
+	if _, there := u.at[session]; there || len(u.at) < manyUses {
+		return
+	}
+	for other := range u.at {
+		delete(u.at, other)
+		return
+	}
 }
 
 // due says if it is time to tell the store, to one caller per interval.
