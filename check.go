@@ -179,7 +179,7 @@ func (c check) entra(ctx context.Context) preflight.Row {
 	trip := c.wire.Trip(host)
 	switch {
 	case err == nil && found.Keys == 0:
-		return warning(fmt.Sprintf("%s answers, %s, but publishes no signing keys.", host, trip.Way()), "ID tokens would be taken on the word of TLS alone. Look at AUTHORITY.")
+		return failed(fmt.Sprintf("%s answers, %s, but publishes no signing keys.", host, trip.Way()), "Nobody could sign in: ID tokens can't be checked without them. Look at AUTHORITY.")
 	case err == nil:
 		return ok(fmt.Sprintf("%s answers, %s. Its issuer is %s; %d signing keys.", host, trip.Way(), quoted(found.Issuer), found.Keys))
 	case trip.Err != nil:

@@ -43,6 +43,9 @@ func runDemo(ctx context.Context, getenv func(string) string, stdout, stderr io.
 		return exitFailed
 	}
 	defer os.RemoveAll(dir)
+	if getenv("TRUSTED_PROXIES") != "" && getenv("BASE_URL") == "" {
+		fmt.Fprintln(stderr, "The demo leaves TRUSTED_PROXIES out, as BASE_URL isn't set: there would be no address to open. Behind a proxy, put the one that it is reached by into BASE_URL.")
+	}
 	cfg, err := config.Load(demoEnv(getenv, sim, filepath.Join(dir, "sessions")), "")
 	if err == nil && !cfg.MeasuredOnLoopback() {
 		err = fmt.Errorf("METRICS_ADDRESS is %s, but a demo listens on this machine only: put localhost:9464 there", cfg.MetricsAddress)
@@ -76,6 +79,9 @@ func demoEnv(getenv func(string) string, sim *simulator.Simulator, dir string) f
 		value := ""
 		if slices.Contains(demoSettings, name) {
 			value = getenv(name)
+		}
+		if name == "TRUSTED_PROXIES" && getenv("BASE_URL") == "" {
+			return "" // the address would be theirs to say, and couldn't be printed
 		}
 		if value == "" && name == "LOG_LEVEL" {
 			return "warn" // so that the two lines that matter are seen

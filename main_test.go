@@ -104,12 +104,17 @@ func TestDemoRefusesRealCredentialsAndOpenAddresses(t *testing.T) {
 // startDemo runs the demo as a person does and returns the address that it says to open.
 func startDemo(t *testing.T, args ...string) (address string, stop func() int) {
 	t.Helper()
+	return startDemoWith(t, nil, args...)
+}
+
+func startDemoWith(t *testing.T, env map[string]string, args ...string) (address string, stop func() int) {
+	t.Helper()
 	t.Chdir(t.TempDir())
 	read, write := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, log := make(chan int, 1), &logBuffer{}
 	go func() {
-		ended <- run(ctx, append([]string{"-demo"}, args...), func(string) string { return "" }, write, log)
+		ended <- run(ctx, append([]string{"-demo"}, args...), func(name string) string { return env[name] }, write, log)
 		write.Close()
 	}()
 	lines := bufio.NewScanner(read)
@@ -143,6 +148,19 @@ func TestDemo(t *testing.T) {
 	b.Click("New token").Fill("Name", "try-out").Choose("Code", "Read").Press("Create token")
 	if secret := secretOf(b); !strings.Contains(secret, "FAKE") {
 		t.Errorf("the secret doesn't say that it is a fake: %q", secret)
+	}
+	if code := stop(); code != exitOK {
+		t.Errorf("ended with %d", code)
+	}
+}
+
+// Behind proxies that only their headers would name, the demo still has an address that can be opened, and prints it.
+func TestDemoWithTrustedProxies(t *testing.T) {
+	address, stop := startDemoWith(t, map[string]string{"TRUSTED_PROXIES": "127.0.0.1"}, "-listen", "localhost:0")
+	b := webtest.New(t, nil).Open(address)
+	signIn(b, mona)
+	if b.Status != http.StatusOK || !b.Has("button", "Sign out") {
+		t.Errorf("%s: %d\n%s", b.URL, b.Status, b.Text())
 	}
 	if code := stop(); code != exitOK {
 		t.Errorf("ended with %d", code)

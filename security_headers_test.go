@@ -52,7 +52,7 @@ func TestHeadersOnEveryAnswer(t *testing.T) {
 				statuses[a.status]++
 				checkAnswer(t, a, p.https)
 			}
-			want := []int{200, 303, 304, 400, 403, 404, 405, 413, 422, 429, 500, 502, 503}
+			want := []int{200, 303, 304, 400, 403, 404, 405, 413, 416, 417, 422, 429, 500, 502, 503}
 			switch name {
 			case "no BASE_URL":
 				want = append(want, 307, 421)
@@ -121,6 +121,9 @@ func visitEverything(t *testing.T, d *desk, dir string) {
 	again := b.Twin()
 	again.Edit(func(r *http.Request) { r.Header.Set("If-None-Match", tag) })
 	again.OpenOnce(feed)
+	beyond := b.Twin()
+	beyond.Edit(func(r *http.Request) { r.Header.Set("Range", "bytes=9999999-") })
+	beyond.OpenOnce(feed).OpenOnce(d.url + "/favicon.ico")
 	b.Open(d.url + "/calendar").Press("Make a new address").Open(d.url + "/calendar").Press("Revoke the address").OpenOnce(feed)
 	b.Open(d.url + "/changes").Open(d.url + "/sessions").Press("End all my other sessions")
 	wrong := webtest.New(t, d.transport()).Open(d.url + "/sign-in").Click("Sign in")
@@ -143,7 +146,7 @@ func visitRaw(t *testing.T, d *desk) {
 	const rest = " HTTP/1.1\r\nConnection: close\r\nHost: "
 	for _, request := range []string{
 		"OPTIONS *" + rest + u.Host, "OPTIONS " + u.Path + "/tokens" + rest + u.Host, "GET x:.evil.example" + rest + u.Host, "CONNECT evil.example:443" + rest + "evil.example:443",
-		"FOO " + u.Path + "/tokens" + rest + u.Host, "TRACE " + u.Path + "/" + rest + u.Host, "HEAD " + u.Path + "/sign-in" + rest + u.Host, "DELETE /healthz" + rest + u.Host,
+		"FOO " + u.Path + "/tokens" + rest + u.Host, "TRACE " + u.Path + "/" + rest + u.Host, "HEAD " + u.Path + "/sign-in" + rest + u.Host, "GET " + u.Path + "/" + rest + u.Host + "\r\nExpect: evil", "DELETE /healthz" + rest + u.Host,
 		"GET " + u.Path + "/" + rest + "evil.example", "GET http://evil.example/tokens" + rest + u.Host, "GET " + u.Path + "/" + rest + "a.localhost:" + u.Port(),
 		"POST " + u.Path + "/tokens/new" + rest + u.Host + "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\n%zz",
 	} {

@@ -124,6 +124,8 @@ func (h *Handlers) wrongLoopbackName(r *http.Request, a publicAddress) (to strin
 		return "", false
 	case !loopbackHost(r.Host), portOf(r.Host) != portOf(host), r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return "", true
+	case len(r.URL.RequestURI()) > maxLocation:
+		return "", true
 	default:
 		return a.origin + r.URL.RequestURI(), true
 	}

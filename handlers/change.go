@@ -17,6 +17,7 @@ const changeWait = 90 * time.Second
 
 // refused is a change that was not done, for the page that shows its form again with what was typed.
 type refused struct {
+	byLink  bool // a link from elsewhere has filled in the form
 	status  int
 	problem *problemSummary
 	form    string               // id for the next try

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -112,7 +113,7 @@ func (h *Handlers) write(v *visit, result answer) error {
 func (h *Handlers) writeAnswer(v *visit, result answer) error {
 	switch result := result.(type) {
 	case redirect:
-		http.Redirect(v.w, v.Request, result.to, http.StatusSeeOther)
+		http.Redirect(v.w, v.Request, bounded(result.to), http.StatusSeeOther)
 		return errNotShown
 	case download:
 		return result.write(v.w)
@@ -129,6 +130,19 @@ func (h *Handlers) writeAnswer(v *visit, result answer) error {
 		h.writePlain(v.w, v.Request, http.StatusInternalServerError)
 		return errNotShown
 	}
+}
+
+// maxLocation bounds an address that is redirected to, in bytes: the head of an answer has to stay below 4 KB, with cookies.
+const maxLocation = 3100
+
+// bounded is an address without its query if it is one of ours that is too long: the page opens as it is without. Those of
+// Entra ID are bounded where they are made.
+func bounded(to string) string {
+	if len(to) <= maxLocation || !strings.HasPrefix(to, "/") {
+		return to
+	}
+	to, _, _ = strings.Cut(to, "?")
+	return to
 }
 
 func (h *Handlers) writePage(w http.ResponseWriter, p page, body []byte) error {

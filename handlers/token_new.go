@@ -11,7 +11,8 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// newToken shows the form, filled from the address: so a link can propose a name, an expiry, scopes or a preset.
+// newToken shows the form, filled from the address: so a link can propose a name, an expiry, scopes or a preset; one from
+// another site only what is harmless (see tamed).
 //
 // A form that is filled has its id in its address, too: whoever goes back to it after creating the token and sends it
 // again finds that token and makes no second one. An empty form can't be sent by mistake.
@@ -29,9 +30,12 @@ func (h *Handlers) newToken(v *visit) (answer, error) {
 			values = kept
 		}
 		form = next
-	} else if proposes(values) {
+	} else if foreign := v.fromForeignLink() && (proposes(values) || values.Has("organization")); foreign || proposes(values) {
+		if foreign {
+			values = h.tamed(v, values)
+		}
 		next, done, _ := h.restoredForm(v, values.Get("form"), operation.Create, "")
-		if done == nil && next != values.Get("form") {
+		if done == nil && (next != values.Get("form") || foreign && values.Encode() != v.URL.Query().Encode()) {
 			values.Set("form", next)
 			return v.to("/tokens/new?" + values.Encode()), nil
 		}
@@ -51,7 +55,7 @@ func (h *Handlers) newToken(v *visit) (answer, error) {
 	if f.organization == "" {
 		f.organization = h.currentOrganization(v)
 	}
-	return h.tokenFormAnswer(v, f, formFaults{}, refused{sent: sent})
+	return h.tokenFormAnswer(v, f, formFaults{}, refused{sent: sent, byLink: values.Has("from")})
 }
 
 // proposes says if an address fills the form with more than where the token is to be.
@@ -119,6 +123,9 @@ func (h *Handlers) tokenFormAnswer(v *visit, f tokenForm, faults formFaults, no 
 	if no.sent != nil {
 		text := templates.Message("notice.formSent", h.operationWords(v, no.sent))
 		p.Notices = append(p.Notices, notice{Kind: "warning", Text: text.What, LinkText: text.Title, URL: v.link(operationPath(no.sent.ID))})
+	}
+	if no.byLink {
+		p.Notices = append(p.Notices, linkNotice(v.URL.Query()))
 	}
 	p.CanTypeOrganization = len(h.Organizations) == 0 && len(names) == 0
 	if f.organization != "" && !containsFold(names, f.organization) && len(h.Organizations) == 0 {

@@ -66,13 +66,16 @@ func (p *Provider) Begin(ctx context.Context, o BeginOptions) (string, Attempt, 
 	query.Set("nonce", a.Nonce)
 	query.Set("code_challenge", challengeOf(a.Verifier))
 	query.Set("code_challenge_method", "S256")
-	if o.LoginHint != "" {
+	if o.LoginHint != "" && len(o.LoginHint) <= maxUsername {
 		query.Set("login_hint", o.LoginHint)
 	}
 	if slices.Contains([]string{"select_account", "login", "consent"}, o.Prompt) {
 		query.Set("prompt", o.Prompt)
 	}
-	address.RawQuery = query.Encode()
+	if address.RawQuery = query.Encode(); len(address.String()) > maxAddress { // a hint is only a hint
+		query.Del("login_hint")
+		address.RawQuery = query.Encode()
+	}
 	return address.String(), a, nil
 }
 
@@ -108,13 +111,18 @@ func challengeOf(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-const maxClaims = 8 << 10 // bytes
+const (
+	// maxAddress bounds the address at Entra, in bytes: it stands in the head of an answer, which has 4 KB at most.
+	maxAddress = 2500
+	// maxClaims is how long a claims challenge can be, escaped as it is sent on. Those that are known have some 300 bytes.
+	maxClaims = 1000
+)
 
 // validClaims lets only a JSON object through: MSAL would pass anything on.
 func validClaims(claims string) string {
 	claims = strings.TrimSpace(claims)
 	var object map[string]any
-	if claims == "" || len(claims) > maxClaims || json.Unmarshal([]byte(claims), &object) != nil || object == nil {
+	if claims == "" || len(url.QueryEscape(claims)) > maxClaims || json.Unmarshal([]byte(claims), &object) != nil || object == nil {
 		return ""
 	}
 	return claims

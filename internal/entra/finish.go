@@ -42,7 +42,7 @@ func (p *Provider) Finish(ctx context.Context, a Attempt, query url.Values) (Ide
 		return Identity{}, nil, err
 	}
 	return Identity{
-		TenantID: claims.TenantID, ObjectID: claims.ObjectID, Name: claims.Name, Username: claims.username(),
+		TenantID: claims.TenantID, ObjectID: claims.ObjectID, Name: claims.displayName(), Username: claims.username(),
 		Account: result.Account.HomeAccountID,
 	}, cache.blob, nil
 }

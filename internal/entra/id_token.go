@@ -38,10 +38,26 @@ type idClaims struct {
 	Email     string       `json:"email"`
 }
 
-// username is for showing only; who somebody is, tid and oid say.
+const (
+	// maxUsername is the longest that an address or a user principal name can be, in bytes
+	// (https://www.rfc-editor.org/errata/eid1690).
+	maxUsername = 254
+	maxName     = 256 // of what is shown of a name
+)
+
+// displayName is the beginning of a name that is too long to be one.
+func (c idClaims) displayName() string {
+	if len(c.Name) <= maxName {
+		return c.Name
+	}
+	return strings.ToValidUTF8(c.Name[:maxName], "") + "…"
+}
+
+// username is for showing only, and as a hint for the next sign-in; who somebody is, tid and oid say. What is too long to be
+// one is none.
 func (c idClaims) username() string {
 	for _, name := range []string{c.Preferred, c.UPN, c.Email} {
-		if name != "" {
+		if name != "" && len(name) <= maxUsername {
 			return name
 		}
 	}
@@ -132,17 +148,20 @@ func at(seconds float64) time.Time {
 	return time.Unix(int64(seconds), 0)
 }
 
+// keysLongest is how long keys are good for that can't be fetched again: so long an outage of theirs keeps nobody from
+// signing in, and so long a key that was withdrawn meanwhile can be believed.
+const keysLongest = 24 * time.Hour
+
 // checkSignature checks the signature with the keys that the metadata names. They are fetched again, at most every
-// half minute, for a key that isn't among them. Where there are no keys to be had, the token is taken on the word of
-// the connection: it came over TLS from the token endpoint itself (OpenID Connect Core 3.1.3.7, item 6).
+// half minute, for a key that isn't among them. Without keys nobody is believed.
 func (p *Provider) checkSignature(ctx context.Context, m configuration, token *jwt.JSONWebToken) error {
 	if m.KeysURL == "" {
-		return nil
+		return errNoKeys
 	}
 	body, err := p.wire.documents.get(ctx, m.KeysURL)
-	if err != nil {
-		p.o.Log.Warn("ID tokens are taken on the word of TLS alone: Entra's signing keys can't be had")
-		return nil
+	if err != nil || p.wire.documents.age(m.KeysURL) >= keysLongest {
+		p.o.Log.Error("nobody can sign in: Entra's signing keys can't be had")
+		return errNoKeys
 	}
 	if verifies(token, parseKeys(body)) {
 		return nil
@@ -152,6 +171,8 @@ func (p *Provider) checkSignature(ctx context.Context, m configuration, token *j
 	}
 	return forged("the ID token's signature doesn't verify")
 }
+
+var errNoKeys = &Error{Kind: KindUnavailable, Err: errors.New("the ID token can't be checked: Entra's signing keys can't be had")}
 
 func verifies(token *jwt.JSONWebToken, keys jose.JSONWebKeySet) bool {
 	var claims map[string]any

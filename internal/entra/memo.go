@@ -68,6 +68,13 @@ func (m *memo[T]) peek(key string) (value T, tried bool, err error) {
 	return k.value, !k.tried.IsZero(), k.err
 }
 
+// age is how old what is kept under key is; it counts from the zero time if nothing is.
+func (m *memo[T]) age(key string) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now().Sub(m.kept[key].fetched)
+}
+
 // getNewer fetches although what is kept is fresh, for something that isn't in it; at most every forceEvery. ok says
 // if it has done so.
 func (m *memo[T]) getNewer(ctx context.Context, key string) (value T, ok bool) {
