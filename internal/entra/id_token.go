@@ -159,7 +159,10 @@ func (p *Provider) checkSignature(ctx context.Context, m configuration, token *j
 		return errNoKeys
 	}
 	body, err := p.wire.documents.get(ctx, m.KeysURL)
-	if err != nil || p.wire.documents.age(m.KeysURL) >= keysLongest {
+	if err == nil && p.wire.documents.age(m.KeysURL) >= keysLongest {
+		body, err = p.wire.documents.wait(ctx, m.KeysURL)
+	}
+	if err != nil {
 		p.o.Log.Error("nobody can sign in: Entra's signing keys can't be had")
 		return errNoKeys
 	}

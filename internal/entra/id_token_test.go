@@ -388,6 +388,10 @@ func TestKeysThatWereGood(t *testing.T) {
 		pass(keysLongest) // but not for ever
 		_, _, err := w.finishFake(f)
 		wantKind(t, err, KindUnavailable)
+		f.set(func(f *fake) { f.keys = nil })
+		w.signedInAt(f) // and a program that nobody has used for a weekend fetches them first
+		pass(3 * keysLongest)
+		w.signedInAt(f)
 	})
 }
 
