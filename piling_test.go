@@ -3,6 +3,7 @@ package main
 import (
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -190,4 +191,48 @@ func thousands(n int) string {
 		return strconv.Itoa(n)
 	}
 	return strconv.Itoa(n/1000) + "," + strconv.Itoa(1000 + n%1000)[1:]
+}
+
+// What counts is what is done, whatever form id comes with it: neither an invented one nor one that was carried out lets
+// anything else through. Only a form that repeats its own change is free, and causes no work.
+func TestFormIDsGiveNoWayAroundTheLimit(t *testing.T) {
+	t.Parallel()
+	const limit = 30
+	d := startDesk(t, deskOptions{sim: simulator.Options{Seed: true}, env: map[string]string{"RATE_LIMIT_CHANGES": strconv.Itoa(limit)}})
+	b := d.signedIn(mona)
+	made := b.Twin().Open(d.url+"/tokens/new?organization=contoso").Fill("Name", "once").Choose("Code", "Read")
+	_, create, form := made.Form("Create token")
+	made.Press("Create token")
+	operation := made.URL.String()
+	edit := b.Twin().Open(d.url + "/tokens?organization=contoso").Click("once").Click("Edit")
+	_, change, edited := edit.Fill("Name", "twice").Form("Save changes")
+	edit.Press("Save changes")
+	reads := d.sim.Calls(simulator.CallGet)
+	for range limit + 5 {
+		if again := b.Twin().Post(create.String(), form); again.URL.String() != operation {
+			t.Fatalf("the same form: %d at %s", again.Status, again.URL)
+		}
+		if status := (<-sending(t.Context(), b, d.transport(), change, edited)).status; status >= http.StatusBadRequest {
+			t.Fatalf("the same change: %d", status)
+		}
+	}
+	if n := d.sim.Calls(simulator.CallCreate); n != 1 {
+		t.Errorf("%d tokens were made", n)
+	}
+	if n := d.sim.Calls(simulator.CallGet) - reads; n > 0 {
+		t.Errorf("the same change made %d calls", n)
+	}
+	for path, id := range map[string]string{
+		"/bulk?do=revoke": form.Get("form"), "/operations/none/check": form.Get("form"), "/tokens/new": edited.Get("form"), "/calendar/make": strings.Repeat("A", 118),
+	} {
+		let := 0
+		for range 2 * limit {
+			if (<-sending(t.Context(), b, d.transport(), create.ResolveReference(&url.URL{Path: strings.Split(path, "?")[0]}), url.Values{"form": {id}})).status != http.StatusTooManyRequests {
+				let++
+			}
+		}
+		if let > limit+2 {
+			t.Errorf("%s: %d were let through", path, let)
+		}
+	}
 }

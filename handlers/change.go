@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -25,14 +26,11 @@ type refused struct {
 	header  http.Header
 }
 
-// change carries out a form's operation once, however often the form is sent, and decides what to answer: done
-// where it succeeded, the form again where it was refused, the operation's page for everything in between.
-func (h *Handlers) change(v *visit, r operation.Request, again func(refused) answer, done func(*operation.Operation) answer) (answer, error) {
-	r.Person, r.Form, r.Delivery = v.session.Person().Key(), v.PostForm.Get("form"), v.delivery
+// change carries out a form's operation once, however often the form is sent, and decides what to answer: the
+// next page where it succeeded, the form again where it was refused, the operation's page for everything in between.
+func (h *Handlers) change(v *visit, r operation.Request, again func(refused) answer) (answer, error) {
+	r.Person, r.Form, r.Delivery, r.Begun = v.session.Person().Key(), v.PostForm.Get("form"), v.delivery, v.begun
 	r.Content = v.PostForm.Encode() // as typed: dates counted from now differ between two clicks
-	if no, is := h.heldUp(v, r.Form); is {
-		return again(no), nil
-	}
 	ctx, cancel := context.WithTimeout(v.Context(), changeWait)
 	defer cancel()
 	op, err := h.Journal.Do(ctx, h.caller(v), r)
@@ -51,12 +49,34 @@ func (h *Handlers) change(v *visit, r operation.Request, again func(refused) ans
 		return nil, err
 	case op.State == operation.Failed:
 		return h.failed(v, op, r, again)
+	default:
+		return h.outcome(v, op)
+	}
+}
+
+// outcome is the answer to a form whose operation wasn't refused.
+func (h *Handlers) outcome(v *visit, op *operation.Operation) (answer, error) {
+	switch {
 	case op.Unkept != "":
 		return h.operationAnswer(v, op) // its secret stands nowhere else
 	case op.State == operation.Succeeded:
-		return done(op), nil
+		return v.to(donePath(op)), nil
 	default:
 		return v.to(operationPath(op.ID)), nil
+	}
+}
+
+// donePath is the page that a successful change leads to.
+func donePath(op *operation.Operation) string {
+	done := url.Values{"done": {op.ID}}
+	switch op.Action {
+	case operation.Update:
+		return tokenPath(op.Organization, op.Before.AuthorizationID, "") + "?" + done.Encode()
+	case operation.Revoke:
+		done.Set("organization", op.Organization)
+		return "/tokens?" + done.Encode()
+	default:
+		return operationPath(op.ID)
 	}
 }
 

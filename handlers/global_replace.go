@@ -174,16 +174,12 @@ func (h *Handlers) replaceGlobal(v *visit) (answer, error) {
 	}
 	f := readReplaceForm(v, v.PostForm)
 	want, faults := h.wantedEverywhere(v, f)
-	no, soon := h.heldUp(v, f.form)
-	if !soon {
-		no.status = http.StatusUnprocessableEntity
-	}
-	if soon || len(faults) > 0 {
+	if len(faults) > 0 {
 		t, s, err := h.globalToken(v)
 		if err != nil {
 			return nil, err
 		}
-		return h.replaceAnswer(v, f, t, s, faults, no), nil
+		return h.replaceAnswer(v, f, t, s, faults, refused{status: http.StatusUnprocessableEntity}), nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.Context()), changeWait) // what was begun for one is begun for all
 	defer cancel()

@@ -53,6 +53,7 @@ type Handlers struct {
 	discover   *organizationCache
 	snapshots  *snapshots
 	limits     limits
+	sending    sending
 	finishWait time.Duration
 	draining   drainState
 }

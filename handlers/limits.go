@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/limit"
@@ -83,30 +84,86 @@ func (h *Handlers) countFull(err error) {
 	}
 }
 
-// paced holds up a person who sends more requests that change something than anybody can by hand. It counts requests,
-// not what they do: one that changes many tokens is one. The same form sent twice counts once.
+// paced holds up a person who sends more requests that change something than anybody can by hand, before anything is done.
+// It counts requests, not what they do: one that changes many tokens is one.
 func (h *Handlers) paced(a action) action {
 	return func(v *visit) (answer, error) {
-		if wait := h.takeChange(v); wait > 0 {
+		if wait := h.limits.changes.Take(v.session.Person().Key()); wait > 0 {
 			return nil, h.tooMany(v, limitChanges, wait)
 		}
 		return a(v)
 	}
 }
 
-// pacedForm is paced for an action that shows its form again, with what was typed and the same form id: see heldUp.
-func (h *Handlers) pacedForm(a action) action {
+// pacedForm is paced for a form that carries out one operation of kind. The same form sent again, with the same content, is
+// answered with what became of it: that costs no work, so it isn't counted.
+func (h *Handlers) pacedForm(kind operation.Action, a action) action {
 	return func(v *visit) (answer, error) {
-		v.wait = h.takeChange(v)
+		ctx, cancel := context.WithTimeout(v.Context(), changeWait)
+		defer cancel()
+		r := operation.Request{
+			Form: v.PostForm.Get("form"), Person: v.session.Person().Key(), Action: kind, Content: v.PostForm.Encode(), Delivery: v.delivery,
+		}
+		if kind != operation.Create {
+			r.Target = changeTarget(v.param("organization"), v.param("id"))
+		}
+		begun, over, err := h.sending.enter(ctx, r.Person+"\n"+r.Form)
+		if err != nil {
+			return nil, err
+		}
+		defer over()
+		if op, sent, err := h.Journal.Repeat(ctx, r); err != nil || sent && op.State != operation.Failed {
+			over()
+			if err != nil {
+				return nil, err
+			}
+			return h.outcome(v, op)
+		}
+		v.begun, v.wait = begun, h.limits.changes.Take(r.Person)
+		if v.wait > 0 && kind != operation.Create { // whose form can be shown again without asking Azure DevOps
+			return nil, h.tooMany(v, limitChanges, v.wait)
+		}
 		return a(v)
 	}
 }
 
-func (h *Handlers) takeChange(v *visit) time.Duration {
-	return h.limits.changes.Take(v.session.Person().Key(), operation.FormName(v.PostForm.Get("form")))
+// sending is the forms that are about to be carried out. One that is sent twice at once waits here until the first is under
+// way, or has come to nothing.
+type sending struct {
+	mu    sync.Mutex
+	forms map[string]chan struct{}
 }
 
-// heldUp is what a form says that came too soon. Nothing was done, so the same form can be sent again.
+// enter waits until no other request is here with the same form. begun and over let the next one in.
+func (s *sending) enter(ctx context.Context, form string) (begun, over func(), err error) {
+	mine := make(chan struct{})
+	for {
+		s.mu.Lock()
+		other := s.forms[form]
+		if other == nil {
+			if s.forms == nil {
+				s.forms = map[string]chan struct{}{}
+			}
+			s.forms[form] = mine
+			s.mu.Unlock()
+			leave := sync.OnceFunc(func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				delete(s.forms, form)
+				close(mine)
+			})
+			return leave, leave, nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+// heldUp is what the form for a new token says that came too soon. Nothing was done, so the same form can be sent again.
 func (h *Handlers) heldUp(v *visit, form string) (no refused, is bool) {
 	if v.wait <= 0 {
 		return refused{}, false
@@ -118,7 +175,7 @@ func (h *Handlers) heldUp(v *visit, form string) (no refused, is bool) {
 
 // beginSignIn counts a sign-in that is about to be begun.
 func (h *Handlers) beginSignIn(v *visit) error {
-	if wait := h.limits.signIns.Take(v.network(), ""); wait > 0 {
+	if wait := h.limits.signIns.Take(v.network()); wait > 0 {
 		return h.tooMany(v, limitSignIns, wait)
 	}
 	return nil
@@ -139,7 +196,7 @@ func (h *Handlers) keepForStranger(v *visit) error {
 	if v.session.SignedIn() {
 		return nil
 	}
-	if wait := h.limits.signIns.Take(v.network(), ""); wait > 0 {
+	if wait := h.limits.signIns.Take(v.network()); wait > 0 {
 		return h.tooMany(v, limitSignIns, wait)
 	}
 	return nil
@@ -176,7 +233,7 @@ func (h *Handlers) limitGuesses(look func(http.ResponseWriter, *http.Request) (f
 		if look(w, r) {
 			return
 		}
-		if wait := h.limits.guesses.Take(network, ""); wait > 0 {
+		if wait := h.limits.guesses.Take(network); wait > 0 {
 			h.writeHeldUp(w, r, h.tooMany(&visit{Request: r, now: h.Now()}, limitGuesses, wait))
 			return
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/static"
 )
 
@@ -43,27 +44,29 @@ func (h *Handlers) Routes() http.Handler {
 	app.Group(func(in chi.Router) {
 		get := func(path string, a action) { in.Get(path, h.handle(h.signedIn(a))) }
 		post := func(path string, a action) { in.Post(path, h.handle(h.signedIn(h.paced(a)))) }
-		form := func(path string, a action) { in.Post(path, h.handle(h.signedIn(h.pacedForm(a)))) } // shows what was typed again
+		form := func(path string, kind operation.Action, a action) {
+			in.Post(path, h.handle(h.signedIn(h.pacedForm(kind, a))))
+		} // carries out one operation
 
 		get("/overview", h.overview)
 		get("/overview.csv", h.exportCSV)
 		get("/overview.json", h.exportJSON)
 		get("/global-tokens", h.listGlobalTokens)
 		get("/global-tokens/{organization}/{id}", h.askReplace)
-		form("/global-tokens/{organization}/{id}", h.replaceGlobal)
+		post("/global-tokens/{organization}/{id}", h.replaceGlobal)
 		get("/global-tokens/{organization}/{id}/result", h.showReplaced)
 
 		get("/organizations", h.chooseOrganization)
 		get("/tokens", h.listTokens)
 		get("/tokens/new", h.newToken)
-		form("/tokens/new", h.createToken)
+		form("/tokens/new", operation.Create, h.createToken)
 		get("/tokens/{organization}/{id}", h.showToken)
 		get("/tokens/{organization}/{id}/edit", h.editToken)
-		form("/tokens/{organization}/{id}/edit", h.updateToken)
+		form("/tokens/{organization}/{id}/edit", operation.Update, h.updateToken)
 		get("/tokens/{organization}/{id}/revoke", h.askRevoke)
-		form("/tokens/{organization}/{id}/revoke", h.revokeToken)
+		form("/tokens/{organization}/{id}/revoke", operation.Revoke, h.revokeToken)
 		get("/tokens/{organization}/{id}/rotate", h.askRotate)
-		form("/tokens/{organization}/{id}/rotate", h.rotateToken)
+		form("/tokens/{organization}/{id}/rotate", operation.Rotate, h.rotateToken)
 
 		get("/operations/{operation}", h.showOperation)
 		post("/operations/{operation}/acknowledge", h.acknowledgeSecret)

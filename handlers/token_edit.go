@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -55,13 +54,10 @@ func (h *Handlers) updateToken(v *visit) (answer, error) {
 	if want.DisplayName == "" && want.Scopes == nil && want.ValidTo.IsZero() && !h.sentBefore(v, f.form) {
 		return again(refused{status: http.StatusUnprocessableEntity, problem: summary("form.nothingChanged", nil)}), nil
 	}
-	done := func(op *operation.Operation) answer {
-		return v.to(tokenPath(organization, t.AuthorizationID, "") + "?" + url.Values{"done": {op.ID}}.Encode())
-	}
 	before := t.Token
 	return h.change(v, operation.Request{
 		Action: operation.Update, Target: changeTarget(organization, t.AuthorizationID), Organization: organization, Before: &before, Want: want,
-	}, again, done)
+	}, again)
 }
 
 // sentBefore says if this form has been sent already: its answer is then the operation's, whatever has become of

@@ -71,6 +71,9 @@ func proposes(address url.Values) bool {
 // createToken makes the token. Sent twice, the form leads to the same token.
 func (h *Handlers) createToken(v *visit) (answer, error) {
 	f := readTokenForm(v.PostForm)
+	if no, is := h.heldUp(v, f.form); is {
+		return h.tokenFormAnswer(v, f, formFaults{}, no)
+	}
 	want, faults := h.wanted(v, f)
 	if len(faults) > 0 {
 		return h.tokenFormAnswer(v, f, faults, refused{status: http.StatusUnprocessableEntity})
@@ -83,8 +86,7 @@ func (h *Handlers) createToken(v *visit) (answer, error) {
 		}
 		return result
 	}
-	done := func(op *operation.Operation) answer { return v.to(operationPath(op.ID)) }
-	return h.change(v, operation.Request{Action: operation.Create, Organization: f.organization, Want: want}, again, done)
+	return h.change(v, operation.Request{Action: operation.Create, Organization: f.organization, Want: want}, again)
 }
 
 // wanted checks everything that was typed and says all faults at once.

@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"net/url"
-
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
@@ -50,10 +48,7 @@ func (h *Handlers) revokeToken(v *visit) (answer, error) {
 		t = azuredevops.Token{AuthorizationID: id, TargetAccounts: []string{}}
 	}
 	again := func(no refused) answer { return h.revokeAnswer(v, organization, t, no) }
-	done := func(op *operation.Operation) answer {
-		return v.to("/tokens?" + url.Values{"organization": {organization}, "done": {op.ID}}.Encode())
-	}
-	return h.change(v, operation.Request{Action: operation.Revoke, Target: changeTarget(organization, id), Organization: organization, Before: &t}, again, done)
+	return h.change(v, operation.Request{Action: operation.Revoke, Target: changeTarget(organization, id), Organization: organization, Before: &t}, again)
 }
 
 func (h *Handlers) revokeAnswer(v *visit, organization string, t azuredevops.Token, no refused) answer {

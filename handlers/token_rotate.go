@@ -66,13 +66,12 @@ func (h *Handlers) rotateToken(v *visit) (answer, error) {
 		return h.rotateAnswer(v, organization, t, "", refused{status: http.StatusUnprocessableEntity, form: form}, faults), nil
 	}
 	again := func(no refused) answer { return h.rotateAnswer(v, organization, t, old, no, nil) }
-	done := func(op *operation.Operation) answer { return v.to(operationPath(op.ID)) }
 	before := t.Token
 	return h.change(v, operation.Request{
 		Action: operation.Rotate, Target: changeTarget(organization, t.AuthorizationID), Organization: organization, Before: &before,
 		Want:         azuredevops.Wanted{DisplayName: t.DisplayName, Scopes: t.Scopes, ValidTo: v.now.Add(sameLife(t.Token)).UTC().Truncate(time.Second)},
 		RevokeAtOnce: old == "now",
-	}, again, done)
+	}, again)
 }
 
 // unfinishedRotation is a rotation of this token that is being worked on, or has its new token already while the old

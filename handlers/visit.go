@@ -22,6 +22,7 @@ type visit struct {
 	now     time.Time
 	barred  bool          // the session has just ended, as its person isn't let in any more
 	wait    time.Duration // until a form that came too soon may be sent again; see pacedForm
+	begun   func()        // says that a form's operation is under way; nil: nobody waits for that
 	pending *pending      // nil: not read yet
 
 	delivery *operation.Delivery // the answer, for what may stand in this one only; respond.go ends it

@@ -24,60 +24,36 @@ func TestRate(t *testing.T) {
 	c := newClock()
 	r := NewRate(60, c.now)
 	for i := range 60 {
-		if wait := r.Take("a", ""); wait != 0 {
+		if wait := r.Take("a"); wait != 0 {
 			t.Fatalf("number %d has to wait %v", i, wait)
 		}
 	}
-	wait := r.Take("a", "")
+	wait := r.Take("a")
 	if wait <= 0 || wait > time.Second {
 		t.Fatalf("one too many waits %v", wait)
 	}
-	if again := r.Take("a", ""); again != wait {
+	if again := r.Take("a"); again != wait {
 		t.Errorf("being refused made the wait longer: %v, then %v", wait, again)
 	}
-	if r.Take("b", "") != 0 || r.Left("c") != 0 || r.Left("a") != wait {
+	if r.Take("b") != 0 || r.Left("c") != 0 || r.Left("a") != wait {
 		t.Error("keys are mixed up")
 	}
 	c.move(wait)
-	if r.Take("a", "") != 0 || r.Take("a", "") == 0 {
+	if r.Take("a") != 0 || r.Take("a") == 0 {
 		t.Error("after the wait one is let through, and one only")
 	}
 	c.move(time.Hour)
 	for i := range 61 {
-		if waits := r.Take("a", "") > 0; waits != (i == 60) {
+		if waits := r.Take("a") > 0; waits != (i == 60) {
 			t.Fatalf("after an hour, number %d: waits %v", i, waits)
 		}
-	}
-}
-
-// What was let through once can be done again for nothing; what was refused can't.
-func TestRateCountsTheSameOnce(t *testing.T) {
-	c := newClock()
-	r := NewRate(3, c.now)
-	for range 100 {
-		if r.Take("a", "form 1") != 0 {
-			t.Fatal("the same was counted again")
-		}
-	}
-	if r.Take("a", "form 2") != 0 || r.Take("a", "") != 0 || r.Take("a", "form 3") == 0 || r.Take("a", "form 3") == 0 {
-		t.Error("three different ones, and no fourth")
-	}
-	if r.Take("b", "form 3") != 0 || r.Take("a", "form 1") != 0 {
-		t.Error("it is remembered for the key that it was let through for")
-	}
-	big := NewRate(10_000, c.now)
-	for i := range 9_000 {
-		big.Take("a", fmt.Sprint(i))
-	}
-	if n := len(big.all["a"].let); n > manyLet {
-		t.Errorf("%d are remembered", n)
 	}
 }
 
 func TestNoRate(t *testing.T) {
 	for _, r := range []*Rate{nil, {}, NewRate(0, nil)} {
 		for range 1000 {
-			if r.Take("a", "") != 0 || r.Left("a") != 0 {
+			if r.Take("a") != 0 || r.Left("a") != 0 {
 				t.Fatal("a limit of nothing holds somebody up")
 			}
 		}
@@ -90,7 +66,7 @@ func TestKeysAreBounded(t *testing.T) {
 	r, p := NewRate(2, c.now), NewPending(1, manyKeys, time.Minute, c.now)
 	for i := range 3 * manyKeys {
 		key := fmt.Sprint(i)
-		r.Take(key, "")
+		r.Take(key)
 		p.Begin(key, key)
 		if i%100 == 0 {
 			c.move(time.Millisecond)
@@ -100,12 +76,12 @@ func TestKeysAreBounded(t *testing.T) {
 		t.Errorf("%d and %d keys", len(r.all), p.all.Len())
 	}
 	c.move(time.Hour)
-	r.Take("held", "")
-	r.Take("held", "")
+	r.Take("held")
+	r.Take("held")
 	for i := range manyKeys - 1 { // those of an hour ago have nothing to remember: they go first
-		r.Take(fmt.Sprint("new ", i), "")
+		r.Take(fmt.Sprint("new ", i))
 	}
-	if r.Take("held", "") == 0 {
+	if r.Take("held") == 0 {
 		t.Error("a key with something to remember was dropped before idle ones")
 	}
 }

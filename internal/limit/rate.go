@@ -1,7 +1,6 @@
 package limit
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -22,11 +21,7 @@ type Rate struct {
 // bucket is what is remembered of a key.
 type bucket struct {
 	limiter *rate.Limiter
-	let     []string // what was let through last, the newest last
 }
-
-// manyLet is how many things that were let through are remembered, so that the same can be done again for nothing.
-const manyLet = 64
 
 // NewRate makes a Rate; perMinute 0 bounds nothing. now is time.Now if nil.
 func NewRate(perMinute int, now func() time.Time) *Rate {
@@ -37,10 +32,7 @@ func NewRate(perMinute int, now func() time.Time) *Rate {
 }
 
 // Take counts one for key and returns 0; or, if that is too often, counts nothing and returns how long to wait.
-//
-// what names the thing that is done, "" if it has no name: doing the same again (a form that is sent twice) is counted
-// once.
-func (r *Rate) Take(key, what string) (wait time.Duration) {
+func (r *Rate) Take(key string) (wait time.Duration) {
 	if r == nil || r.perMinute <= 0 {
 		return 0
 	}
@@ -48,16 +40,10 @@ func (r *Rate) Take(key, what string) (wait time.Duration) {
 	defer r.mu.Unlock()
 	now := r.now()
 	b := r.bucket(key, now)
-	if what != "" && slices.Contains(b.let, what) {
-		return 0
-	}
 	reservation := b.limiter.ReserveN(now, 1)
 	if wait = reservation.DelayFrom(now); wait > 0 {
 		reservation.CancelAt(now)
 		return wait
-	}
-	if what != "" {
-		b.let = append(b.let[max(0, len(b.let)-manyLet+1):], what)
 	}
 	return 0
 }

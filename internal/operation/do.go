@@ -25,6 +25,7 @@ type Request struct {
 	Batch        string       // ID of the batch that it is a part of
 	Known        *KnownTokens // create, rotate: of the wanted name, from a list that the caller has; nil: they are listed before the creation
 	RevokeAtOnce bool         // rotate: revoke the old token as soon as the new secret is kept
+	Begun        func()       `json:"-"` // called when it is under way, for Repeat; nil: nobody waits for that
 	Delivery     *Delivery    `json:"-"` // the answer that a secret may be handed out for; nil: there is none to read it in
 }
 
@@ -58,13 +59,40 @@ func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, err
 	case first:
 		panics.Go(j.options.Log, "operation "+id, func() { j.fly(context.WithoutCancel(ctx), f, s) })
 	}
+	if r.Begun != nil {
+		r.Begun()
+	}
+	return j.landing(ctx, f, r)
+}
+
+// Repeat is Do for a form that is under way or was carried out before, with the same content: it waits for the outcome and
+// begins nothing. sent is false if there is nothing to wait for: then the form may be a new one, or none at all.
+func (j *Journal) Repeat(ctx context.Context, r Request) (op *Operation, sent bool, err error) {
+	id, err := j.check(r.Form, r.Person, r.Action, r.Target)
+	if err != nil {
+		return nil, false, nil // Do says what is wrong with it
+	}
+	if f := j.joinFlight(id, r); f != nil {
+		op, err = j.landing(ctx, f, r)
+		return op, true, err
+	}
+	kept, err := j.load(ctx, r.Person, id)
+	if err != nil || !r.repeats(kept.Fingerprint, kept.Want.ValidTo, j.options.Now().Sub(kept.Started)) {
+		return nil, false, ignore(err, ErrNotFound)
+	}
+	op, err = j.await(ctx, kept)
+	return op, true, err
+}
+
+// landing waits for the outcome of a flight, as one of its readers.
+func (j *Journal) landing(ctx context.Context, f *flight, r Request) (*Operation, error) {
 	op, err := f.wait(ctx)
 	if err == nil && op.Unkept != "" {
 		return j.handOut(ctx, f, op, r.Delivery), nil
 	}
 	f.leave(false)
 	if errors.Is(err, errElsewhere) {
-		return j.follow(ctx, id, r, ErrNotKept)
+		return j.follow(ctx, f.id, r, ErrNotKept)
 	}
 	return op, err
 }

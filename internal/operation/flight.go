@@ -50,6 +50,20 @@ func (j *Journal) board(id string, r Request) (f *flight, first bool, err error)
 	return f, true, nil
 }
 
+// joinFlight lets a request join the flight of its form; nil if there is none that it repeats.
+func (j *Journal) joinFlight(id string, r Request) *flight {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f := j.flights[flightKey(r.Person, id)]
+	if f == nil || !r.repeats(f.request.fingerprint(), f.request.Want.ValidTo, j.options.Now().Sub(f.started)) {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readers++
+	return f
+}
+
 // land ends the flight with its outcome; the first call counts. From then on the record answers further requests.
 func (j *Journal) land(f *flight, op *Operation, err error) {
 	j.mu.Lock()

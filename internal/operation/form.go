@@ -76,15 +76,6 @@ func (j *Journal) Drew(form string) bool {
 	return ok && j.fresh(f) && j.records.CheckMAC(f.stamp, stampPurpose, f.id, strconv.FormatInt(f.drawn, 10))
 }
 
-// FormName is a short name of form, the same each time it is sent. It is unchecked; "" for what can't be a form id.
-func FormName(form string) string {
-	f, ok := parseForm(form)
-	if !ok {
-		return ""
-	}
-	return f.id
-}
-
 // formID is a form id taken apart, unchecked.
 type formID struct {
 	id         string
