@@ -107,7 +107,7 @@ func TestBulkKilledInTheMiddle(t *testing.T) {
 				ended(t, b.Press(button))
 			}
 			accounted(t, s, b, tokens)
-			if counted(b)["Secret waiting"] != tokens {
+			if counted(b)["Secret waiting"]+counted(b)["Not known"] != tokens { // what was being sent may still turn up
 				t.Errorf("%v\n%s", counted(b), says(b))
 			}
 			s.wantQuietLog()

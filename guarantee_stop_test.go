@@ -88,6 +88,8 @@ func TestStopCutsOff(t *testing.T) {
 	held.Release()
 	<-answer
 	b.Open(next.url + "/changes").Click("Create cut off")
+	page := b.URL.String()
+	until(t, "the token is found", func() bool { return fate(b.Open(page), made(sim, "cut off")[0]) != "lost" })
 	if got := fate(b, made(sim, "cut off")[0]); got == "lost" || createsOf(sim, "cut off") != 1 {
 		t.Errorf("%s: %d %s", got, b.Status, says(b))
 	}

@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"slices"
+
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -74,6 +76,9 @@ func (h *Handlers) notices(v *visit) []notice {
 		text := templates.Message("notice.unreadable", nil)
 		return []notice{{Kind: "warning", Text: text.What}}
 	}
+	if slices.ContainsFunc(pending, func(op operation.Operation) bool { return op.LookDue(h.Now()) }) {
+		h.Journal.LookSoon(v.Context(), h.caller(v), v.session.Person().Key())
+	}
 	secrets := map[string]int{} // that wait to be saved, by batch
 	for i := range pending {
 		if kind, _ := noticeKind(&pending[i]); kind == "secret" {
@@ -105,10 +110,10 @@ func noticeKind(op *operation.Operation) (kind, key string) {
 		return "secret", "notice.secretWaiting"
 	case op.State == operation.Sent && (op.Action == operation.Create || op.Action == operation.Rotate):
 		return "secret", "notice.secretComing"
+	case op.State == operation.Unknown && len(op.Candidates) > 0:
+		return "unknown", "notice.found"
 	case op.State == operation.Unknown:
 		return "unknown", "notice.unknown"
-	case op.Doubtful:
-		return "unknown", "notice.doubtful"
 	case op.Secret == operation.SecretUnkept:
 		return "unknown", "notice.secretUnkept"
 	case op.State == operation.Sent:

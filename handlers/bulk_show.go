@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/patdesk/patdesk/internal/operation"
-	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -127,33 +126,21 @@ func (p *bulkRunPage) tell(b *operation.Batch) {
 	p.Sentence = templates.Message(key, map[string]any{"Count": p.NotBegun}).What
 }
 
-// lookIntoBatch looks for what operations of unknown outcome have done where nobody could so far, see lookInto: those that
-// were in flight when their process died.
+// lookIntoBatch looks for what operations of unknown outcome have done, where that is due: see lookInto.
 func (h *Handlers) lookIntoBatch(v *visit, b *operation.Batch) {
-	ctx, cancel := context.WithTimeout(v.Context(), progressWait)
-	defer cancel()
-	caller := h.caller(v)
-	var group panics.Group
-	looks := 0
-	for i := range b.Items {
-		op := b.Items[i].Operation
-		if op == nil || !op.InDoubt() || looks == maxLooks {
-			continue
-		}
-		looks++
-		group.Go(func() error {
-			found, err := h.Journal.Reconcile(ctx, caller, op.Person, op.ID)
-			if found != nil && err == nil {
-				b.Items[i].Operation = found
-			}
-			return nil // without it the operation is shown as it was
-		})
+	due := func(item operation.BatchItem) bool { return item.Operation != nil && item.Operation.LookDue(h.Now()) }
+	if !slices.ContainsFunc(b.Items, due) {
+		return
 	}
-	_ = group.Wait() // always nil, see above
+	ctx, cancel := context.WithTimeout(v.Context(), lookWait)
+	defer cancel()
+	if err := h.Journal.LookNow(ctx, h.caller(v), b.Person); err != nil {
+		fieldsOf(v.Context()).Err = err
+	}
+	if seen, err := h.Journal.Batch(v.Context(), b.Person, b.ID); err == nil { // otherwise they are shown as they were
+		*b = *seen
+	}
 }
-
-// maxLooks bounds how many operations one page view looks into. No more are in flight at a time.
-const maxLooks = 8
 
 // tellHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.
 func (h *Handlers) tellHalts(v *visit, b *operation.Batch, p *bulkRunPage) {
@@ -217,9 +204,6 @@ func (h *Handlers) tellItem(v *visit, b *operation.Batch, item *operation.BatchI
 		row.OperationURL, row.LinkText = v.link(operationPath(op.ID)), templates.Message("bulk.findOut", nil).Title
 	case op.State == operation.Succeeded:
 		h.tellDone(v, b, item, row)
-	case op.Doubtful && op.InDoubt():
-		row.State, row.What = string(operation.Unknown), h.failureWords(v, op)
-		row.OperationURL, row.LinkText = v.link(operationPath(op.ID)), templates.Message("bulk.findOut", nil).Title
 	case op.State == operation.Failed:
 		row.What = h.failureWords(v, op)
 	case op.State == operation.Unknown:

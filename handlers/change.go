@@ -49,6 +49,8 @@ func (h *Handlers) change(v *visit, r operation.Request, again func(refused) ans
 		return nil, err
 	case op.State == operation.Failed:
 		return h.failed(v, op, r, again)
+	case op.State == operation.Unknown && op.Failure != nil && op.Failure.Kind == string(azuredevops.KindSignIn):
+		return h.notLetIn(v, op, r, again), nil
 	default:
 		return h.outcome(v, op)
 	}
@@ -97,6 +99,17 @@ func (h *Handlers) failed(v *visit, op *operation.Operation, r operation.Request
 	return again(no), nil
 }
 
+// notLetIn shows the form again with what was typed where the sign-in wasn't accepted. What was answered may have come from
+// something in between, so it also says that it isn't known if anything was done, and when the form may be sent again.
+func (h *Handlers) notLetIn(v *visit, op *operation.Operation, r operation.Request, again func(refused) answer) answer {
+	fieldsOf(v.Context()).Err = failureError(op.Failure, op.Organization)
+	problem, t := h.refusal(v, op.Failure, op.Organization, op.Finished)
+	problem.Advice += " " + templates.Message("operation.notLetIn", h.operationWords(v, op)).Advice
+	return again(refused{
+		form: h.Journal.Form(r.Person, r.Action, r.Target), status: t.status, problem: problem, header: retryHeader(t.retryAfter),
+	})
+}
+
 // failureError is the error that a recorded failure was made of.
 func failureError(f *operation.Failure, organization string) error {
 	if f == nil {
@@ -118,7 +131,10 @@ func failureError(f *operation.Failure, organization string) error {
 func (h *Handlers) operationWords(v *visit, op *operation.Operation) map[string]any {
 	words := map[string]any{
 		"Organization": op.Organization, "Token": inSentence(operationToken(op)), "Action": string(op.Action),
-		"Until": v.when(op.SecretUntil).Relative, "Asked": v.when(op.Want.ValidTo).Date,
+		"Until": v.when(op.SecretUntil).Relative, "Asked": v.when(op.Want.ValidTo).Date, "Sent": v.when(op.Started).Clock,
+	}
+	if v.now.Before(op.LookUntil) {
+		words["LookUntil"] = v.when(op.LookUntil).Clock
 	}
 	if op.Result != nil {
 		words["Granted"] = v.when(op.Result.ValidTo).Date

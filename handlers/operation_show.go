@@ -8,12 +8,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
 
-// progressWait is how long an operation's page waits for an outcome before it shows that work goes on.
-const progressWait = 20 * time.Second
+const (
+	// progressWait is how long an operation's page waits for an outcome before it shows that work goes on.
+	progressWait = 20 * time.Second
+	// lookWait is how long it waits for a look that is due. A look that takes longer goes on without it.
+	lookWait = 2 * time.Second
+)
 
 // operationPage shows one change: its progress, its secret, its outcome and the next step.
 type operationPage struct {
@@ -43,6 +48,7 @@ type operationPage struct {
 	NextActions    []nextAction
 	DismissAction  string
 	CheckAction    string
+	ReloadAfter    int // seconds until the page is to be loaded again, as there may be more to see then; 0: it needn't be
 }
 
 // oldToken is the token that a rotation replaces.
@@ -62,6 +68,8 @@ type candidate struct {
 	Created, Expires           when
 	Scopes                     []string
 	RevokeAction               string
+	Likely                     bool // it is most likely what the operation has made
+	Revoking                   bool // patdesk was asked to revoke it, and goes on with that
 }
 
 func (h *Handlers) showOperation(v *visit) (answer, error) {
@@ -71,8 +79,8 @@ func (h *Handlers) showOperation(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if op.InDoubt() {
-		if op, err = h.lookInto(ctx, v, op); err != nil {
+	if op.LookDue(h.Now()) {
+		if op, err = h.lookInto(v, op); err != nil {
 			return nil, err
 		}
 	}
@@ -80,21 +88,19 @@ func (h *Handlers) showOperation(v *visit) (answer, error) {
 	return h.operationAnswer(v, op)
 }
 
-// lookInto looks for what a change of unknown outcome has done where nobody could so far: its process died, or Azure
-// DevOps was out of reach. Whoever comes to see then finds the token named, and need not ask for it. If it can't be
-// found out now either, the operation's page says that.
-func (h *Handlers) lookInto(ctx context.Context, v *visit, op *operation.Operation) (*operation.Operation, error) {
-	found, err := h.Journal.Reconcile(ctx, h.caller(v), op.Person, op.ID)
+// lookInto looks for what a change of unknown outcome has done, as that is due. Whoever comes to see then finds it, and
+// need not ask for it. If it can't be found out now, or not that fast, the operation's page says so.
+func (h *Handlers) lookInto(v *visit, op *operation.Operation) (*operation.Operation, error) {
+	ctx, cancel := context.WithTimeout(v.Context(), lookWait)
+	defer cancel()
+	err := h.Journal.LookNow(ctx, h.caller(v), op.Person)
 	if _, signIn := needsSignIn(err); signIn {
 		return nil, err
 	}
 	if err != nil {
 		fieldsOf(v.Context()).Err = err
 	}
-	if found == nil {
-		return op, nil
-	}
-	return found, nil
+	return h.Journal.Get(v.Context(), op.Person, op.ID)
 }
 
 // operationAnswer is the page of an operation as it stands. An outcome that isn't known, or a failure, is told with
@@ -131,10 +137,6 @@ func (h *Handlers) describeOperation(v *visit, op *operation.Operation, frame ba
 	case operation.Failed:
 		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
 		status, p.Details = t.status, h.support(v, t)
-		if op.Doubtful {
-			p.describeDoubt(v, op, t, words)
-			break
-		}
 		p.Heading, p.Sentence, p.Advice = t.text.Title, t.text.What, t.text.Advice
 		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
 	default:
@@ -143,18 +145,6 @@ func (h *Handlers) describeOperation(v *visit, op *operation.Operation, frame ba
 	}
 	p.NextActions = append(p.NextActions, nextAction{Text: templates.Message("action.backToTokens", nil).Title, URL: v.link(listPath(op.Organization))})
 	return p, status, nil
-}
-
-// describeDoubt: it was refused, but it isn't said that nothing was done before that was looked at.
-func (p *operationPage) describeDoubt(v *visit, op *operation.Operation, t trouble, words map[string]any) {
-	if t.retryAfter > 0 {
-		words["RetryAfter"] = v.when(v.now.Add(t.retryAfter)).Relative
-	}
-	text := templates.Message("operation.doubtful", words)
-	p.State, p.Heading, p.Sentence, p.Advice, p.Cause = string(operation.Unknown), text.Title, text.What, text.Advice, t.text.What
-	if !op.Dismissed {
-		p.CheckAction, p.DismissAction = v.link(operationPath(op.ID)+"/check"), v.link(operationPath(op.ID)+"/dismiss")
-	}
 }
 
 func (p *operationPage) describeResult(v *visit, op *operation.Operation) {
@@ -197,7 +187,9 @@ func (h *Handlers) describeSuccess(v *visit, op *operation.Operation, p *operati
 	case op.Secret == operation.SecretUnkept:
 		h.describeUnkept(v, op, p, words)
 	}
-	p.Old = h.describeOld(v, op)
+	if p.Old = h.describeOld(v, op); p.Old != nil && p.Old.State == string(operation.OldSent) && p.Secret == "" { // a secret is not to move while it is copied
+		p.reload(v, op)
+	}
 	return nil
 }
 
@@ -208,6 +200,9 @@ func (h *Handlers) describeUnkept(v *visit, op *operation.Operation, p *operatio
 	switch {
 	case op.OrphanRevoked:
 		p.describeOrphan(v, op, templates.Message("operation.orphanRevoked", words))
+	case len(op.Revoking) > 0:
+		p.describeOrphan(v, op, templates.Message("operation.orphanRevoking", words))
+		p.reload(v, op)
 	case len(op.Candidates) > 0:
 		p.describeOrphan(v, op, templates.Message("operation.orphanLeft", words))
 	case op.Orphaned():
@@ -235,6 +230,8 @@ func (p *operationPage) nameCandidates(v *visit, op *operation.Operation) {
 			Name: shownName(t.DisplayName), AuthorizationID: t.AuthorizationID, URL: tokenURL(v, op.Organization, &t),
 			Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), Scopes: scopeList(t.Scopes),
 			RevokeAction: v.link(operationPath(op.ID) + "/revoke-candidate"),
+			Likely:       op.Ours || op.State == operation.Succeeded && op.Result != nil && op.Result.AuthorizationID == t.AuthorizationID,
+			Revoking:     slices.Contains(op.Revoking, t.AuthorizationID),
 		})
 	}
 }
@@ -269,13 +266,17 @@ func (h *Handlers) describeOld(v *visit, op *operation.Operation) *oldToken {
 		old.RevokeAction = v.link(operationPath(op.ID) + "/revoke-old")
 		old.KeepAction = v.link(operationPath(op.ID) + "/keep-old")
 	}
+	if op.Old == operation.OldFailed && op.OldFailure != nil && op.OldFailure.Unknown {
+		old.State, old.Sentence = string(operation.OldSent), templates.Message("operation.oldUnknown", words).What
+	}
 	if op.Old == operation.OldFailed && op.OldFailure != nil {
 		old.Problem, _ = h.refusal(v, op.OldFailure, op.Organization, op.Finished)
 	}
 	return old
 }
 
-// describeUnknown says what may have happened, what was found, and the one right next step.
+// describeUnknown says what may have happened, what was found, and the one right next step. A second try is offered only
+// when nothing more can turn up of the first.
 func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operationPage, words map[string]any) int {
 	text := templates.Message(unknownKey(op), words)
 	p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
@@ -283,7 +284,7 @@ func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operati
 	if op.Failure != nil {
 		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
 		p.Cause, p.Details = t.text.What, h.support(v, t)
-		if t.status >= http.StatusInternalServerError {
+		if t.status >= http.StatusInternalServerError || t.status == http.StatusTooManyRequests {
 			status = t.status
 		}
 	}
@@ -291,12 +292,31 @@ func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operati
 	if op.Dismissed {
 		return status
 	}
+	p.reload(v, op)
 	p.CheckAction = v.link(operationPath(op.ID) + "/check")
 	p.DismissAction = v.link(operationPath(op.ID) + "/dismiss")
+	if op.Failure != nil && op.Failure.Kind == string(azuredevops.KindSignIn) && op.InDoubt() {
+		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.signInAgain", nil).Title, v.link(startPath(operationPath(op.ID), "")), true})
+	}
 	if op.Reconciled && len(op.Candidates) == 0 {
 		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
 	}
 	return status
+}
+
+// Bounds of the time after which a page is loaded again that waits for a look.
+const (
+	soonestReload = 3 * time.Second
+	latestReload  = 5 * time.Minute
+)
+
+// reload has the page loaded again after the next look, as long as something may turn up.
+func (p *operationPage) reload(v *visit, op *operation.Operation) {
+	if op.NextLook.IsZero() || !v.now.Before(op.LookUntil.Add(latestReload)) {
+		return
+	}
+	wait := min(max(op.NextLook.Sub(v.now)+time.Second, soonestReload), latestReload)
+	p.ReloadAfter = int(wait.Round(time.Second) / time.Second)
 }
 
 func unknownKey(op *operation.Operation) string {
@@ -305,18 +325,20 @@ func unknownKey(op *operation.Operation) string {
 		return "operation.unknownUpdate"
 	case op.Action == operation.Revoke:
 		return "operation.unknownRevoke"
+	case len(op.Candidates) == 1 && op.Ours:
+		return "operation.unknownOne"
+	case len(op.Candidates) == 1:
+		return "operation.unknownFits"
+	case len(op.Candidates) > 1:
+		return "operation.unknownSeveral"
 	case !op.Reconciled && op.Action == operation.Rotate:
 		return "operation.unknownRotate"
 	case !op.Reconciled:
 		return "operation.unknownCreate"
-	case len(op.Candidates) == 0 && len(op.Revoked) > 0:
+	case len(op.Revoked) > 0:
 		return "operation.unknownCleared"
-	case len(op.Candidates) == 0:
-		return "operation.unknownNone"
-	case len(op.Candidates) == 1:
-		return "operation.unknownOne"
 	default:
-		return "operation.unknownSeveral"
+		return "operation.unknownNone"
 	}
 }
 
@@ -398,8 +420,6 @@ func outcome(op *operation.Operation) string {
 		return "secretExpired"
 	case op.State == operation.Succeeded && op.OldOpen():
 		return "halfway"
-	case op.Doubtful:
-		return string(operation.Unknown)
 	default:
 		return string(op.State)
 	}

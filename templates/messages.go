@@ -35,9 +35,11 @@ var Placeholders = []string{
 	"Done",         // how many of them are done
 	"Granted",      // date that was given: "1 Jan 2027"
 	"Hours",        // a number of hours
+	"LookUntil",    // time of day until which patdesk looks for something that may turn up: "14:13:20 UTC"
 	"Max",          // a limit: "1024"
 	"Organization", // name of an organization: "contoso"
 	"RetryAfter",   // when to try again: "in 2 minutes"
+	"Sent",         // time of day at which a form was sent: "14:02:20 UTC"
 	"Status",       // HTTP status: "403"
 	"System",       // what the browser runs on: "Windows"
 	"Tenant",       // id of an Entra tenant

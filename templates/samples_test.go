@@ -1,6 +1,7 @@
 package templates_test
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -205,6 +206,7 @@ type (
 		Candidates                        []candidate
 		NextActions                       []nextAction
 		DismissAction, CheckAction        string
+		ReloadAfter                       int
 	}
 	oldToken struct {
 		State, Name, URL         string
@@ -218,6 +220,7 @@ type (
 		Created, Expires           when
 		Scopes                     []string
 		RevokeAction               string
+		Likely, Revoking           bool
 	}
 	changesPage struct {
 		base
@@ -554,13 +557,17 @@ func operationSamples() []sample {
 	}
 	one := several
 	lost := templates.Message("operation.unknownOne", nil)
-	one.base, one.Heading, one.Sentence, one.Advice, one.Candidates = frame(lost.Title, ""), lost.Title, lost.What, lost.Advice, several.Candidates[:1]
+	one.base, one.Heading, one.Sentence, one.Advice, one.Candidates = frame(lost.Title, ""), lost.Title, lost.What, lost.Advice, slices.Clone(several.Candidates[:1])
+	one.Candidates[0].Likely, one.ReloadAfter = true, 15
+	fits := operation("unknownFits", "unknown")
+	fits.Candidates = slices.Clone(several.Candidates[:1])
+	fits.Candidates[0].Revoking = true
 	return []sample{
 		{"operation", "in-progress", progress}, {"operation", "created", withSecret(operation("created", "succeeded"))}, {"operation", "shortened", shortened},
 		{"operation", "unkept", unkept}, {"operation", "saved", saved}, {"operation", "secret-expired", expired}, {"operation", "rotated", alive},
 		{"operation", "old-failed", failedOld}, {"operation", "old-revoked", withOld(operation("rotated", "succeeded"), "revoked", "oldRevoked")},
 		{"operation", "old-kept", withOld(operation("rotated", "succeeded"), "kept", "oldKept")}, {"operation", "failed", failed},
-		{"operation", "unknown", unknown}, {"operation", "unknown-several", several}, {"operation", "unknown-one", one}, {"operation", "revoked", operation("revoked", "succeeded")},
+		{"operation", "unknown", unknown}, {"operation", "unknown-several", several}, {"operation", "unknown-one", one}, {"operation", "unknown-fits", fits}, {"operation", "revoked", operation("revoked", "succeeded")},
 	}
 }
 

@@ -492,7 +492,7 @@ func TestOnlyWorkInProgressReloads(t *testing.T) {
 			continue
 		}
 		reloads := strings.Contains(render(t, s.page, s.data), `http-equiv="refresh"`)
-		if reloads != p.InProgress {
+		if reloads != (p.InProgress || p.ReloadAfter > 0) {
 			t.Errorf("%s: reloads by itself: %v", s.state, reloads)
 		}
 	}

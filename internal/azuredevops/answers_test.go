@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,12 +31,12 @@ func TestAnswers(t *testing.T) {
 		reply reply
 		want  want
 	}{
-		"203 sign-in page":            {reply{203, html, signInPage}, want{kind: "signIn"}},
-		"203 that says JSON":          {reply{203, "", `{"patTokens":[]}`}, want{kind: "signIn"}},
-		"302 to sign-in":              {reply{302, html + "Location: https://spsprodweu1.vssps.visualstudio.com/_signin?realm=x\n", "<h2>Object moved</h2>"}, want{kind: "signIn"}},
-		"307 within the host":         {reply{307, "Location: /elsewhere\n", ""}, want{kind: "signIn"}},
-		"302 with a broken location":  {reply{302, "Location: http://%zz/\n", ""}, want{kind: "signIn"}},
-		"304":                         {reply{304, "", ""}, want{kind: "signIn"}},
+		"203 sign-in page":            {reply{203, html, signInPage}, want{kind: "signIn", unknown: true}},
+		"203 that says JSON":          {reply{203, "", `{"patTokens":[]}`}, want{kind: "signIn", unknown: true}},
+		"302 to sign-in":              {reply{302, html + "Location: https://spsprodweu1.vssps.visualstudio.com/_signin?realm=x\n", "<h2>Object moved</h2>"}, want{kind: "signIn", unknown: true}},
+		"307 within the host":         {reply{307, "Location: /elsewhere\n", ""}, want{kind: "signIn", unknown: true}},
+		"302 with a broken location":  {reply{302, "Location: http://%zz/\n", ""}, want{kind: "signIn", unknown: true}},
+		"304":                         {reply{304, "", ""}, want{kind: "signIn", unknown: true}},
 		"200 sign-in page":            {reply{200, html, signInPage}, want{kind: "signIn", unknown: true}},
 		"200 other HTML":              {reply{200, html, "<html>Welcome to the hotel's Wi-Fi</html>"}, want{kind: "notUnderstood", unknown: true}},
 		"200 HTML that says it is":    {reply{200, "", "<html>"}, want{kind: "notUnderstood", unknown: true}},
@@ -47,23 +48,23 @@ func TestAnswers(t *testing.T) {
 		"401 TF400813 behind a BOM":   {reply{401, "WWW-Authenticate: Bearer\n" + activity, bom + notMember}, want{"refused", false, "TF400813"}},
 		"401 service error in header": {reply{401, html + "WWW-Authenticate: Bearer\nX-TFS-ServiceError: TF400813%3a+The+user\n", ""}, want{"refused", false, "TF400813"}},
 		"401 empty, Basic":            {reply{401, "Content-Type: \nWWW-Authenticate: Basic realm=\"https://tfsprodweu3.visualstudio.com/\"\n", ""}, want{kind: "signIn"}},
-		"401 HTML":                    {reply{401, html, signInPage}, want{kind: "signIn"}},
+		"401 HTML":                    {reply{401, html, signInPage}, want{kind: "signIn", unknown: true}},
 		"401 claims challenge":        {reply{401, "WWW-Authenticate: Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZX19fQ==\"\n", ""}, want{kind: "claims"}},
-		"401 claims that aren't":      {reply{401, "WWW-Authenticate: Bearer error=\"insufficient_claims\", claims=\"bm90IGpzb24=\"\n", ""}, want{kind: "signIn"}},
-		"401 claims without end":      {reply{401, "WWW-Authenticate: Bearer error=\"insufficient_claims\", claims=\"" + base64.StdEncoding.EncodeToString([]byte(`{"a":"`+strings.Repeat("x", 8000)+`"}`)) + "\"\n", ""}, want{kind: "signIn"}},
-		"401 service principal":       {reply{401, "", `{"message":"Service principals are not allowed to perform this action.","typeKey":"InvalidAccessException"}`}, want{"servicePrincipal", false, "InvalidAccessException"}},
-		"400 token as bearer":         {reply{400, "", `{"message":"The requested operation is not allowed.","typeKey":"InvalidAccessException"}`}, want{"servicePrincipal", false, "InvalidAccessException"}},
-		"403 not allowed":             {reply{403, "", `{"message":"Access denied.","typeKey":"AccessCheckException"}`}, want{"forbidden", false, "AccessCheckException"}},
-		"403 HTML":                    {reply{403, html, "<html>no</html>"}, want{kind: "forbidden"}},
-		"403 conditional access":      {reply{403, "", `{"message":"VS403463: The conditional access policy defined by your Azure Active Directory administrator has failed."}`}, want{"conditionalAccess", false, "VS403463"}},
-		"403 conditional access HTML": {reply{403, html, "<img src='data:image/png;base64," + strings.Repeat("A", 40<<10) + "'>VS403463: failed"}, want{"conditionalAccess", false, "VS403463"}},
-		"404 HTML":                    {reply{404, html, "<html>not found</html>"}, want{kind: "organization"}},
-		"404 empty":                   {reply{404, "", ""}, want{kind: "organization"}},
+		"401 claims that aren't":      {reply{401, "WWW-Authenticate: Bearer error=\"insufficient_claims\", claims=\"bm90IGpzb24=\"\n", ""}, want{kind: "signIn", unknown: true}},
+		"401 claims without end":      {reply{401, "WWW-Authenticate: Bearer error=\"insufficient_claims\", claims=\"" + base64.StdEncoding.EncodeToString([]byte(`{"a":"`+strings.Repeat("x", 8000)+`"}`)) + "\"\n", ""}, want{kind: "signIn", unknown: true}},
+		"401 service principal":       {reply{401, activity, `{"message":"Service principals are not allowed to perform this action.","typeKey":"InvalidAccessException"}`}, want{"servicePrincipal", false, "InvalidAccessException"}},
+		"400 token as bearer":         {reply{400, activity, `{"message":"The requested operation is not allowed.","typeKey":"InvalidAccessException"}`}, want{"servicePrincipal", false, "InvalidAccessException"}},
+		"403 not allowed":             {reply{403, "", `{"message":"Access denied.","typeKey":"AccessCheckException"}`}, want{"forbidden", true, "AccessCheckException"}},
+		"403 HTML":                    {reply{403, html, "<html>no</html>"}, want{kind: "forbidden", unknown: true}},
+		"403 conditional access":      {reply{403, "", `{"message":"VS403463: The conditional access policy defined by your Azure Active Directory administrator has failed."}`}, want{"conditionalAccess", true, "VS403463"}},
+		"403 conditional access HTML": {reply{403, html, "<img src='data:image/png;base64," + strings.Repeat("A", 40<<10) + "'>VS403463: failed"}, want{"conditionalAccess", true, "VS403463"}},
+		"404 HTML":                    {reply{404, html, "<html>not found</html>"}, want{kind: "organization", unknown: true}},
+		"404 empty":                   {reply{404, "", ""}, want{kind: "organization", unknown: true}},
 		"400 JsonReaderException":     {reply{400, "", `{"message":"TF400898: An Internal Error Occurred. Activity Id: 5a3b1c9e-0000-4000-8000-000000000001.","typeName":"Newtonsoft.Json.JsonReaderException","typeKey":"JsonReaderException"}`}, want{"badRequest", false, "TF400898"}},
-		"400 cut JSON":                {reply{400, "", `{"message":"`}, want{kind: "badRequest"}},
-		"405":                         {reply{405, "", ""}, want{kind: "badRequest"}},
-		"408":                         {reply{408, "", ""}, want{kind: "timeout"}},
-		"429 blocked":                 {reply{429, "Retry-After: 3600\n", `{"message":"TF400733: The request has been canceled"}`}, want{"throttled", false, "TF400733"}},
+		"400 cut JSON":                {reply{400, "", `{"message":"`}, want{kind: "badRequest", unknown: true}},
+		"405":                         {reply{405, "", ""}, want{kind: "badRequest", unknown: true}},
+		"408":                         {reply{408, "", ""}, want{kind: "timeout", unknown: true}},
+		"429 blocked":                 {reply{429, "Retry-After: 3600\n", `{"message":"TF400733: The request has been canceled"}`}, want{"throttled", true, "TF400733"}},
 		"500 TF400898":                {reply{500, activity, `{"message":"TF400898: An Internal Error Occurred."}`}, want{"server", true, "TF400898"}},
 		"500 HTML":                    {reply{500, html, "<html>oops</html>"}, want{kind: "server", unknown: true}},
 		"500 naming an error":         {reply{500, "", `{"patToken":null,"patTokenError":"failedToIssueAccessToken"}`}, want{"server", true, "failedToIssueAccessToken"}},
@@ -72,13 +73,18 @@ func TestAnswers(t *testing.T) {
 		"299 HTML":                    {reply{299, html, ""}, want{kind: "notUnderstood", unknown: true}},
 		"dirty code":                  {reply{403, "ActivityId: a\tb" + strings.Repeat("c", 100) + "\n", `{"typeKey":"\u0000\u202eEvil` + strings.Repeat("x", 100) + `"}`}, want{kind: "forbidden"}},
 	}
+	foreign := map[string]bool{"403 HTML": true, "404 HTML": true, "404 empty": true, "405": true, "400 cut JSON": true}
 	for name, test := range tests {
 		for _, call := range every {
 			t.Run(name+"/"+call, func(t *testing.T) {
 				s := serve(t, azuredevops.Options{}, test.reply.ServeHTTP)
 				_, err := calls[call](s.caller)
 				e := failure(t, err)
-				if e.Kind != test.want.kind || e.Unknown != (test.want.unknown && isChange(call)) {
+				kind := test.want.kind
+				if foreign[name] && isChange(call) { // its status is that of something in between
+					kind = azuredevops.KindNotUnderstood
+				}
+				if e.Kind != kind || e.Unknown != (test.want.unknown && isChange(call)) {
 					t.Errorf("got %s, unknown %v; want %s, unknown %v for changes", e.Kind, e.Unknown, test.want.kind, test.want.unknown)
 				}
 				if e.Call != call || e.Status != test.reply.status {
@@ -100,6 +106,52 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("the change was sent %d times", n)
 				}
 			})
+		}
+	}
+}
+
+// Only what is certainly the service's own is believed as a refusal of a change: its form, and something that nobody else
+// sends.
+func TestWhoseRefusal(t *testing.T) {
+	const (
+		own      = `{"$id":"1","innerException":null,"message":"TF50309: no.","typeName":"Microsoft.VisualStudio.Services.Common.X, Microsoft.VisualStudio.Services.Common","typeKey":"X","errorCode":0,"eventId":3000}`
+		noTypes  = `{"message":"Blocked.","typeKey":"X"}`
+		patError = `{"patToken":null,"patTokenError":"accessDenied"}`
+		newError = `{"patToken":null,"patTokenError":"brandNew"}`
+		made     = `{"patToken":{"authorizationId":"` + id + `","displayName":"x","scope":"vso.code"},"patTokenError":"accessDenied"}`
+		page     = "<html>Blocked by policy</html>"
+	)
+	headers := map[string]string{
+		"none": "", "ActivityId": activity, "E2EID": "X-VSS-E2EID: 1\n", "TFS": "X-TFS-Session: 1\n", "front door": "X-MSEdge-Ref: Ref A: 1\n", "proxy": "Via: 1.1 proxy\nServer: Squid\n",
+	}
+	ofService := []string{"ActivityId", "E2EID", "TFS"}
+	bodies := map[string]struct{ body, believed string }{ // believed: "always", "with" a header of the service's, "never"
+		"own form": {own, "always"}, "patTokenError": {patError, "always"}, "new patTokenError": {newError, "with"}, "no types": {noTypes, "with"},
+		"own form behind a BOM": {bom + own, "always"}, "cut": {own[:len(own)-2], "never"}, "twice": {own + own, "never"}, "made all the same": {made, "never"},
+		"HTML": {page, "never"}, "empty": {"", "never"}, "JSON of another kind": {`{"error":{"code":403,"message":"Blocked"}}`, "never"},
+		"message alone": {`{"message":"accessDenied"}`, "never"}, "array": {"[" + own + "]", "never"}, "null": {"null", "never"}, "text": {`"accessDenied"`, "never"},
+	}
+	for _, status := range []int{400, 401, 403, 404, 407, 409, 413, 421, 451} {
+		for name, body := range bodies {
+			for header, line := range headers {
+				s := serve(t, azuredevops.Options{}, reply{status, line, body.body}.ServeHTTP)
+				_, err := calls["create"](s.caller)
+				believed := body.believed == "always" || body.believed == "with" && slices.Contains(ofService, header)
+				if e := failure(t, err); e.Unknown == believed {
+					t.Errorf("%d, %s, header %s: %+v", status, name, header, *e)
+				}
+				s.Close()
+			}
+		}
+	}
+	for _, status := range []int{203, 302, 408, 429, 500, 503} { // these stand before the service, or fail
+		for _, call := range []string{"create", "update", "revoke"} {
+			s := serve(t, azuredevops.Options{}, reply{status, activity, own}.ServeHTTP)
+			_, err := calls[call](s.caller)
+			if e := failure(t, err); !e.Unknown {
+				t.Errorf("%d to %s: %+v", status, call, *e)
+			}
+			s.Close()
 		}
 	}
 }
@@ -139,7 +191,9 @@ func TestPatTokenErrors(t *testing.T) {
 		"message": func(_ int, name string) string {
 			return fmt.Sprintf(`{"message":%q,"typeKey":"SessionTokenCreateException"}`, name)
 		},
-		"sentence": func(_ int, name string) string { return fmt.Sprintf(`{"message":"Failed to create PAT: %s."}`, name) },
+		"sentence": func(_ int, name string) string {
+			return fmt.Sprintf(`{"message":"Failed to create PAT: %s.","typeKey":"SessionTokenCreateException"}`, name)
+		},
 	}
 	for i, name := range patTokenErrors[1:] {
 		for form, body := range forms {
@@ -162,10 +216,10 @@ func TestPatTokenErrors(t *testing.T) {
 // Values that aren't in the table are kept, and none of them is taken for success.
 func TestUnknownPatTokenError(t *testing.T) {
 	for body, want := range map[string]azuredevops.Error{
-		`{"patTokenError":"quotaExceeded"}`:        {Kind: "unknownPatError", Code: "quotaExceeded"},
-		`{"patTokenError":37}`:                     {Kind: "unknownPatError", Code: "37"},
-		`{"patTokenError":-1}`:                     {Kind: "unknownPatError", Code: "-1"},
-		`{"patTokenError":1.5}`:                    {Kind: "unknownPatError", Code: "1.5"},
+		`{"patTokenError":"quotaExceeded"}`:        {Kind: "unknownPatError", Code: "quotaExceeded", Unknown: true}, // without the service's headers
+		`{"patTokenError":37}`:                     {Kind: "unknownPatError", Code: "37", Unknown: true},
+		`{"patTokenError":-1}`:                     {Kind: "unknownPatError", Code: "-1", Unknown: true},
+		`{"patTokenError":1.5}`:                    {Kind: "unknownPatError", Code: "1.5", Unknown: true},
 		`{"patTokenError":[1]}`:                    {Kind: "notUnderstood", Unknown: true},
 		`{"patTokenError":{"a":1}}`:                {Kind: "notUnderstood", Unknown: true},
 		`{"patTokenError":true}`:                   {Kind: "notUnderstood", Unknown: true},

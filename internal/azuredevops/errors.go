@@ -159,6 +159,11 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Missing says that e is the service's word that it knows no such token.
+func (e *Error) Missing() bool {
+	return !e.Unknown && (e.Kind == kindAuthorizationNotFound || e.Kind == kindTokenNotFound)
+}
+
 // Causes that are found by this package and not by a library.
 var (
 	errNoBearer     = errors.New("no access token")

@@ -27,6 +27,9 @@ const (
 	maxRetryAfter = 24 * time.Hour // whatever the service says
 )
 
+// conditionalAccessNumber is that of a refusal by a conditional access policy.
+const conditionalAccessNumber = "VS403463"
+
 var (
 	numberPattern   = regexp.MustCompile(`\b(?:TF|VS)[0-9]{5,7}\b`)
 	activityPattern = regexp.MustCompile(`(?i)activity id:?\s+([0-9a-f-]{36})`)
@@ -59,7 +62,9 @@ func (a answer) isJSON() bool {
 // message is the name of a patTokenError.
 type fault struct {
 	Message       string        `json:"message"`
+	TypeName      string        `json:"typeName"`
 	TypeKey       string        `json:"typeKey"`
+	PatToken      presence      `json:"patToken"`
 	PatTokenError patTokenError `json:"patTokenError"`
 }
 
@@ -93,19 +98,25 @@ func (q call) judge(a answer) *Error {
 	f := a.fault()
 	e := q.fail("", nil)
 	e.describe(a)
-	e.Unknown = q.change() && (a.status >= 500 || a.status < 300 && a.status != http.StatusNonAuthoritativeInfo)
+	e.Unknown = q.change() && !a.refuses(f)
 	if named := f.named(); named != "" && a.status/100 == 4 {
 		e.Kind, e.Code = named.kind(), printable(string(named))
 		return e
 	}
 	e.Kind = a.kind(f)
 	switch e.Kind {
+	case KindForbidden, KindBadRequest:
+		if e.Unknown && a.foreign(f) {
+			e.Kind = KindNotUnderstood
+		}
 	case KindClaims:
 		e.Claims = claims(a.header)
 	case KindOrganization:
 		// The organization itself answered, so what is missing is the token; unless the answer says that it is the host.
 		if q.namesToken && f.TypeKey != "" && !strings.HasPrefix(f.TypeKey, "HostDoesNotExist") {
 			e.Kind = kindAuthorizationNotFound
+		} else if e.Unknown && a.foreign(f) {
+			e.Kind = KindNotUnderstood
 		}
 	case KindNotUnderstood:
 		e.Err = errNotJSON
@@ -123,7 +134,7 @@ func (a answer) kind(f fault) Kind {
 			return KindSignIn
 		}
 		return KindNotUnderstood
-	case a.status/100 == 4 && bytes.Contains(a.body, []byte("VS403463")):
+	case a.status/100 == 4 && bytes.Contains(a.body, []byte(conditionalAccessNumber)):
 		return KindConditionalAccess
 	case a.status/100 == 4 && f.peopleOnly():
 		return KindServicePrincipal

@@ -3,11 +3,9 @@ package azuredevops
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -221,21 +219,19 @@ func (c *Caller) Update(ctx context.Context, organization, authorizationID strin
 	return c.record(ctx, q, authorizationID)
 }
 
-// Revoke ends a token. nil means that it is revoked now: the service says so
-// (204), or it is seen to be gone. It is safe to call again.
+// Revoke ends a token. nil means that the service says so. It is safe to call
+// again. That there is no such token (Error.Missing) is an error: a token that
+// was just made may not be visible yet.
 func (c *Caller) Revoke(ctx context.Context, organization, authorizationID string) error {
 	q, err := c.tokenCall("revoke", http.MethodDelete, organization, authorizationID)
 	if err != nil {
 		return err
 	}
 	a, err := c.do(ctx, q)
-	if err == nil {
-		err = q.revoked(a)
+	if err != nil {
+		return err
 	}
-	if (missing(err) || errors.Is(err, errVague)) && c.gone(ctx, organization, authorizationID) {
-		return nil
-	}
-	return err
+	return q.revoked(a)
 }
 
 // revoked reads the answer to revoke: 204, or a result without an error. A 200
@@ -260,20 +256,6 @@ func (q call) revoked(a answer) error {
 		return q.notUnderstood(a, errVague)
 	}
 	return nil
-}
-
-// missing says that err is the service's word that there is no such token.
-func missing(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && slices.Contains([]Kind{KindOrganization, kindAuthorizationNotFound, kindTokenNotFound}, e.Kind)
-}
-
-// gone says that the list of active tokens was read whole and doesn't hold id.
-func (c *Caller) gone(ctx context.Context, organization, id string) bool {
-	active, err := c.List(ctx, organization, Active)
-	return err == nil && !slices.ContainsFunc(active, func(t Token) bool {
-		return strings.EqualFold(t.AuthorizationID, id)
-	})
 }
 
 // record makes a call whose result is the token with that id.

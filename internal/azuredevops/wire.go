@@ -134,6 +134,17 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*string)(t))
 }
 
+// presence says if a field is there and isn't null.
+type presence []byte
+
+// UnmarshalJSON reads anything.
+func (p *presence) UnmarshalJSON(b []byte) error {
+	*p = append((*p)[:0], b...)
+	return nil
+}
+
+func (p presence) there() bool { return len(p) > 0 && string(p) != "null" }
+
 // moment is a date in RFC 3339 with up to seven decimals, or without a zone,
 // which means UTC. null and "" are the zero time.
 type moment struct{ time.Time }
@@ -214,10 +225,11 @@ func (q call) notUnderstood(a answer, cause error) *Error {
 	return e
 }
 
-// refused is the Error of a result that names a patTokenError: nothing was done.
+// refused is the Error of a result that names a patTokenError: nothing was done, if that can only be the service's.
 func (q call) refused(a answer, p patTokenError) *Error {
 	e := q.fail(p.kind(), nil)
 	e.describe(answer{status: a.status, header: a.header})
 	e.Code = printable(string(p))
+	e.Unknown = q.change() && !a.names(p)
 	return e
 }

@@ -56,12 +56,12 @@ func (a *azure) call(ctx context.Context, name string, do func() error) error {
 }
 
 func (a *azure) List(ctx context.Context, _ string, s azuredevops.Status) (list []azuredevops.Token, err error) {
-	if s != azuredevops.Active {
+	if s == azuredevops.Expired {
 		return nil, fmt.Errorf("list of %s tokens was not expected", s)
 	}
 	err = a.call(ctx, "list", func() error {
 		for _, p := range a.tokens {
-			if p.active(a.now()) {
+			if p.revoked == (s == azuredevops.Revoked) && (p.revoked || p.active(a.now())) {
 				list = append(list, p.Token)
 			}
 		}
@@ -217,9 +217,10 @@ func times(n int, call string, err error) func(context.Context, string) error {
 	}
 }
 
-// refusal is a definite no.
+// refusal is a no: a definite one, unless its status is one of those that stand before the service.
 func refusal(call string, kind azuredevops.Kind, status int) error {
-	return &azuredevops.Error{Call: call, Organization: "contoso", Kind: kind, Status: status, ActivityID: "activity-1"}
+	unknown := status/100 < 4 || status == 408 || status == 429
+	return &azuredevops.Error{Call: call, Organization: "contoso", Kind: kind, Status: status, ActivityID: "activity-1", Unknown: unknown}
 }
 
 // lost is an answer that leaves open what was done.

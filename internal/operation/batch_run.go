@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -193,11 +194,27 @@ func (r *run) item(at string, i int) {
 		if item == nil {
 			return
 		}
+		id := item.operationID()
 		miss := r.carryOut(b, item)
 		if miss == nil || !r.consider(at, item, *miss, try) {
 			return
 		}
+		r.supersede(id)
 	}
+}
+
+// supersede takes an operation off the pending list that is begun anew under another form: the next one, which asks for the
+// same, stands for it.
+func (r *run) supersede(id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ending), storeTimeout)
+	defer cancel()
+	_ = r.write(ctx, &record{Operation: Operation{Person: r.person, ID: id}}, func(old *record) error {
+		if old.State != Unknown || !old.InDoubt() {
+			return errUnchanged
+		}
+		old.Dismissed = true
+		return nil
+	}) // if that fails, it is looked at like any other
 }
 
 // turn waits while the organization is left alone, and returns the item as it stands; nil if it isn't to be begun.
@@ -229,7 +246,7 @@ func (r *run) turn(at string, i int) (*Batch, *BatchItem) {
 // miss is why an item could not be carried out.
 type miss struct {
 	Failure
-	again bool // it may be begun anew: it was definitely not done, and what was sent may be sent any number of times
+	again bool // it may be begun anew: it was definitely not done, or does no harm when it is done twice
 }
 
 // carryOut does what is left to do for an item; nil if there is nothing to conclude from how that went.
@@ -279,8 +296,9 @@ func (r *run) beginItem(b *Batch, item *BatchItem) *miss {
 	case op.State == Succeeded:
 		r.answered(place(item.Organization))
 	case op.Failure != nil:
-		resendable := b.Action != Rotate || op.Failure.Status == 0
-		return &miss{*op.Failure, op.State == Failed && resendable}
+		notDone := op.State == Failed && (b.Action != Rotate || op.Failure.Status == 0)
+		harmless := b.Action != Rotate && op.Failure.Status == http.StatusTooManyRequests // to do again, should it have been done
+		return &miss{*op.Failure, notDone || harmless}
 	}
 	return nil
 }

@@ -66,6 +66,8 @@ func (j *Journal) interrupt(r *record) error {
 	r.State = Unknown
 	if !r.Called {
 		r.State = Failed
+	} else {
+		j.beginDoubt(r, r.Started)
 	}
 	r.Failure = &Failure{Source: SourceOperation, Kind: Interrupted}
 	r.Finished = j.options.Now()
@@ -97,6 +99,7 @@ func (j *Journal) adopt(ctx context.Context, r *record) (adopted bool, err error
 // succeed records that the service did what was asked. A rotation's old token is alive from then on.
 func (r *record) succeed(at time.Time, result azuredevops.Token) {
 	r.State, r.Finished, r.Failure, r.Dismissed = Succeeded, at, nil, false
+	r.LookUntil, r.NextLook = time.Time{}, time.Time{}
 	r.Result = &result
 	r.Candidates = nil
 	if result.AuthorizationID != "" {

@@ -95,6 +95,10 @@ func (d death) check(w *world, id string, q operation.Request) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if d.state == operation.Unknown && d.afterLook == operation.Failed { // nothing is to be seen, which proves nothing yet
+		w.wantState(op, operation.Unknown)
+		op = w.inTheEnd(r, id)
+	}
 	w.wantState(op, d.afterLook)
 	if len(op.Candidates) != d.candidates {
 		w.t.Errorf("candidates = %+v, want %d", op.Candidates, d.candidates)

@@ -162,7 +162,9 @@ func (j *Journal) fly(ctx context.Context, f *flight, s Service) {
 		defer release()
 		w.perform(ctx)
 	}()
-	w.dispelDoubt(ctx)
+	if w.record.unsettled() {
+		w.LookSoon(ctx, s, w.record.Person)
+	}
 }
 
 // claim makes this worker the only one that carries out the form: it takes the operation's lock and then creates its

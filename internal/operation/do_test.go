@@ -208,7 +208,7 @@ func TestCreateOutcomes(t *testing.T) {
 		{"our own deadline", nil, context.DeadlineExceeded, operation.Unknown, "timeout", 1},
 		{"reset before creating", lost("create", azuredevops.KindConnection), nil, operation.Unknown, "connection", 0},
 		{"503 before creating", lost("create", azuredevops.KindUnavailable), nil, operation.Unknown, "unavailable", 0},
-		{"429", refusal("create", azuredevops.KindThrottled, 429), nil, operation.Failed, "throttled", 0},
+		{"429", refusal("create", azuredevops.KindThrottled, 429), nil, operation.Unknown, "throttled", 0},
 		{"403", refusal("create", azuredevops.KindForbidden, 403), nil, operation.Failed, "forbidden", 0},
 		{"policy", refusal("create", "fullScopePatPolicyViolation", 400), nil, operation.Failed, "fullScopePatPolicyViolation", 0},
 		{"no access token", signIn, nil, operation.Failed, "other", 0},
@@ -231,8 +231,11 @@ func TestCreateOutcomes(t *testing.T) {
 				return
 			}
 			w.wantPending(r, op.ID)
-			if len(op.Candidates) != test.candidates || !op.Reconciled {
+			if len(op.Candidates) != test.candidates || op.Reconciled {
 				t.Fatalf("candidates = %+v, reconciled %t, want %d", op.Candidates, op.Reconciled, test.candidates)
+			}
+			if last := w.inTheEnd(r, op.ID); len(last.Candidates) != test.candidates || !last.Reconciled {
+				t.Errorf("in the end: %+v", last)
 			}
 			if test.candidates == 1 && op.Candidates[0].AuthorizationID != w.azure.active()[1] {
 				t.Errorf("candidate = %s, want the new token", op.Candidates[0].AuthorizationID)

@@ -1,100 +1,108 @@
 package operation
 
 import (
-	"context"
 	"errors"
-	"net/http"
+	"math/rand/v2"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 )
 
-// A refusal is the service's word that nothing was made. But not every refusal is the word of the part that makes
-// tokens: what throttles requests, signs people in or gives up on a slow request stands before it. Were such a word wrong,
-// there would be a token that nobody knows of. So it is looked behind; until that has been done, the operation stays
-// Doubtful, over the end of the process too.
+// A change whose outcome isn't known is looked at again by itself, further and further apart, for as long as something
+// may still turn up: until Operation.LookUntil. Before that, what isn't seen is not taken for not done.
 
-// doubtPatience is the longest wait asked for with a refusal after which a worker still looks behind it by itself.
-// Beyond that, whoever opens the operation's page makes it look.
-const doubtPatience = 2 * time.Minute
+// turnUp is how long after the end of a call something of it may still turn up. The service holds up busy people's calls
+// for up to 30 s and goes on with a call whose caller has left; how much its lists lag isn't documented. Ten minutes are
+// far more than either is known to take.
+const turnUp = 10 * time.Minute
 
-// A worker looks so often, with pauses that begin with this one and become four times as long each time: few enough not
-// to be what pauses an organization (internal/azuredevops, tripAfter).
+// lookPauses are the pauses between looks; the last one is repeated.
+var lookPauses = []time.Duration{
+	2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
+}
+
+// From LookUntil on, a look is due each seldomPause only, when the person visits. What has been concluded by then is
+// looked at until stopLooking after the beginning: should a list have lagged for longer, the token is named all the same.
 const (
-	doubtTries = 3
-	doubtPause = 2 * time.Second
+	seldomPause = time.Hour
+	stopLooking = 24 * time.Hour
 )
 
-// doubtful says that a refusal need not come from the part of the service that makes tokens. 401 does: nobody was let in.
-func doubtful(err error) bool {
+// beginDoubt plans the looks at what was sent at that time.
+func (j *Journal) beginDoubt(r *record, sent time.Time) {
+	r.LookUntil, r.Looks = sent.Add(j.options.CallTimeout+turnUp), 0
+	r.NextLook = j.options.Now()
+}
+
+// looked plans the look after this one, whose failure was err: not before the time that the service asked for.
+func (r *record) looked(now time.Time, err error) {
+	r.NextLook = r.nextLook(now)
+	r.Looks++
 	var e *azuredevops.Error
-	if !errors.As(err, &e) {
-		return false
+	if errors.As(err, &e) && e.RetryAfter > 0 && !r.NextLook.IsZero() {
+		r.putOffLook(now.Add(e.RetryAfter))
 	}
-	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestTimeout ||
-		e.Status == http.StatusNonAuthoritativeInfo || e.Status/100 == 3
 }
 
-// answerRefusal lands the flight of a creation that was refused or has no known outcome. It looks behind a doubtful
-// refusal before, unless the service asked for a pause: then the person needn't wait for that.
-func (w *work) answerRefusal(ctx context.Context) {
-	if w.record.Doubtful && w.record.Failure.RetryAfter == 0 {
-		_ = w.lookBehind(ctx) // if it can't be seen, the operation stays doubtful
+// putOffLook has it looked later, but not later than at LookUntil: the last look may find what turned up before.
+func (r *record) putOffLook(until time.Time) {
+	if last := r.lookUntil(); r.NextLook.Before(last) && until.After(last) {
+		until = last
 	}
-	w.landed()
+	if r.NextLook.Before(until) {
+		r.NextLook = until
+	}
 }
 
-// dispelDoubt looks behind a refusal once the pause is over that the service asked for. Meanwhile the operation isn't
-// locked, and a graceful stop doesn't wait: the record says what is still to be seen.
-func (w *work) dispelDoubt(ctx context.Context) {
-	if !w.record.Doubtful || w.record.Failure.RetryAfter > doubtPatience {
-		return
-	}
-	wait := max(w.record.Failure.RetryAfter, doubtPause)
-	for try := 0; try < doubtTries && w.record.Doubtful; try, wait = try+1, wait*4 {
-		w.pause(w.ending, wait)
-		if w.ending.Err() != nil {
-			return
+// nextLook is when to look after a look at that time; the zero time: not any more.
+func (r *record) nextLook(now time.Time) time.Time {
+	until := r.lookUntil()
+	switch {
+	case !r.lookable():
+		return time.Time{}
+	case now.Before(until):
+		pause := lookPauses[min(r.Looks, len(lookPauses)-1)]
+		next := now.Add(pause + rand.N(pause/5)) //nolint:gosec // nothing secret about it
+		if next.After(until) {
+			return until
 		}
-		_, _ = w.underLock(ctx, w.service, w.record.Person, w.record.ID, func(ctx context.Context, again *work) error {
-			err := again.reconcile(ctx)
-			w.record = again.record
-			return err
-		})
+		return next
+	case r.unsettled() || now.Before(r.Started.Add(stopLooking)):
+		return now.Add(seldomPause + rand.N(seldomPause/5)) //nolint:gosec // the same
 	}
+	return time.Time{}
 }
 
-// lookBehind looks if a creation that was refused was made all the same. While another operation of the person is making
-// a token of the same name (the next try, perhaps), what is seen may be that one's, and nothing is said yet.
-func (w *work) lookBehind(ctx context.Context) error {
-	fitting, lookErr := w.look(ctx)
-	if len(fitting) > 0 && w.othersAtWork(ctx) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	err := w.change(ctx, w.record, func(r *record) error {
-		switch {
-		case !r.Doubtful:
-			return errUnchanged
-		case len(fitting) > 0:
-			r.State, r.Candidates, r.Reconciled = Unknown, fitting, lookErr == nil
-		case lookErr != nil:
-			return errUnchanged
-		}
-		r.Doubtful = false
-		return nil
-	})
-	return errors.Join(lookErr, err)
+// lookable says that looking may still tell something: it isn't settled, or nothing was found of a creation so far.
+func (r *record) lookable() bool {
+	return r.unsettled() || r.State == Unknown && !r.Dismissed && r.makes() && len(r.Candidates)+len(r.Revoked) == 0
 }
 
-// othersAtWork says if another operation of the person is making a token of the same name.
-func (w *work) othersAtWork(ctx context.Context) (is bool) {
-	err := w.eachRecord(ctx, w.record.Person, func(r *record) {
-		if r.ID != w.record.ID && r.makes() && sameName(r.Want.DisplayName, w.record.Want.DisplayName) {
-			w.buryIfDead(ctx, r)
-			is = is || r.State == Sent
-		}
-	})
-	return is && err == nil
+// unsettled says that it is still to be seen what became of a change, or of a revoke that follows one.
+func (o *Operation) unsettled() bool {
+	return o.InDoubt() || len(o.Revoking) > 0 || o.oldInDoubt()
+}
+
+// oldInDoubt says that a rotation's old token may have been revoked.
+func (o *Operation) oldInDoubt() bool {
+	return o.Old == OldSent || o.Old == OldFailed && o.OldFailure.outcome() == IsUnknown
+}
+
+// lookUntil is LookUntil, also of a record of a release that didn't know it.
+func (o *Operation) lookUntil() time.Time {
+	if o.LookUntil.IsZero() {
+		return o.Started.Add(time.Minute + turnUp)
+	}
+	return o.LookUntil
+}
+
+// over says that nothing more of the change can turn up.
+func (o *Operation) over(now time.Time) bool { return !now.Before(o.lookUntil()) }
+
+// LookDue says that it is time to look what became of the operation.
+func (o *Operation) LookDue(now time.Time) bool {
+	if o.NextLook.IsZero() { // not planned: recorded by a release that didn't
+		return o.unsettled()
+	}
+	return !now.Before(o.NextLook)
 }

@@ -71,3 +71,6 @@ func Copy(j *Journal, person, id string, n int) error {
 	}
 	return group.Wait()
 }
+
+// OnLookPause has f called instead of waiting between two looks. When it returns, it is looked again.
+func OnLookPause(j *Journal, f func(ctx context.Context, d time.Duration)) { j.lookPause = f }

@@ -67,9 +67,12 @@ type Journal struct {
 	pause   func(ctx context.Context, d time.Duration) // between two tries
 	reach   func(point string)                         // called at the named points of a worker: atPoint, or a test's own
 
+	lookPause func(ctx context.Context, d time.Duration) // between two looks
+
 	mu       sync.Mutex
 	flights  map[string]*flight   // requests being worked on here, by person and id
 	batches  map[string]*batchRun // batches being run here, by person and id
+	watchers map[string]*watcher  // by person
 	busy     int                  // goroutines that Drain waits for
 	stopping bool
 	quiet    chan struct{} // closed when stopping and nobody is busy
@@ -88,15 +91,17 @@ func New(r *session.Records, o Options) *Journal {
 	o = o.withDefaults()
 	r.Declare(bounds()...)
 	return &Journal{
-		ending:  ending,
-		end:     end,
-		records: r,
-		options: o,
-		pause:   func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
-		reach:   atPoint,
-		flights: map[string]*flight{},
-		batches: map[string]*batchRun{},
-		quiet:   make(chan struct{}),
+		ending:    ending,
+		end:       end,
+		records:   r,
+		options:   o,
+		pause:     func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
+		lookPause: func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
+		reach:     atPoint,
+		flights:   map[string]*flight{},
+		batches:   map[string]*batchRun{},
+		watchers:  map[string]*watcher{},
+		quiet:     make(chan struct{}),
 	}
 }
 

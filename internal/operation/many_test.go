@@ -135,8 +135,8 @@ func TestLostCreationAmongFiveThousandChanges(t *testing.T) {
 	op := w.do(far, w.create(far))
 	t.Logf("found in %v", time.Since(begun))
 	w.wantState(op, operation.Unknown)
-	if len(op.Candidates) != 1 || !op.Reconciled {
-		t.Errorf("candidates %+v, looked for to the end: %v", op.Candidates, op.Reconciled)
+	if len(op.Candidates) != 1 {
+		t.Errorf("candidates %+v", op.Candidates)
 	}
 	if op, err := far.Reconcile(context.Background(), w.azure, mona, op.ID); err != nil || len(op.Candidates) != 1 {
 		t.Errorf("Reconcile = %+v, %v", op, err)
@@ -259,14 +259,14 @@ func TestCandidatesInABatchOfEqualNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(op.Candidates) > 1 { // the first one: for it, the last one is new, too
+		if len(op.Candidates) > 1 { // for each of them the other one is new, too: beside others under way, nothing was named yet
 			several++
 		}
 		for _, candidate := range op.Candidates {
 			named[candidate.AuthorizationID] = true
 		}
 	}
-	if !maps.Equal(named, lostOnes) || len(lostOnes) != 2 || several > 1 {
+	if !maps.Equal(named, lostOnes) || len(lostOnes) != 2 || several > 2 {
 		t.Errorf("named: %v, %d times several; lost: %v", named, several, lostOnes)
 	}
 }

@@ -76,8 +76,11 @@ func between(before, after *Operation) (events []Event) {
 			Step: Step(after.Action), Outcome: outcomes[after.State], Token: after.subject(), Failure: after.Failure, Late: before.State != Sent,
 		})
 	}
-	if !before.Reconciled && after.Reconciled && after.State == Unknown {
-		events = append(events, Event{Step: Reconciling, Outcome: IsUnknown, Token: after.Before, Found: len(after.Candidates)})
+	if settled, found := !before.Reconciled && after.Reconciled, len(after.Candidates) > len(before.Candidates); after.State == Unknown && len(after.Revoked) == len(before.Revoked) &&
+		(settled || found && before.State == Unknown) {
+		events = append(events, Event{
+			Step: Reconciling, Outcome: IsUnknown, Token: after.Before, Found: len(after.Candidates), Late: found && before.Looks > 0,
+		})
 	}
 	if before.Old != after.Old {
 		events = append(events, oldEvents[after.Old](after)...)
@@ -114,9 +117,9 @@ var oldEvents = map[OldState]func(o *Operation) []Event{
 	OldKept:    func(o *Operation) []Event { return []Event{{Step: KeepingOld, Outcome: WasDone, Token: o.Before}} },
 }
 
-// outcome of a call that failed so: without an answer of the kind 4xx nobody knows.
+// outcome of a call that failed so: without a refusal that is certainly the service's own nobody knows.
 func (f *Failure) outcome() Outcome {
-	if f != nil && (f.Source == SourceEntra || f.Status >= 400 && f.Status < 500) {
+	if f != nil && !f.Unknown && (f.Source == SourceEntra || f.Status >= 400 && f.Status < 500) {
 		return WasRefused
 	}
 	return IsUnknown

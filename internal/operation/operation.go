@@ -86,6 +86,7 @@ type Failure struct {
 	ActivityID string        `json:"ActivityID"`
 	RetryAfter time.Duration `json:"RetryAfter"`
 	Claims     string        `json:"Claims"`
+	Unknown    bool          `json:"Unknown,omitempty"` // whatever the status: what was refused may have been done
 }
 
 // Operation is one change that a person asked for.
@@ -109,18 +110,24 @@ type Operation struct {
 	OldFailure    *Failure            `json:"OldFailure"`
 	Candidates    []azuredevops.Token `json:"Candidates"`      // tokens to be revoked by the person: those that an Unknown create may have made, or an orphan
 	Revoked       []azuredevops.Token `json:"Revoked"`         // former Candidates that the person revoked
-	Reconciled    bool                `json:"Reconciled"`      // looked for, and the answer was complete
+	Reconciled    bool                `json:"Reconciled"`      // looked for until nothing more could turn up, and the answer was complete
 	Shown         bool                `json:"Shown,omitempty"` // an unkept secret was written to a browser
 	OrphanRevoked bool                `json:"OrphanRevoked"`   // the secret couldn't be kept nor shown, so the new token was revoked
-	Doubtful      bool                `json:"Doubtful"`        // of a Failed creation: refused, and it is still to be seen that nothing came of it (doubt.go)
+	Doubtful      bool                `json:"Doubtful"`        // recorded by earlier releases only, of a Failed creation: its outcome is unknown
 	Dismissed     bool                `json:"Dismissed"`
 	Batch         string              `json:"Batch,omitempty"` // ID of the batch that it is a part of, "" if it is none's
+
+	LookUntil time.Time `json:"LookUntil,omitzero"` // until then something of what was sent may turn up (doubt.go)
+	NextLook  time.Time `json:"NextLook,omitzero"`  // when it is looked again
+	Looks     int       `json:"Looks,omitempty"`    // how often it was looked
+	Ours      bool      `json:"Ours,omitempty"`     // among the candidates there is most likely what the change has made
+	Revoking  []string  `json:"Revoking,omitempty"` // authorizationIds of Candidates that are to be revoked, and may not be yet
 
 	Unkept string `json:"-"` // the secret, when it (or its record) could not be kept: show it now, in this answer
 }
 
 // Pending says if the operation still needs the person: it is in progress, its outcome is unknown, its secret was not
-// said to be saved, a rotation's old token is still alive, or it is still to be seen that a refused creation made nothing.
+// said to be saved, or a rotation's old token is still alive.
 func (o *Operation) Pending() bool {
 	switch o.State {
 	case Sent:
@@ -128,15 +135,14 @@ func (o *Operation) Pending() bool {
 	case Failed:
 		return o.Doubtful && !o.Dismissed
 	case Unknown:
-		return !o.Dismissed && !o.cleared()
+		return !o.Dismissed && !(o.cleared() && o.Reconciled)
 	case Succeeded:
 		return o.secretOpen() && !o.Dismissed && !o.cleared() || o.OldOpen()
 	}
 	return false
 }
 
-// InDoubt says that nobody has seen yet if something came of it: the outcome is unknown, or a creation was refused by
-// something before the part of the service that makes tokens. Reconcile looks.
+// InDoubt says that it isn't known yet if something came of it, and may still be seen. Reconcile looks.
 func (o *Operation) InDoubt() bool {
 	return !o.Dismissed && (o.Doubtful || o.State == Unknown && !o.Reconciled)
 }
@@ -173,13 +179,19 @@ func (o *Operation) at(now time.Time) *Operation {
 	if c.Secret == SecretWaiting && !now.Before(c.SecretUntil) {
 		c.Secret = SecretExpired
 	}
+	if c.Doubtful {
+		c.State, c.Doubtful = Unknown, false
+	}
+	if c.unsettled() {
+		c.LookUntil = c.lookUntil()
+	}
 	return c
 }
 
 // clone is a copy that its reader may change.
 func (o *Operation) clone() *Operation {
 	c := *o
-	c.Candidates, c.Revoked = slices.Clone(o.Candidates), slices.Clone(o.Revoked)
+	c.Candidates, c.Revoked, c.Revoking = slices.Clone(o.Candidates), slices.Clone(o.Revoked), slices.Clone(o.Revoking)
 	return &c
 }
 
@@ -230,6 +242,6 @@ func (j *Journal) failureOf(err error) (failure *Failure, definite bool) {
 func serviceFailure(e *azuredevops.Error) *Failure {
 	return &Failure{
 		Source: SourceAzureDevOps, Kind: string(e.Kind), Status: e.Status, Code: e.Code,
-		ActivityID: e.ActivityID, RetryAfter: e.RetryAfter, Claims: e.Claims,
+		ActivityID: e.ActivityID, RetryAfter: e.RetryAfter, Claims: e.Claims, Unknown: e.Unknown,
 	}
 }

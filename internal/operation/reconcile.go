@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -20,80 +21,118 @@ const (
 	exactly = time.Minute
 )
 
-// Reconcile looks for what an operation of unknown outcome has done:
+// Reconcile looks now for what an operation of unknown outcome has done:
 //
-//   - create, rotate: Candidates are the active tokens that it may have made; none of them is touched. With Reconciled and no
-//     Candidates nothing was made as far as can be seen, and trying again is safe.
-//   - update, revoke: the operation becomes Succeeded or Failed if the token's state tells.
-//   - a refused creation that is Doubtful: it becomes Unknown with Candidates if something came of it all the same.
+//   - create, rotate: Candidates are the active tokens that it may have made; none of them is touched.
+//   - update, revoke: the operation becomes Succeeded as soon as the token's state says so.
 //
-// On an error of the service or the store the operation is returned too, with what could be seen.
+// That nothing was done is concluded only from LookUntil on: an update or revoke becomes Failed then, and a creation
+// Reconciled; if that has no Candidates, trying again is safe. On an error of the service or the store the operation is
+// returned too, with what could be seen.
 func (j *Journal) Reconcile(ctx context.Context, s Service, person, id string) (*Operation, error) {
 	return j.continued(ctx, s, person, id, func(ctx context.Context, w *work) error { return w.reconcile(ctx) })
 }
 
 // reconcile is Reconcile under the operation's lock.
 func (w *work) reconcile(ctx context.Context) error {
-	if w.record.Doubtful {
-		return w.lookBehind(ctx)
-	}
-	if w.record.State != Unknown {
+	if !w.record.unsettled() && w.record.State != Unknown {
 		return nil
 	}
-	switch w.record.Action {
-	case Update:
-		return w.reconcileUpdate(ctx)
-	case Revoke:
-		return w.reconcileRevoke(ctx)
-	}
-	return w.reconcileCreate(ctx)
+	sights := w.see(ctx, w.service, w.record.Person, []*work{w})
+	return w.weigh(ctx, sights[place(w.record.Organization)])
 }
 
-// reconcileCreate looks for the kept secret first, and then for tokens that fit.
-func (w *work) reconcileCreate(ctx context.Context) error {
+// needsList says that the list tells how this operation stands: of an update the token's record does.
+func (r *record) needsList() bool {
+	return r.Action != Update || len(r.Revoking) > 0
+}
+
+// weigh concludes from what was seen how the operation stands, and plans the next look.
+func (w *work) weigh(ctx context.Context, s *sight) error {
+	var err error
+	if w.record.State == Unknown || w.record.Doubtful {
+		switch w.record.Action {
+		case Update:
+			err = w.weighUpdate(ctx)
+		case Revoke:
+			err = w.weighRevoke(ctx, s)
+		default:
+			err = w.weighCreate(ctx, s)
+		}
+	}
+	if w.record.oldInDoubt() {
+		err = errors.Join(err, w.weighOld(ctx, s))
+	}
+	if len(w.record.Revoking) > 0 {
+		err = errors.Join(err, w.revokeAgain(ctx, s))
+	}
+	return err
+}
+
+// weighCreate looks for the kept secret first, and then for tokens that fit.
+func (w *work) weighCreate(ctx context.Context, s *sight) error {
 	if adopted, err := w.adopt(ctx, w.record); adopted || err != nil {
 		return err
 	}
-	fitting, lookErr := w.look(ctx)
-	err := w.changeUnknown(ctx, func(r *record) {
-		r.Reconciled = lookErr == nil
-		if r.Reconciled || len(fitting) > 0 { // a failed look doesn't unsee what was seen
-			r.Candidates = fitting
+	fitting, wait, lookErr := s.fitting(ctx, w.record)
+	now := w.options.Now()
+	err := w.changeUnknown(ctx, lookErr, func(r *record) {
+		over := lookErr == nil && r.over(now)
+		if wait {
+			return
+		}
+		r.Reconciled = r.Reconciled || over
+		if !over { // what was seen isn't unseen by a look that failed, or by a list that lags
+			for _, t := range r.Candidates {
+				if !holds(fitting, t.AuthorizationID) && !s.isOthers(r, t.AuthorizationID) {
+					fitting = append(fitting, t)
+				}
+			}
+		}
+		r.Candidates = fitting
+		if len(fitting) > 0 {
+			r.Ours = slices.ContainsFunc(fitting, func(t azuredevops.Token) bool { return r.proves(t, w.options.CallTimeout) })
 		}
 	})
 	return errors.Join(lookErr, err)
 }
 
-// look returns the active tokens that this operation may have made. With an error they may be incomplete. The other
-// operations are read after the list: one that has made something of what is listed has recorded it, or is at work yet.
-func (w *work) look(ctx context.Context) (fitting []azuredevops.Token, err error) {
-	active, err := w.listActive(ctx, lookTimeout)
-	for _, t := range active {
-		if w.record.fits(t) {
+// fitting are the active tokens that an operation may have made. With an error they may be incomplete. wait: another
+// operation is making one like it this moment, so that nothing can be said yet.
+func (s *sight) fitting(ctx context.Context, r *record) (fitting []azuredevops.Token, wait bool, err error) {
+	for _, t := range s.active {
+		if r.fits(t) && !holds(r.Revoked, t.AuthorizationID) {
 			fitting = append(fitting, t)
 		}
 	}
-	if len(fitting) == 0 {
-		return nil, err
+	if len(fitting)+len(r.Candidates) == 0 {
+		return nil, false, s.err
 	}
-	ours, storeErr := w.resultsOfOthers(ctx)
-	if storeErr != nil {
-		return nil, storeErr
+	s.known, err = s.others(ctx)
+	if err != nil {
+		return nil, true, err
 	}
-	return slices.DeleteFunc(fitting, func(t azuredevops.Token) bool { return slices.Contains(ours, t.AuthorizationID) }), err
+	fitting = slices.DeleteFunc(fitting, func(t azuredevops.Token) bool { return s.isOthers(r, t.AuthorizationID) })
+	return fitting, r.Named == "" && len(fitting) > 0 && s.known.alike(r), s.err
 }
 
-// resultsOfOthers are the tokens that the person's other operations are known to have made: somebody who tries again after
-// an unknown outcome must not be shown the good token as a lost one.
-func (w *work) resultsOfOthers(ctx context.Context) (ids []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
-	defer cancel()
-	err = w.eachRecord(ctx, w.record.Person, func(r *record) {
-		if r.ID != w.record.ID && r.makes() && r.Result != nil {
-			ids = append(ids, r.Result.AuthorizationID)
-		}
-	})
-	return ids, err
+// isOthers says that another operation is known to have made a token: somebody who tries again after an unknown outcome
+// must not be shown the good token as a lost one.
+func (s *sight) isOthers(r *record, authorizationID string) bool {
+	return s.known != nil && s.known.isOthers(r, authorizationID)
+}
+
+// ownClockSkew is how far the service's clock may be from ours, for the time of a token's creation to prove something.
+const ownClockSkew = time.Minute
+
+// proves says that t is most likely this operation's, as far as can be known: the answer named it; or it wasn't there
+// before, and was made while the call was under way. Somebody else may have made it at that very time.
+func (r *record) proves(t azuredevops.Token, call time.Duration) bool {
+	if r.Named != "" {
+		return t.AuthorizationID == r.Named
+	}
+	from, to := r.Started.Add(-ownClockSkew), r.Started.Add(listTimeout+call+ownClockSkew)
+	return r.Listed && !t.ValidFrom.Before(from) && !t.ValidFrom.After(to)
 }
 
 // fits says if t may have been made by this operation. If the answer named the token, that decides. If all tokens from
@@ -111,21 +150,23 @@ func (r *record) fits(t azuredevops.Token) bool {
 	return !late && !old && sameName(t.DisplayName, r.Want.DisplayName) && sameScopes(t.Scopes, r.Want.Scopes)
 }
 
-// reconcileUpdate compares the token with what was wanted and with what it was.
-func (w *work) reconcileUpdate(ctx context.Context) error {
-	t, err := w.getBefore(ctx)
-	if err != nil {
-		return err
-	}
-	return w.changeUnknown(ctx, func(r *record) {
-		r.Reconciled = true
+// weighUpdate compares the token with what was wanted and with what it was.
+func (w *work) weighUpdate(ctx context.Context) error {
+	t, lookErr := w.getBefore(ctx)
+	now := w.options.Now()
+	err := w.changeUnknown(ctx, lookErr, func(r *record) {
 		switch {
+		case lookErr != nil:
 		case updated(*r.Before, r.Want, t):
-			r.succeed(w.options.Now(), t)
-		case unchanged(*r.Before, r.Want, t):
-			r.State = Failed
+			r.succeed(now, t)
+		case r.over(now):
+			r.Reconciled = true
+			if unchanged(*r.Before, r.Want, t) {
+				r.State = Failed
+			}
 		}
 	})
+	return errors.Join(lookErr, err)
 }
 
 func (w *work) getBefore(ctx context.Context) (azuredevops.Token, error) {
@@ -155,28 +196,48 @@ func sameScopes(a, b []string) bool { return slices.Equal(scopeSet(a), scopeSet(
 
 func sameTime(a, b time.Time) bool { return a.Sub(b).Abs() <= exactly }
 
-// reconcileRevoke looks for the token among the active ones: only the list tells a token's status.
-func (w *work) reconcileRevoke(ctx context.Context) error {
-	active, err := w.listActive(ctx, lookTimeout)
-	alive := holds(active, w.record.Before.AuthorizationID)
-	if err != nil && !alive {
-		return err
-	}
-	return w.changeUnknown(ctx, func(r *record) {
-		r.Reconciled = true
-		if alive {
-			r.State = Failed
-			return
+// weighRevoke looks for the token among the active ones: only the list tells a token's status.
+func (w *work) weighRevoke(ctx context.Context, s *sight) error {
+	now := w.options.Now()
+	done := s.err == nil && w.inactive(ctx, s.active, false)
+	err := w.changeUnknown(ctx, s.err, func(r *record) {
+		alive := holds(s.active, r.Before.AuthorizationID)
+		switch {
+		case done, !alive && s.err == nil && r.over(now):
+			r.succeed(now, *r.Before)
+		case alive && r.over(now):
+			r.State, r.Reconciled = Failed, true
 		}
-		r.succeed(w.options.Now(), *r.Before)
 	})
+	return errors.Join(s.err, err)
 }
 
-// changeUnknown edits the record if its outcome is still unknown.
-func (w *work) changeUnknown(ctx context.Context, edit func(*record)) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	return w.change(ctx, w.record, func(r *record) error {
+// weighOld looks if a rotation's old token was revoked.
+func (w *work) weighOld(ctx context.Context, s *sight) error {
+	now := w.options.Now()
+	done := s.err == nil && w.inactive(ctx, s.active, false)
+	err := w.changeLooking(ctx, s.err, func(r *record) error {
+		alive := holds(s.active, r.Before.AuthorizationID)
+		switch {
+		case !r.oldInDoubt():
+			return errUnchanged
+		case done, !alive && s.err == nil && r.over(now):
+			r.Old, r.OldFailure = OldRevoked, nil
+		case alive && r.over(now):
+			r.Old, r.OldFailure = OldAlive, nil
+		}
+		return nil
+	})
+	return errors.Join(s.err, err)
+}
+
+// changeUnknown edits the record if its outcome is still unknown, and plans the look after this one, whose failure was
+// lookErr.
+func (w *work) changeUnknown(ctx context.Context, lookErr error, edit func(*record)) error {
+	return w.changeLooking(ctx, lookErr, func(r *record) error {
+		if r.Doubtful { // recorded by a release that told such refusals apart
+			r.State, r.Doubtful = Unknown, false
+		}
 		if r.State != Unknown {
 			return errUnchanged
 		}
@@ -185,9 +246,59 @@ func (w *work) changeUnknown(ctx context.Context, edit func(*record)) error {
 	})
 }
 
+func (w *work) changeLooking(ctx context.Context, lookErr error, edit func(*record) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	return w.change(ctx, w.record, func(r *record) error {
+		err := edit(r)
+		if err == nil {
+			r.looked(w.options.Now(), lookErr)
+		}
+		return err
+	})
+}
+
+// revokeAgain goes on with revokes that were asked for and may not have been done: the service doesn't know yet a token
+// that isn't visible. Each is sent again when the token is seen.
+func (w *work) revokeAgain(ctx context.Context, s *sight) error {
+	var done, given []string
+	var failed error
+	for _, id := range w.record.Revoking {
+		switch {
+		case holds(s.active, id):
+			err := w.revoke(context.WithoutCancel(ctx), id)
+			if err == nil {
+				done = append(done, id)
+			} else if failure, definite := w.failureOf(cmp.Or(missingIsUnknown(err), err)); definite {
+				given = append(given, id)
+				w.tellRevoking(ctx, id, failure)
+			}
+			failed = errors.Join(failed, err)
+		case s.err == nil && w.record.over(w.options.Now()):
+			done = append(done, id)
+		}
+	}
+	err := w.changeLooking(ctx, s.err, func(r *record) error {
+		for _, id := range done {
+			r.moveToRevoked(id)
+		}
+		r.Revoking = slices.DeleteFunc(r.Revoking, func(id string) bool { return slices.Contains(given, id) })
+		return nil
+	})
+	return errors.Join(s.err, failed, err)
+}
+
+// tellRevoking tells of a token whose revoke was refused, or isn't known to be done.
+func (w *work) tellRevoking(ctx context.Context, authorizationID string, failure *Failure) {
+	w.tell(ctx, &w.record.Operation, Event{
+		Step: RevokingCandidate, Outcome: failure.outcome(), Token: &azuredevops.Token{AuthorizationID: authorizationID}, Failure: failure,
+	})
+}
+
 // RevokeCandidate revokes one of the operation's candidates, chosen by the person. ErrNotFound for any other id, also for a
 // candidate that turned out since to be another operation's good token. After the last one the operation is no longer
-// pending. A failure of the service is returned with the operation.
+// pending, unless what it has made may still turn up. A failure of the service is returned with the operation; if the
+// revoke may have been done, or the token isn't visible yet, it is gone on with by itself (Revoking).
 func (j *Journal) RevokeCandidate(ctx context.Context, s Service, person, id, authorizationID string) (*Operation, error) {
 	return j.continued(ctx, s, person, id, func(ctx context.Context, w *work) error {
 		if holds(w.record.Revoked, authorizationID) {
@@ -199,24 +310,37 @@ func (j *Journal) RevokeCandidate(ctx context.Context, s Service, person, id, au
 		if !holds(w.record.Candidates, authorizationID) {
 			return ErrNotFound
 		}
-		if err := w.revoke(ctx, authorizationID); err != nil && !w.gone(ctx, authorizationID) {
-			failure, _ := w.failureOf(err)
-			w.tell(ctx, &w.record.Operation, Event{
-				Step: RevokingCandidate, Outcome: failure.outcome(), Token: &azuredevops.Token{AuthorizationID: authorizationID}, Failure: failure,
-			})
+		err := w.revoke(ctx, authorizationID)
+		if err == nil {
+			return w.report(ctx, w.record, func(r *record) error { r.moveToRevoked(authorizationID); return nil })
+		}
+		failure, definite := w.failureOf(cmp.Or(missingIsUnknown(err), err))
+		w.tellRevoking(ctx, authorizationID, failure)
+		if definite {
 			return err
 		}
-		return w.report(ctx, w.record, func(r *record) error { return r.moveToRevoked(authorizationID) })
+		return errors.Join(err, w.report(ctx, w.record, func(r *record) error {
+			w.goOnRevoking(r, authorizationID)
+			return nil
+		}))
 	})
+}
+
+// goOnRevoking plans to look at a token that may not be revoked yet.
+func (w *work) goOnRevoking(r *record, authorizationID string) {
+	if !slices.Contains(r.Revoking, authorizationID) {
+		r.Revoking = append(r.Revoking, authorizationID)
+	}
+	w.beginDoubt(r, w.options.Now())
 }
 
 // dropFoundOut takes from the candidates what other operations are known to have made by now.
 func (w *work) dropFoundOut(ctx context.Context) error {
-	ours, err := w.resultsOfOthers(ctx)
+	known, err := w.othersOf(w.record.Person)(ctx)
 	if err != nil {
 		return err
 	}
-	found := func(t azuredevops.Token) bool { return slices.Contains(ours, t.AuthorizationID) }
+	found := func(t azuredevops.Token) bool { return known.isOthers(w.record, t.AuthorizationID) }
 	if !slices.ContainsFunc(w.record.Candidates, found) {
 		return nil
 	}
@@ -226,13 +350,16 @@ func (w *work) dropFoundOut(ctx context.Context) error {
 	})
 }
 
-func (r *record) moveToRevoked(authorizationID string) error {
+// moveToRevoked records that a candidate is revoked. If that was the last one, and the operation's own is most likely among
+// them, nothing is left to look for.
+func (r *record) moveToRevoked(authorizationID string) {
+	r.Revoking = slices.DeleteFunc(r.Revoking, func(id string) bool { return id == authorizationID })
 	i := slices.IndexFunc(r.Candidates, func(t azuredevops.Token) bool { return t.AuthorizationID == authorizationID })
 	if i < 0 {
-		return errUnchanged
+		return
 	}
 	r.Revoked = append(r.Revoked, r.Candidates[i])
 	r.Candidates = slices.Delete(r.Candidates, i, i+1)
 	r.OrphanRevoked = r.OrphanRevoked || r.resultID() == authorizationID
-	return nil
+	r.Reconciled = r.Reconciled || r.Ours && len(r.Candidates) == 0
 }

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/panics"
@@ -17,6 +18,7 @@ func (j *Journal) RevokeOld(ctx context.Context, s Service, person, id string) (
 		}
 		_ = w.change(ctx, w.record, func(r *record) error { // if it fails, the revoke is no less wanted
 			r.Old, r.OldFailure = OldSent, nil
+			w.beginDoubt(r, w.options.Now())
 			return nil
 		})
 		return w.retire(ctx)
@@ -25,27 +27,62 @@ func (j *Journal) RevokeOld(ctx context.Context, s Service, person, id string) (
 
 // retire revokes the old token of a rotation and records how that went.
 func (w *work) retire(ctx context.Context) error {
-	err := w.revoke(ctx, w.record.Before.AuthorizationID)
-	if err != nil && w.gone(ctx, w.record.Before.AuthorizationID) {
+	asked := w.options.Now()
+	err := w.revokeBefore(ctx)
+	if err != nil && w.gone(ctx, false) {
 		err = nil
 	}
 	w.reach("retired")
 	return w.report(ctx, w.record, func(r *record) error {
 		if err == nil {
-			r.Old, r.OldFailure = OldRevoked, nil
+			r.Old, r.OldFailure, r.NextLook = OldRevoked, nil, time.Time{}
 			return nil
 		}
 		r.Old = OldFailed
 		r.OldFailure, _ = w.failureOf(err)
+		if r.oldInDoubt() {
+			w.beginDoubt(r, asked)
+		}
+		r.looked(w.options.Now(), err)
 		return nil
 	})
 }
 
-// gone says that a token is certainly not active any more: a complete list of the active ones lacks it. So a token that
-// expired or was revoked elsewhere counts as revoked.
-func (w *work) gone(ctx context.Context, authorizationID string) bool {
-	active, err := w.listActive(ctx, lookTimeout)
-	return err == nil && !holds(active, authorizationID)
+// revokeBefore revokes the token that the operation is about. One that expired or was revoked elsewhere counts as revoked.
+// Where the service says that there is no such token, and that can't be seen, the outcome is unknown.
+func (w *work) revokeBefore(ctx context.Context) error {
+	err := w.revoke(ctx, w.record.Before.AuthorizationID)
+	if unknown := missingIsUnknown(err); unknown != nil && !w.gone(ctx, true) {
+		return unknown
+	} else if unknown != nil {
+		return nil
+	}
+	return err
+}
+
+// gone looks if the token that the operation is about is certainly not active any more. missing: the service says that it
+// doesn't know it.
+func (w *work) gone(ctx context.Context, missing bool) bool {
+	active, err := listActive(ctx, w.service, w.record.Organization, lookTimeout)
+	return err == nil && w.inactive(ctx, active, missing)
+}
+
+// inactive says what a complete list of the active tokens proves about the token that the operation is about. A list lags:
+// it may not hold yet what is new, but it doesn't lose what it has held. So that a token isn't in it proves that the token
+// was revoked or has expired, if it is older than lists are known to lag; or if the service, which has told its record
+// before, doesn't know it any more. Of a newer token the list of the revoked ones tells.
+func (w *work) inactive(ctx context.Context, active []azuredevops.Token, missing bool) bool {
+	t := w.record.Before
+	switch {
+	case holds(active, t.AuthorizationID):
+		return false
+	case missing, !w.options.Now().Before(t.ValidFrom.Add(turnUp)):
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	revoked, _ := w.service.List(ctx, w.record.Organization, azuredevops.Revoked) // a part may hold it, too
+	return holds(revoked, t.AuthorizationID)
 }
 
 func holds(tokens []azuredevops.Token, authorizationID string) bool {
@@ -84,6 +121,9 @@ func (j *Journal) continued(
 		defer close(answers)
 		op, err := j.underLock(ctx, s, person, id, f)
 		answers <- answer{op, err}
+		if op != nil && op.unsettled() {
+			j.LookSoon(ctx, s, person)
+		}
 	})
 	select {
 	case a, ok := <-answers:

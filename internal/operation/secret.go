@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -38,6 +39,7 @@ func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret stri
 		}
 		if kept && r.Old == OldAlive && r.RevokeAtOnce { // which comes next
 			r.Old = OldSent
+			w.beginDoubt(r, w.options.Now())
 		}
 		return nil
 	}
@@ -71,11 +73,18 @@ func (w *work) identify(ctx context.Context, token azuredevops.Token) azuredevop
 	if token.AuthorizationID != "" {
 		return token
 	}
-	if fitting, err := w.look(ctx); err == nil && len(fitting) == 1 {
+	if fitting, err := w.fitting(ctx); err == nil && len(fitting) == 1 {
 		return fitting[0]
 	}
 	token.DisplayName, token.Scopes = w.record.Want.DisplayName, w.record.Want.Scopes
 	return token
+}
+
+// fitting are the active tokens that this operation may have made.
+func (w *work) fitting(ctx context.Context) ([]azuredevops.Token, error) {
+	s := w.see(ctx, w.service, w.record.Person, []*work{w})[place(w.record.Organization)]
+	fitting, _, err := s.fitting(ctx, w.record)
+	return fitting, err
 }
 
 // keep writes the secret, trying hard. Only this worker writes this record: if it exists, an earlier try has written it
@@ -100,14 +109,15 @@ func (w *work) finishRotation(ctx context.Context) {
 	_ = w.retire(ctx)
 }
 
-// revokeOrphan revokes a new token whose secret is lost: it could be neither kept nor shown. If that fails, or the token's
-// id isn't known, what may be the token becomes a candidate for the person to revoke. It is named in the log too, in case
-// the record can't be written. A rotation that came to this leaves the old token as it was. settle is how that is recorded.
+// revokeOrphan revokes a new token whose secret is lost: it could be neither kept nor shown. If that may not have been
+// done, as where the token isn't visible yet, it is gone on with later; if it fails, or the token's id isn't known, what may
+// be the token becomes a candidate for the person to revoke. It is named in the log too, in case the record can't be
+// written. A rotation that came to this leaves the old token as it was. settle is how that is recorded.
 func (w *work) revokeOrphan(ctx context.Context) (settle func(*record)) {
 	orphans := []azuredevops.Token{*w.record.Result}
 	err := errNoID
 	if w.record.resultID() == "" {
-		orphans, _ = w.look(ctx)
+		orphans, _ = w.fitting(ctx)
 	} else {
 		err = w.revoke(ctx, w.record.resultID())
 	}
@@ -116,8 +126,13 @@ func (w *work) revokeOrphan(ctx context.Context) (settle func(*record)) {
 	return func(r *record) {
 		r.Old = OldNone
 		r.OrphanRevoked = err == nil
-		if err != nil {
-			r.Candidates = orphans
+		if err == nil {
+			return
+		}
+		r.Candidates = orphans
+		if _, definite := w.failureOf(cmp.Or(missingIsUnknown(err), err)); !definite && r.resultID() != "" {
+			w.goOnRevoking(r, r.resultID())
+			r.looked(w.options.Now(), err)
 		}
 	}
 }

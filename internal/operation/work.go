@@ -62,7 +62,7 @@ func (w *work) make(ctx context.Context) {
 	w.reach("answered")
 	if err != nil {
 		w.refuse(ctx, err)
-		w.answerRefusal(ctx)
+		w.landed()
 		return
 	}
 	w.deliver(ctx, token, secret)
@@ -74,7 +74,7 @@ func (w *work) knownTokens(ctx context.Context) (ids []string, listed bool) {
 	if known := w.flight.request.Known; known != nil {
 		return known.IDs, known.All
 	}
-	tokens, err := w.listActive(ctx, listTimeout)
+	tokens, err := listActive(ctx, w.service, w.record.Organization, listTimeout)
 	for _, t := range tokens {
 		if sameName(t.DisplayName, w.record.Want.DisplayName) {
 			ids = append(ids, t.AuthorizationID)
@@ -83,11 +83,11 @@ func (w *work) knownTokens(ctx context.Context) (ids []string, listed bool) {
 	return ids, err == nil
 }
 
-// listActive lists the organization's active tokens. With an error it may return some of them.
-func (w *work) listActive(ctx context.Context, limit time.Duration) ([]azuredevops.Token, error) {
+// listActive lists an organization's active tokens. With an error it may return some of them.
+func listActive(ctx context.Context, s Service, organization string, limit time.Duration) ([]azuredevops.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return w.service.List(ctx, w.record.Organization, azuredevops.Active)
+	return s.List(ctx, organization, azuredevops.Active)
 }
 
 // intend records that the call comes next. After it, a dead worker means "unknown"; before it, "not done".
@@ -141,7 +141,7 @@ func (w *work) callUpdate(ctx context.Context) (azuredevops.Token, error) {
 
 // revokeOne revokes the operation's token.
 func (w *work) revokeOne(ctx context.Context) {
-	err := w.revoke(ctx, w.record.Before.AuthorizationID)
+	err := w.revokeBefore(ctx)
 	w.reach("answered")
 	w.conclude(ctx, *w.record.Before, err)
 }
@@ -159,7 +159,8 @@ func (w *work) conclude(ctx context.Context, result azuredevops.Token, err error
 	w.landed()
 }
 
-// refuse records that the change was not done, or that this can't be known; then it looks at once.
+// refuse records that the change was not done, or that this can't be known. Then it looks at once, unless the service asked
+// for a pause: the person needn't wait for that.
 func (w *work) refuse(ctx context.Context, err error) {
 	failure, definite := w.failureOf(err)
 	reportErr := w.report(ctx, w.record, func(r *record) error {
@@ -168,16 +169,19 @@ func (w *work) refuse(ctx context.Context, err error) {
 		}
 		r.State, r.Failure, r.Finished = Unknown, failure, w.options.Now()
 		if definite {
-			r.State, r.Doubtful = Failed, r.makes() && doubtful(err)
+			r.State = Failed
+			return nil
 		}
+		w.beginDoubt(r, r.Started)
+		r.putOffLook(w.options.Now().Add(failure.RetryAfter))
 		var e *azuredevops.Error
 		if errors.As(err, &e) && e.Token != nil {
-			r.Named, r.Candidates = e.Token.AuthorizationID, []azuredevops.Token{*e.Token}
+			r.Named, r.Candidates, r.Ours = e.Token.AuthorizationID, []azuredevops.Token{*e.Token}, true
 		}
 		return nil
 	})
 	w.reach("refused")
-	if definite || reportErr != nil {
+	if definite || reportErr != nil || failure.RetryAfter > 0 {
 		return
 	}
 	w.flight.update(w.record.at(w.options.Now()))
@@ -208,6 +212,18 @@ func (w *work) revoke(ctx context.Context, authorizationID string) error {
 	}
 }
 
+// missingIsUnknown is the service's word that there is no such token, as an unknown outcome: the token may not be visible
+// yet. nil if err is something else.
+func missingIsUnknown(err error) error {
+	var e *azuredevops.Error
+	if !errors.As(err, &e) || !e.Missing() {
+		return nil
+	}
+	unknown := *e
+	unknown.Unknown = true
+	return &unknown
+}
+
 // retryAfter says if a failed revoke is worth another try, and when: as the service asks, if that is soon.
 func retryAfter(err error, try int) (wait time.Duration, again bool) {
 	const patience = 5 * time.Second
@@ -221,5 +237,5 @@ func retryAfter(err error, try int) (wait time.Duration, again bool) {
 		azuredevops.KindBusy, azuredevops.KindOverloaded:
 		return max(e.RetryAfter, time.Duration(try)*250*time.Millisecond), true
 	}
-	return 0, e.Unknown
+	return 0, e.Unknown && e.Kind != azuredevops.KindSignIn
 }

@@ -197,6 +197,7 @@ func (w *world) replicaAt(now func() time.Time) *replica {
 	}
 	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, CallTimeout: time.Minute, Now: now, Log: log, Observe: w.observe})
 	operation.OnPause(j, func(time.Duration) {})
+	operation.OnLookPause(j, func(ctx context.Context, _ time.Duration) { <-ctx.Done() }) // until somebody visits
 	r := &replica{j, s}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -260,6 +261,36 @@ func (w *world) get(r *replica, id string) *operation.Operation {
 		w.t.Fatalf("Get: %v", err)
 	}
 	return op
+}
+
+// visit has the person come back, so that what is due is looked at; the worker may be about to let go of it yet.
+func (w *world) visit(r *replica, id string) (*operation.Operation, error) {
+	w.t.Helper()
+	for {
+		err := r.LookNow(context.Background(), w.azure, mona)
+		op := w.get(r, id)
+		if !op.LookDue(w.clock.Now()) {
+			return op, err
+		}
+		runtime.Gosched()
+	}
+}
+
+// look is visit that goes well.
+func (w *world) look(r *replica, id string) *operation.Operation {
+	w.t.Helper()
+	op, err := w.visit(r, id)
+	if err != nil {
+		w.t.Errorf("LookNow: %v", err)
+	}
+	return op
+}
+
+// inTheEnd is an operation after all of the time in which something of it may turn up.
+func (w *world) inTheEnd(r *replica, id string) *operation.Operation {
+	w.t.Helper()
+	w.clock.pass(12 * time.Minute)
+	return w.look(r, id)
 }
 
 func (w *world) reveal(r *replica, id string) string {

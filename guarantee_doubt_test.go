@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/webtest"
+)
+
+// doubtDesk is a desk whose clock, and the service's, are moved by the test.
+func doubtDesk(t *testing.T) (*desk, *testClock, *webtest.Browser) {
+	t.Helper()
+	clock := newTestClock()
+	o := seeded()
+	o.now, o.sim.Now = clock.now, clock.now
+	d := startDesk(t, o)
+	return d, clock, d.signedIn(mona)
+}
+
+// afterAWhile opens a page on which nothing is looked at, until its banner says so.
+func afterAWhile(t *testing.T, d *desk, b *webtest.Browser, says string) {
+	t.Helper()
+	until(t, "a banner says "+says, func() bool { return strings.Contains(waiting(b.Open(d.url+"/scopes")), says) })
+}
+
+// A creation that something in between refuses, in whatever form, was perhaps made all the same: nobody is told that it
+// wasn't, each page says that it isn't known, and no second one is suggested while the first may turn up.
+func TestRefusedByAnIntermediary(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{"proxyHTML", "proxyEmpty", "proxyJSON"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			d, clock, b := doubtDesk(t)
+			for _, status := range simulator.IntermediaryStatuses() {
+				for _, done := range []string{"", "AfterDoing"} {
+					name := fmt.Sprint(fault, status, done)
+					to, form := createForm(b, d.url, "contoso", name)
+					d.sim.SetFault(fault+done, simulator.FaultOptions{Call: simulator.CallCreate, Value: strconv.Itoa(status), Times: 1})
+					b.Post(to.String(), form)
+					if b.Status < 400 || strings.Contains(says(b), "This was not done") || b.Has("link", "Try again") {
+						t.Errorf("%s: %d %s", name, b.Status, says(b))
+					}
+					want := "It isn't known what became of “" + name + "”"
+					if done != "" {
+						want += ". A token is there"
+					}
+					clock.move(time.Minute) // longer than a pause that it may ask for
+					afterAWhile(t, d, b, want)
+					b.Click("Find out")
+					switch {
+					case done != "":
+						b.Press("Revoke this token")
+					case status == http.StatusForbidden: // in the end
+						clock.move(12 * time.Minute)
+						if b.Open(b.URL.String()); !strings.Contains(says(b), "As far as can be seen, nothing was created") || !b.Has("link", "Try again") {
+							t.Errorf("%s, in the end: %d %s", name, b.Status, says(b))
+						}
+						b.Press("Dismiss")
+					default:
+						b.Press("Dismiss")
+					}
+					if got := waiting(b.Open(d.url + "/scopes")); got != "" || createsOf(d.sim, name) != 1 {
+						t.Fatalf("%s: still waiting: %q; %d creates", name, got, createsOf(d.sim, name))
+					}
+				}
+			}
+		})
+	}
+}
+
+// Updates and revokes are doubted as well: done is said as soon as it is seen, and "not done" when nothing can come of it
+// any more.
+func TestChangesRefusedByAnIntermediary(t *testing.T) {
+	t.Parallel()
+	for verb, call := range map[string]string{"edit": simulator.CallUpdate, "revoke": simulator.CallRevoke} {
+		for _, fault := range []string{"proxyHTML", "proxyHTMLAfterDoing", "proxyEmpty", "proxyJSONAfterDoing", "throttled429", "resetAfterDoing"} {
+			t.Run(verb+" "+fault, func(t *testing.T) {
+				t.Parallel()
+				d, clock, b := doubtDesk(t)
+				n := newNetworkCase(t, d, b, verb, verb+" over "+fault)
+				if fault == "resetAfterDoing" { // and the list lags
+					d.sim.SetFault("lagging", simulator.FaultOptions{Call: call, Delay: 5 * time.Minute})
+				}
+				d.sim.SetFault(fault, simulator.FaultOptions{Call: call, RetryAfter: time.Second})
+				n.act()
+				d.sim.ClearFaults()
+				if strings.Contains(says(b), "This was not done") {
+					t.Errorf("%d %s", b.Status, says(b))
+				}
+				clock.move(6 * time.Minute)
+				settled := func() bool { return waiting(b.Open(d.url+"/scopes")) == "" }
+				if strings.HasSuffix(fault, "AfterDoing") {
+					until(t, "it is seen to be done", settled)
+					return
+				}
+				if settled() || !strings.Contains(waiting(b), "It isn't known") {
+					t.Errorf("banner %q", waiting(b))
+				}
+				clock.move(6 * time.Minute)
+				until(t, "it is settled", settled)
+				if b.Open(d.url + "/changes"); !strings.Contains(says(b), "Not done") {
+					t.Error(says(b))
+				}
+			})
+		}
+	}
+}
+
+// A lost creation whose token the list shows only later is found by itself, whatever page is open, also after signing out
+// and in again; and before that no second one is suggested.
+func TestTokenTurnsUpLate(t *testing.T) {
+	t.Parallel()
+	d, clock, b := doubtDesk(t)
+	for _, late := range []time.Duration{3 * time.Second, 65 * time.Second, 5 * time.Minute, 40 * time.Minute} {
+		name := "seen after " + late.String()
+		to, form := createForm(b, d.url, "contoso", name)
+		d.sim.SetFault("lagging", simulator.FaultOptions{Call: simulator.CallCreate, Delay: late, Times: 1})
+		d.sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
+		b.Post(to.String(), form)
+		if !strings.Contains(says(b), "Nothing of it has been seen so far") || b.Has("link", "Try again") || b.Page.Find(`meta[http-equiv=refresh]`).Length() != 1 {
+			t.Fatalf("%s: %d %s", name, b.Status, says(b))
+		}
+		if late == 5*time.Minute {
+			b.Press("Sign out")
+			clock.move(late + time.Minute)
+			b = d.signedIn(mona)
+		}
+		clock.move(late + 2*time.Minute)
+		if late > 10*time.Minute { // well after it was given up
+			clock.move(2 * time.Hour)
+			b = d.signedIn(mona)
+		}
+		afterAWhile(t, d, b, "It isn't known what became of “"+name+"”. A token is there")
+		b.Click("Find out")
+		if tokens := made(d.sim, name); len(tokens) != 1 || fate(b, tokens[0]) != "named" {
+			t.Errorf("%s: %d tokens; %s", name, len(tokens), says(b))
+		}
+		b.Press("Revoke this token")
+	}
+}
+
+// A token with the same name and scopes that was made elsewhere is offered as that: nothing is claimed of it, and revoking
+// it isn't the one thing to do.
+func TestForeignTokenIsNotClaimed(t *testing.T) {
+	t.Parallel()
+	for name, foreign := range map[string]struct {
+		listed bool          // the tokens from before are known
+		age    time.Duration // of the foreign token, when the form is sent
+	}{
+		"made long after":                   {true, -5 * time.Minute},
+		"made before, in a list unreadable": {false, 6 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, clock, b := doubtDesk(t)
+			add := func() {
+				d.sim.AddToken(simulator.Token{DisplayName: name, Scope: "vso.code", Organization: "contoso", Owner: simulator.Mona})
+			}
+			if foreign.age > 0 {
+				add()
+				clock.move(foreign.age)
+			}
+			to, form := createForm(b, d.url, "contoso", name)
+			if !foreign.listed {
+				d.sim.SetFault("serverError500", simulator.FaultOptions{Call: simulator.CallList, Times: 1})
+			}
+			d.sim.SetFault("reset", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
+			b.Post(to.String(), form)
+			if foreign.age < 0 {
+				clock.move(-foreign.age)
+				add()
+				clock.move(time.Minute)
+			}
+			afterAWhile(t, d, b, "It isn't known what became of “"+name+"”. A token is there")
+			b.Click("Find out")
+			if b.Heading() != "A token is there that may have come of this" || strings.Contains(says(b), "was created, but") || b.Page.Find(".button-danger").Length() != 0 {
+				t.Errorf("%q: %s", b.Heading(), says(b))
+			}
+			if d.sim.Revoked() != 0 || !b.Has("button", "Revoke this token") {
+				t.Errorf("%d revoked", d.sim.Revoked())
+			}
+		})
+	}
+}

@@ -1,0 +1,74 @@
+package azuredevops
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// A change that was refused was not made, and saying so ends the matter. So a refusal is believed only if it is
+// certainly the token service's own. Proxies that inspect what passes, gateways and portals put their own page in
+// place of an answer, also of one that held a new token's secret.
+//
+// Two things have to come together: the form in which the service refuses, and something that nobody else sends. That
+// its answers carry its headers is known of some of them only, so its vocabulary counts as well.
+
+// serviceNamespaces begin the names of the service's own exceptions, in typeName.
+var serviceNamespaces = []string{"Microsoft.VisualStudio.", "Microsoft.TeamFoundation.", "Newtonsoft.Json."}
+
+// serviceRealm is what the service names when it asks for other credentials.
+var serviceRealm = regexp.MustCompile(`(?i)\brealm="https://[a-z0-9.-]+\.(?:visualstudio\.com|azure\.com)/?"`)
+
+// refuses says that a is certainly the service's own refusal of a change, so that nothing was done. What slows people
+// down or gives up on slow requests (429, 408) stands before the service, like what signs them in (203, redirects): it
+// may have answered although the change went through.
+func (a answer) refuses(f fault) bool {
+	switch {
+	case a.status/100 != 4, a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout:
+		return false
+	case a.status == http.StatusUnauthorized && claims(a.header) != "":
+		return true
+	case a.status == http.StatusUnauthorized && len(bytes.TrimSpace(a.body)) == 0:
+		return a.header.Get("X-Tfs-Serviceerror") != "" || serviceRealm.MatchString(strings.Join(a.header.Values("WWW-Authenticate"), " "))
+	case bytes.Contains(a.body, []byte(conditionalAccessNumber)): // comes as HTML, too
+		return a.hasServiceHeader()
+	}
+	return a.isJSON() && wholeObject(a.body) && (a.names(f.PatTokenError) && !f.PatToken.there() || f.TypeKey != "" && (a.hasServiceHeader() || f.onlyOurs()))
+}
+
+// names says that p can only come from the service: it is a value that is known, or came with the service's headers.
+func (a answer) names(p patTokenError) bool {
+	_, known := lookupPatTokenError(string(p))
+	return p.failed() && (known || a.hasServiceHeader())
+}
+
+// onlyOurs says that f tells of an error in words that only the service uses.
+func (f fault) onlyOurs() bool {
+	if f.Message == "" {
+		return false
+	}
+	for _, namespace := range serviceNamespaces {
+		if strings.HasPrefix(f.TypeName, namespace) {
+			return true
+		}
+	}
+	return f.named() != ""
+}
+
+// hasServiceHeader says that a came through the service. What X-MSEdge-Ref names stands before many other sites, too.
+func (a answer) hasServiceHeader() bool {
+	for name := range a.header {
+		if name == "Activityid" || name == "X-Vss-E2eid" || strings.HasPrefix(name, "X-Tfs-") {
+			return true
+		}
+	}
+	return false
+}
+
+// foreign says that nothing in a refusal is the service's, so that its status says nothing of the service either.
+func (a answer) foreign(f fault) bool {
+	told, _ := url.QueryUnescape(a.header.Get("X-Tfs-Serviceerror"))
+	return f.TypeKey == "" && f.named() == "" && !numberPattern.MatchString(f.Message+" "+told) && !bytes.Contains(a.body, []byte(conditionalAccessNumber))
+}
