@@ -142,7 +142,6 @@ var comesTo = map[string]string{
 	"shortenedValidTo at create": "for a shorter time", "shortenedValidTo at update": "has been changed",
 	"noClientInfo": "Choose", "noRefreshToken": "Choose", "scopeDeclined": "Choose", "shortAccessToken": "Choose", "refreshInNow": "Choose",
 	"tokenHang": "Choose", "tokenHangAfterDoing": "Choose", // late, but there
-	"jwksDown": "Choose", "jwksHang": "Choose", // the ID token came straight from Entra ID
 	"noAccounts": "Its name as it stands in its address",
 }
 
