@@ -17,6 +17,8 @@ const (
 	// maxPending is how many sign-ins one network can have begun and not finished, and maxPendingInAll how many there can be
 	// of all. Each keeps a record of at most 4 KB for attemptLife; the oldest goes for the newest.
 	maxPending, maxPendingInAll = 5000, 20_000
+	// wideFactor is how many times as many sign-ins all networks of one customer (see limit.Wide) can begin as one of them.
+	wideFactor = 4
 	// maxFinishing is how many sign-ins are finished at the same time, each with a call to Entra: altogether, and of one
 	// network.
 	maxFinishing, maxFinishingEach = 64, 32
@@ -47,6 +49,7 @@ func Limits() []string {
 // limits are what keeps one person or one network from taking all there is.
 type limits struct {
 	signIns   *limit.Rate    // sign-ins begun, by network
+	wide      *limit.Rate    // and by the wider network, wideFactor times as many
 	pending   *limit.Pending // and not finished
 	finishing *limit.Places  // sign-ins that are being finished, by network
 	changes   *limit.Rate    // requests of signed-in people that change something, by person
@@ -56,7 +59,7 @@ type limits struct {
 
 func newLimits(o Options) limits {
 	return limits{
-		signIns: limit.NewRate(o.SignInsPerMinute, o.Now), pending: limit.NewPending(maxPending, maxPendingInAll, attemptLife, o.Now),
+		signIns: limit.NewRate(o.SignInsPerMinute, o.Now), wide: limit.NewRate(wideFactor*o.SignInsPerMinute, o.Now), pending: limit.NewPending(maxPending, maxPendingInAll, attemptLife, o.Now),
 		finishing: limit.NewPlaces(maxFinishing, maxFinishingEach),
 		changes:   limit.NewRate(o.ChangesPerMinute, o.Now), guesses: limit.NewRate(guessesPerMinute, o.Now),
 		lookups: limit.NewPlaces(maxLookups, maxLookupsEach),
@@ -173,9 +176,16 @@ func (h *Handlers) heldUp(v *visit, form string) (no refused, is bool) {
 	return refused{status: e.status, problem: summary(e.key, e.data), form: form, header: retryHeader(e.retryAfter)}, true
 }
 
+func (h *Handlers) takeSignIn(network string) (wait time.Duration) {
+	if wait = h.limits.signIns.Take(network); wait == 0 {
+		wait = h.limits.wide.Take(limit.Wide(network))
+	}
+	return wait
+}
+
 // beginSignIn counts a sign-in that is about to be begun.
 func (h *Handlers) beginSignIn(v *visit) error {
-	if wait := h.limits.signIns.Take(v.network()); wait > 0 {
+	if wait := h.takeSignIn(v.network()); wait > 0 {
 		return h.tooMany(v, limitSignIns, wait)
 	}
 	return nil
@@ -196,7 +206,7 @@ func (h *Handlers) keepForStranger(v *visit) error {
 	if v.session.SignedIn() {
 		return nil
 	}
-	if wait := h.limits.signIns.Take(v.network()); wait > 0 {
+	if wait := h.takeSignIn(v.network()); wait > 0 {
 		return h.tooMany(v, limitSignIns, wait)
 	}
 	return nil

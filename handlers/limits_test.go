@@ -56,6 +56,11 @@ func TestLimitsGoByTheClientsNetwork(t *testing.T) {
 	start(303, proxy, "[2001:db8:0:1:ffff::2]:80")
 	start(429, proxy, "2001:db8:0:1:dead:beef:0:3")
 	start(303, proxy, "2001:db8:0:2::1")
+	for i := 3; i <= 7; i++ { // of a /48 so many /64 as there is room for
+		start(303, proxy, fmt.Sprintf("2001:db8:0:%x::1", i))
+	}
+	start(429, proxy, "2001:db8:0:8::1")
+	start(303, proxy, "2001:db8:1:1::1")
 }
 
 // A network's unfinished sign-ins are bounded, and nobody is locked out by that: the oldest goes for the newest, which can be
@@ -265,5 +270,22 @@ func TestLimitsAreWorded(t *testing.T) {
 		if text := templates.Message("limit."+name, map[string]any{"Clock": "14:03:20 UTC"}); !strings.Contains(text.Advice, "14:03:20 UTC") {
 			t.Errorf("%s: %+v", name, text)
 		}
+	}
+}
+
+// Many networks of one customer with a sign-in each keep no more records than there may be in all, and an honest one that was begun
+// before them can be finished.
+func TestManyNetworksStayBounded(t *testing.T) {
+	w := newWorld(t, nil)
+	w.h.limits.pending = limit.NewPending(maxPending, 100, attemptLife, nil)
+	state, code, cookies := w.begin()
+	for i := range 1000 {
+		w.startsFrom(fmt.Sprintf("[2001:db8:9:%x::1]:80", i))
+	}
+	if n := w.h.limits.pending.Len(); n != 100 {
+		t.Errorf("%d are kept", n)
+	}
+	if answer := w.get("/getAToken?code="+code+"&state="+state, cookies...); answer.Code != http.StatusSeeOther {
+		t.Errorf("the honest one: %d", answer.Code)
 	}
 }

@@ -39,6 +39,24 @@ func Network(address string) string {
 	return prefix.String()
 }
 
+// Wide is what a key of Network belongs to: all that one customer may get at once. For IPv6 that is a /48 (RFC 6177,
+// section 2), for IPv4 a /24. Other keys belong to themselves.
+func Wide(network string) string {
+	bits := 24
+	prefix, err := netip.ParsePrefix(network)
+	a := prefix.Addr()
+	if err == nil {
+		bits = 48
+	} else if a, err = netip.ParseAddr(network); err != nil || !a.Is4() {
+		return network
+	}
+	wide, err := a.Prefix(bits)
+	if err != nil { // never: an address has as many bits
+		return network
+	}
+	return "in " + wide.String()
+}
+
 // makeRoom keeps all below manyKeys. idle says that forgetting the value changes nothing.
 func makeRoom[V any](all map[string]V, tidied *time.Time, now time.Time, idle func(V) bool) {
 	if len(all) < manyKeys {

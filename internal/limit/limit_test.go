@@ -170,9 +170,11 @@ func TestPending(t *testing.T) {
 	begin("b", "b2")
 	begin("c", "c1")
 	begin("a", "a5", "a2")
-	begin("d", "d1", "b1") // too many in all
+	begin("d", "d1", "a3") // too many in all
 	c.move(10 * time.Minute)
-	begin("b", "b3", "a3")
+	if got := p.Begin("b", "b3"); !slices.Equal(got, []string{"a4"}) && !slices.Equal(got, []string{"b1"}) { // a and b have as many
+		t.Fatalf("%v had to go", got)
+	}
 	c.move(5 * time.Minute) // all but b3 are forgotten
 	for i := range 3 {
 		begin("a", fmt.Sprint("later ", i))
@@ -196,6 +198,34 @@ func TestNetwork(t *testing.T) {
 	} {
 		if got := Network(address); got != want {
 			t.Errorf("%s is of %s, want %s", address, got, want)
+		}
+	}
+}
+
+// Who takes the whole list, from however many networks of one customer, makes room in it alone.
+func TestPendingDropsTheGreediest(t *testing.T) {
+	c := newClock()
+	p := NewPending(5, 1000, time.Hour, c.now)
+	if dropped := p.Begin("203.0.113.1", "honest"); len(dropped) != 0 {
+		t.Fatal(dropped)
+	}
+	for i := range 5000 {
+		network := Network(fmt.Sprintf("2001:db8:1:%x::1", i))
+		if slices.Contains(p.Begin(network, fmt.Sprint(i)), "honest") {
+			t.Fatalf("the honest one had to go for number %d", i)
+		}
+	}
+	if p.all.Len() != 1000 || len(p.by) > 1000 || len(p.wide) != 2 {
+		t.Errorf("%d pending of %d networks, %d wider ones", p.all.Len(), len(p.by), len(p.wide))
+	}
+}
+
+func TestWide(t *testing.T) {
+	for network, want := range map[string]string{
+		Network("2001:db8:1:2::3"): "in 2001:db8:1::/48", Network("203.0.113.7"): "in 203.0.113.0/24", "unknown": "unknown", "": "",
+	} {
+		if got := Wide(network); got != want {
+			t.Errorf("%s is in %s, want %s", network, got, want)
 		}
 	}
 }
