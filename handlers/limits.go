@@ -17,6 +17,8 @@ const (
 	// maxPending is how many sign-ins one network can have begun and not finished, and maxPendingInAll how many there can be
 	// of all. Each keeps a record of at most 4 KB for attemptLife; the oldest goes for the newest.
 	maxPending, maxPendingInAll = 5000, 20_000
+	// maxDrafts is the same of forms that are kept through a sign-in, which are of up to 64 KB: of a person or network, and of all.
+	maxDrafts, maxDraftsInAll = 200, 1000
 	// wideFactor is how many times as many sign-ins all networks of one customer (see limit.Wide) can begin as one of them.
 	wideFactor = 4
 	// maxFinishing is how many sign-ins are finished at the same time, each with a call to Entra: altogether, and of one
@@ -51,6 +53,7 @@ type limits struct {
 	signIns   *limit.Rate    // sign-ins begun, by network
 	wide      *limit.Rate    // and by the wider network, wideFactor times as many
 	pending   *limit.Pending // and not finished
+	drafts    *limit.Pending // forms kept through a sign-in, by person or network
 	finishing *limit.Places  // sign-ins that are being finished, by network
 	changes   *limit.Rate    // requests of signed-in people that change something, by person
 	guesses   *limit.Rate    // lookups that found nothing, by network
@@ -60,6 +63,7 @@ type limits struct {
 func newLimits(o Options) limits {
 	return limits{
 		signIns: limit.NewRate(o.SignInsPerMinute, o.Now), wide: limit.NewRate(wideFactor*o.SignInsPerMinute, o.Now), pending: limit.NewPending(maxPending, maxPendingInAll, attemptLife, o.Now),
+		drafts:    limit.NewPending(maxDrafts, maxDraftsInAll, attemptLife, o.Now),
 		finishing: limit.NewPlaces(maxFinishing, maxFinishingEach),
 		changes:   limit.NewRate(o.ChangesPerMinute, o.Now), guesses: limit.NewRate(guessesPerMinute, o.Now),
 		lookups: limit.NewPlaces(maxLookups, maxLookupsEach),
@@ -199,6 +203,25 @@ func (h *Handlers) signInBegun(v *visit, attempt string) {
 			h.Log.WarnContext(v.Context(), "an unfinished sign-in could not be dropped", "request_id", requestID(v.Context()), "error", err)
 		}
 	}
+}
+
+// keepDraft keeps what was typed, or a page to come back to, through a sign-in. The oldest ones that have to go for it, of
+// this person or network first, are dropped.
+func (h *Handlers) keepDraft(v *visit, d draft) (id string, err error) {
+	id, record, err := h.Sessions.KeepDraft(v.w, v.Request, d, attemptLife)
+	if err != nil {
+		return "", err
+	}
+	whose := v.network()
+	if v.session.SignedIn() {
+		whose = v.session.Person().Key()
+	}
+	for _, oldest := range h.limits.drafts.Begin(whose, record) {
+		if err := h.Sessions.DropDraft(v.Context(), oldest); err != nil {
+			h.Log.WarnContext(v.Context(), "what was typed before a sign-in could not be dropped", "request_id", requestID(v.Context()), "error", err)
+		}
+	}
+	return id, nil
 }
 
 // keepForStranger counts what is kept for somebody who isn't signed in: it comes before a sign-in, and counts as one.

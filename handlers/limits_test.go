@@ -289,3 +289,22 @@ func TestManyNetworksStayBounded(t *testing.T) {
 		t.Errorf("the honest one: %d", answer.Code)
 	}
 }
+
+// Forms that strangers send are kept in a bounded number.
+func TestDraftsAreBounded(t *testing.T) {
+	w := newWorld(t, nil)
+	w.h.limits.drafts = limit.NewPending(3, 100, attemptLife, nil)
+	before := w.store.Len()
+	form := url.Values{"form": {w.h.Journal.Form("tenant.person", operation.Create, "")}, "name": {"typed"}}.Encode()
+	for range 10 {
+		r := httptest.NewRequest(http.MethodPost, localAddress+"/tokens/new", strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", localAddress)
+		if answer := w.ask(r); answer.Code != http.StatusSeeOther {
+			t.Fatalf("%d", answer.Code)
+		}
+	}
+	if n := w.store.Len() - before; n != 3 {
+		t.Errorf("%d are kept", n)
+	}
+}

@@ -98,7 +98,7 @@ func (h *Handlers) signInFirst(v *visit, c challenge) (answer, error) {
 		query.Set("draft", id)
 		query.Set("typed", "1")
 	case c.claims != "":
-		id, err := h.Sessions.KeepDraft(v.w, v.Request, draft{Path: v.here(), Claims: c.claims}, attemptLife)
+		id, err := h.keepDraft(v, draft{Path: v.here(), Claims: c.claims})
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func (h *Handlers) keepTyped(v *visit, c challenge) (id string, err error) {
 	if err := h.keepForStranger(v); err != nil {
 		return "", err
 	}
-	id, err = h.Sessions.KeepDraft(v.w, v.Request, draft{Path: formPage(v.URL.Path), Form: v.PostForm, Claims: c.claims}, attemptLife)
+	id, err = h.keepDraft(v, draft{Path: formPage(v.URL.Path), Form: v.PostForm, Claims: c.claims})
 	if errors.Is(err, session.ErrTooLarge) {
 		err = &httpError{status: http.StatusRequestEntityTooLarge, cause: err}
 	}

@@ -27,6 +27,8 @@ type world struct {
 	h   *Handlers
 	sim *simulator.Simulator
 	log *lockedBuffer
+
+	store *sessiontest.Memory
 }
 
 const (
@@ -36,10 +38,10 @@ const (
 
 func newWorld(t testing.TB, change func(*Options)) *world {
 	t.Helper()
-	w := &world{t: t, log: &lockedBuffer{}}
+	w := &world{t: t, log: &lockedBuffer{}, store: sessiontest.NewMemory(time.Now)}
 	w.sim = simulator.New(simulator.Options{Seed: true, RedirectURIs: []string{localAddress + "/getAToken"}})
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	sessions, err := session.New(sessiontest.NewMemory(time.Now), session.Options{
+	sessions, err := session.New(w.store, session.Options{
 		Keys: [][]byte{bytes.Repeat([]byte("k"), session.KeySize)}, IdleTimeout: time.Hour, Lifetime: 12 * time.Hour, Now: time.Now, Log: log,
 	})
 	if err != nil {

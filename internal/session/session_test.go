@@ -736,7 +736,7 @@ func TestStoreThatFails(t *testing.T) {
 			return err
 		},
 		"KeepDraft": func(w http.ResponseWriter, r *http.Request) error {
-			_, err := f.KeepDraft(w, r, 1, time.Hour)
+			_, _, err := f.KeepDraft(w, r, 1, time.Hour)
 			return err
 		},
 		"Sessions":  func(http.ResponseWriter, *http.Request) error { _, err := f.Sessions(t.Context(), s); return err },

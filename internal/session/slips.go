@@ -87,10 +87,16 @@ func (m *Manager) TakeAttempt(r *http.Request, state string, into any) error {
 // the id by which Draft finds it from this browser, until life is over. It belongs to the browser,
 // not to a person: who it was typed by has to be part of value.
 // ErrTooLarge if it is more than MaxDraft.
-func (m *Manager) KeepDraft(w http.ResponseWriter, r *http.Request, value any, life time.Duration) (id string, err error) {
+func (m *Manager) KeepDraft(w http.ResponseWriter, r *http.Request, value any, life time.Duration) (id, record string, err error) {
 	id = newID(secretSize)
-	_, err = m.keepSlip(w, r, draftKind, id, value, life)
-	return id, err
+	record, err = m.keepSlip(w, r, draftKind, id, value, life)
+	return id, record, err
+}
+
+// DropDraft removes a draft that has to make room, if it is still there, by the record that KeepDraft has told, which is a
+// secret.
+func (m *Manager) DropDraft(ctx context.Context, record string) error {
+	return m.records.Delete(ctx, Key{Kind: draftKind, ID: record})
 }
 
 // Draft decodes a draft into into, any number of times. ErrNotFound for an id that is unknown, of

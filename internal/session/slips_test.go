@@ -29,7 +29,7 @@ func (b *browser) keepAttempt(state, value string) {
 func (b *browser) keepDraft(value string) (id string) {
 	b.t.Helper()
 	w := httptest.NewRecorder()
-	id, err := b.m.KeepDraft(w, b.request(), value, attemptLife)
+	id, _, err := b.m.KeepDraft(w, b.request(), value, attemptLife)
 	if err != nil {
 		b.t.Fatalf("KeepDraft: %v", err)
 	}
@@ -244,7 +244,7 @@ func TestAttemptCookie(t *testing.T) {
 	if _, err := f.KeepAttempt(w, f.browser().request(), "state", "value", attemptLife); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.KeepDraft(w, f.browser().request(), "value", attemptLife); err != nil {
+	if _, _, err := f.KeepDraft(w, f.browser().request(), "value", attemptLife); err != nil {
 		t.Fatal(err)
 	}
 	for i, prefix := range []string{"__Host-patdesk-signin-", "__Host-patdesk-draft-"} {
@@ -272,7 +272,7 @@ func TestDraft(t *testing.T) {
 	wantNoAttempt(t, b, id)
 	b.signIn(mona, "cache")
 	wantDraft(t, b, id, large)
-	if _, err := f.KeepDraft(httptest.NewRecorder(), b.request(), large+"x", attemptLife); !errors.Is(err, session.ErrTooLarge) {
+	if _, _, err := f.KeepDraft(httptest.NewRecorder(), b.request(), large+"x", attemptLife); !errors.Is(err, session.ErrTooLarge) {
 		t.Errorf("KeepDraft of too much: %v, want ErrTooLarge", err)
 	}
 	f.clock.pass(attemptLife - time.Second)
