@@ -68,9 +68,9 @@ func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, err
 // Repeat is Do for a form that is under way or was carried out before, with the same content: it waits for the outcome and
 // begins nothing. sent is false if there is nothing to wait for: then the form may be a new one, or none at all.
 func (j *Journal) Repeat(ctx context.Context, r Request) (op *Operation, sent bool, err error) {
-	id, err := j.check(r.Form, r.Person, r.Action, r.Target)
-	if err != nil {
-		return nil, false, nil // Do says what is wrong with it
+	id, forged := j.check(r.Form, r.Person, r.Action, r.Target)
+	if forged != nil {
+		return nil, false, nil //nolint:nilerr // Do says what is wrong with it
 	}
 	if f := j.joinFlight(id, r); f != nil {
 		op, err = j.landing(ctx, f, r)
