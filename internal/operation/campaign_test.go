@@ -19,9 +19,9 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-// TestCampaign carries out changes under random faults of the service and the store and deaths of workers, and then, all
-// faults over, looks what a person can find out. PATDESK_SEED replays a campaign, PATDESK_ROUNDS sets its length; without
-// it the same rounds are played each time.
+// TestCampaign carries out changes under random faults of the service and the store, lists that lag and deaths of workers,
+// and then, all faults over, looks what a person who comes back finds out, and when. PATDESK_SEED replays a campaign,
+// PATDESK_ROUNDS sets its length; without it the same rounds are played each time.
 func TestCampaign(t *testing.T) {
 	otherwise := uint64(20261122)
 	if os.Getenv("PATDESK_ROUNDS") != "" {
@@ -71,22 +71,26 @@ type round struct {
 	sendings   int
 	nobody     bool // nobody is there to read the answers
 	callFaults map[string][]callFault
-	storeFrom  int // the store fails from this write on...
-	storeTimes int // ...so many times
+	lag        time.Duration // of lists and records, behind changes
+	storeFrom  int           // the store fails from this write on...
+	storeTimes int           // ...so many times
 	storeHow   fault
 	storeKind  string // "" for every kind of record
 	dieAt      string
 
 	world   *world
+	service operation.Service
 	request operation.Request
-	made    map[string]string // secret to authorizationId of what was made by this form
+	seen    []operation.Operation // at each visit after all faults
+	secret  string                // that could be shown then
+	made    map[string]string     // secret to authorizationId of what was made by this form
 	mu      sync.Mutex
 	answers []*operation.Operation
 }
 
 func (r *round) String() string {
-	return fmt.Sprintf("%s (at once %t), %d sendings, nobody there %t, service %v, store from write %d of %q %d times (%d), dies at %q",
-		r.action, r.atOnce, r.sendings, r.nobody, r.callFaults, r.storeFrom, r.storeKind, r.storeTimes, r.storeHow, r.dieAt)
+	return fmt.Sprintf("%s (at once %t), %d sendings, nobody there %t, service %v, lag %v, store from write %d of %q %d times (%d), dies at %q",
+		r.action, r.atOnce, r.sendings, r.nobody, r.callFaults, r.lag, r.storeFrom, r.storeKind, r.storeTimes, r.storeHow, r.dieAt)
 }
 
 // callFault is what becomes of one call of the service.
@@ -97,7 +101,7 @@ const (
 	refused              // definitely not done
 	lostBefore           // not done, and that can't be known
 	lostAfter            // done, and that can't be known
-	denied               // done, and told as refused: for creates only, others are taken at their word
+	denied               // done, and something in between says no
 )
 
 func (f callFault) errors(call string) (before, after error) {
@@ -109,7 +113,7 @@ func (f callFault) errors(call string) (before, after error) {
 	case lostAfter:
 		return nil, lost(call, azuredevops.KindTimeout)
 	case denied:
-		return nil, throttled("create", time.Second)
+		return nil, &azuredevops.Error{Call: call, Organization: "contoso", Kind: azuredevops.KindThrottled, Status: 429, RetryAfter: time.Second, Unknown: true}
 	}
 	return nil, nil
 }
@@ -145,14 +149,14 @@ func (r *round) draw() {
 			for range 6 {
 				f := fine
 				if r.chance(40) {
-					f = callFault(1 + r.rand.IntN(3))
-				}
-				if call == "create" && r.chance(20) {
-					f = denied
+					f = callFault(1 + r.rand.IntN(4))
 				}
 				r.callFaults[call] = append(r.callFaults[call], f)
 			}
 		}
+	}
+	if r.chance(25) {
+		r.lag = []time.Duration{5 * time.Second, time.Minute, 8 * time.Minute}[r.rand.IntN(3)]
 	}
 	if r.chance(50) {
 		r.storeFrom, r.storeTimes, r.storeHow = r.rand.IntN(9), 1+r.rand.IntN(3), before
@@ -181,6 +185,7 @@ func (r *round) prepare() {
 	for _, p := range w.azure.tokens {
 		p.ValidFrom = start.AddDate(0, 0, -1)
 	}
+	r.service = &laggard{azure: w.azure, lag: r.lag, before: map[string][]past{}}
 	r.made = map[string]string{}
 	known := len(w.azure.all())
 	calls := map[string]int{}
@@ -262,7 +267,7 @@ func (r *round) sendOnce(at *replica) {
 		}
 		q.Delivery.Done(nil)
 	}()
-	op, err := at.Do(context.Background(), r.world.azure, q)
+	op, err := at.Do(context.Background(), r.service, q)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
@@ -291,18 +296,56 @@ func (r *round) judge() {
 		r.judgeWithoutRecord()
 		return
 	}
-	op, err := at.Reconcile(context.Background(), w.azure, mona, recent[0].ID)
-	if err != nil {
-		r.t.Errorf("Reconcile: %v", err)
-		return
-	}
+	op := r.visit(at, recent[0].ID)
 	r.count("ended "+string(op.State), 1)
 	pending := w.pending(at)
 	if slices.Contains(pending, op.ID) != op.Pending() {
 		r.t.Errorf("pending = %q, but the operation is %+v", pending, op)
 	}
-	r.judgeNewTokens(at, op)
+	r.judgeNewTokens(op)
 	r.judgeOldToken(op)
+	r.judgeSeen(op)
+}
+
+// visit has the person come back, on whatever page, for as long as something may turn up. It returns the operation as it
+// stands in the end.
+func (r *round) visit(at *replica, id string) *operation.Operation {
+	ctx := context.Background()
+	lagging := r.world.clock.Now().Add(r.lag)
+	for {
+		if err := at.LookNow(ctx, r.service, mona); err != nil {
+			r.t.Errorf("LookNow: %v", err)
+		}
+		op := r.world.get(at, id)
+		r.seen = append(r.seen, *op)
+		if secret := r.world.reveal(at, id); secret != "" {
+			r.secret = secret
+		}
+		now := r.world.clock.Now()
+		settled := !op.InDoubt() && op.Old != operation.OldSent && now.After(lagging)
+		if settled || now.After(start.Add(time.Hour)) {
+			return op
+		}
+		r.world.clock.pass(40 * time.Second)
+	}
+}
+
+// judgeSeen: what was done was never told as failed, and while a first token could turn up, no second one was suggested.
+func (r *round) judgeSeen(op *operation.Operation) {
+	alive := false
+	for _, id := range r.made {
+		alive = alive || !r.world.azure.find(id).revoked
+	}
+	for i := range r.seen {
+		then := &r.seen[i]
+		if then.State == operation.Failed && op.State != operation.Failed {
+			r.t.Errorf("told as failed: %+v", then)
+		}
+		again := then.State == operation.Unknown && then.Reconciled && len(then.Candidates)+len(then.Revoked) == 0
+		if alive && again {
+			r.t.Errorf("a second token was suggested: %+v", then)
+		}
+	}
 }
 
 // judgeWithoutRecord: nothing is recorded, so nothing may have been sent, and everybody was told so.
@@ -317,7 +360,7 @@ func (r *round) judgeWithoutRecord() {
 }
 
 // judgeNewTokens: every token that was made is shown, can be shown, is revoked, or is named.
-func (r *round) judgeNewTokens(at *replica, op *operation.Operation) {
+func (r *round) judgeNewTokens(op *operation.Operation) {
 	made := op.Action == operation.Create || op.Action == operation.Rotate
 	if made && op.State == operation.Succeeded && len(r.made) == 0 {
 		r.t.Errorf("a failure is called a success: %+v", op)
@@ -325,12 +368,11 @@ func (r *round) judgeNewTokens(at *replica, op *operation.Operation) {
 	if made && op.State == operation.Failed && len(r.made) > 0 {
 		r.t.Errorf("a success is called a failure: %+v", op)
 	}
-	revealed := r.world.reveal(at, op.ID)
 	for secret, id := range r.made {
 		r.count("tokens made", 1)
 		p := r.world.azure.find(id)
 		switch {
-		case revealed == secret:
+		case r.secret == secret:
 			r.count("tokens made: secret can be shown", 1)
 		case slices.ContainsFunc(r.answers, func(a *operation.Operation) bool { return a.Unkept == secret }) && !r.nobody:
 			r.count("tokens made: secret was in the answer", 1)
@@ -372,6 +414,9 @@ func (r *round) judgeOldToken(op *operation.Operation) {
 		if old.revoked && op.Old == operation.OldNone {
 			r.t.Errorf("the old token is revoked, and %+v doesn't say so", op)
 		}
+		if op.Old == operation.OldSent {
+			r.t.Errorf("it is not looked what became of the old token (revoked: %t): %+v", old.revoked, op)
+		}
 		r.count(fmt.Sprintf("old token %q", op.Old), 1)
 	}
 }
@@ -405,4 +450,108 @@ func (t *roundT) end() {
 	for _, f := range slices.Backward(t.cleanups) {
 		f()
 	}
+}
+
+// laggard is the service with lists and records that show a change only after a while. A token that isn't shown yet can't
+// be changed either.
+type laggard struct {
+	*azure
+	lag time.Duration
+
+	mu     sync.Mutex
+	before map[string][]past // by authorizationId
+}
+
+// past is how a token is shown until then; nil: not at all.
+type past struct {
+	until time.Time
+	was   *pat
+}
+
+// watch makes a call and remembers what it has changed.
+func (l *laggard) watch(call func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.all()
+	call()
+	for i, now := range l.all() {
+		p := past{until: l.now().Add(l.lag)}
+		if i < len(before) {
+			if p.was = &before[i]; before[i].revoked == now.revoked && before[i].DisplayName == now.DisplayName {
+				continue
+			}
+		}
+		l.before[now.AuthorizationID] = append(l.before[now.AuthorizationID], p)
+	}
+}
+
+// shown is a token as lists and records have it.
+func (l *laggard) shown(p *pat) *pat {
+	for _, past := range l.before[p.AuthorizationID] {
+		if past.until.After(l.now()) {
+			return past.was
+		}
+	}
+	return p
+}
+
+func (l *laggard) List(ctx context.Context, organization string, s azuredevops.Status) (list []azuredevops.Token, err error) {
+	if _, err = l.azure.List(ctx, organization, s); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.all() {
+		if shown := l.shown(&p); shown != nil && shown.active(l.now()) {
+			list = append(list, shown.Token)
+		}
+	}
+	return list, nil
+}
+
+// hidden is the service's word that it doesn't know the token, nil if it does.
+func (l *laggard) hidden(call, id string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.all() {
+		if p.AuthorizationID == id && l.shown(&p) == nil {
+			return refusal(call, "authorizationNotFound", 404)
+		}
+	}
+	return nil
+}
+
+func (l *laggard) Get(ctx context.Context, organization, id string) (t azuredevops.Token, err error) {
+	if t, err = l.azure.Get(ctx, organization, id); err != nil {
+		return t, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.all() {
+		if shown := l.shown(&p); p.AuthorizationID == id && shown != nil {
+			return shown.Token, nil
+		}
+	}
+	return azuredevops.Token{}, refusal("get", "authorizationNotFound", 404)
+}
+
+func (l *laggard) Create(ctx context.Context, organization string, w azuredevops.Wanted) (t azuredevops.Token, secret string, err error) {
+	l.watch(func() { t, secret, err = l.azure.Create(ctx, organization, w) })
+	return t, secret, err
+}
+
+func (l *laggard) Update(ctx context.Context, organization, id string, w azuredevops.Wanted) (t azuredevops.Token, err error) {
+	if err := l.hidden("update", id); err != nil {
+		return t, err
+	}
+	l.watch(func() { t, err = l.azure.Update(ctx, organization, id, w) })
+	return t, err
+}
+
+func (l *laggard) Revoke(ctx context.Context, organization, id string) (err error) {
+	if err := l.hidden("revoke", id); err != nil {
+		return err
+	}
+	l.watch(func() { err = l.azure.Revoke(ctx, organization, id) })
+	return err
 }
