@@ -28,9 +28,9 @@ test: ## Run all tests with the race detector; installs what they need where it 
 	go test -race -p 1 -timeout 20m ./...
 
 .PHONY: soak
-soak: ## Run 1,000 rounds of changes under random faults and kills; ROUNDS=… SEED=… ROUND=… replay
-	PATDESK_ROUNDS=$(or $(ROUNDS),1000) PATDESK_SEED=$(SEED) PATDESK_ROUND=$(ROUND) \
-		go test -count=1 -timeout 60m -v -run '^TestCampaign$$' . ./internal/operation
+soak: ## Run 2,000 rounds of changes under random faults, lags and kills, in ten minutes; ROUNDS=… SEED=… ROUND=… replay
+	PATDESK_ROUNDS=$(or $(ROUNDS),2000) PATDESK_SEED=$(SEED) PATDESK_ROUND=$(ROUND) \
+		go test -count=1 -timeout 60m -parallel 12 -v -run '^TestCampaign$$' . ./internal/operation
 
 .PHONY: rolling
 rolling: ## Restart two replicas under 300 requests per second behind HAProxy, Caddy and nginx, and count what fails

@@ -159,6 +159,19 @@ func (l *logBuffer) String() string {
 	return l.buf.String()
 }
 
+// length is how much was written so far; since is what was written after that.
+func (l *logBuffer) length() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Len()
+}
+
+func (l *logBuffer) since(length int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.buf.Bytes()[length:])
+}
+
 func query(pairs ...string) string {
 	q := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {

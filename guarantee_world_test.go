@@ -40,6 +40,7 @@ type site struct {
 type member struct {
 	*process // the present run
 	site     *site
+	address  string // host:port
 	env      []string
 	hold     string // file that names the point at which a worker is held
 	program  string // that it runs; "": as it is built from the working tree
@@ -71,7 +72,7 @@ func newSite(t *testing.T, n int, o simulator.Options, settings ...string) *site
 	for range n {
 		port := freeport.Port(t)
 		address := "http://localhost:" + port
-		m := &member{site: s, hold: filepath.Join(s.home, "hold"+port)}
+		m := &member{site: s, address: "localhost:" + port, hold: filepath.Join(s.home, "hold"+port)}
 		m.env = slices.Concat(env, settings, []string{"LISTEN_ADDRESS=localhost:" + port, "PATDESK_HOLD=" + m.hold})
 		if s.front == nil {
 			s.url = address
