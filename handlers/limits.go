@@ -134,6 +134,11 @@ func (h *Handlers) pacedForm(kind operation.Action, a action) action {
 	}
 }
 
+// form is pacedForm as a handler, for people who are signed in.
+func (h *Handlers) form(of operation.Action, a action) http.HandlerFunc {
+	return h.handle(h.signedIn(h.pacedForm(of, a)))
+}
+
 // sending is the forms that are about to be carried out. One that is sent twice at once waits here until the first is under
 // way, or has come to nothing.
 type sending struct {

@@ -44,7 +44,7 @@ func (h *Handlers) Routes() http.Handler {
 	app.Group(func(in chi.Router) {
 		get := func(path string, a action) { in.Get(path, h.handle(h.signedIn(a))) }
 		post := func(path string, a action) { in.Post(path, h.handle(h.signedIn(h.paced(a)))) }
-		form := func(path string, kind operation.Action, a action) { in.Post(path, h.handle(h.signedIn(h.pacedForm(kind, a)))) }
+		form := func(path string, of operation.Action, a action) { in.Post(path, h.form(of, a)) } // carries out one operation
 
 		get("/overview", h.overview)
 		get("/overview.csv", h.exportCSV)
