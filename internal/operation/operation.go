@@ -135,7 +135,7 @@ func (o *Operation) Pending() bool {
 	case Failed:
 		return o.Doubtful && !o.Dismissed
 	case Unknown:
-		return !o.Dismissed && !(o.cleared() && o.Reconciled)
+		return !o.Dismissed && (!o.cleared() || !o.Reconciled)
 	case Succeeded:
 		return o.secretOpen() && !o.Dismissed && !o.cleared() || o.OldOpen()
 	}

@@ -52,12 +52,15 @@ func (w *work) retire(ctx context.Context) error {
 // Where the service says that there is no such token, and that can't be seen, the outcome is unknown.
 func (w *work) revokeBefore(ctx context.Context) error {
 	err := w.revoke(ctx, w.record.Before.AuthorizationID)
-	if unknown := missingIsUnknown(err); unknown != nil && !w.gone(ctx, true) {
-		return unknown
-	} else if unknown != nil {
+	unknown := missingIsUnknown(err)
+	switch {
+	case unknown == nil:
+		return err
+	case w.gone(ctx, true):
 		return nil
+	default:
+		return unknown
 	}
-	return err
 }
 
 // gone looks if the token that the operation is about is certainly not active any more. missing: the service says that it

@@ -181,12 +181,18 @@ func plan(pending []Operation, now time.Time, tried map[string]bool) (due []stri
 // else is at work on are left to them.
 func (j *Journal) lookAt(ctx context.Context, s Service, person string, ids []string) error {
 	var works []*work
+	var locks []func()
+	defer func() {
+		for _, release := range locks {
+			release()
+		}
+	}()
 	for _, id := range ids {
 		release, ok, err := j.records.TryLock(ctx, operationKey(person, id))
 		if err != nil || !ok {
 			continue
 		}
-		defer release()
+		locks = append(locks, release)
 		r, err := j.loadLocked(ctx, person, id)
 		if err == nil && r.LookDue(j.options.Now()) {
 			works = append(works, &work{Journal: j, service: s, record: r})
