@@ -195,7 +195,7 @@ func (r *Records) Inspect(ctx context.Context, s Stored, group string, into any)
 	if err != nil {
 		return "", err
 	}
-	if _, err := decodeStored(o.plain, into); err != nil {
+	if err := decodeStored(o.plain, into); err != nil {
 		return "", r.damaged(s.Name, err)
 	}
 	return o.id, nil

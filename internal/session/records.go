@@ -52,7 +52,11 @@ func (r *Records) create(ctx context.Context, k Key, value any, expires time.Tim
 
 // Get decodes the record k into into. ErrNotFound.
 func (r *Records) Get(ctx context.Context, k Key, into any) error {
-	_, err := r.read(ctx, k, into)
+	sealed, _, err := r.backend.Read(ctx, k.Name())
+	if err != nil {
+		return r.readError(k.Name(), err)
+	}
+	_, _, err = r.decode(k, sealed, into, false)
 	return err
 }
 
@@ -104,7 +108,7 @@ func (r *Records) Take(ctx context.Context, k Key, into any) error {
 	if err != nil {
 		return r.readError(k.Name(), err)
 	}
-	_, _, err = r.decode(k, sealed, into)
+	_, _, err = r.decode(k, sealed, into, false)
 	return err
 }
 
@@ -187,8 +191,7 @@ func (r *Records) readMany(
 			return err
 		}
 		return f(o.id, func(into any) error {
-			_, err := decodeStored(o.plain, into)
-			return err
+			return decodeStored(o.plain, into)
 		})
 	})
 	return missing, err
@@ -231,7 +234,7 @@ func (r *Records) read(ctx context.Context, k Key, into any) (held, error) {
 	if err != nil {
 		return held{}, r.readError(k.Name(), err)
 	}
-	expires, unknown, err := r.decode(k, sealed, into)
+	expires, unknown, err := r.decode(k, sealed, into, true)
 	return held{version, expires, unknown}, err
 }
 
@@ -259,13 +262,17 @@ func (r *Records) seal(k Key, value any, unknown []byte, expires time.Time) ([]b
 }
 
 // decode opens the record k into into, of whose former value nothing is left. unknown is the value, if it has members that
-// into doesn't know.
-func (r *Records) decode(k Key, sealed []byte, into any) (expires time.Time, unknown []byte, err error) {
+// into doesn't know and it may be written back.
+func (r *Records) decode(k Key, sealed []byte, into any, rewrite bool) (expires time.Time, unknown []byte, err error) {
 	o, err := r.open(k, k.Name(), sealed)
 	if err != nil {
 		return time.Time{}, nil, err
 	}
-	unknown, err = decodeStored(o.plain, into)
+	if rewrite {
+		unknown, err = decodeToRewrite(o.plain, into)
+	} else {
+		err = decodeStored(o.plain, into)
+	}
 	if err != nil {
 		return time.Time{}, nil, r.damaged(k.Name(), err)
 	}

@@ -56,10 +56,30 @@ func encode(value any, unknown []byte) ([]byte, error) {
 // errNewer says that a value was written in a form that this program doesn't know yet.
 var errNewer = errors.New("it is of a newer release of this program")
 
-// decodeStored decodes a stored value into into, of whose former value nothing is left. It returns the value's members as
-// they are stored if into doesn't know all of them, nil otherwise. It may alter plain.
-func decodeStored(plain []byte, into any) (unknown []byte, err error) {
-	version, plain, err := splitVersion(plain)
+// decodeStored decodes a stored value into into, of whose former value nothing is left. It may alter plain.
+func decodeStored(plain []byte, into any) error {
+	_, err := decodeMembers(plain, into)
+	return err
+}
+
+// decodeToRewrite is decodeStored for a value that may be written back. It returns the value's members as they are stored if
+// into doesn't know all of them, nil otherwise.
+func decodeToRewrite(plain []byte, into any) (unknown []byte, err error) {
+	plain, err = decodeMembers(plain, into)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(plain))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(reflect.New(reflect.TypeOf(into).Elem()).Interface()) == nil {
+		return nil, nil
+	}
+	return plain, nil // it can be decoded, so a member was unknown
+}
+
+// decodeMembers is decodeStored and returns the members alone.
+func decodeMembers(plain []byte, into any) (members []byte, err error) {
+	version, members, err := splitVersion(plain)
 	if err != nil {
 		return nil, err
 	}
@@ -67,17 +87,10 @@ func decodeStored(plain []byte, into any) (unknown []byte, err error) {
 		return nil, errNewer
 	}
 	reflect.ValueOf(into).Elem().SetZero()
-	decoder := json.NewDecoder(bytes.NewReader(plain))
-	decoder.DisallowUnknownFields()
-	err = decoder.Decode(into)
-	if err == nil {
-		return nil, nil
-	}
-	reflect.ValueOf(into).Elem().SetZero()
-	if json.Unmarshal(plain, into) != nil {
+	if json.Unmarshal(members, into) != nil {
 		return nil, errors.New("its value isn't what is expected")
 	}
-	return plain, nil // err was about an unknown member
+	return members, nil
 }
 
 // splitVersion takes the version off a stored value. Values of the first release have none: they are of version 1.
