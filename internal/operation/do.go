@@ -87,10 +87,16 @@ func (j *Journal) Repeat(ctx context.Context, r Request) (op *Operation, sent bo
 // landing waits for the outcome of a flight, as one of its readers.
 func (j *Journal) landing(ctx context.Context, f *flight, r Request) (*Operation, error) {
 	op, err := f.wait(ctx)
-	if err == nil && op.Unkept != "" {
+	if err == nil && op.Unkept != "" && r.Delivery != nil {
 		return j.handOut(ctx, f, op, r.Delivery), nil
 	}
 	f.leave(false)
+	if err == nil && op.Unkept != "" { // nothing to read it in, so its token is about to be revoked
+		op.Unkept = ""
+		if settled, err := j.Wait(ctx, r.Person, f.id); err == nil {
+			return settled, nil
+		}
+	}
 	if errors.Is(err, errElsewhere) {
 		return j.follow(ctx, f.id, r, ErrNotKept)
 	}
@@ -99,9 +105,6 @@ func (j *Journal) landing(ctx context.Context, f *flight, r Request) (*Operation
 
 // handOut gives a secret that could not be kept, or whose record couldn't be brought up to date, to one reader.
 func (j *Journal) handOut(ctx context.Context, f *flight, op *Operation, to *Delivery) *Operation {
-	if to == nil {
-		op.Unkept = ""
-	}
 	shown := op.clone()
 	to.await(func(written bool) {
 		defer f.leave(written)
