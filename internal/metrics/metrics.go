@@ -95,18 +95,18 @@ func New(o Options) *Metrics {
 // look registers what is seen when it is asked for.
 func (m *Metrics) look() {
 	o := m.options
-	gauge := func(name, help string, labels prometheus.Labels, value func() float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, seen(value)))
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, seen(value)))
 	}
-	gauge("patdesk_ready", "1 if requests should be sent here: the session store works and the process isn't stopping.", nil, func() float64 {
+	gauge("patdesk_ready", "1 if requests should be sent here: the session store works and the process isn't stopping.", func() float64 {
 		if o.Ready() {
 			return 1
 		}
 		return 0
 	})
-	gauge("patdesk_sessions_active", "Sessions used through this process within the idle timeout.", nil, func() float64 { return float64(o.Active()) })
-	gauge("patdesk_operations_in_progress", "Changes being worked on in this process.", nil, func() float64 { return float64(o.Busy()) })
-	gauge("patdesk_snapshot_bytes", "Memory that people's tokens take which were read in the last minutes.", nil, func() float64 { return float64(o.Snapshots()) })
+	gauge("patdesk_sessions_active", "Sessions used through this process within the idle timeout.", func() float64 { return float64(o.Active()) })
+	gauge("patdesk_operations_in_progress", "Changes being worked on in this process.", func() float64 { return float64(o.Busy()) })
+	gauge("patdesk_snapshot_bytes", "Memory that people's tokens take which were read in the last minutes.", func() float64 { return float64(o.Snapshots()) })
 	m.registry.MustRegister(
 		expiry{o.CredentialTo}, upstream{o.Load, o.Bounds},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
