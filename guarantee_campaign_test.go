@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -462,7 +463,9 @@ func (r *round) endProcess() {
 	case stoppedTwice:
 		must(r.t, m.cmd.Process.Signal(syscall.SIGTERM))
 		m.waitFor("msg=stopping")
-		must(r.t, m.cmd.Process.Signal(syscall.SIGTERM))
+		if err := m.cmd.Process.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) { // it had little to finish
+			must(r.t, err)
+		}
 		<-m.done
 		r.release()
 	case frozen:
