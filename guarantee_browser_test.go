@@ -166,7 +166,7 @@ func TestBannerOnEveryPage(t *testing.T) {
 	}
 	want := map[string]string{
 		s.waiting: "“waits” is waiting to be saved", s.halfway: "The rotation of “waits” isn't finished",
-		s.unknown: "It isn't known what became of “in doubt”", "": "refused to create “refused, perhaps”",
+		s.unknown: "It isn't known what became of “in doubt”", "": "what became of “refused, perhaps”",
 	}
 	pages := map[string]int{"/no/such/page": http.StatusNotFound, "/tokens?organization=nobody-has-this": http.StatusNotFound}
 	for _, r := range routeTable(t) {
