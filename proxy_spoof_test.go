@@ -80,6 +80,9 @@ func checkRedirectURI(t *testing.T, d *desk, path string, a seen) {
 	if !strings.HasPrefix(path, "/sign-in/start") || a.header.Get("X-Request-Id") == "" {
 		return // of the proxy: another host than ours
 	}
+	if a.status == http.StatusBadRequest && to == "" {
+		return // that Host can't be one, and it leads nowhere
+	}
 	if uri := "&redirect_uri=" + url.QueryEscape(d.url+"/getAToken") + "&"; !strings.Contains(to, uri) {
 		t.Errorf("%s leads to %s (%d)", path, to, a.status)
 	}
