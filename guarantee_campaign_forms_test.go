@@ -118,7 +118,7 @@ func (r *round) sendAgain() {
 
 // within asks again and again if something is so; false if it still isn't when the time is over.
 func within(limit time.Duration, is func() bool) bool {
-	for end := time.Now().Add(limit); !is(); time.Sleep(30 * time.Millisecond) {
+	for end := time.Now().Add(limit); !is(); <-time.After(30 * time.Millisecond) {
 		if time.Now().After(end) {
 			return false
 		}

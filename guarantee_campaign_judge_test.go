@@ -151,7 +151,7 @@ func (r *round) settle(sent time.Time) {
 	if !r.several() {
 		pieces = r.pieces()
 	}
-	time.Sleep(time.Until(sent.Add(r.lasting + 50*time.Millisecond)))
+	<-time.After(time.Until(sent.Add(r.lasting + 50*time.Millisecond)))
 	for _, p := range pieces {
 		if r.patient && r.lasting > 0 && p.verb != toEdit && !r.accountsFor(p) {
 			r.add("waited until it was looked again by itself")

@@ -159,7 +159,7 @@ func (c *slowConn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p[:min(len(p), readingSpeed/8)])
 	if c.left -= n; c.left < readingSpeed { // the first bytes come quickly
-		time.Sleep(time.Second / 8)
+		<-time.After(time.Second / 8)
 	}
 	return n, err
 }
@@ -201,7 +201,7 @@ func (r *round) crawlAt(m *member) (end func()) {
 			if _, err := io.CopyN(io.Discard, answer.Body, readingSpeed/8); err != nil {
 				return
 			}
-			time.Sleep(time.Second / 8)
+			<-time.After(time.Second / 8)
 		}
 	}()
 	return func() { cancel(); <-done; answer.Body.Close() }

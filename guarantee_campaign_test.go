@@ -419,7 +419,7 @@ func (r *round) happen(leave func()) {
 	}
 	if r.leave {
 		leave()
-		time.Sleep(20 * time.Millisecond) // until the program has noticed: what it writes before that, it may take for read
+		<-time.After(20 * time.Millisecond) // until the program has noticed: what it writes before that, it may take for read
 		r.add("browsers left")
 	}
 	mend := func() {}
@@ -471,7 +471,7 @@ func (r *round) endProcess() {
 	case frozen:
 		must(r.t, m.cmd.Process.Signal(syscall.SIGSTOP))
 		r.release()
-		time.Sleep(pick(r.dice, r.kind.standstills))
+		<-time.After(pick(r.dice, r.kind.standstills))
 		must(r.t, m.cmd.Process.Signal(syscall.SIGCONT))
 	default:
 		r.release()

@@ -331,6 +331,8 @@ func unknownKey(op *operation.Operation) string {
 		return "operation.unknownFits"
 	case len(op.Candidates) > 1:
 		return "operation.unknownSeveral"
+	case !op.Reconciled && len(op.Revoked) > 0:
+		return "operation.unknownRevoked"
 	case !op.Reconciled && op.Action == operation.Rotate:
 		return "operation.unknownRotate"
 	case !op.Reconciled:

@@ -128,7 +128,7 @@ func TestBatchWaitsAsAsked(t *testing.T) {
 			w.azure.fail(times(1, test.call, refused), nil)
 			w.wantTally(w.run(r, b.ID, signedIn), test.want)
 			w.wantCalls(test.call, test.calls)
-			if waited := w.clock.Now().Sub(start); waited < test.wait {
+			if waited := w.clock.Now().Sub(start); waited < test.wait && test.want.Unknown == 0 { // the refused one may be the last to be begun
 				t.Errorf("waited %s, want %s", waited, test.wait)
 			}
 		})
