@@ -88,11 +88,9 @@ func (s *neighbours) load(t *testing.T, when string, lasts time.Duration) {
 
 // However Azure DevOps holds up other people of one's organization, one of them or many: one's own list and overview come
 // whole and at once, before, beside 200 of their calls, and after.
-func TestHeldUpPeopleHoldUpNobodyElse(t *testing.T) {
-	t.Parallel()
+func TestHeldUpPeopleHoldUpNobodyElse(t *testing.T) { // not beside other tests: it measures time
 	for _, people := range []int{1, 50} {
 		t.Run(fmt.Sprint(people), func(t *testing.T) {
-			t.Parallel()
 			s := newNeighbours(t, people)
 			s.load(t, "before", time.Second)
 			for _, way := range []struct {

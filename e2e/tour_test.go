@@ -248,7 +248,7 @@ func (r tour) unknownOutcomes() {
 	r.form("never-arrived")
 	r.demo.fail("reset", "create")
 	r.press(button("Create token"))
-	r.stop("unknown-none", "nothing was created")
+	r.stop("unknown-none", "create it again before")
 }
 
 func (r tour) otherPages() {
