@@ -20,7 +20,7 @@ func (r tour) bulk() {
 	r.do("all that match", chromedp.Click(chromedp.CSS("#pick-all")))
 	r.press(button("Rotate chosen"))
 	r.stop("bulk-rotate", "Exactly this will happen")
-	r.demo.fail("resetAfterDoing", "create")
+	r.demo.fail("forbiddenJSON", "create")
 	r.press(startButton)
 	r.stop("bulk-partly", "What isn't done")
 	r.stop("bulk-secrets", "Download them as a file")
