@@ -49,8 +49,6 @@ func (h *Handlers) change(v *visit, r operation.Request, again func(refused) ans
 		return nil, err
 	case op.State == operation.Failed:
 		return h.failed(v, op, r, again)
-	case op.State == operation.Unknown && op.Failure != nil && op.Failure.Kind == string(azuredevops.KindSignIn):
-		return h.notLetIn(v, op, r, again), nil
 	default:
 		return h.outcome(v, op)
 	}
@@ -97,17 +95,6 @@ func (h *Handlers) failed(v *visit, op *operation.Operation, r operation.Request
 	problem, t := h.refusal(v, op.Failure, op.Organization, op.Finished)
 	no.status, no.problem, no.header = t.status, problem, retryHeader(t.retryAfter)
 	return again(no), nil
-}
-
-// notLetIn shows the form again with what was typed where the sign-in wasn't accepted. What was answered may have come from
-// something in between, so it also says that it isn't known if anything was done, and when the form may be sent again.
-func (h *Handlers) notLetIn(v *visit, op *operation.Operation, r operation.Request, again func(refused) answer) answer {
-	fieldsOf(v.Context()).Err = failureError(op.Failure, op.Organization)
-	problem, t := h.refusal(v, op.Failure, op.Organization, op.Finished)
-	problem.Advice += " " + templates.Message("operation.notLetIn", h.operationWords(v, op)).Advice
-	return again(refused{
-		form: h.Journal.Form(r.Person, r.Action, r.Target), status: t.status, problem: problem, header: retryHeader(t.retryAfter),
-	})
 }
 
 // failureError is the error that a recorded failure was made of.
