@@ -33,10 +33,11 @@ type deskOptions struct {
 	demo bool              // as -demo serves it
 	now  func() time.Time  // the program's clock; the simulator has its own
 
-	stopTimeout time.Duration // of a graceful stop
-	cutOff      bool          // the stop is to run into its timeout
-	readTimeout time.Duration // of one request
-	callTimeout time.Duration // of one call to Azure DevOps
+	stopTimeout time.Duration                                    // of a graceful stop
+	cutOff      bool                                             // the stop is to run into its timeout
+	readTimeout time.Duration                                    // of one request
+	callTimeout time.Duration                                    // of one call to Azure DevOps
+	pause       func(ctx context.Context, d time.Duration) error // between two tries or looks
 
 	wrap func(http.RoundTripper) http.RoundTripper // stands between the program and the services
 }
@@ -85,7 +86,7 @@ func startDeskOn(t testing.TB, sim *simulator.Simulator, o deskOptions, dir stri
 	ready, ended := make(chan string, 1), make(chan int, 1)
 	go func() {
 		ended <- serve(ctx, setup{
-			config: cfg, client: client, demo: o.demo, now: o.now, stopTimeout: o.stopTimeout, callTimeout: o.callTimeout, readTimeout: o.readTimeout, stdout: d.log, stderr: d.log, listening: func(public string) { ready <- public },
+			config: cfg, client: client, demo: o.demo, now: o.now, stopTimeout: o.stopTimeout, callTimeout: o.callTimeout, readTimeout: o.readTimeout, pause: o.pause, stdout: d.log, stderr: d.log, listening: func(public string) { ready <- public },
 		})
 	}()
 	select {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -141,6 +142,44 @@ func TestTokenTurnsUpLate(t *testing.T) {
 			t.Errorf("%s: %d tokens; %s", name, len(tokens), says(b))
 		}
 		b.Press("Revoke this token")
+	}
+}
+
+// While nobody is signed in nothing can be looked at, and that counts as no look: at the next sign-in what has turned up
+// meanwhile is named at once, wherever the person goes, by another process too.
+func TestDoubtAfterSigningOut(t *testing.T) {
+	t.Parallel()
+	clock, goOn := newTestClock(), make(chan struct{})
+	o := seeded()
+	o.now, o.sim.Now = clock.now, clock.now
+	o.pause = func(ctx context.Context, _ time.Duration) error {
+		select {
+		case goOn <- struct{}{}:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}
+	sim := simulator.New(o.sim)
+	must(t, sim.Start(t.Context()))
+	t.Cleanup(sim.Close)
+	dir := t.TempDir() + "/sessions"
+	d := startDeskOn(t, sim, o, dir)
+	b := d.signedIn(mona)
+	to, form := createForm(b, d.url, "contoso", "seen later")
+	sim.SetFault("lagging", simulator.FaultOptions{Call: simulator.CallCreate, Delay: 3 * time.Second, Times: 1})
+	sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
+	b.Post(to.String(), form)
+	b.Press("Sign out")
+	clock.move(10 * time.Second)
+	<-goOn
+	until(t, "nothing can be looked at", func() bool { return strings.Contains(d.log.String(), "left until their person is there again") })
+	found := "It isn't known what became of “seen later”. A token is there"
+	afterAWhile(t, d, d.signedIn(mona), found)
+	d.stop()
+	next := startDeskOn(t, sim, o, dir)
+	afterAWhile(t, next, next.signedIn(mona), found)
+	if createsOf(sim, "seen later") != 1 {
+		t.Errorf("%d creates", createsOf(sim, "seen later"))
 	}
 }
 

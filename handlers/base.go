@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"slices"
-
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -76,9 +74,7 @@ func (h *Handlers) notices(v *visit) []notice {
 		text := templates.Message("notice.unreadable", nil)
 		return []notice{{Kind: "warning", Text: text.What}}
 	}
-	if slices.ContainsFunc(pending, func(op operation.Operation) bool { return op.LookDue(h.Now()) }) {
-		h.Journal.LookSoon(v.Context(), h.caller(v), v.session.Person().Key())
-	}
+	h.Journal.LookSoon(v.Context(), h.caller(v), v.session.Person().Key(), pending)
 	secrets := map[string]int{} // that wait to be saved, by batch
 	for i := range pending {
 		if kind, _ := noticeKind(&pending[i]); kind == "secret" {

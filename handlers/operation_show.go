@@ -313,10 +313,11 @@ const (
 
 // reload has the page loaded again after the next look, as long as something may turn up.
 func (p *operationPage) reload(v *visit, op *operation.Operation) {
-	if op.NextLook.IsZero() || !v.now.Before(op.LookUntil.Add(latestReload)) {
+	next := op.LooksAgain()
+	if next.IsZero() {
 		return
 	}
-	wait := min(max(op.NextLook.Sub(v.now)+time.Second, soonestReload), latestReload)
+	wait := min(max(next.Sub(v.now)+time.Second, soonestReload), latestReload)
 	p.ReloadAfter = int(wait.Round(time.Second) / time.Second)
 }
 

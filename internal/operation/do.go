@@ -166,7 +166,7 @@ func (j *Journal) fly(ctx context.Context, f *flight, s Service) {
 		w.perform(ctx)
 	}()
 	if w.record.unsettled() {
-		w.LookSoon(ctx, s, w.record.Person)
+		w.watch(ctx, s, w.record.Person, true)
 	}
 }
 

@@ -21,8 +21,9 @@ var lookPauses = []time.Duration{
 	2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
 }
 
-// From LookUntil on, a look is due each seldomPause only, when the person visits. What has been concluded by then is
-// looked at until stopLooking after the beginning: should a list have lagged for longer, the token is named all the same.
+// After LookUntil it is looked hourly, until stopLooking after the beginning and when the person visits: should a list have
+// lagged for longer, the token is named all the same. Where the last look couldn't tell, as the list failed, those that follow
+// are as far apart as before for an hour, and made without a visit for a day.
 const (
 	seldomPause = time.Hour
 	stopLooking = 24 * time.Hour
@@ -56,21 +57,38 @@ func (r *record) putOffLook(until time.Time) {
 
 // nextLook is when to look after a look at that time; the zero time: not any more.
 func (r *record) nextLook(now time.Time) time.Time {
-	until := r.lookUntil()
+	until, longest := r.lookUntil(), lookPauses[len(lookPauses)-1]
 	switch {
 	case !r.lookable():
 		return time.Time{}
 	case now.Before(until):
-		pause := lookPauses[min(r.Looks, len(lookPauses)-1)]
-		next := now.Add(pause + rand.N(pause/5)) //nolint:gosec // nothing secret about it
-		if next.After(until) {
-			return until
+		if next := after(now, lookPauses[min(r.Looks, len(lookPauses)-1)]); next.Before(until) {
+			return next
 		}
-		return next
-	case r.unsettled() || now.Before(r.Started.Add(stopLooking)):
-		return now.Add(seldomPause + rand.N(seldomPause/5)) //nolint:gosec // the same
+		return until
+	case r.unsettled() && now.Before(until.Add(seldomPause)):
+		return after(now, longest)
+	case r.unsettled(), now.Before(r.Started.Add(stopLooking)):
+		return after(now, seldomPause)
 	}
 	return time.Time{}
+}
+
+// after is after a pause, or up to a fifth of it later: not everybody's looks are to come at the same time.
+func after(now time.Time, pause time.Duration) time.Time {
+	return now.Add(pause + rand.N(pause/5)) //nolint:gosec // nothing secret about it
+}
+
+// LooksAgain is when the next look is due that is made without a visit; the zero time: there is none.
+func (o *Operation) LooksAgain() time.Time {
+	until := o.lookUntil()
+	if o.unsettled() {
+		until = until.Add(stopLooking)
+	}
+	if o.NextLook.After(until) {
+		return time.Time{}
+	}
+	return o.NextLook
 }
 
 // lookable says that looking may still tell something: it isn't settled, or nothing was found of a creation so far.

@@ -74,3 +74,10 @@ func Copy(j *Journal, person, id string, n int) error {
 
 // OnLookPause has f called instead of waiting between two looks. When it returns, it is looked again.
 func OnLookPause(j *Journal, f func(ctx context.Context, d time.Duration)) { j.lookPause = f }
+
+// Watching is how many people's changes are looked at again in j.
+func Watching(j *Journal) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.watchers)
+}

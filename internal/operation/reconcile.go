@@ -38,13 +38,12 @@ func (w *work) reconcile(ctx context.Context) error {
 	if !w.record.unsettled() && w.record.State != Unknown {
 		return nil
 	}
-	sights := w.see(ctx, w.service, w.record.Person, []*work{w})
-	return w.weigh(ctx, sights[place(w.record.Organization)])
+	return w.weigh(ctx, w.sight(ctx))
 }
 
-// needsList says that the list tells how this operation stands: of an update the token's record does.
-func (r *record) needsList() bool {
-	return r.Action != Update || len(r.Revoking) > 0
+// sight looks for this operation alone.
+func (w *work) sight(ctx context.Context) *sight {
+	return w.see(ctx, w.service, w.record.Person, []*Operation{&w.record.Operation})[place(w.record.Organization)]
 }
 
 // weigh concludes from what was seen how the operation stands, and plans the next look.
@@ -53,7 +52,7 @@ func (w *work) weigh(ctx context.Context, s *sight) error {
 	if w.record.State == Unknown || w.record.Doubtful {
 		switch w.record.Action {
 		case Update:
-			err = w.weighUpdate(ctx)
+			err = w.weighUpdate(ctx, s)
 		case Revoke:
 			err = w.weighRevoke(ctx, s)
 		default:
@@ -75,9 +74,8 @@ func (w *work) weighCreate(ctx context.Context, s *sight) error {
 		return err
 	}
 	fitting, wait, lookErr := s.fitting(ctx, w.record)
-	now := w.options.Now()
 	err := w.changeUnknown(ctx, lookErr, func(r *record) {
-		over := lookErr == nil && r.over(now)
+		over := lookErr == nil && r.over(s.at)
 		if wait {
 			return
 		}
@@ -150,12 +148,16 @@ func (r *record) fits(t azuredevops.Token) bool {
 	return !late && !old && sameName(t.DisplayName, r.Want.DisplayName) && sameScopes(t.Scopes, r.Want.Scopes)
 }
 
-// weighUpdate compares the token with what was wanted and with what it was.
-func (w *work) weighUpdate(ctx context.Context) error {
-	t, lookErr := w.getBefore(ctx)
+// weighUpdate compares the token with what was wanted and with what it was. Of a token that is gone nothing can be seen any
+// more.
+func (w *work) weighUpdate(ctx context.Context, s *sight) error {
 	now := w.options.Now()
+	t, lookErr := w.tokenNow(ctx, s)
+	gone := missingIsUnknown(lookErr) != nil
 	err := w.changeUnknown(ctx, lookErr, func(r *record) {
 		switch {
+		case gone:
+			r.Reconciled = r.Reconciled || r.over(now)
 		case lookErr != nil:
 		case updated(*r.Before, r.Want, t):
 			r.succeed(now, t)
@@ -169,10 +171,15 @@ func (w *work) weighUpdate(ctx context.Context) error {
 	return errors.Join(lookErr, err)
 }
 
-func (w *work) getBefore(ctx context.Context) (azuredevops.Token, error) {
+// tokenNow is the token that the operation is about, as it was listed, or else as it is.
+func (w *work) tokenNow(ctx context.Context, s *sight) (azuredevops.Token, error) {
+	id := w.record.Before.AuthorizationID
+	if i := slices.IndexFunc(s.active, func(t azuredevops.Token) bool { return t.AuthorizationID == id }); i >= 0 {
+		return s.active[i], nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	return w.service.Get(ctx, w.record.Organization, w.record.Before.AuthorizationID)
+	return w.service.Get(ctx, w.record.Organization, id)
 }
 
 // updated says if all fields of want are as wanted. An expiry that moved at all counts: the service shortens it.
@@ -198,14 +205,13 @@ func sameTime(a, b time.Time) bool { return a.Sub(b).Abs() <= exactly }
 
 // weighRevoke looks for the token among the active ones: only the list tells a token's status.
 func (w *work) weighRevoke(ctx context.Context, s *sight) error {
-	now := w.options.Now()
 	done := s.err == nil && w.inactive(ctx, s.active, false)
 	err := w.changeUnknown(ctx, s.err, func(r *record) {
 		alive := holds(s.active, r.Before.AuthorizationID)
 		switch {
-		case done, !alive && s.err == nil && r.over(now):
-			r.succeed(now, *r.Before)
-		case alive && r.over(now):
+		case done, !alive && s.err == nil && r.over(s.at):
+			r.succeed(w.options.Now(), *r.Before)
+		case alive && r.over(s.at):
 			r.State, r.Reconciled = Failed, true
 		}
 	})
@@ -214,16 +220,15 @@ func (w *work) weighRevoke(ctx context.Context, s *sight) error {
 
 // weighOld looks if a rotation's old token was revoked.
 func (w *work) weighOld(ctx context.Context, s *sight) error {
-	now := w.options.Now()
 	done := s.err == nil && w.inactive(ctx, s.active, false)
 	err := w.changeLooking(ctx, s.err, func(r *record) error {
 		alive := holds(s.active, r.Before.AuthorizationID)
 		switch {
 		case !r.oldInDoubt():
 			return errUnchanged
-		case done, !alive && s.err == nil && r.over(now):
+		case done, !alive && s.err == nil && r.over(s.at):
 			r.Old, r.OldFailure = OldRevoked, nil
-		case alive && r.over(now):
+		case alive && r.over(s.at):
 			r.Old, r.OldFailure = OldAlive, nil
 		}
 		return nil
@@ -246,7 +251,12 @@ func (w *work) changeUnknown(ctx context.Context, lookErr error, edit func(*reco
 	})
 }
 
+// changeLooking edits the record after a look, and plans the next one. Without an access token nothing was looked at: the
+// look stays due, for whoever comes with one.
 func (w *work) changeLooking(ctx context.Context, lookErr error, edit func(*record) error) error {
+	if noAccessToken(lookErr) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	return w.change(ctx, w.record, func(r *record) error {
@@ -256,6 +266,12 @@ func (w *work) changeLooking(ctx context.Context, lookErr error, edit func(*reco
 		}
 		return err
 	})
+}
+
+// noAccessToken says that err kept a call from being made at all (see Service).
+func noAccessToken(err error) bool {
+	var e *azuredevops.Error
+	return err != nil && !errors.As(err, &e) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
 
 // revokeAgain goes on with revokes that were asked for and may not have been done: the service doesn't know yet a token
@@ -274,7 +290,7 @@ func (w *work) revokeAgain(ctx context.Context, s *sight) error {
 				w.tellRevoking(ctx, id, failure)
 			}
 			failed = errors.Join(failed, err)
-		case s.err == nil && w.record.over(w.options.Now()):
+		case s.err == nil && w.record.over(s.at):
 			done = append(done, id)
 		}
 	}

@@ -82,8 +82,7 @@ func (w *work) identify(ctx context.Context, token azuredevops.Token) azuredevop
 
 // fitting are the active tokens that this operation may have made.
 func (w *work) fitting(ctx context.Context) ([]azuredevops.Token, error) {
-	s := w.see(ctx, w.service, w.record.Person, []*work{w})[place(w.record.Organization)]
-	fitting, _, err := s.fitting(ctx, w.record)
+	fitting, _, err := w.sight(ctx).fitting(ctx, w.record)
 	return fitting, err
 }
 

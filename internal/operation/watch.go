@@ -22,13 +22,18 @@ type watcher struct {
 	err     error              // of the pass before
 }
 
-// LookSoon has what is due looked at, in the background and apart from ctx. While the process lives and an access token
-// can be had, it is looked at again until nothing more can turn up.
-func (j *Journal) LookSoon(ctx context.Context, s Service, person string) { j.watch(ctx, s, person) }
+// LookSoon has the person's operations looked at in the background and apart from ctx, each when that is due. While the
+// process lives and an access token can be had, that goes on until nothing more can turn up. pending is what Pending returned.
+func (j *Journal) LookSoon(ctx context.Context, s Service, person string, pending []Operation) {
+	due, next := plan(pending, j.options.Now())
+	if len(due) > 0 || !next.IsZero() {
+		j.watch(ctx, s, person, len(due) > 0)
+	}
+}
 
 // LookNow is LookSoon that waits until it has been looked, or ctx ends. Its error is that of looking.
 func (j *Journal) LookNow(ctx context.Context, s Service, person string) error {
-	w, passed := j.watch(ctx, s, person)
+	w, passed := j.watch(ctx, s, person, true)
 	if w == nil {
 		return ErrStopping
 	}
@@ -42,14 +47,14 @@ func (j *Journal) LookNow(ctx context.Context, s Service, person string) error {
 	return w.err
 }
 
-// watch starts the person's watcher, or wakes the one that is there; nil during a graceful stop. passed is closed after a
-// pass that begins from now on.
-func (j *Journal) watch(ctx context.Context, s Service, person string) (w *watcher, passed <-chan struct{}) {
+// watch starts the person's watcher, or wakes the one that is there if something is due; nil during a graceful stop. passed is
+// closed after a pass that begins from now on.
+func (j *Journal) watch(ctx context.Context, s Service, person string, due bool) (w *watcher, passed <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if w = j.watchers[person]; w != nil {
-		w.service, w.again = s, true
-		if w.wake != nil {
+		w.service, w.again = s, w.again || due
+		if due && w.wake != nil {
 			w.wake()
 		}
 		return w, w.next
@@ -98,13 +103,14 @@ func (j *Journal) keepLooking(ctx context.Context, w *watcher, person string) {
 func (j *Journal) endPass(ctx context.Context, w *watcher, person string, next time.Time, err error) (pause context.Context, again bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var e *azuredevops.Error
-	storeFails := errors.Is(err, session.ErrUnavailable)
-	noAccessToken := err != nil && !storeFails && !errors.As(err, &e)
+	signedOut := noAccessToken(err) && !errors.Is(err, session.ErrUnavailable)
 	w.err = err
 	close(w.present)
 	w.present = nil
-	if ctx.Err() != nil || !w.again && (noAccessToken || next.IsZero()) {
+	if signedOut {
+		j.options.Log.Debug("changes in doubt are left until their person is there again", "person", person, "error", err)
+	}
+	if ctx.Err() != nil || !w.again && (signedOut || next.IsZero()) {
 		delete(j.watchers, person)
 		close(w.next)
 		return nil, false
@@ -138,81 +144,81 @@ func (j *Journal) forget(person string, w *watcher) {
 	close(w.next)
 }
 
-// looksAtOnce bounds the operations that one look is for, as each is locked meanwhile.
-const looksAtOnce = 32
+// looksKey is the lock under which one process at a time looks for a person.
+func looksKey(person string) session.Key { return operationKey(person, "looks") }
 
-// lookAtDue looks at all of the person's operations for which that is due. next is when the next look is due of which
-// something may still turn up; the zero time: there is none.
+// lookAtDue looks at all of the person's operations for which that is due. next is when the next look by itself is due; the
+// zero time: there is none.
 func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next time.Time, err error) {
-	tried := map[string]bool{}
-	for {
-		pending, storeErr := j.Pending(ctx, person)
-		if storeErr != nil {
-			return time.Time{}, errors.Join(err, storeErr)
-		}
-		var due []string
-		due, next = plan(pending, j.options.Now(), tried)
-		if len(due) == 0 || ctx.Err() != nil {
-			return next, err
-		}
-		err = errors.Join(err, j.lookAt(ctx, s, person, due))
+	turn, cancel := context.WithTimeout(ctx, 2*lookTimeout)
+	defer cancel()
+	release, err := j.records.Lock(turn, looksKey(person)) // whoever has it may look at the very same
+	if err != nil {
+		return time.Time{}, err
 	}
+	defer release()
+	pending, err := j.Pending(ctx, person)
+	if err != nil {
+		return time.Time{}, err
+	}
+	due, next := plan(pending, j.options.Now())
+	if len(due) == 0 || ctx.Err() != nil {
+		return next, nil
+	}
+	sights := j.see(ctx, s, person, due)
+	for _, op := range due {
+		if ctx.Err() != nil {
+			return next, errors.Join(err, ctx.Err())
+		}
+		r, failed := j.lookAt(ctx, s, op, sights[place(op.Organization)])
+		err = errors.Join(err, failed)
+		if r != nil && r.NextLook.After(j.options.Now()) {
+			next = earlier(next, r.LooksAgain())
+		}
+	}
+	return next, err
 }
 
-// plan picks the operations to look at now, but for those that were tried, and says when to look next.
-func plan(pending []Operation, now time.Time, tried map[string]bool) (due []string, next time.Time) {
+// plan picks the operations to look at now, and says when the next of the others is looked at by itself.
+func plan(pending []Operation, now time.Time) (due []*Operation, next time.Time) {
 	for i := range pending {
-		op := &pending[i]
-		switch {
-		case op.LookDue(now):
-			if !tried[op.ID] && len(due) < looksAtOnce {
-				due = append(due, op.ID)
-				tried[op.ID] = true
-			}
-		case op.NextLook.IsZero() || op.NextLook.After(op.lookUntil()):
-		case next.IsZero() || op.NextLook.Before(next):
-			next = op.NextLook
+		if op := &pending[i]; op.LookDue(now) {
+			due = append(due, op)
+		} else {
+			next = earlier(next, op.LooksAgain())
 		}
 	}
 	return due, next
 }
 
-// lookAt looks at operations with one reading of each organization's list and one of the journal. Those that somebody
-// else is at work on are left to them.
-func (j *Journal) lookAt(ctx context.Context, s Service, person string, ids []string) error {
-	var works []*work
-	var locks []func()
-	defer func() {
-		for _, release := range locks {
-			release()
-		}
-	}()
-	for _, id := range ids {
-		release, ok, err := j.records.TryLock(ctx, operationKey(person, id))
-		if err != nil || !ok {
-			continue
-		}
-		locks = append(locks, release)
-		r, err := j.loadLocked(ctx, person, id)
-		if err == nil && r.LookDue(j.options.Now()) {
-			works = append(works, &work{Journal: j, service: s, record: r})
-		}
+// earlier is the earlier of two times; the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	sights := j.see(ctx, s, person, works)
-	if ctx.Err() != nil {
-		return ctx.Err()
+	return a
+}
+
+// lookAt concludes from s how an operation stands, and returns it as it stands then; nil if that isn't due any more, or
+// somebody else is at work on it.
+func (j *Journal) lookAt(ctx context.Context, service Service, op *Operation, s *sight) (*record, error) {
+	release, ok, err := j.records.TryLock(ctx, operationKey(op.Person, op.ID))
+	if err != nil || !ok {
+		return nil, err
 	}
-	var failed error
-	for _, w := range works {
-		failed = errors.Join(failed, w.weigh(ctx, sights[place(w.record.Organization)]))
+	defer release()
+	r, err := j.loadLocked(ctx, op.Person, op.ID)
+	if err != nil || !r.LookDue(j.options.Now()) {
+		return nil, ignore(err, ErrNotFound)
 	}
-	return failed
+	return r, (&work{Journal: j, service: service, record: r}).weigh(ctx, s)
 }
 
 // sight is what one look sees: the active tokens of an organization, of which some may be missing with err; and then,
 // where that matters, the person's other changes. In this order: a change that has made something of what is listed has
 // recorded it by then, or is at work yet.
 type sight struct {
+	at     time.Time // what isn't there may have turned up since
 	active []azuredevops.Token
 	err    error
 	others func(ctx context.Context) (*others, error)
@@ -225,18 +231,22 @@ type others struct {
 	making []*record         // in progress
 }
 
-// see reads the lists that these operations need, each once.
-func (j *Journal) see(ctx context.Context, s Service, person string, works []*work) map[string]*sight {
-	sights, needed, others := map[string]*sight{}, map[string]string{}, j.othersOf(person)
-	for _, w := range works {
-		at := place(w.record.Organization)
-		sights[at] = &sight{others: others}
-		if w.record.needsList() {
-			needed[at] = w.record.Organization
+// see reads the lists that these operations need, each once. The record of one token costs less than a list.
+func (j *Journal) see(ctx context.Context, s Service, person string, ops []*Operation) map[string]*sight {
+	sights, lists, updates := map[string]*sight{}, map[string]string{}, map[string]int{}
+	now, others := j.options.Now(), j.othersOf(person)
+	for _, op := range ops {
+		at := place(op.Organization)
+		sights[at] = &sight{at: now, others: others}
+		if op.Action == Update {
+			updates[at]++
+		}
+		if op.Action != Update || updates[at] > 1 {
+			lists[at] = op.Organization
 		}
 	}
 	var group panics.Group
-	for at, organization := range needed {
+	for at, organization := range lists {
 		seen := sights[at]
 		group.Go(func() error {
 			seen.active, seen.err = listActive(ctx, s, organization, lookTimeout)

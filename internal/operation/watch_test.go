@@ -1,0 +1,233 @@
+package operation_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session/sessiontest"
+)
+
+// inDoubt are n changes at r whose calls were lost before they were done. Then r has stopped.
+func (w *world) inDoubt(r *replica, action operation.Action, n int) (ids []string) {
+	w.t.Helper()
+	call := map[operation.Action]string{operation.Rotate: "create"}[action]
+	if call == "" {
+		call = string(action)
+	}
+	w.azure.fail(on(call, lost(call, azuredevops.KindConnection)), nil)
+	defer w.azure.fail(nil, nil)
+	for range n {
+		op := w.do(r, w.request(r, action))
+		w.wantState(op, operation.Unknown)
+		ids = append(ids, op.ID)
+	}
+	if err := r.Drain(context.Background()); err != nil {
+		w.t.Error(err)
+	}
+	return ids
+}
+
+// However many changes are in doubt, looking at them takes one list of their organization and one reading of the journal; of
+// two processes one looks.
+func TestOneLookForAll(t *testing.T) {
+	for _, action := range operation.Actions() {
+		t.Run(string(action), func(t *testing.T) {
+			w := newWorld(t)
+			store := sessiontest.NewMemory(w.clock.Now)
+			r, other := w.replicaOver(store), w.replicaOver(store)
+			for _, at := range []*replica{r, other} {
+				operation.OnLookPause(at.Journal, func(ctx context.Context, _ time.Duration) { <-ctx.Done() })
+				t.Cleanup(func() { _ = at.Drain(context.Background()) })
+			}
+			ids := w.inDoubt(w.replicaOver(store), action, 70)
+			w.azure.make("build agent", scopes, expires) // fits the creations
+			w.clock.pass(time.Minute)
+			lists, gets := w.azure.count("list"), w.azure.count("get")
+			r.store.calls, other.store.calls = nil, nil
+			var both sync.WaitGroup
+			for _, at := range []*replica{r, other} {
+				both.Go(func() {
+					if err := at.LookNow(context.Background(), w.azure, mona); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			both.Wait()
+			if lists, gets = w.azure.count("list")-lists, w.azure.count("get")-gets; lists != 1 || gets != 0 {
+				t.Errorf("%d lists and %d records were read", lists, gets)
+			}
+			journals := 0
+			for _, call := range slices.Concat(r.store.calls, other.store.calls) {
+				if call == "list operation" {
+					journals++
+				}
+			}
+			if journals > 1 {
+				t.Errorf("the journal was read %d times", journals)
+			}
+			for _, id := range ids {
+				if op := w.get(r, id); op.LookDue(w.clock.Now()) || op.State != operation.Unknown {
+					t.Fatalf("after the look: %+v", op)
+				}
+			}
+		})
+	}
+}
+
+// Where no access token can be had nothing was looked at: whoever signs in next finds it, and needn't wait for the next look.
+func TestNoLookWithoutAnAccessToken(t *testing.T) {
+	for _, action := range operation.Actions() {
+		w := newWorld(t)
+		id, r := w.inDoubt(w.replica(), action, 1)[0], w.replica()
+		signedOut := errors.New("signed out")
+		w.azure.fail(func(context.Context, string) error { return signedOut }, nil)
+		w.clock.pass(time.Minute)
+		was := w.get(r, id)
+		for range 3 {
+			if err := r.LookNow(context.Background(), w.azure, mona); !errors.Is(err, signedOut) {
+				t.Errorf("%s: %v", action, err)
+			}
+		}
+		if op := w.get(r, id); op.Looks != was.Looks || !op.NextLook.Equal(was.NextLook) || !op.LookDue(w.clock.Now()) {
+			t.Errorf("%s: counted as a look: %+v", action, op)
+		}
+		w.azure.fail(nil, nil)
+		if op := w.look(w.replica(), id); op.Looks != was.Looks+1 {
+			t.Errorf("%s: not looked at after the next sign-in: %+v", action, op)
+		}
+	}
+}
+
+// A visit to a process that has just started has it look when that is due, whichever page it was to.
+func TestVisitBeginsLooking(t *testing.T) {
+	w := newWorld(t)
+	id := w.inDoubt(w.replica(), operation.Create, 1)[0]
+	next := w.replica()
+	paused := make(chan time.Duration)
+	operation.OnLookPause(next.Journal, func(ctx context.Context, d time.Duration) {
+		select {
+		case paused <- d:
+			w.clock.pass(d)
+		case <-ctx.Done():
+		}
+	})
+	lists := w.azure.count("list")
+	visit := func() {
+		pending, err := next.Pending(context.Background(), mona)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next.LookSoon(context.Background(), w.azure, mona, pending)
+	}
+	visit()
+	visit()
+	if d := <-paused; d < time.Second || d > 3*time.Second || w.azure.count("list") != lists {
+		t.Errorf("the first look comes after %v, and there were %d before", d, w.azure.count("list")-lists)
+	}
+	<-paused
+	if op := w.get(next, id); op.Looks != 2 {
+		t.Errorf("%+v", op)
+	}
+	if _, err := next.Dismiss(context.Background(), mona, id); err != nil {
+		t.Error(err)
+	}
+}
+
+// A list that fails for the whole time, and longer, ends nothing: it is looked again every few minutes, and later every hour,
+// for a day, without a visit; and what is seen then is said.
+func TestLookingOutlastsAFailingList(t *testing.T) {
+	for name, down := range map[string]time.Duration{"for 20 minutes": 20 * time.Minute, "for 5 hours": 5 * time.Hour, "for good": 1000 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			id, r := w.inDoubt(w.replica(), operation.Create, 1)[0], w.replica()
+			var pauses []time.Duration
+			since := func() time.Duration { return w.clock.Now().Sub(start) }
+			operation.OnLookPause(r.Journal, func(_ context.Context, d time.Duration) {
+				pauses = append(pauses, d)
+				w.clock.pass(d)
+			})
+			w.azure.fail(func(_ context.Context, call string) error {
+				if since() < down {
+					return lost(call, azuredevops.KindServer)
+				}
+				return nil
+			}, nil)
+			w.clock.pass(time.Minute)
+			pending, err := r.Pending(context.Background(), mona)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.LookSoon(context.Background(), w.azure, mona, pending)
+			for operation.Watching(r.Journal) > 0 {
+				runtime.Gosched()
+			}
+			op := w.get(r, id)
+			if told := since() - down; down < 24*time.Hour && (!op.Reconciled || told > 80*time.Minute || down < time.Hour && told > 7*time.Minute) {
+				t.Errorf("%v after it could be seen: %+v", told, op)
+			}
+			if down > 24*time.Hour && (op.Reconciled || since() < 22*time.Hour || since() > 27*time.Hour || len(pauses) > 60) {
+				t.Errorf("it ended after %v and %d looks: %+v", since(), len(pauses), op)
+			}
+		})
+	}
+}
+
+// Of a token that is gone for good an update can't be seen any more: doubt ends all the same.
+func TestUpdateOfATokenThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	id, r := w.inDoubt(w.replica(), operation.Update, 1)[0], w.replica()
+	w.azure.mu.Lock()
+	w.azure.tokens = nil
+	w.azure.mu.Unlock()
+	w.clock.pass(time.Minute)
+	if op, err := w.visit(r, id); op.Reconciled || err == nil {
+		t.Errorf("at first: %+v, %v", op, err)
+	}
+	w.clock.pass(12 * time.Minute)
+	if op, _ := w.visit(r, id); op.State != operation.Unknown || !op.Reconciled || !op.LooksAgain().IsZero() {
+		t.Errorf("in the end: %+v", op)
+	}
+}
+
+// Nothing is left running for people whose changes are settled, dismissed, or whose sign-in is over.
+func TestWatchersEnd(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	for name, end := range map[string]func(id string){
+		"settled": func(string) { w.clock.pass(12 * time.Minute) },
+		"dismissed": func(id string) {
+			if _, err := r.Dismiss(context.Background(), mona, id); err != nil {
+				t.Error(err)
+			}
+		},
+		"signed out": func(string) {
+			w.azure.fail(on("list", errors.New("signed out")), nil)
+			w.clock.pass(time.Minute)
+		},
+	} {
+		id := w.inDoubt(w.replica(), operation.Create, 1)[0]
+		pending, err := r.Pending(context.Background(), mona)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.LookSoon(context.Background(), w.azure, mona, pending); operation.Watching(r.Journal) != 1 {
+			t.Errorf("%s: it isn't looked again before", name)
+		}
+		end(id)
+		if err := r.LookNow(context.Background(), w.azure, mona); (err != nil) != (name == "signed out") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := operation.Watching(r.Journal); n != 0 {
+			t.Errorf("%s: %d people are still watched", name, n)
+		}
+		w.azure.fail(nil, nil)
+		w.clock.pass(24 * time.Hour)
+	}
+}
