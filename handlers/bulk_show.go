@@ -206,6 +206,8 @@ func (h *Handlers) tellItem(v *visit, b *operation.Batch, item *operation.BatchI
 		h.tellDone(v, b, item, row)
 	case op.State == operation.Failed:
 		row.What = h.failureWords(v, op)
+	case op.Unreadable():
+		row.What = templates.Message("operation.unreadable", nil).What
 	case op.State == operation.Unknown:
 		row.What = templates.Message(unknownKey(op), h.operationWords(v, op)).What
 		if op.Dismissed {

@@ -136,12 +136,15 @@ func (h *Handlers) replacedResult(v *visit, r replacement) (one replacedResult, 
 	one = replacedResult{Place: r.organization}
 	if r.err != nil {
 		status, key := formRefusal(r.err)
-		if status == 0 {
-			return one, 0, r.err
+		if status != 0 {
+			text := templates.Message(key, nil)
+			one.State, one.Heading, one.Sentence, one.Advice = string(operation.Failed), text.Title, text.What, text.Advice
+			return one, status, nil
 		}
-		text := templates.Message(key, nil)
-		one.State, one.Heading, one.Sentence, one.Advice = string(operation.Failed), text.Title, text.What, text.Advice
-		return one, status, nil
+		fieldsOf(v.Context()).Err = r.err
+		t := h.trouble(v, r.err)
+		one.State, one.Heading, one.Sentence, one.Advice = string(operation.Unknown), t.text.Title, t.text.What, t.text.Advice
+		return one, t.status, nil
 	}
 	p, status, err := h.describeOperation(v, r.op, base{})
 	switch {

@@ -131,6 +131,8 @@ func (h *Handlers) trouble(v *visit, err error) trouble {
 		return h.wordFailure(v, &failure, "", v.now)
 	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
 		return storeTrouble("store.notKept")
+	case errors.Is(err, operation.ErrUnreadable):
+		return httpTrouble(&httpError{status: http.StatusServiceUnavailable, key: "operation.unreadable", cause: err})
 	case errors.Is(err, operation.ErrNotFound):
 		return httpTrouble(&httpError{status: http.StatusNotFound, key: "operation.notFound"})
 	case storeDown(err):

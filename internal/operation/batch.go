@@ -180,7 +180,7 @@ func (i *BatchItem) MayRetry() bool {
 		return false
 	case op.undone():
 		return true
-	case op.State != Unknown || op.Dismissed:
+	case op.State != Unknown || op.Dismissed || op.Unreadable():
 		return false
 	case op.makes():
 		return op.Reconciled && len(op.Candidates) == 0
@@ -241,13 +241,10 @@ func (j *Journal) StartBatch(ctx context.Context, person, id, form, content stri
 
 // batchError is an error of the store as an error of the Journal.
 func (j *Journal) batchError(err error) error {
-	switch {
-	case errors.Is(err, session.ErrNotFound):
-		return ErrNotFound
-	case errors.Is(err, session.ErrUnavailable):
+	if errors.Is(err, session.ErrUnavailable) {
 		return notKept(err)
 	}
-	return err
+	return notFound(err)
 }
 
 // Batch returns a batch with its operations as they stand: ErrNotFound.
@@ -294,10 +291,12 @@ func (j *Journal) loadItems(ctx context.Context, b *Batch) error {
 		items[b.Items[i].operationID()] = &b.Items[i]
 	}
 	var begun []*record
-	err := j.records.EachOf(ctx, kindOperation, b.Person, slices.Collect(maps.Keys(items)), func(_ string, decode func(any) error) error {
+	err := j.records.EachOf(ctx, kindOperation, b.Person, slices.Collect(maps.Keys(items)), func(id string, decode func(any) error) error {
 		var r record
 		if decode(&r) == nil {
 			begun = append(begun, &r)
+		} else {
+			items[id].Operation = b.unreadable(items[id])
 		}
 		return nil
 	})
@@ -309,6 +308,17 @@ func (j *Journal) loadItems(ctx context.Context, b *Batch) error {
 	}
 	return err
 }
+
+// unreadable stands for an item's operation that is recorded and can't be read: it may have been done.
+func (b *Batch) unreadable(item *BatchItem) *Operation {
+	return &Operation{
+		ID: item.operationID(), Person: b.Person, Action: b.Action, State: Unknown, Organization: item.Organization, Before: &item.Before,
+		Started: b.Started, Batch: b.ID, Failure: &Failure{Source: SourceOperation, Kind: Unreadable},
+	}
+}
+
+// Unreadable says that no more is known of the operation than that it is recorded.
+func (o *Operation) Unreadable() bool { return o.Failure != nil && o.Failure.Kind == Unreadable }
 
 // batchRuns says if a process holds the batch's lock. Whoever looks holds it for a moment, too; hence the second look.
 func (j *Journal) batchRuns(ctx context.Context, person, id string) bool {
@@ -494,7 +504,7 @@ func (j *Journal) DismissBatch(ctx context.Context, person, id string) error {
 		return err
 	}
 	for i := range b.Items {
-		if op := b.Items[i].Operation; op != nil && op.Pending() {
+		if op := b.Items[i].Operation; op != nil && op.Pending() && !op.Unreadable() {
 			if _, err := j.Dismiss(ctx, person, op.ID); err != nil {
 				return err
 			}

@@ -253,6 +253,7 @@ type miss struct {
 func (r *run) carryOut(b *Batch, item *BatchItem) *miss {
 	op, err := r.Get(r.ending, r.person, item.operationID())
 	switch {
+	case errors.Is(err, ErrUnreadable): // it was begun
 	case errors.Is(err, ErrNotFound):
 		return r.beginItem(b, item)
 	case err != nil:

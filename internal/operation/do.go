@@ -41,7 +41,8 @@ type KnownTokens struct {
 //
 // With Unkept set, what becomes of the operation depends on whether r.Delivery is written.
 //
-// Errors: ErrForged, ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which nothing was sent.
+// Errors: ErrForged, ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which nothing was sent;
+// ErrUnreadable if the form was sent before.
 func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, error) {
 	id, err := j.check(r.Form, r.Person, r.Action, r.Target)
 	if err != nil {
@@ -77,6 +78,9 @@ func (j *Journal) Repeat(ctx context.Context, r Request) (op *Operation, sent bo
 		return op, true, err
 	}
 	kept, err := j.load(ctx, r.Person, id)
+	if errors.Is(err, ErrUnreadable) {
+		return nil, true, err
+	}
 	if err != nil || !r.repeats(kept.Fingerprint, kept.Want.ValidTo, j.options.Now().Sub(kept.Started)) {
 		return nil, false, ignore(err, ErrNotFound)
 	}
@@ -129,13 +133,13 @@ func (r *Request) matchTarget() error {
 // errElsewhere says that the form was claimed before, or that its work ended without an outcome: the record tells.
 var errElsewhere = errors.New("operation: the form's work is not done here")
 
-// follow waits for an operation that was claimed elsewhere. absent is the error if there is none.
-func (j *Journal) follow(ctx context.Context, id string, r Request, absent error) (*Operation, error) {
+// follow waits for an operation that was claimed elsewhere. none is the error if there isn't one.
+func (j *Journal) follow(ctx context.Context, id string, r Request, none error) (*Operation, error) {
 	loadCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	kept, err := j.load(loadCtx, r.Person, id)
-	if errors.Is(err, ErrNotFound) {
-		return nil, absent
+	if absent(err) {
+		return nil, none
 	}
 	if err != nil {
 		return nil, err
@@ -144,8 +148,8 @@ func (j *Journal) follow(ctx context.Context, id string, r Request, absent error
 		return nil, ErrChanged
 	}
 	op, err := j.await(ctx, kept)
-	if errors.Is(err, ErrNotFound) { // its claim was withdrawn
-		return nil, absent
+	if absent(err) { // its claim was withdrawn
+		return nil, none
 	}
 	return op, err
 }
@@ -194,6 +198,9 @@ func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
 	_, err = w.load(ctx, w.record.Person, w.record.ID)
 	if err == nil {
 		return nil, errElsewhere
+	}
+	if errors.Is(err, ErrUnreadable) {
+		return nil, err
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return nil, notKept(err)

@@ -2,10 +2,13 @@ package operation
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/patdesk/patdesk/internal/session"
 )
 
 // OnReach has f called at the named points of j's workers. A f that ends its goroutine plays the death of the worker.
@@ -80,4 +83,22 @@ func Watching(j *Journal) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.watchers)
+}
+
+// members are a record's as they are stored, whatever they are; laterMembers those of a later version.
+type (
+	members      map[string]json.RawMessage
+	laterMembers map[string]json.RawMessage
+)
+
+func (laterMembers) StoredVersion() int { return 9 }
+
+// Rewrite stores a record anew: under j's newest key, or as a release does that has a later version of it.
+func Rewrite(j *Journal, kind, person, id string, later bool) error {
+	var into any = &members{}
+	if later {
+		into = &laterMembers{}
+	}
+	key := session.Key{Kind: kind, Group: person, ID: id}
+	return j.records.Change(context.Background(), key, into, time.Time{}, func() error { return nil })
 }

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -67,23 +68,26 @@ const (
 	SourceAzureDevOps = "azuredevops" // Kind is an azuredevops.Kind
 	SourceEntra       = "entra"       // no access token could be had, nothing was sent; Kind is an entra.Kind
 	SourceStore       = "store"       // our own store failed before anything was sent; Kind is a word of who describes it
-	SourceOperation   = "operation"   // Kind is Interrupted
+	SourceOperation   = "operation"   // Kind is Interrupted or Unreadable
 )
 
 // Interrupted is the Kind of a failure that nobody reported: the worker stopped (crash, kill, end of a graceful stop)
 // before it knew the outcome.
 const Interrupted = "interrupted"
 
+// Unreadable is the Kind of a failure that stands for what can't be read of an operation in a batch, see ErrUnreadable.
+const Unreadable = "unreadable"
+
 // NotKept is the Kind of a failure in an Event: the store could not record the intent, so nothing was sent.
 const NotKept = "notKept"
 
 // Failure is why an operation failed or is unknown, in a form that can be kept. It holds no secret and no body.
 type Failure struct {
+	ActivityID string        `json:"ActivityID"` // the service's id of the call
 	Source     string        `json:"Source"`
 	Kind       string        `json:"Kind"`
 	Status     int           `json:"Status"` // HTTP status, 0 if no answer came
 	Code       string        `json:"Code"`
-	ActivityID string        `json:"ActivityID"`
 	RetryAfter time.Duration `json:"RetryAfter"`
 	Claims     string        `json:"Claims"`
 	Unknown    bool          `json:"Unknown,omitempty"` // whatever the status: what was refused may have been done
@@ -212,6 +216,11 @@ var (
 	ErrChanged  = errors.New("operation: the form was sent before with other content")                      // 422
 	ErrNotKept  = errors.New("operation: the store could not record the intent; nothing was sent")          // 503
 	ErrNotFound = errors.New("operation: no such operation of this person")                                 // 404
+
+	// ErrUnreadable says that something is recorded that this program can't read: by a newer release, or under a key that it
+	// doesn't have. It is an ErrNotFound too, as there is nothing to show; but what it is about may have been done, is told by
+	// a program that can read it, and is neither begun anew nor removed by this one.
+	ErrUnreadable = fmt.Errorf("%w: it is recorded, but can't be read", ErrNotFound) // 503
 )
 
 // ErrStopping refuses new work during a graceful stop: nothing was sent. It is also an ErrNotKept (503).

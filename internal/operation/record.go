@@ -63,7 +63,7 @@ func markerKey(person, id string) session.Key {
 
 func (r *record) key() session.Key { return operationKey(r.Person, r.ID) }
 
-// load reads a record as it stands; ErrNotFound.
+// load reads a record as it stands; ErrNotFound, ErrUnreadable.
 func (j *Journal) load(ctx context.Context, person, id string) (*record, error) {
 	var r record
 	if err := j.records.Get(ctx, operationKey(person, id), &r); err != nil {
@@ -72,13 +72,19 @@ func (j *Journal) load(ctx context.Context, person, id string) (*record, error) 
 	return &r, nil
 }
 
-// notFound gives the store's ErrNotFound our name.
+// notFound gives the store's ErrNotFound and ErrDamaged our names.
 func notFound(err error) error {
-	if errors.Is(err, session.ErrNotFound) {
+	switch {
+	case errors.Is(err, session.ErrDamaged):
+		return ErrUnreadable
+	case errors.Is(err, session.ErrNotFound):
 		return ErrNotFound
 	}
 	return err
 }
+
+// absent says that nothing is recorded: there never was, or not any more.
+func absent(err error) bool { return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnreadable) }
 
 // create writes a new record and, before it, its marker: a marker without an operation is harmless, an unfinished
 // operation without a marker would be out of sight. session.ErrExists if the form was claimed before. The caller holds
@@ -180,7 +186,7 @@ func (j *Journal) mark(ctx context.Context, person, id string) error {
 func (j *Journal) dropStrayMarker(ctx context.Context, person, id string) {
 	r, err := j.load(ctx, person, id)
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case absent(err):
 		_ = j.records.Delete(ctx, markerKey(person, id))
 	case err == nil && !r.Pending():
 		j.settle(ctx, r)
@@ -207,7 +213,7 @@ func (j *Journal) report(ctx context.Context, r *record, edit func(*record) erro
 	defer func() { j.observe(ctx, before, &r.Operation) }()
 	err := j.insist(ctx, func(ctx context.Context) error {
 		err := j.write(ctx, r, edit)
-		if errors.Is(err, ErrNotFound) {
+		if absent(err) {
 			lost := *r
 			if err := edit(&lost); err != nil && !errors.Is(err, errUnchanged) {
 				return err

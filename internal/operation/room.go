@@ -114,7 +114,7 @@ func (j *Journal) dropOperation(ctx context.Context, r *record) (gone bool, err 
 	defer release()
 	fresh, err := j.load(ctx, r.Person, r.ID)
 	if err != nil || fresh.Pending() {
-		return errors.Is(err, ErrNotFound), ignore(err, ErrNotFound)
+		return absent(err), ignore(err, ErrNotFound)
 	}
 	return true, j.records.Drop(ctx, r.key().Name())
 }
@@ -129,11 +129,11 @@ func ignore(err, harmless error) error {
 // letBatchGo drops a batch that needs nobody any more, and says if there is none (any more).
 func (j *Journal) letBatchGo(ctx context.Context, person, id string) (gone bool, err error) {
 	b, err := j.loadBatch(ctx, person, id)
-	if errors.Is(err, ErrNotFound) {
+	if absent(err) {
 		return true, nil
 	}
 	if err != nil || b.Running || b.Started.IsZero() {
-		return false, err
+		return false, ignore(err, ErrUnreadable)
 	}
 	if b, err = j.Batch(ctx, person, id); err != nil || b.open() { // with its operations
 		return false, ignore(err, ErrNotFound)

@@ -195,10 +195,7 @@ func (r *Records) Inspect(ctx context.Context, s Stored, group string, into any)
 	if err != nil {
 		return "", err
 	}
-	if err := decodeStored(o.plain, into); err != nil {
-		return "", r.damaged(s.Name, err)
-	}
-	return o.id, nil
+	return o.id, r.decodeOpened(s.Name, o, into)
 }
 
 // Drop removes a record to make room for another one.

@@ -176,24 +176,39 @@ func (m *Manager) endBeyond(ctx context.Context, s *Session, most int) error {
 	return nil
 }
 
-// eachSession calls f with the hash and the description of each session of s's person that the
-// store still holds.
+// eachSession calls f with the hash and the description of each session of s's person that the store still holds. Of one
+// whose description can't be read, as of a later release, that is empty.
 func (m *Manager) eachSession(ctx context.Context, s *Session, f func(session string, p presence) error) error {
 	if !s.SignedIn() {
 		return ErrNotFound
 	}
-	return m.records.Each(ctx, presenceKind, s.Person().Key(), func(session string, decode func(any) error) error {
+	var names []Name
+	var described []presence
+	err := m.records.Each(ctx, presenceKind, s.Person().Key(), func(session string, decode func(any) error) error {
 		var p presence
-		if err := decode(&p); err != nil {
-			return err
+		if decode(&p) != nil {
+			p = presence{}
 		}
-		_, _, err := m.records.backend.Read(ctx, Name{Kind: sessionKind, ID: session})
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return f(session, p)
+		names, described = append(names, Name{Kind: sessionKind, ID: session}), append(described, p)
+		return nil
 	})
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	var held []int
+	err = m.records.backend.ReadMany(ctx, names, func(i int, _ []byte, err error) error {
+		if err == nil {
+			held = append(held, i)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, i := range held {
+		if err := f(names[i].ID, described[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

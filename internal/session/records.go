@@ -112,31 +112,42 @@ func (r *Records) Take(ctx context.Context, k Key, into any) error {
 	return err
 }
 
-// Each calls f for each readable record of kind and group, in any order, with its ID and a
-// function that decodes its value. An error of f ends it. The records are read together: see
-// Backend.ReadMany. Records without a group can't be listed, because they can't be read without
-// their ID.
+// Each calls f for each record of kind and group whose ID can be read, in any order, with that ID and a function that decodes
+// its value: ErrDamaged if that can't be read, as of a later version. An error of f ends it. The records are read together:
+// see Backend.ReadMany. Records without a group can't be listed, because they can't be read without their ID.
 func (r *Records) Each(ctx context.Context, kind, group string, f func(id string, decode func(into any) error) error) error {
 	names, err := r.list(ctx, kind, group)
 	if err != nil {
 		return err
 	}
-	_, err = r.readMany(ctx, Key{Kind: kind, Group: group}, names, f)
+	_, err = r.readMany(ctx, Key{Kind: kind, Group: group}, names, withID(f))
 	return err
 }
 
-// EachOf is Each of the records that have one of these IDs.
+// withID is f for those records whose ID could be read.
+func withID(f func(id string, decode func(into any) error) error) eachFunc {
+	return func(_ int, id string, decode func(into any) error) error {
+		if id == "" {
+			return nil
+		}
+		return f(id, decode)
+	}
+}
+
+// EachOf is Each of the records that have one of these IDs, also of those that can't be opened.
 func (r *Records) EachOf(ctx context.Context, kind, group string, ids []string, f func(id string, decode func(into any) error) error) error {
 	names := make([]Name, 0, len(ids))
 	for _, id := range ids {
 		names = append(names, Key{Kind: kind, Group: group, ID: id}.Name())
 	}
-	_, err := r.readMany(ctx, Key{Kind: kind, Group: group}, names, f)
+	_, err := r.readMany(ctx, Key{Kind: kind, Group: group}, names, func(i int, _ string, decode func(into any) error) error {
+		return f(ids[i], decode)
+	})
 	return err
 }
 
 // EachMarked is Each of the records of kind whose ID a record of the kind marker has as well.
-// strays are the IDs of markers without a readable record of kind.
+// strays are the IDs of markers without a record of kind.
 func (r *Records) EachMarked(
 	ctx context.Context, marker, kind, group string, f func(id string, decode func(into any) error) error,
 ) (strays []string, err error) {
@@ -148,7 +159,7 @@ func (r *Records) EachMarked(
 	for _, m := range markers {
 		names = append(names, Name{Kind: kind, Group: m.Group, ID: m.ID})
 	}
-	missing, err := r.readMany(ctx, Key{Kind: kind, Group: group}, names, f)
+	missing, err := r.readMany(ctx, Key{Kind: kind, Group: group}, names, withID(f))
 	if err != nil || len(missing) == 0 {
 		return nil, err
 	}
@@ -156,10 +167,10 @@ func (r *Records) EachMarked(
 	for _, i := range missing {
 		alone = append(alone, markers[i])
 	}
-	_, err = r.readMany(ctx, Key{Kind: marker, Group: group}, alone, func(id string, _ func(any) error) error {
+	_, err = r.readMany(ctx, Key{Kind: marker, Group: group}, alone, withID(func(id string, _ func(any) error) error {
 		strays = append(strays, id)
 		return nil
-	})
+	}))
 	return strays, err
 }
 
@@ -171,11 +182,12 @@ func (r *Records) list(ctx context.Context, kind, group string) ([]Name, error) 
 	return r.backend.List(ctx, kind, Key{Group: group}.Name().Group)
 }
 
-// readMany calls f for each readable one of names, which are of k's kind and group. missing are the
-// places in names of the others.
-func (r *Records) readMany(
-	ctx context.Context, k Key, names []Name, f func(id string, decode func(into any) error) error,
-) (missing []int, err error) {
+// eachFunc is called for a record that is there: with its place among the names, its ID ("" if it can't be opened), and a
+// function that decodes its value, or returns ErrDamaged.
+type eachFunc func(i int, id string, decode func(into any) error) error
+
+// readMany calls f for each of names, which are of k's kind and group, that is there. missing are the places of the others.
+func (r *Records) readMany(ctx context.Context, k Key, names []Name, f eachFunc) (missing []int, err error) {
 	err = r.backend.ReadMany(ctx, names, func(i int, sealed []byte, err error) error {
 		var o opened
 		if err == nil {
@@ -184,17 +196,24 @@ func (r *Records) readMany(
 			err = r.readError(names[i], err)
 		}
 		switch {
+		case err == nil:
+			return f(i, o.id, func(into any) error { return r.decodeOpened(names[i], o, into) })
+		case errors.Is(err, ErrDamaged):
+			return f(i, "", func(any) error { return err })
 		case errors.Is(err, ErrNotFound):
 			missing = append(missing, i)
 			return nil
-		case err != nil:
-			return err
 		}
-		return f(o.id, func(into any) error {
-			return decodeStored(o.plain, into)
-		})
+		return err
 	})
 	return missing, err
+}
+
+func (r *Records) decodeOpened(name Name, o opened, into any) error {
+	if err := decodeStored(o.plain, into); err != nil {
+		return r.damaged(name, err)
+	}
+	return nil
 }
 
 // Lock waits for the lock called k, which has nothing to do with the record k.

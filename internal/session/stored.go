@@ -132,7 +132,7 @@ func keepUnknown(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
 		})
 	case t.Kind() == reflect.Map:
 		return mergeMembers(old, fresh, func(string) (reflect.Type, bool) { return t.Elem(), true })
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+	case t.Kind() == reflect.Slice && hasMembers(t.Elem()):
 		return mergeItems(old, fresh, t.Elem())
 	}
 	return fresh
@@ -163,69 +163,117 @@ func mergeMembers(old, fresh json.RawMessage, typeOf func(name string) (t reflec
 	return merged
 }
 
-// mergeItems does so for the items of a list. They may have moved, so each is looked for; where it was changed, it is the one in its place.
+// hasMembers says that a value of type t can hold members that this program doesn't know.
+func hasMembers(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return true
+	case reflect.Pointer, reflect.Slice:
+		return hasMembers(t.Elem())
+	}
+	return false
+}
+
+// mergeItems does so for the items of a list. They may have moved, so each is looked for, first in its place; one that was
+// changed is the one in its place.
 func mergeItems(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
 	var before, after []json.RawMessage
 	if json.Unmarshal(old, &before) != nil || json.Unmarshal(fresh, &after) != nil {
 		return fresh
 	}
+	merged := make([]bool, len(after))
 	for i, item := range before {
-		at := slices.IndexFunc(after, func(now json.RawMessage) bool { return unchanged(item, now, t) })
-		if at < 0 && len(before) == len(after) && sameThing(item, after[i], t) {
+		known := asKnown(item, t)
+		is := func(at int) bool { return !merged[at] && bytes.Equal(after[at], known) }
+		at := i
+		if i >= len(after) || !is(i) {
+			at = firstWhere(len(after), is)
+		}
+		if at < 0 && len(before) == len(after) && !merged[i] && sameThing(item, after[i], t) {
 			at = i
 		}
 		if at >= 0 {
-			after[at] = keepUnknown(item, after[at], t)
+			after[at], merged[at] = keepUnknown(item, after[at], t), true
 		}
 	}
-	merged, err := json.Marshal(after)
+	whole, err := json.Marshal(after)
 	if err != nil { // it was JSON before
 		return fresh
 	}
-	return merged
+	return whole
 }
 
-// sameThing says that two values are about the same thing: what t knows of them is equal, or, where t is a struct, the first member is, by
-// which our stored structs name what they describe.
+// firstWhere is the first of the numbers below n for which f is true, -1 if there is none.
+func firstWhere(n int, f func(int) bool) int {
+	for i := range n {
+		if f(i) {
+			return i
+		}
+	}
+	return -1
+}
+
+// sameThing says that two values are about the same thing: what t knows of them is equal; or, where t is a struct, the first
+// member is, by which our stored structs name what they describe. One without a name is only equal to itself.
 func sameThing(old, fresh json.RawMessage, t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t.NumField() == 0 {
+	if t.Kind() != reflect.Struct {
 		return true // a list or a map: its items are compared one by one
 	}
-	if unchanged(old, fresh, t) {
+	if bytes.Equal(asKnown(old, t), fresh) {
 		return true
 	}
 	var a, b map[string]json.RawMessage
-	first := memberName(t.Field(0))
-	return json.Unmarshal(old, &a) == nil && json.Unmarshal(fresh, &b) == nil && len(a[first]) > 0 && bytes.Equal(a[first], b[first])
-}
-
-// unchanged says that what t knows of old is fresh, which was encoded by this program.
-func unchanged(old, fresh json.RawMessage, t reflect.Type) bool {
-	value := reflect.New(t)
-	if json.Unmarshal(old, value.Interface()) != nil {
+	if json.Unmarshal(old, &a) != nil || json.Unmarshal(fresh, &b) != nil {
 		return false
 	}
-	again, err := json.Marshal(value.Interface())
-	return err == nil && bytes.Equal(again, fresh)
+	name := a[firstMember(t)]
+	return len(name) > 0 && !slices.Contains([]string{`""`, "0", "null"}, string(name)) && bytes.Equal(name, b[firstMember(t)])
+}
+
+// asKnown is old with no more than what t knows of it, as this program encodes it; nil if it isn't a t.
+func asKnown(old json.RawMessage, t reflect.Type) []byte {
+	value := reflect.New(t)
+	if json.Unmarshal(old, value.Interface()) != nil {
+		return nil
+	}
+	known, err := json.Marshal(value.Interface())
+	if err != nil {
+		return nil
+	}
+	return known
 }
 
 // memberTypes are the types of a struct's members by their names in lower case: encoding/json doesn't tell cases apart.
 func memberTypes(t reflect.Type) map[string]reflect.Type {
 	known := map[string]reflect.Type{}
 	for _, f := range reflect.VisibleFields(t) {
-		if name := memberName(f); f.IsExported() && !f.Anonymous && name != "-" {
+		if name := memberName(f); name != "" {
 			known[strings.ToLower(name)] = f.Type
 		}
 	}
 	return known
 }
 
+// firstMember is the name of a struct's first member, "" if it has none.
+func firstMember(t reflect.Type) string {
+	for _, f := range reflect.VisibleFields(t) {
+		if name := memberName(f); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// memberName is what encoding/json calls a field, "" if the field isn't encoded, or is a struct whose fields are.
 func memberName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	if name == "" {
+	switch {
+	case name == "-", !f.IsExported(), f.Anonymous && name == "":
+		return ""
+	case name == "":
 		return f.Name
 	}
 	return name

@@ -1,9 +1,11 @@
 package session_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +26,17 @@ type (
 		Texts []string          `json:"texts"`
 		At    time.Time         `json:"at"`
 		Raw   json.RawMessage   `json:"raw,omitempty"`
+
+		Others map[string][]*oldTag `json:"others"`
+		Failed *oldFailure          `json:"failed"`
+	}
+	oldFailure struct { // which has no name
+		Call string `json:"call"`
+		Kind string `json:"kind"`
+	}
+	newFailure struct {
+		oldFailure
+		Added json.Number `json:"added,omitempty"`
 	}
 	newTag struct {
 		Name, Colour string
@@ -41,6 +54,9 @@ type (
 		Raw     json.RawMessage   `json:"raw,omitempty"`
 		Added   string            `json:"added"`
 		Another map[string]any    `json:"another"`
+
+		Others map[string][]*newTag `json:"others"`
+		Failed *newFailure          `json:"failed"`
 	}
 	laterDesk struct{ newDesk }
 )
@@ -52,6 +68,8 @@ func written() newDesk {
 		Name: "a", Count: 3, Tag: newTag{"t", "red", 1}, Named: &newTag{"n", "red", 2}, Tags: []newTag{{"one", "red", 3}, {"two", "red", 4}, {"three", "red", 5}},
 		ByKey: map[string]newTag{"k": {"k", "red", 6}, "l": {"l", "red", 7}}, Texts: []string{"x", "y"}, At: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
 		Raw: json.RawMessage(`{"any":"thing"}`), Added: "kept", Another: map[string]any{"also": "kept"},
+		Others: map[string][]*newTag{"k": {{"one", "red", 8}, {"one", "red", 9}, nil, {"two", "red", 0}}},
+		Failed: &newFailure{oldFailure{"", "busy"}, "9007199254740993"},
 	}
 }
 
@@ -77,6 +95,9 @@ func TestUnknownMembersAreKept(t *testing.T) {
 		{"a key less", func(d *oldDesk) { delete(d.ByKey, "k") }, func(d *newDesk) { delete(d.ByKey, "k") }},
 		{"a key more", func(d *oldDesk) { d.ByKey["m"] = oldTag{"m", ""} }, func(d *newDesk) { d.ByKey["m"] = newTag{"m", "", 0} }},
 		{"texts", func(d *oldDesk) { d.Texts = []string{"z"} }, func(d *newDesk) { d.Texts = []string{"z"} }},
+		{"an item among equal ones, deep inside", func(d *oldDesk) { d.Others["k"][3].Colour = "blue" }, func(d *newDesk) { d.Others["k"][3].Colour = "blue" }},
+		{"another one of what has no name", func(d *oldDesk) { d.Failed = &oldFailure{"", "slow"} }, func(d *newDesk) { d.Failed = &newFailure{oldFailure{"", "slow"}, ""} }},
+		{"another one of what has a name", func(d *oldDesk) { d.Failed = &oldFailure{"list", "busy"} }, func(d *newDesk) { d.Failed = &newFailure{oldFailure{"list", "busy"}, ""} }},
 		{"what isn't ours", func(d *oldDesk) { d.Raw = json.RawMessage(`{"other":1}`) }, func(d *newDesk) { d.Raw = json.RawMessage(`{"other":1}`) }},
 		{"a time", func(d *oldDesk) { d.At = time.Time{} }, func(d *newDesk) { d.At = time.Time{} }},
 	} {
@@ -159,5 +180,85 @@ func TestLaterVersion(t *testing.T) {
 	s.create(t, other, written())
 	if err := s.Get(t.Context(), other, &earlier); err != nil || earlier.Name != "a" {
 		t.Errorf("an earlier version: %v %+v", err, earlier)
+	}
+}
+
+// What can't be read isn't passed off as what isn't there: whoever goes through a person's records is told of each.
+func TestRecordsThatCannotBeReadAreToldOf(t *testing.T) {
+	old, fresh := bytes.Repeat([]byte{1}, session.KeySize), bytes.Repeat([]byte{2}, session.KeySize)
+	s := newStore(t, old)
+	other := storeOver(t, s.backend, s.clock, fresh)
+	of := func(kind, id string) session.Key { return session.Key{Kind: kind, Group: "mona", ID: id} }
+	for _, id := range []string{"readable", "later", "foreign", "gone"} {
+		s.create(t, of("claims", id), written())
+	}
+	s.create(t, of("note", "readable"), written())
+	s.create(t, of("note", "later"), laterDesk{written()})
+	other.create(t, of("note", "foreign"), written())
+	read := func(into map[string]error) func(string, func(any) error) error {
+		return func(id string, decode func(any) error) error {
+			var d oldDesk
+			into[id] = decode(&d)
+			return nil
+		}
+	}
+	each, eachOf, marked := map[string]error{}, map[string]error{}, map[string]error{}
+	strays, err := s.EachMarked(t.Context(), "claims", "note", "mona", read(marked))
+	err = errors.Join(err, s.Each(t.Context(), "note", "mona", read(each)))
+	err = errors.Join(err, s.EachOf(t.Context(), "note", "mona", []string{"readable", "later", "foreign", "gone"}, read(eachOf)))
+	if err != nil || !slices.Equal(strays, []string{"gone"}) {
+		t.Errorf("%v, strays: %q", err, strays)
+	}
+	delete(eachOf, "readable")
+	for what, told := range map[string]map[string]error{"Each": each, "EachMarked": marked} {
+		if len(told) != 2 || told["readable"] != nil || !errors.Is(told["later"], session.ErrDamaged) {
+			t.Errorf("%s: %v", what, told)
+		}
+	}
+	if len(eachOf) != 2 || !errors.Is(eachOf["later"], session.ErrDamaged) || !errors.Is(eachOf["foreign"], session.ErrDamaged) {
+		t.Errorf("EachOf: %v", eachOf)
+	}
+	if log := s.log.String(); strings.Count(log, "can't be read") != 2 {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// A session that a newer release has described is listed, and ended like any other.
+func TestSessionsThatANewerReleaseDescribes(t *testing.T) {
+	f := newFixture(t)
+	laptop, phone := f.browser(), f.browser()
+	laptop.signIn(mona, "laptop")
+	phone.signIn(mona, "phone")
+	id := session.Key{ID: phone.cookies()[0].Value}.Name().ID
+	key := session.Key{Kind: "presence", Group: mona.Key(), ID: id}
+	if err := f.Records().Change(t.Context(), key, &laterDesk{}, time.Time{}, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s := laptop.open()
+	list, err := f.Sessions(t.Context(), s)
+	if err != nil || len(list) != 2 || !list[0].Current || list[1].Hash != id[:len(list[1].Hash)] {
+		t.Errorf("%v, %+v", err, list)
+	}
+	if n, err := f.EndOthers(t.Context(), s); n != 1 || err != nil {
+		t.Errorf("EndOthers = %d, %v", n, err)
+	}
+	wantEnded(t, phone)
+}
+
+// However many sessions a person has, they are listed in few calls.
+func TestSessionsAreReadTogether(t *testing.T) {
+	f := newFixture(t)
+	b := f.browser()
+	b.signIn(mona, "mine")
+	for range 99 {
+		f.browser().signIn(mona, "another")
+	}
+	s, calls := b.open(), 0
+	f.backend.Fail(func(string, session.Name) error { calls++; return nil })
+	if list, err := f.Sessions(t.Context(), s); err != nil || len(list) != 100 {
+		t.Errorf("%v, %d", err, len(list))
+	}
+	if calls > 3 {
+		t.Errorf("%d calls", calls)
 	}
 }
