@@ -120,6 +120,7 @@ func TestWhoseRefusal(t *testing.T) {
 		newError = `{"patToken":null,"patTokenError":"brandNew"}`
 		made     = `{"patToken":{"authorizationId":"` + id + `","displayName":"x","scope":"vso.code"},"patTokenError":"accessDenied"}`
 		page     = "<html>Blocked by policy</html>"
+		access   = "VS403463: The conditional access policy defined by your Microsoft Entra administrator has failed."
 	)
 	headers := map[string]string{
 		"none": "", "ActivityId": activity, "E2EID": "X-VSS-E2EID: 1\n", "TFS": "X-TFS-Session: 1\n", "front door": "X-MSEdge-Ref: Ref A: 1\n", "proxy": "Via: 1.1 proxy\nServer: Squid\n",
@@ -127,7 +128,9 @@ func TestWhoseRefusal(t *testing.T) {
 	ofService := []string{"ActivityId", "E2EID", "TFS"}
 	bodies := map[string]struct{ body, believed string }{ // believed: "always", "with" a header of the service's, "never"
 		"own form": {own, "always"}, "patTokenError": {patError, "always"}, "new patTokenError": {newError, "with"}, "no types": {noTypes, "with"},
-		"own form behind a BOM": {bom + own, "always"}, "cut": {own[:len(own)-2], "never"}, "twice": {own + own, "never"}, "made all the same": {made, "never"},
+		"conditional access": {strings.Replace(own, "TF50309: no.", access, 1), "always"}, "conditional access, no types": {`{"message":"` + access + `"}`, "with"},
+		"conditional access in HTML": {"<html><p>" + access + "</p></html>", "with"},
+		"own form behind a BOM":      {bom + own, "always"}, "cut": {own[:len(own)-2], "never"}, "twice": {own + own, "never"}, "made all the same": {made, "never"},
 		"HTML": {page, "never"}, "empty": {"", "never"}, "JSON of another kind": {`{"error":{"code":403,"message":"Blocked"}}`, "never"},
 		"message alone": {`{"message":"accessDenied"}`, "never"}, "array": {"[" + own + "]", "never"}, "null": {"null", "never"}, "text": {`"accessDenied"`, "never"},
 	}

@@ -27,6 +27,7 @@ const (
 	maxCircuits    = 20_000 // of all people: some 10 MB
 	maxOwnCircuits = 64     // of one person
 	tidyEvery      = time.Minute
+	maxTriesToDrop = 100 // people who are looked at for one; where so many have calls in progress, there are more for a while
 )
 
 // verdict says what a call tells about the health of the organization for the person who called.
@@ -50,9 +51,9 @@ type guards struct {
 	circuits      int                      // of all people
 	tidied        time.Time
 
-	exchanges int // under way
-	units     int // of memory for long answers, taken
-	waiting   map[*circuit]struct{}
+	exchanges int                                          // under way
+	units     int                                          // of memory for long answers, taken
+	waiting   [maxPersonExchanges + 1]map[*person]struct{} // those with a queue, by how many exchanges they have under way
 	refused   map[Bound]uint64
 }
 
@@ -61,7 +62,7 @@ type person struct {
 	key       string
 	circuits  map[string]*circuit // by organization in lower case
 	exchanges int
-	waiting   int
+	waiting   int // in the queues of all circuits
 	units     int
 }
 
@@ -111,10 +112,11 @@ type pass struct {
 }
 
 func newGuards(now func() time.Time) *guards {
-	return &guards{
-		now: now, people: map[string]*person{}, organizations: map[string]*organization{},
-		waiting: map[*circuit]struct{}{}, refused: map[Bound]uint64{},
+	g := &guards{now: now, people: map[string]*person{}, organizations: map[string]*organization{}, refused: map[Bound]uint64{}}
+	for i := range g.waiting {
+		g.waiting[i] = map[*person]struct{}{}
 	}
+	return g
 }
 
 // admit lets a person's call to the organization begin, or says for how long not. An admitted call must end with done.
@@ -152,8 +154,11 @@ func (c *circuit) left(now time.Time, p *pass) time.Duration {
 // pauseEnd is when the person may try the organization again; zero if nothing stands in the way. Where an organization is
 // down, one failure of one's own is enough. Who has none, a newcomer for instance, is always let through.
 func (c *circuit) pauseEnd(now time.Time) time.Time {
+	if c.failures == 0 || c.stale(now) {
+		return time.Time{}
+	}
 	until := c.pausedUntil
-	if c.failures > 0 && !c.stale(now) && c.organization.down(now) {
+	if c.organization.down(now) {
 		for _, since := range []time.Time{c.lastFailure, c.organization.downAt} {
 			if end := since.Add(pauseTime); end.After(until) {
 				until = end
@@ -310,8 +315,9 @@ func (g *guards) makeRoom(who string, now time.Time) {
 	if g.circuits < maxCircuits {
 		return
 	}
+	tries := 0
 	for _, p := range g.people { // in no order
-		if g.dropOldest(p) {
+		if tries++; g.dropOldest(p) || tries == maxTriesToDrop {
 			return
 		}
 	}

@@ -259,6 +259,8 @@ func kindOf(ctx context.Context, err error) Kind {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return KindCanceled
+	case ctx.Err() == nil && errors.Is(err, syscall.ETIMEDOUT): // the other end is gone, which is no sign of a slow service
+		return KindConnection
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
 		return KindTimeout
 	case untrusted(err):

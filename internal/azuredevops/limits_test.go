@@ -136,7 +136,13 @@ func TestNoConnection(t *testing.T) {
 // secureServer has a certificate that nobody trusts, and lists no tokens.
 func secureServer(t *testing.T) *httptest.Server {
 	t.Helper()
-	s := httptest.NewUnstartedServer(emptyList)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("%s shares connections", r.Proto)
+		}
+		emptyList.ServeHTTP(w, r)
+	}))
+	s.EnableHTTP2 = true
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	s.StartTLS()
 	t.Cleanup(s.Close)
@@ -255,6 +261,7 @@ func TestLentTransport(t *testing.T) {
 		"no such host":     {&net.DNSError{Err: "no such host"}, "connection", false},
 		"not trusted":      {x509.UnknownAuthorityError{}, "tls", false},
 		"reset":            {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "connection", true},
+		"gone":             {&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}, "connection", true},
 		"end":              {io.EOF, "connection", true},
 		"with a quotation": {errors.New(`malformed HTTP response "` + secret + `"`), "connection", true},
 	} {

@@ -65,19 +65,28 @@ func share(has, most, free, part int) bool {
 
 // bound is what keeps the person from one more exchange with the organization; "" if nothing does.
 func (g *guards) bound(c *circuit) Bound {
-	p := c.person
 	switch {
-	case !share(c.exchanges, maxOwnExchanges, maxPersonExchanges-p.exchanges, partOfPerson):
-		if c.exchanges < maxOwnExchanges {
-			return BoundPerson
-		}
+	case c.exchanges >= maxOwnExchanges:
 		return BoundOrganization
-	case p.exchanges == 0 && g.exchanges < maxExchanges:
-		return ""
-	case !share(p.exchanges, maxPersonExchanges, maxShared-g.exchanges, partOfExchanges):
+	case !c.free():
+		return BoundPerson
+	case g.full(c.person.exchanges):
 		return BoundProcess
 	}
 	return ""
+}
+
+// free says that the person's other exchanges leave one more to the organization.
+func (c *circuit) free() bool {
+	return share(c.exchanges, maxOwnExchanges, maxPersonExchanges-c.person.exchanges, partOfPerson)
+}
+
+// full says that the process has no more for a person who has so many, nor for anybody who has more.
+func (g *guards) full(has int) bool {
+	if has == 0 {
+		return g.exchanges >= maxExchanges
+	}
+	return !share(has, maxPersonExchanges, maxShared-g.exchanges, partOfExchanges)
 }
 
 // turn is a call that waits for its turn.
@@ -113,7 +122,7 @@ func (p *pass) line() (t *turn, b Bound, own bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if b = g.bound(c); b == "" { // nobody who waits could have it: they were asked when it became free
-		g.begin(c)
+		g.count(c, 1)
 		return nil, "", false
 	}
 	if c.person.waiting >= maxQueue {
@@ -122,8 +131,7 @@ func (p *pass) line() (t *turn, b Bound, own bool) {
 	}
 	t = &turn{make(chan struct{})}
 	c.queue = append(c.queue, t)
-	c.person.waiting++
-	g.waiting[c] = struct{}{}
+	g.wait(c.person, 1)
 	return t, "", false
 }
 
@@ -146,16 +154,27 @@ func (p *pass) leave(t *turn, canceled bool) (came bool, b Bound, own bool) {
 
 func (g *guards) unqueue(c *circuit, i int) {
 	c.queue = slices.Delete(c.queue, i, i+1)
-	c.person.waiting--
-	if len(c.queue) == 0 {
-		delete(g.waiting, c)
+	g.wait(c.person, -1)
+}
+
+// wait counts n more, or less, of the person's calls that wait.
+func (g *guards) wait(p *person, n int) {
+	p.waiting += n
+	if p.waiting == 0 {
+		delete(g.waiting[p.exchanges], p)
+	} else {
+		g.waiting[p.exchanges][p] = struct{}{}
 	}
 }
 
-func (g *guards) begin(c *circuit) {
-	c.exchanges++
-	c.person.exchanges++
-	g.exchanges++
+// count counts n more, or less, exchanges under way.
+func (g *guards) count(c *circuit, n int) {
+	p := c.person
+	delete(g.waiting[p.exchanges], p)
+	c.exchanges += n
+	p.exchanges += n
+	g.exchanges += n
+	g.wait(p, 0)
 }
 
 // give gives the place back, with the memory that was taken for the answer.
@@ -163,35 +182,41 @@ func (p *pass) give() {
 	g, c := p.guards, p.circuit
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	c.exchanges--
-	c.person.exchanges--
-	g.exchanges--
+	g.count(c, -1)
 	c.person.units -= p.units
 	g.units -= p.units
 	p.units = 0
 	for next := g.next(); next != nil; next = g.next() {
 		t := next.queue[0]
 		g.unqueue(next, 0)
-		g.begin(next)
+		g.count(next, 1)
 		close(t.come)
 	}
 }
 
 // next is whose turn it is: of those who can have a place, the person who has the fewest, and there the organization.
-func (g *guards) next() (next *circuit) {
-	for c := range g.waiting {
-		if g.bound(c) == "" && (next == nil || c.fewer(next)) {
+func (g *guards) next() *circuit {
+	for has, people := range g.waiting {
+		if g.full(has) {
+			return nil
+		}
+		for p := range people {
+			if c := p.next(); c != nil {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// next is the organization for which a call of the person's can begin, as far as the person's other calls go.
+func (p *person) next() (next *circuit) {
+	for _, c := range p.circuits {
+		if len(c.queue) > 0 && c.free() && (next == nil || c.exchanges < next.exchanges) {
 			next = c
 		}
 	}
 	return next
-}
-
-func (c *circuit) fewer(other *circuit) bool {
-	if c.person.exchanges != other.person.exchanges {
-		return c.person.exchanges < other.person.exchanges
-	}
-	return c.exchanges < other.exchanges
 }
 
 // grow takes the memory that an answer of up to so many bytes may need, before it is read on: all of it or none, or else

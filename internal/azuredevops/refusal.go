@@ -32,8 +32,8 @@ func (a answer) refuses(f fault) bool {
 		return true
 	case a.status == http.StatusUnauthorized && len(bytes.TrimSpace(a.body)) == 0:
 		return a.header.Get("X-Tfs-Serviceerror") != "" || serviceRealm.MatchString(strings.Join(a.header.Values("WWW-Authenticate"), " "))
-	case bytes.Contains(a.body, []byte(conditionalAccessNumber)): // comes as HTML, too
-		return a.hasServiceHeader()
+	case bytes.Contains(a.body, []byte(conditionalAccessNumber)) && a.hasServiceHeader(): // comes as HTML, too
+		return true
 	}
 	return a.isJSON() && wholeObject(a.body) && (a.names(f.PatTokenError) && !f.PatToken.there() || f.TypeKey != "" && (a.hasServiceHeader() || f.onlyOurs()))
 }

@@ -12,18 +12,23 @@ import (
 const (
 	maxHeaderBytes = 128 << 10 // of an answer; the service sends about 4 KB
 	idleTimeout    = 60 * time.Second
-	maxIdle        = 32 // connections kept for reads; all organizations share one host
+	maxIdle        = 256 // connections kept for reads; all organizations share one host
 )
+
+// probing notices within 15 seconds that the other end of a connection is gone, idle or not, and ends it.
+var probing = net.KeepAliveConfig{Enable: true, Idle: 6 * time.Second, Interval: 3 * time.Second, Count: 3}
 
 // transports returns what carries reads and what carries changes.
 //
-// A change travels over HTTP/1.1 on a connection of its own. On a kept-alive
-// connection that the service has just given up it would fail without anybody
-// knowing whether it was carried out. And there it is plain when nothing was
-// sent: as long as there was no connection.
+// Both speak HTTP/1.1, so that each exchange has a connection to itself. On one of HTTP/2 the exchanges of many people
+// meet: all of them wait when it goes silent, and for streams while Go opens more connections than with HTTP/1.1.
+//
+// A change travels on a connection of its own. On a kept-alive connection that the service has just given up it would
+// fail without anybody knowing whether it was carried out. And there it is plain when nothing was sent: as long as there
+// was no connection.
 func (o Options) transports() (reads, changes http.RoundTripper) {
 	if o.HTTPClient == nil {
-		t := o.transport()
+		t := http1(o.transport())
 		t.ResponseHeaderTimeout = cmp.Or(o.HeaderTimeout, o.Timeout*5/6)
 		c := singleUse(t)
 		c.ResponseHeaderTimeout = cmp.Or(o.HeaderTimeout, o.ChangeTimeout*5/6)
@@ -34,15 +39,15 @@ func (o Options) transports() (reads, changes http.RoundTripper) {
 		lent = http.DefaultTransport
 	}
 	if t, ok := lent.(*http.Transport); ok {
+		t = http1(t)
 		return t, singleUse(t)
 	}
 	return lent, lent
 }
 
-// transport has no limit on connections, so that calls to a hanging organization
-// can't use up those of the others.
+// transport has no limit on connections: how many exchanges there can be is bounded for each person, in places.go.
 func (o Options) transport() *http.Transport {
-	dialer := &net.Dialer{Timeout: o.ConnectTimeout, KeepAlive: 15 * time.Second}
+	dialer := &net.Dialer{Timeout: o.ConnectTimeout, KeepAliveConfig: probing}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
@@ -51,17 +56,12 @@ func (o Options) transport() *http.Transport {
 		MaxIdleConns:           maxIdle,
 		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        idleTimeout,
-		ForceAttemptHTTP2:      true,
-		// Without pings a dead HTTP/2 connection is noticed only when each
-		// call on it has run into its own limit.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 	}
 }
 
-// singleUse returns a copy of t that speaks HTTP/1.1 and keeps no connection.
-func singleUse(t *http.Transport) *http.Transport {
+// http1 returns a copy of t that speaks HTTP/1.1 only.
+func http1(t *http.Transport) *http.Transport {
 	c := t.Clone()
-	c.DisableKeepAlives = true
 	c.ForceAttemptHTTP2 = false
 	c.Protocols = new(http.Protocols)
 	c.Protocols.SetHTTP1(true)
@@ -70,6 +70,13 @@ func singleUse(t *http.Transport) *http.Transport {
 		c.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	c.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	return c
+}
+
+// singleUse returns a copy of t that keeps no connection.
+func singleUse(t *http.Transport) *http.Transport {
+	c := t.Clone()
+	c.DisableKeepAlives = true
 	return c
 }
 
