@@ -50,7 +50,7 @@ func (m *memo[T]) get(ctx context.Context, key string) (T, error) {
 		return k.value, nil
 	case k.has:
 		if now.Sub(k.tried) >= memoPause {
-			m.flights.DoChan(key, contained(m.log, m.words, func() (any, error) { return m.renew(key) }))
+			m.flights.DoChan(key, func() (any, error) { return m.renew(key) })
 		}
 		return k.value, nil
 	case k.err != nil && now.Sub(k.tried) < memoPause:
@@ -107,7 +107,7 @@ func (m *memo[T]) keep(key string, k kept[T]) {
 }
 
 func (m *memo[T]) wait(ctx context.Context, key string) (T, error) {
-	done := m.flights.DoChan(key, contained(m.log, m.words, func() (any, error) { return m.renew(key) }))
+	done := m.flights.DoChan(key, func() (any, error) { return m.renew(key) })
 	var none T
 	select {
 	case result := <-done:
@@ -124,11 +124,7 @@ func (m *memo[T]) renew(key string) (T, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	value, err := panics.Try(func() (T, error) { return m.fetch(ctx, key) })
-	var fault *panics.Fault
-	if errors.As(err, &fault) {
-		fault.Log(m.log, m.words)
-		err = &Error{Kind: KindOther, Err: errPanic}
-	}
+	err = contained(m.log, m.words, err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	k := m.kept[key]
@@ -145,15 +141,12 @@ func (m *memo[T]) renew(key string) (T, error) {
 
 var errPanic = errors.New("a fault of patdesk itself")
 
-// contained makes work for panics.Flights whose fault is logged, and is one of this package's errors.
-func contained(log *slog.Logger, work string, f func() (any, error)) func() (any, error) {
-	return func() (any, error) {
-		value, err := panics.Try(f)
-		var fault *panics.Fault
-		if errors.As(err, &fault) {
-			fault.Log(log, work)
-			return nil, &Error{Kind: KindOther, Err: errPanic}
-		}
-		return value, err
+// contained logs err if it is a panic in some work, and makes one of this package's errors of it.
+func contained(log *slog.Logger, work string, err error) error {
+	var fault *panics.Fault
+	if !errors.As(err, &fault) {
+		return err
 	}
+	fault.Log(log, work)
+	return &Error{Kind: KindOther, Err: errPanic}
 }

@@ -13,7 +13,10 @@ import (
 
 // startRefresh has the session's token refreshed, or joins the refresh that is under way.
 func (p *Provider) startRefresh(c TokenCache, account string) <-chan panics.Result {
-	return p.refreshing.DoChan(c.Key(), contained(p.o.Log, "refreshing an access token", func() (any, error) { return p.refresh(c, account) }))
+	return p.refreshing.DoChan(c.Key(), func() (any, error) {
+		token, err := panics.Try(func() (string, error) { return p.refresh(c, account) })
+		return token, contained(p.o.Log, "refreshing an access token", err)
+	})
 }
 
 // refresh gets a token for the session that is as new as can be, alone. It belongs to no request: the first to need it

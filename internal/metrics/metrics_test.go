@@ -91,6 +91,7 @@ func TestPanickingGauges(t *testing.T) {
 	o.Ready = func() bool { panic("ready") }
 	o.Active = func() int { panic("active") }
 	o.CredentialTo = func() time.Time { panic("credential") }
+	o.Load = func() metrics.Load { panic("load") }
 	for range 20 {
 		if got := text(t, metrics.New(o)); !strings.Contains(got, "patdesk_ready NaN") || !strings.Contains(got, "patdesk_operations_in_progress 0") {
 			t.Fatal(got)

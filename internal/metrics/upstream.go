@@ -1,8 +1,12 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
 
-// Load is how much is under way with Azure DevOps, and whom is left alone there.
+	"github.com/patdesk/patdesk/internal/panics"
+)
+
+// Load is how much is under way with Azure DevOps, and what is left alone there.
 type Load struct {
 	Exchanges, MaxExchanges, Waiting                  int
 	Open, HalfOpen, PeoplePaused, OrganizationsPaused int
@@ -39,7 +43,10 @@ func (upstream) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (u upstream) Collect(to chan<- prometheus.Metric) {
-	l := u.load()
+	l, err := panics.Try(func() (Load, error) { return u.load(), nil }) // see seen
+	if err != nil {
+		return
+	}
 	gauge := func(desc *prometheus.Desc, value int, labels ...string) {
 		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
 	}
