@@ -49,7 +49,7 @@ func (j *Journal) RunBatch(ctx context.Context, s Service, ready func(context.Co
 		j.leave()
 		return err
 	}
-	r := &run{Journal: j, service: s, ready: ready, person: person, id: id, ending: ctx, end: stop}
+	r := &run{Journal: j, service: s, ready: ready, person: person, id: id, ending: ctx, end: stop, record: session.NewCache[Batch](j.records, session.MaxValue)}
 	b, err := r.note(func(b *Batch) {
 		if b.Working, b.Resting = true, nil; b.Interrupted() {
 			b.Halt = nil
@@ -134,6 +134,7 @@ type run struct {
 	ending context.Context // over when nothing more is to be begun
 	end    func()
 	places chan struct{}
+	record *session.Cache[Batch]
 
 	mu     sync.Mutex
 	active map[string]*activeTokens // by organization
@@ -223,7 +224,7 @@ func (r *run) turn(at string, i int) (*Batch, *BatchItem) {
 		if r.ending.Err() != nil {
 			return nil, nil
 		}
-		b, err := r.loadBatch(r.ending, r.person, r.id)
+		b, err := r.record.Get(r.ending, batchKey(r.person, r.id)) // somebody may have stopped it meanwhile
 		if err != nil || i >= len(b.Items) {
 			r.end()
 			return nil, nil

@@ -170,7 +170,7 @@ func (j *Journal) fly(ctx context.Context, f *flight, s Service) {
 		w.perform(ctx)
 	}()
 	if w.record.unsettled() {
-		w.watch(ctx, s, w.record.Person, true)
+		_, _, _ = w.watch(ctx, s, w.record.Person, true) // or else at the next visit
 	}
 }
 

@@ -78,6 +78,9 @@ func Copy(j *Journal, person, id string, n int) error {
 // OnLookPause has f called instead of waiting between two looks. When it returns, it is looked again.
 func OnLookPause(j *Journal, f func(ctx context.Context, d time.Duration)) { j.lookPause = f }
 
+// SetMaxWatchers lets j look by itself at the changes of so many people.
+func SetMaxWatchers(j *Journal, n int) { j.maxWatchers = n }
+
 // Watching is how many people's changes are looked at again in j.
 func Watching(j *Journal) int {
 	j.mu.Lock()

@@ -63,6 +63,7 @@ func (o Options) withDefaults() Options {
 // Journal keeps and carries out operations. Several of them, in one or more processes, may share a store.
 type Journal struct {
 	records *session.Records
+	open    *session.Cache[record] // what needs the person, which every page asks for
 	options Options
 	pause   func(ctx context.Context, d time.Duration) // between two tries
 	reach   func(point string)                         // called at the named points of a worker: atPoint, or a test's own
@@ -76,6 +77,8 @@ type Journal struct {
 	busy     int                  // goroutines that Drain waits for
 	stopping bool
 	quiet    chan struct{} // closed when stopping and nobody is busy
+
+	maxWatchers int // maxWatchers, or a test's own
 
 	ending context.Context // over from EndBackground on
 	end    func()
@@ -94,6 +97,7 @@ func New(r *session.Records, o Options) *Journal {
 		ending:    ending,
 		end:       end,
 		records:   r,
+		open:      session.NewCache[record](r, openBytes),
 		options:   o,
 		pause:     func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
 		lookPause: func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
@@ -102,6 +106,8 @@ func New(r *session.Records, o Options) *Journal {
 		batches:   map[string]*batchRun{},
 		watchers:  map[string]*watcher{},
 		quiet:     make(chan struct{}),
+
+		maxWatchers: maxWatchers,
 	}
 }
 
@@ -169,15 +175,12 @@ func (j *Journal) await(ctx context.Context, r *record) (*Operation, error) {
 }
 
 // Pending returns what needs the person (see Operation.Pending), newest first. It is made to run on every page view: it
-// reads the open operations together, and nothing of those that are finished.
+// reads the open operations together, decodes those that were written since, and reads nothing of those that are finished.
 func (j *Journal) Pending(ctx context.Context, person string) ([]Operation, error) {
 	var open []*record
-	strays, err := j.records.EachMarked(ctx, kindUnfinished, kindOperation, person, func(_ string, decode func(any) error) error {
-		var r record
-		if decode(&r) == nil {
-			open = append(open, &r)
-		}
-		return nil
+	strays, err := j.open.EachMarked(ctx, kindUnfinished, kindOperation, person, func(_ string, r *record) {
+		mine := *r
+		open = append(open, &mine)
 	})
 	if err != nil {
 		return nil, err

@@ -148,14 +148,17 @@ func BenchmarkPendingRotations(b *testing.B) {
 	w := newWorld(b)
 	w.events = nil // the copies are told to nobody
 	near, far := w.farRedis()
-	for what, r := range map[string]*replica{"folder": w.replica(), "redis": near, "redis 2.3 ms away": far} {
-		if r != far {
-			w.copies(r, w.openRotation(r).ID, 499)
+	for _, c := range []struct {
+		name string
+		at   *replica
+	}{{"folder", w.replica()}, {"redis", near}, {"redis 2.3 ms away", far}} {
+		if c.at != far {
+			w.copies(c.at, w.openRotation(c.at).ID, 499)
 		}
-		b.Run(what, func(b *testing.B) {
+		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
-				if n := len(w.pending(r)); n != 500 {
-					b.Fatal(fmt.Sprint(n, " operations"))
+				if n := len(w.pending(c.at)); n != 500 {
+					b.Fatal(n, "operations")
 				}
 			}
 		})

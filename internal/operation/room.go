@@ -18,6 +18,9 @@ const (
 	// usualOperation is how many bytes an operation takes, for finding out beforehand if there is room for many.
 	usualOperation = 4 << 10
 
+	// openBytes bounds what is kept in memory of operations that need somebody, of everybody together: some 10,000.
+	openBytes = 16 << 20
+
 	// maxUnfinished is how many operations can need the person at the same time: two batches as large as they get.
 	maxUnfinished = 2 * MaxBatch
 	markerEach    = 1 << 10

@@ -125,7 +125,7 @@ func (j *Journal) continued(
 		op, err := j.underLock(ctx, s, person, id, f)
 		answers <- answer{op, err}
 		if op != nil && op.unsettled() {
-			j.watch(ctx, s, person, true)
+			_, _, _ = j.watch(ctx, s, person, true) // or else at the next visit
 		}
 	})
 	select {

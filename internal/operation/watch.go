@@ -27,15 +27,15 @@ type watcher struct {
 func (j *Journal) LookSoon(ctx context.Context, s Service, person string, pending []Operation) {
 	due, next := plan(pending, j.options.Now())
 	if len(due) > 0 || !next.IsZero() {
-		j.watch(ctx, s, person, len(due) > 0)
+		_, _, _ = j.watch(ctx, s, person, len(due) > 0) // or else at the next visit
 	}
 }
 
 // LookNow is LookSoon that waits until it has been looked, or ctx ends. Its error is that of looking.
 func (j *Journal) LookNow(ctx context.Context, s Service, person string) error {
-	w, passed := j.watch(ctx, s, person, true)
-	if w == nil {
-		return ErrStopping
+	w, passed, err := j.watch(ctx, s, person, true)
+	if err != nil {
+		return err
 	}
 	select {
 	case <-passed:
@@ -47,9 +47,14 @@ func (j *Journal) LookNow(ctx context.Context, s Service, person string) error {
 	return w.err
 }
 
-// watch starts the person's watcher, or wakes the one that is there if something is due; nil during a graceful stop. passed is
-// closed after a pass that begins from now on.
-func (j *Journal) watch(ctx context.Context, s Service, person string, due bool) (w *watcher, passed <-chan struct{}) {
+// maxWatchers bounds the people whose changes are looked at by itself at the same time. Each takes some 15 KB.
+const maxWatchers = 10_000
+
+var errWatchers = errors.New("operation: the changes of too many people are looked at already")
+
+// watch starts the person's watcher, or wakes the one that is there if something is due. passed is closed after a pass that
+// begins from now on. Errors: ErrStopping, errWatchers.
+func (j *Journal) watch(ctx context.Context, s Service, person string, due bool) (w *watcher, passed <-chan struct{}, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if w = j.watchers[person]; w != nil {
@@ -57,10 +62,13 @@ func (j *Journal) watch(ctx context.Context, s Service, person string, due bool)
 		if due && w.wake != nil {
 			w.wake()
 		}
-		return w, w.next
+		return w, w.next, nil
 	}
-	if j.stopping {
-		return nil, nil
+	switch {
+	case j.stopping:
+		return nil, nil, ErrStopping
+	case len(j.watchers) >= j.maxWatchers:
+		return nil, nil, errWatchers
 	}
 	j.busy++
 	w = &watcher{service: s, present: make(chan struct{}), next: make(chan struct{})}
@@ -73,7 +81,7 @@ func (j *Journal) watch(ctx context.Context, s Service, person string, due bool)
 		defer context.AfterFunc(j.ending, stop)()
 		j.keepLooking(ctx, w, person)
 	})
-	return w, w.present
+	return w, w.present, nil
 }
 
 // storePause is how long a watcher rests whose store failed.

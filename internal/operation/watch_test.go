@@ -3,6 +3,7 @@ package operation_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -229,5 +230,33 @@ func TestWatchersEnd(t *testing.T) {
 		}
 		w.azure.fail(nil, nil)
 		w.clock.pass(24 * time.Hour)
+	}
+}
+
+// However many people have something in doubt, those who are looked at by itself are bounded; the others' pages look.
+func TestWatchersAreBounded(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	operation.SetMaxWatchers(r.Journal, 3)
+	w.azure.fail(on("create", lost("create", azuredevops.KindConnection)), nil)
+	for i := range 6 {
+		person := fmt.Sprint("11111111-1111-1111-1111-111111111111.", i)
+		q := w.create(r)
+		q.Person, q.Form = person, r.Form(person, operation.Create, "")
+		op := w.do(r, q)
+		pending, err := r.Pending(context.Background(), person)
+		if err != nil || len(pending) != 1 {
+			t.Fatal(pending, err)
+		}
+		r.LookSoon(context.Background(), w.azure, person, pending)
+		if n := operation.Watching(r.Journal); n != min(i+1, 3) {
+			t.Errorf("%d people are watched after %d", n, i+1)
+		}
+		if err := r.LookNow(context.Background(), w.azure, person); (err != nil) != (i >= 3) {
+			t.Errorf("LookNow of number %d: %v", i, err)
+		}
+		if op, err = r.Reconcile(context.Background(), w.azure, person, op.ID); err != nil || op.Looks < 2 {
+			t.Errorf("Reconcile of number %d: %+v, %v", i, op, err)
+		}
 	}
 }

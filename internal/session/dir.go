@@ -179,7 +179,7 @@ func (d *Dir) Stock(ctx context.Context, kind, group string) ([]Stored, error) {
 
 // readHead reads a record's head and tells its value's size.
 func readHead(root *os.Root, name Name) (head fileHead, size int, err error) {
-	f, err := openRegular(root, name.file())
+	f, whole, err := openRegular(root, name.file())
 	if err != nil {
 		return head, 0, err
 	}
@@ -192,11 +192,7 @@ func readHead(root *os.Root, name Name) (head fileHead, size int, err error) {
 	if err != nil {
 		return head, 0, err
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return head, 0, unavailable(err)
-	}
-	return rec.fileHead, int(info.Size()) - headSize, nil
+	return rec.fileHead, int(whole) - headSize, nil
 }
 
 // shards lists the folders of kind that hold records without a group.
@@ -273,7 +269,12 @@ func (h fileHead) over(now time.Time) bool { return !now.Before(time.UnixMilli(h
 // read returns the record that is there now: ErrNotFound if it expired, ErrDamaged for what isn't
 // a record.
 func (d *Dir) read(root *os.Root, name Name) (fileRecord, error) {
-	b, err := readRegular(root, name.file(), headSize+MaxValue)
+	return d.readFile(root, name.file())
+}
+
+// readFile is read of the record in a file, which is named from root on.
+func (d *Dir) readFile(root *os.Root, file string) (fileRecord, error) {
+	b, err := readRegular(root, file, headSize+MaxValue)
 	if err != nil {
 		return fileRecord{}, err
 	}
@@ -290,47 +291,47 @@ func (d *Dir) read(root *os.Root, name Name) (fileRecord, error) {
 // readRegular reads at most limit bytes of a plain file. A link, a device or a pipe isn't opened,
 // and is ErrDamaged like a file that is too long.
 func readRegular(root *os.Root, file string, limit int) ([]byte, error) {
-	f, err := openRegular(root, file)
+	f, size, err := openRegular(root, file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err != nil {
+	b := bytes.NewBuffer(make([]byte, 0, min(int(size), limit)+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(f, int64(limit)+1)); err != nil {
 		return nil, unavailable(err)
 	}
-	if len(b) > limit {
+	if b.Len() > limit {
 		return nil, ErrDamaged
 	}
-	return b, nil
+	return b.Bytes(), nil
 }
 
-// openRegular opens file for reading if it is a plain file. os.Root follows links that stay
+// openRegular opens file for reading if it is a plain file, and tells its size in bytes. os.Root follows links that stay
 // inside the folder, therefore what was opened must be what Lstat saw.
 // A file that is replaced between the two looks is looked at again.
-func openRegular(root *os.Root, file string) (*os.File, error) {
+func openRegular(root *os.Root, file string) (f *os.File, size int64, err error) {
 	for range 100 {
 		seen, err := root.Lstat(file)
 		if err != nil {
-			return nil, readError(err)
+			return nil, 0, readError(err)
 		}
 		if !seen.Mode().IsRegular() {
-			return nil, ErrDamaged
+			return nil, 0, ErrDamaged
 		}
 		f, err := root.Open(file)
 		if err != nil {
-			return nil, readError(err)
+			return nil, 0, readError(err)
 		}
 		opened, err := f.Stat()
 		if err == nil && os.SameFile(seen, opened) {
-			return f, nil
+			return f, opened.Size(), nil
 		}
 		f.Close()
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, 0, unavailable(err)
 		}
 	}
-	return nil, unavailable(errors.New("the file keeps changing"))
+	return nil, 0, unavailable(errors.New("the file keeps changing"))
 }
 
 func readError(err error) error {

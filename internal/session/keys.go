@@ -74,7 +74,7 @@ func (d *Dir) loadOrCreateKeys(root *os.Root) (string, error) {
 }
 
 func (d *Dir) readKeys(root *os.Root) (string, error) {
-	f, err := openRegular(root, keyFile)
+	f, _, err := openRegular(root, keyFile)
 	if errors.Is(err, ErrDamaged) {
 		return "", errors.New("this is no plain file")
 	}

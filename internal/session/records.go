@@ -120,8 +120,7 @@ func (r *Records) Each(ctx context.Context, kind, group string, f func(id string
 	if err != nil {
 		return err
 	}
-	_, err = r.readMany(ctx, Key{Kind: kind, Group: group}, names, withID(f))
-	return err
+	return r.readMany(ctx, Key{Kind: kind, Group: group}, names, withID(f))
 }
 
 // withID is f for those records whose ID could be read.
@@ -140,38 +139,9 @@ func (r *Records) EachOf(ctx context.Context, kind, group string, ids []string, 
 	for _, id := range ids {
 		names = append(names, Key{Kind: kind, Group: group, ID: id}.Name())
 	}
-	_, err := r.readMany(ctx, Key{Kind: kind, Group: group}, names, func(i int, _ string, decode func(into any) error) error {
+	return r.readMany(ctx, Key{Kind: kind, Group: group}, names, func(i int, _ string, decode func(into any) error) error {
 		return f(ids[i], decode)
 	})
-	return err
-}
-
-// EachMarked is Each of the records of kind whose ID a record of the kind marker has as well.
-// strays are the IDs of markers without a record of kind.
-func (r *Records) EachMarked(
-	ctx context.Context, marker, kind, group string, f func(id string, decode func(into any) error) error,
-) (strays []string, err error) {
-	markers, err := r.list(ctx, marker, group)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]Name, 0, len(markers)) // the same ID has the same hash
-	for _, m := range markers {
-		names = append(names, Name{Kind: kind, Group: m.Group, ID: m.ID})
-	}
-	missing, err := r.readMany(ctx, Key{Kind: kind, Group: group}, names, withID(f))
-	if err != nil || len(missing) == 0 {
-		return nil, err
-	}
-	alone := make([]Name, 0, len(missing))
-	for _, i := range missing {
-		alone = append(alone, markers[i])
-	}
-	_, err = r.readMany(ctx, Key{Kind: marker, Group: group}, alone, withID(func(id string, _ func(any) error) error {
-		strays = append(strays, id)
-		return nil
-	}))
-	return strays, err
 }
 
 // list names the records of kind and group, which must not be "".
@@ -186,9 +156,9 @@ func (r *Records) list(ctx context.Context, kind, group string) ([]Name, error) 
 // function that decodes its value, or returns ErrDamaged.
 type eachFunc func(i int, id string, decode func(into any) error) error
 
-// readMany calls f for each of names, which are of k's kind and group, that is there. missing are the places of the others.
-func (r *Records) readMany(ctx context.Context, k Key, names []Name, f eachFunc) (missing []int, err error) {
-	err = r.backend.ReadMany(ctx, names, func(i int, sealed []byte, err error) error {
+// readMany calls f for each of names, which are of k's kind and group, that is there.
+func (r *Records) readMany(ctx context.Context, k Key, names []Name, f eachFunc) error {
+	return r.backend.ReadMany(ctx, names, func(i int, sealed []byte, err error) error {
 		var o opened
 		if err == nil {
 			o, err = r.open(k, names[i], sealed)
@@ -201,12 +171,10 @@ func (r *Records) readMany(ctx context.Context, k Key, names []Name, f eachFunc)
 		case errors.Is(err, ErrDamaged):
 			return f(i, "", func(any) error { return err })
 		case errors.Is(err, ErrNotFound):
-			missing = append(missing, i)
 			return nil
 		}
 		return err
 	})
-	return missing, err
 }
 
 func (r *Records) decodeOpened(name Name, o opened, into any) error {
