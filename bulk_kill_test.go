@@ -102,7 +102,7 @@ func TestBulkKilledInTheMiddle(t *testing.T) {
 			if n := counted(b)["Not begun"]; n > 0 {
 				ended(t, b.Press(goOn(n)))
 			}
-			for b.Has("button", "Try the failed one again") || b.Page.Find("form[action$='/retry'] input[name=all]").Length() > 0 {
+			for b.Has("button", "Try again what isn't done") || b.Page.Find("form[action$='/retry'] input[name=all]").Length() > 0 {
 				button := webtest.Fold(b.Page.Find("form[action$='/retry']:has(input[name=all]) button").Text())
 				ended(t, b.Press(button))
 			}

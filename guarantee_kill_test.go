@@ -239,6 +239,9 @@ func TestKilledWhileRotating(t *testing.T) {
 					b.Press("Revoke the old token")
 				}
 			case "named":
+				if !strings.Contains(says(b), "The old token is untouched") || !strings.Contains(says(b), "revoke it below and rotate again") {
+					t.Errorf("a successor that is lost: %s", says(b))
+				}
 				b.Press("Revoke this token")
 			default:
 				b.Press("Dismiss")

@@ -140,6 +140,9 @@ func storeFailsForTheSecret(t *testing.T, d *desk, b *webtest.Browser, fault sto
 	r := <-answer
 	fault.mend()
 	secret := made(d.sim, name)[0].Secret
+	if strings.Contains(r.says(), "Its secret will wait for you") {
+		t.Errorf("a banner leads away from the only copy of the secret: %s", r.says())
+	}
 	if r.status != http.StatusOK || !strings.Contains(r.body, secret) || !strings.Contains(r.body, "Copy it now") {
 		t.Error(r.says())
 	}

@@ -110,6 +110,7 @@ func (h *Handlers) operationAnswer(v *visit, op *operation.Operation) (answer, e
 	if err != nil {
 		return nil, err
 	}
+	p.Notices = slices.DeleteFunc(p.Notices, func(n notice) bool { return n.URL == v.link(operationPath(op.ID)) }) // this is what it leads to
 	return page{status: status, template: "operation", data: p}, nil
 }
 
@@ -327,6 +328,8 @@ func unknownKey(op *operation.Operation) string {
 		return "operation.unknownUpdate"
 	case op.Action == operation.Revoke:
 		return "operation.unknownRevoke"
+	case len(op.Candidates) == 1 && op.Ours && op.Action == operation.Rotate:
+		return "operation.unknownSuccessor"
 	case len(op.Candidates) == 1 && op.Ours:
 		return "operation.unknownOne"
 	case len(op.Candidates) == 1:
