@@ -45,7 +45,7 @@ type Config struct {
 	SessionKeys       []Secret // 32 bytes or more each, newest first; empty: made and kept in SessionDir; never empty with Redis
 	IdleTimeout       time.Duration
 	Lifetime          time.Duration
-	SessionsPerPerson int // 0: any number
+	SessionsPerPerson int // 0: 10,000
 	SecretDisplayTime time.Duration
 
 	SignInsPerMinute int // that one network may begin; 0: any number

@@ -104,6 +104,9 @@ func (h *Handlers) calendarAnswer(v *visit, address, done string, no refused) (a
 		RevokeAction: v.link("/calendar/revoke"), Public: feed.Address, OverviewURL: v.link("/overview"),
 		Lapsed: !feed.Refreshed.IsZero() && v.now.Sub(feed.Refreshed) >= calendar.Life,
 	}
+	if feed.Unreadable && p.Problem == nil {
+		p.Problem = summary("calendar.unreadable", nil)
+	}
 	if address != "" {
 		p.Address = v.address.url(feedPath(address))
 	}

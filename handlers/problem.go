@@ -15,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -131,6 +132,8 @@ func (h *Handlers) trouble(v *visit, err error) trouble {
 		return h.wordFailure(v, &failure, "", v.now)
 	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
 		return storeTrouble("store.notKept")
+	case errors.Is(err, calendar.ErrUnreadable):
+		return httpTrouble(&httpError{status: http.StatusServiceUnavailable, key: "calendar.unreadable", cause: err})
 	case errors.Is(err, operation.ErrUnreadable):
 		return httpTrouble(&httpError{status: http.StatusServiceUnavailable, key: "operation.unreadable", cause: err})
 	case errors.Is(err, operation.ErrNotFound):

@@ -13,7 +13,7 @@ type sessionsPage struct {
 	base
 	Sessions  []sessionRow
 	EndAction string
-	Most      int // sessions that one person can have; 0: any number
+	Most      int // sessions that one person can have
 	Done      string
 }
 

@@ -41,6 +41,9 @@ const (
 var (
 	ErrUnknown = errors.New("calendar: no such address")                                        // 404
 	ErrChanged = errors.New("calendar: the person's address is another one than the form knew") // 409
+
+	// ErrUnreadable says that something is recorded that this program can't read: by a newer release, or under another key.
+	ErrUnreadable = errors.New("calendar: what is recorded of it can't be read") // 503
 )
 
 // Expiry is the end of one token.
@@ -72,6 +75,8 @@ type Feed struct {
 	Refreshed time.Time `json:"Refreshed"` // the latest reading; zero: none yet
 	Asked     time.Time `json:"Asked"`     // exact to noteEvery; zero: never
 	AskedBy   Reader    `json:"AskedBy"`
+
+	Unreadable bool `json:"-"` // there is one, of which nothing is known (see ErrUnreadable)
 }
 
 // Reader is who asked for a feed.
@@ -82,7 +87,10 @@ type Reader struct {
 
 // Mark tells the states of a feed apart: a form that makes an address is for one of them.
 func (f Feed) Mark() string {
-	if f.Address == "" && f.Revoked != "" {
+	switch {
+	case f.Unreadable:
+		return "unreadable"
+	case f.Address == "" && f.Revoked != "":
 		return "revoked " + f.Revoked
 	}
 	return f.Address
@@ -139,7 +147,10 @@ func (f *Feeds) Of(ctx context.Context, person string) (Feed, error) {
 
 func (f *Feeds) load(ctx context.Context, person string) (kept feed, there bool, err error) {
 	err = f.records.Get(ctx, feedKey(person), &kept)
-	if errors.Is(err, session.ErrNotFound) {
+	switch {
+	case errors.Is(err, session.ErrDamaged):
+		return feed{Feed: Feed{Unreadable: true}}, true, nil
+	case errors.Is(err, session.ErrNotFound):
 		return feed{}, false, nil
 	}
 	return kept, err == nil, err
@@ -163,6 +174,12 @@ func (f *Feeds) Make(ctx context.Context, person, form, mark string) (text strin
 		return fresh.String(), false, nil
 	case kept.Mark() != mark:
 		return "", false, ErrChanged
+	}
+	if kept.Unreadable { // the form said so: its person wants another one
+		if err := f.records.Delete(ctx, feedKey(person)); err != nil {
+			return "", false, err
+		}
+		there = false
 	}
 	if err := f.put(ctx, person, fresh, !there); err != nil {
 		return "", false, err
@@ -193,7 +210,7 @@ func (f *Feeds) put(ctx context.Context, person string, fresh address, first boo
 }
 
 // Revoke ends the person's feed if its address is still the one named, and deletes all that was kept for it. revoked is
-// false if there was nothing to end.
+// false if there was nothing to end. ErrUnreadable.
 func (f *Feeds) Revoke(ctx context.Context, person, name string) (revoked bool, err error) {
 	release, err := f.records.Lock(ctx, feedKey(person))
 	if err != nil {
@@ -201,6 +218,9 @@ func (f *Feeds) Revoke(ctx context.Context, person, name string) (revoked bool, 
 	}
 	defer release()
 	kept, _, err := f.load(ctx, person)
+	if err == nil && kept.Unreadable {
+		err = ErrUnreadable
+	}
 	if err != nil || kept.Address == "" || kept.Address != name {
 		return false, err
 	}
@@ -222,7 +242,8 @@ func (f *Feeds) Revoke(ctx context.Context, person, name string) (revoked bool, 
 	return true, errors.Join(errs...)
 }
 
-// Open finds the feed of an address, and notes that it was asked for: ErrUnknown, also if its person isn't allowed any more.
+// Open finds the feed of an address, and notes that it was asked for: ErrUnknown, also if its person isn't allowed any more;
+// ErrUnreadable.
 func (f *Feeds) Open(ctx context.Context, text string, by Reader, allowed func(person string) bool) (person string, found Feed, err error) {
 	a, ok := parseAddress(text)
 	if !ok {
@@ -230,16 +251,21 @@ func (f *Feeds) Open(ctx context.Context, text string, by Reader, allowed func(p
 	}
 	var o owner
 	err = f.records.Get(ctx, addressKey(a.name()), &o)
-	if errors.Is(err, session.ErrNotFound) {
+	switch {
+	case errors.Is(err, session.ErrDamaged):
+		return "", Feed{}, ErrUnreadable
+	case errors.Is(err, session.ErrNotFound):
 		return "", Feed{}, ErrUnknown
-	}
-	if err != nil {
+	case err != nil:
 		return "", Feed{}, err
 	}
 	if !allowed(o.Person) {
 		return "", Feed{}, ErrUnknown
 	}
 	kept, _, err := f.load(ctx, o.Person)
+	if err == nil && kept.Unreadable {
+		err = ErrUnreadable
+	}
 	if err != nil {
 		return "", Feed{}, err
 	}
@@ -318,6 +344,9 @@ func (f *Feeds) write(ctx context.Context, person string, fresh Part) (written b
 			kept = next
 			return nil
 		})
+		if errors.Is(err, session.ErrDamaged) { // it is left to the program that can read it
+			return false, nil
+		}
 		if errors.Is(err, session.ErrNotFound) {
 			err = f.records.Create(ctx, key, fresh.after(Part{}), until)
 		}
@@ -345,6 +374,9 @@ func (f *Feeds) prolong(ctx context.Context, person string, fresh Part) error {
 		}
 		return nil
 	})
+	if errors.Is(err, session.ErrDamaged) {
+		return nil
+	}
 	if errors.Is(err, session.ErrNotFound) || errors.Is(err, errUnchanged) {
 		return f.records.Delete(ctx, partKey(person, fresh.Organization))
 	}

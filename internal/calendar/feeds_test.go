@@ -21,9 +21,10 @@ const mona, jonas = "tenant.mona", "tenant.jonas"
 // shelf is Feeds over a store, with a clock that is moved by hand.
 type shelf struct {
 	*calendar.Feeds
-	t  *testing.T
-	mu sync.Mutex
-	at time.Time
+	t   *testing.T
+	mu  sync.Mutex
+	at  time.Time
+	key byte
 }
 
 // stubborn is a store that doesn't delete the records of addresses.
@@ -38,7 +39,7 @@ func (s stubborn) Delete(ctx context.Context, n session.Name) error {
 
 func newShelf(t *testing.T) *shelf {
 	t.Helper()
-	s := &shelf{t: t, at: noon}
+	s := &shelf{t: t, at: noon, key: 'k'}
 	s.over(sessiontest.NewMemory(s.now))
 	return s
 }
@@ -46,7 +47,7 @@ func newShelf(t *testing.T) *shelf {
 func (s *shelf) over(b session.Backend) {
 	s.t.Helper()
 	m, err := session.New(b, session.Options{
-		Keys: [][]byte{bytes.Repeat([]byte("k"), session.KeySize)}, IdleTimeout: time.Hour, Lifetime: time.Hour, Now: s.now,
+		Keys: [][]byte{bytes.Repeat([]byte{s.key}, session.KeySize)}, IdleTimeout: time.Hour, Lifetime: time.Hour, Now: s.now,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -334,3 +335,49 @@ func TestFeedsAtOnce(t *testing.T) {
 		t.Errorf("after revoking: %+v", parts)
 	}
 }
+
+// Of a feed that was recorded under another key nothing is said that isn't known; its person can make another one, and the
+// one from before is dead then.
+func TestUnreadableFeed(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	store := sessiontest.NewMemory(s.now)
+	s.key = 'o'
+	s.over(store)
+	old := s.make(mona, "form 1")
+	s.key = 'k'
+	s.over(store)
+	feed, err := s.Of(t.Context(), mona)
+	if err != nil || !feed.Unreadable || feed.Address != "" {
+		t.Errorf("%+v, %v", feed, err)
+	}
+	if _, _, err := s.Open(t.Context(), old, calendar.Reader{}, anybody); !errors.Is(err, calendar.ErrUnreadable) {
+		t.Errorf("Open: %v", err)
+	}
+	if done, err := s.Revoke(t.Context(), mona, "any"); done || !errors.Is(err, calendar.ErrUnreadable) {
+		t.Errorf("Revoke: %v, %v", done, err)
+	}
+	if err := s.Refresh(t.Context(), mona, "contoso", noon, nil); err != nil {
+		t.Errorf("Refresh: %v", err)
+	}
+	records := store.Len()
+	for i := range 3 { // a form that was drawn before
+		if _, _, err := s.Make(t.Context(), mona, fmt.Sprint("early ", i), ""); !errors.Is(err, calendar.ErrChanged) {
+			t.Errorf("Make: %v", err)
+		}
+	}
+	if n := store.Len(); n != records {
+		t.Errorf("%d records, %d before", n, records)
+	}
+	fresh := s.make(mona, "form 2")
+	if s.opens(fresh) != mona {
+		t.Error("the new address doesn't work")
+	}
+	s.key = 'o'
+	s.over(store)
+	if got, _, err := s.Open(t.Context(), old, calendar.Reader{}, anybody); got != "" {
+		t.Errorf("the old address opens for %q, %v", got, err)
+	}
+}
+
+func anybody(string) bool { return true }

@@ -212,11 +212,8 @@ func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
 	if !ok {
 		return nil, nil
 	}
-	err = w.create(ctx, w.record)
-	if full := (*session.FullError)(nil); errors.As(err, &full) && full.Kind == kindOperation {
-		if err = w.roomFor(ctx, w.record.Person, 1); err == nil {
-			err = w.create(ctx, w.record)
-		}
+	if err = w.makeRoom(ctx, w.record.Person, w.record.Action, 1, 1); err == nil {
+		err = w.create(ctx, w.record)
 	}
 	if err == nil {
 		w.observe(ctx, nil, &w.record.Operation)

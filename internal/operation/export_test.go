@@ -19,11 +19,14 @@ func OnPause(j *Journal, f func(d time.Duration)) {
 	j.pause = func(_ context.Context, d time.Duration) { f(d) }
 }
 
-// SetBound lets one person have so many records of kind.
+// SetBound lets one person have so many records of kind, besides what is kept for revokes.
 func SetBound(j *Journal, kind string, records int) {
 	for _, b := range j.records.Bounds() {
 		if b.Kind == kind {
 			b.Records = records
+			if kind != kindBatch {
+				b.Records += forRevokes
+			}
 			j.records.Declare(b)
 		}
 	}
@@ -105,3 +108,6 @@ func Rewrite(j *Journal, kind, person, id string, later bool) error {
 	key := session.Key{Kind: kind, Group: person, ID: id}
 	return j.records.Change(context.Background(), key, into, time.Time{}, func() error { return nil })
 }
+
+// ForRevokes is how many operations beyond the bounds there may be if they are revokes.
+const ForRevokes = forRevokes

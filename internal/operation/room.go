@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/session"
@@ -26,6 +27,11 @@ const (
 	markerEach    = 1 << 10
 	secretEach    = 64 << 10
 
+	// forRevokes is how many operations there may be beyond these bounds if they are revokes: whatever else is recorded, and
+	// whoever has brought that about, a person can get rid of a token.
+	forRevokes   = 2 * MaxBatch
+	revokesBytes = 4 << 20 // of usualOperation each
+
 	// maxBatches counts plans and finished ones as well. When there are as many, the oldest finished ones go.
 	maxBatches     = 100
 	batchesBytes   = 32 << 20
@@ -42,18 +48,26 @@ const FullPrefix = "full."
 // bounds are those of the kinds of records that a Journal keeps.
 func bounds() []session.Bound {
 	return []session.Bound{
-		{Kind: kindOperation, Each: operationEach, Records: maxOperations, Bytes: operationsBytes},
-		{Kind: kindUnfinished, Each: markerEach, Records: maxUnfinished, Bytes: 1 << 20},
+		{Kind: kindOperation, Each: operationEach, Records: maxOperations + forRevokes, Bytes: operationsBytes + revokesBytes},
+		{Kind: kindUnfinished, Each: markerEach, Records: maxUnfinished + forRevokes, Bytes: 1 << 20},
 		{Kind: kindSecret, Each: secretEach, Why: "one for each unfinished operation"},
 		{Kind: kindBatch, Each: session.MaxValue, Records: maxBatches, Bytes: batchesBytes},
 		{Kind: kindOpenBatch, Each: openBatchEach, Why: "one for each batch"},
 	}
 }
 
-// roomFor makes room for n more operations of the person: ErrFull if there can't be any.
-func (j *Journal) roomFor(ctx context.Context, person string, n int) error {
+// makeRoom makes room for n more operations of the person, of which unfinished need them at a time: ErrFull if there can't
+// be any.
+func (j *Journal) makeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
+	reserve := forRevokes
+	if a == Revoke {
+		reserve = 0
+	}
+	if err := j.records.Room(ctx, kindUnfinished, person, unfinished+reserve, 0); err != nil {
+		return err
+	}
 	for {
-		full := j.records.Room(ctx, kindOperation, person, n, int64(n)*usualOperation)
+		full := j.records.Room(ctx, kindOperation, person, n+reserve, int64(n+reserve)*usualOperation)
 		if !errors.Is(full, session.ErrFull) {
 			return full
 		}
@@ -67,37 +81,28 @@ func (j *Journal) roomFor(ctx context.Context, person string, n int) error {
 	}
 }
 
-// dropFinished drops up to most operations that need nobody any more, the oldest first. One whose form could still be sent
-// stays: without its record the form would make a second token. So does one of a batch that stays: the batch would take it
-// for one that was never begun.
+// dropFinished drops up to most operations that need nobody any more, those first that were settled first. One whose form
+// could still be sent stays: without its record the form would make a second token. So does one of a batch that stays: the
+// batch would take it for one that was never begun.
 func (j *Journal) dropFinished(ctx context.Context, person string, most int) (dropped int, err error) {
-	stock, err := j.records.Stock(ctx, kindOperation, person)
+	finished, err := j.finished(ctx, person)
 	if err != nil {
 		return 0, err
 	}
-	old, batchGone := j.options.Now().Add(-formLife-formSkew), map[string]bool{"": true}
-	for _, s := range stock {
+	batchGone := map[string]bool{"": true}
+	for _, op := range finished {
 		if dropped == most {
 			break
 		}
-		var r record
-		if _, err := j.records.Inspect(ctx, s, person, &r); errors.Is(err, session.ErrNotFound) {
-			continue
-		} else if err != nil {
-			return dropped, err
-		}
-		if r.Pending() || !r.Started.Before(old) {
-			continue
-		}
-		if _, known := batchGone[r.Batch]; !known {
-			if batchGone[r.Batch], err = j.letBatchGo(ctx, person, r.Batch); err != nil {
+		if _, known := batchGone[op.Batch]; !known {
+			if batchGone[op.Batch], err = j.letBatchGo(ctx, person, op.Batch); err != nil {
 				return dropped, err
 			}
 		}
-		if !batchGone[r.Batch] {
+		if !batchGone[op.Batch] {
 			continue
 		}
-		gone, err := j.dropOperation(ctx, &r)
+		gone, err := j.dropOperation(ctx, person, op.ID)
 		if err != nil {
 			return dropped, err
 		}
@@ -108,18 +113,41 @@ func (j *Journal) dropFinished(ctx context.Context, person string, most int) (dr
 	return dropped, nil
 }
 
+// finished are the operations (ID and Batch only) that were settled so long ago that their forms can't be sent any more,
+// those first that were settled first.
+func (j *Journal) finished(ctx context.Context, person string) ([]Operation, error) {
+	stock, err := j.records.Stock(ctx, kindOperation, person)
+	if err != nil {
+		return nil, err
+	}
+	settled := j.options.Now().Add(-formLife - formSkew)
+	later := func(s session.Stored) bool { return s.Expires.After(settled.Add(finishedLife)) } // see settle; nor is what isn't settled read
+	if i := slices.IndexFunc(stock, later); i >= 0 {
+		stock = stock[:i]
+	}
+	all := make([]Operation, len(stock))
+	err = j.records.EachStored(ctx, stock, person, func(i int, _ string, decode func(any) error) error {
+		var r record
+		if decode(&r) == nil && !r.Pending() && r.Started.Before(settled) {
+			all[i] = Operation{ID: r.ID, Batch: r.Batch}
+		}
+		return nil
+	})
+	return slices.DeleteFunc(all, func(op Operation) bool { return op.ID == "" }), err
+}
+
 // dropOperation drops a finished operation unless somebody is at work on it.
-func (j *Journal) dropOperation(ctx context.Context, r *record) (gone bool, err error) {
-	release, ok, err := j.records.TryLock(ctx, r.key())
+func (j *Journal) dropOperation(ctx context.Context, person, id string) (gone bool, err error) {
+	release, ok, err := j.records.TryLock(ctx, operationKey(person, id))
 	if err != nil || !ok {
 		return false, err
 	}
 	defer release()
-	fresh, err := j.load(ctx, r.Person, r.ID)
+	fresh, err := j.load(ctx, person, id)
 	if err != nil || fresh.Pending() {
 		return absent(err), ignore(err, ErrNotFound)
 	}
-	return true, j.records.Drop(ctx, r.key().Name())
+	return true, j.records.Drop(ctx, fresh.key().Name())
 }
 
 func ignore(err, harmless error) error {
@@ -167,29 +195,51 @@ func (j *Journal) keepPlan(ctx context.Context, b *Batch) error {
 	return j.records.Create(ctx, b.key(), b, b.Planned.Add(planLife))
 }
 
-// dropPlans drops the oldest plans so that one more can be made. Plans expire long before batches that were started.
+// dropPlans drops the oldest plans so that one more can be made.
 func (j *Journal) dropPlans(ctx context.Context, person string) error {
 	stock, err := j.records.Stock(ctx, kindBatch, person)
 	if err != nil {
 		return err
 	}
-	var plans []session.Stored
-	for _, s := range stock {
-		if s.Expires.Before(j.options.Now().Add(planLife + time.Second)) {
-			plans = append(plans, s)
-		}
+	later := func(s session.Stored) bool { return s.Expires.After(j.options.Now().Add(planLife + time.Second)) }
+	if i := slices.IndexFunc(stock, later); i >= 0 {
+		stock = stock[:i] // plans, and what was started long ago
+	}
+	if len(stock) < maxPlans {
+		return nil
+	}
+	plans, _, err := j.batchesIn(ctx, stock, person)
+	if err != nil {
+		return err
 	}
 	for _, s := range plans[:max(0, len(plans)-maxPlans+1)] {
-		var b Batch
-		_, err := j.records.Inspect(ctx, s, person, &b)
-		if err == nil && b.Started.IsZero() {
-			err = j.records.Drop(ctx, s.Name)
-		}
-		if ignore(err, session.ErrNotFound) != nil {
+		if err := j.records.Drop(ctx, s.Name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// batchesIn reads batches: those that aren't confirmed, and the IDs of those that are, each in the order of stock.
+func (j *Journal) batchesIn(ctx context.Context, stock []session.Stored, person string) (plans []session.Stored, started []string, err error) {
+	ids, planned := make([]string, len(stock)), make([]bool, len(stock))
+	err = j.records.EachStored(ctx, stock, person, func(i int, id string, decode func(any) error) error {
+		var b Batch
+		if decode(&b) == nil {
+			ids[i], planned[i] = id, b.Started.IsZero()
+		}
+		return nil
+	})
+	for i, id := range ids {
+		switch {
+		case id == "": // gone, or it can't be read
+		case planned[i]:
+			plans = append(plans, stock[i])
+		default:
+			started = append(started, id)
+		}
+	}
+	return plans, started, err
 }
 
 // dropFinishedBatches drops some batches that need nobody any more, the oldest first. Their operations stay for their own time.
@@ -198,13 +248,12 @@ func (j *Journal) dropFinishedBatches(ctx context.Context, person string) error 
 	if err != nil {
 		return err
 	}
+	_, started, err := j.batchesIn(ctx, stock, person)
+	if err != nil {
+		return err
+	}
 	dropped := 0
-	for _, s := range stock {
-		var b Batch
-		id, err := j.records.Inspect(ctx, s, person, &b)
-		if err != nil || b.Started.IsZero() {
-			continue
-		}
+	for _, id := range started {
 		gone, err := j.letBatchGo(ctx, person, id)
 		if err != nil {
 			return err
@@ -219,14 +268,11 @@ func (j *Journal) dropFinishedBatches(ctx context.Context, person string) error 
 	return nil
 }
 
-// roomToStart says if a batch that is about to be confirmed can be carried out to its end.
+// roomToStart makes room for a batch that is about to be confirmed, so that it can be carried out to its end.
 func (j *Journal) roomToStart(ctx context.Context, b *Batch) error {
-	open := min(len(b.Items), batchAtOnce)
+	unfinished := min(len(b.Items), batchAtOnce)
 	if b.Action == Rotate { // each new secret waits for the person
-		open = len(b.Items)
+		unfinished = len(b.Items)
 	}
-	if err := j.records.Room(ctx, kindUnfinished, b.Person, open, 0); err != nil {
-		return err
-	}
-	return j.roomFor(ctx, b.Person, len(b.Items))
+	return j.makeRoom(ctx, b.Person, b.Action, len(b.Items), unfinished)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/session/sessiontest"
 )
 
 func (w *world) wantKept(r *replica, kind string, want int) {
@@ -131,5 +132,67 @@ func TestBatchNeedsRoomForAll(t *testing.T) {
 	}
 	if b, err := r.Batch(context.Background(), mona, b.ID); err != nil || !b.Started.IsZero() {
 		t.Errorf("%v, %v", b, err)
+	}
+}
+
+// Whatever else a person has recorded, they can revoke: one token, and many. Only of revokes themselves there can be too many.
+func TestRevokesAlwaysHaveRoom(t *testing.T) {
+	for _, kind := range []string{"operation", "unfinished"} {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.replica()
+			operation.SetBound(r.Journal, kind, 2)
+			w.do(r, w.create(r))
+			w.do(r, w.create(r))
+			for _, a := range []operation.Action{operation.Create, operation.Update, operation.Rotate} {
+				w.wantFull(r, w.request(r, a), kind)
+			}
+			for range 3 {
+				w.wantState(w.do(r, w.request(r, operation.Revoke)), operation.Succeeded)
+			}
+			w.wantTally(w.run(r, w.started(r, operation.Revoke, 3).ID, signedIn), operation.Tally{Done: 3})
+			operation.SetBound(r.Journal, kind, 2-operation.ForRevokes)
+			w.wantFull(r, w.request(r, operation.Revoke), kind)
+			w.wantCalls("revoke", 6)
+		})
+	}
+}
+
+// Where nothing can make room, that is found out without reading what is recorded: it was settled too lately.
+func TestFullCostsLittle(t *testing.T) {
+	w := newWorld(t)
+	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
+	op := w.do(r, w.create(r))
+	if _, err := r.Acknowledge(context.Background(), mona, op.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.copies(r, op.ID, 999)
+	operation.SetBound(r.Journal, "operation", 1000)
+	r.store.calls = nil
+	w.wantFull(r, w.create(r), "operation")
+	if n := len(r.store.calls); n > 10 {
+		t.Errorf("%d calls: %q", n, r.store.calls)
+	}
+	w.clock.pass(14 * time.Hour)
+	r.store.calls = nil
+	w.do(r, w.create(r))
+	w.wantKept(r, "operation", 901)
+	if n := len(r.store.calls); n > 400 { // a hundred are dropped
+		t.Errorf("%d calls: %.2000q", n, r.store.calls)
+	}
+}
+
+// Batches that were started a month ago are no plans: a plan beside them stays.
+func TestPlansBesideOldBatches(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	for range 12 {
+		w.started(r, operation.Revoke, 1)
+	}
+	w.clock.pass(29*24*time.Hour - time.Hour)
+	first := w.planned(r, operation.Revoke, 1)
+	w.planned(r, operation.Revoke, 1)
+	if _, err := r.Batch(context.Background(), mona, first.ID); err != nil {
+		t.Errorf("the first of two plans: %v", err)
 	}
 }

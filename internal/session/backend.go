@@ -50,6 +50,9 @@ func (k Key) Name() Name {
 	return n
 }
 
+// group is what the records of n's kind and group have in common.
+func (n Name) group() Name { return Name{Kind: n.Kind, Group: n.Group} }
+
 // hash is a one-way name of s: 64 hexadecimal digits.
 func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))

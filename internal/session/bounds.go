@@ -35,14 +35,10 @@ func (e *FullError) Error() string { return fmt.Sprintf("%s: %s", ErrFull.Error(
 func (e *FullError) Unwrap() error { return ErrFull }
 
 // ownBounds are those of this package's own kinds.
-func ownBounds(perPerson int) []Bound {
+func ownBounds() []Bound {
 	const perSession = "one for each session"
-	sessions := "as many as Options.PerPerson says: the one not used for the longest time ends"
-	if perPerson <= 0 {
-		sessions = "any number, as Options.PerPerson says"
-	}
 	return []Bound{
-		{Kind: sessionKind, Each: 64 << 10, Why: sessions},
+		{Kind: sessionKind, Each: 64 << 10, Why: "see Options.PerPerson: the one not used for the longest time ends"},
 		{Kind: tokensKind, Each: 512 << 10, Why: perSession},
 		{Kind: presenceKind, Each: 8 << 10, Why: perSession},
 		{Kind: attemptKind, Each: maxSlip, Why: "see Slips"},
@@ -84,6 +80,7 @@ type usage struct {
 	records int
 	bytes   int64
 	at      time.Time // by the machine's clock
+	full    bool      // something was refused
 }
 
 const (
@@ -123,7 +120,7 @@ func (r *Records) room(ctx context.Context, bound Bound, group string, records i
 	if bound.Records == 0 || group == "" {
 		return nil
 	}
-	of := Key{Kind: bound.Kind, Group: group}.Name()
+	of := Key{Kind: bound.Kind, Group: group}.Name().group()
 	if fits, known := r.bounds.fits(of, bound, records, bytes, made); known {
 		if fits {
 			return nil
@@ -168,9 +165,20 @@ func (b *bounds) saw(of Name, u *usage, bound Bound, records int, bytes int64, m
 	return u.add(bound, records, bytes, made)
 }
 
+// removed has a full group looked at again when something of it was removed.
+func (b *bounds) removed(name Name) {
+	of := name.group()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if u := b.seen[of]; u != nil && u.full {
+		delete(b.seen, of)
+	}
+}
+
 // add says if so much more stays within the bound, and counts it in if it is about to be made.
 func (u *usage) add(bound Bound, records int, bytes int64, made bool) (fits bool) {
 	if u.records+records > bound.Records || u.bytes+bytes > bound.Bytes {
+		u.full = true
 		return false
 	}
 	if made {
@@ -181,21 +189,27 @@ func (u *usage) add(bound Bound, records int, bytes int64, made bool) (fits bool
 
 // Stock describes the group's records of kind, the one that expires first first.
 func (r *Records) Stock(ctx context.Context, kind, group string) ([]Stored, error) {
-	of := Key{Kind: kind, Group: group}.Name()
-	return r.backend.Stock(ctx, of.Kind, of.Group)
+	return r.backend.Stock(ctx, kind, Key{Group: group}.Name().Group)
 }
 
-// Inspect decodes a record of a group that was found by Stock, and tells its ID. ErrNotFound.
-func (r *Records) Inspect(ctx context.Context, s Stored, group string, into any) (id string, err error) {
-	sealed, _, err := r.backend.Read(ctx, s.Name)
-	if err != nil {
-		return "", r.readError(s.Name, err)
+// EachStored is Each of records of one kind that Stock has described, with their places in stock.
+func (r *Records) EachStored(
+	ctx context.Context, stock []Stored, group string, f func(i int, id string, decode func(into any) error) error,
+) error {
+	if len(stock) == 0 {
+		return nil
 	}
-	o, err := r.open(Key{Kind: s.Name.Kind, Group: group}, s.Name, sealed)
-	if err != nil {
-		return "", err
+	names := make([]Name, 0, len(stock))
+	for _, s := range stock {
+		names = append(names, s.Name)
 	}
-	return o.id, r.decodeOpened(s.Name, o, into)
+	_, err := r.readMany(ctx, Key{Kind: names[0].Kind, Group: group}, names, func(i int, id string, decode func(into any) error) error {
+		if id == "" {
+			return nil
+		}
+		return f(i, id, decode)
+	})
+	return err
 }
 
 // Drop removes a record to make room for another one.
@@ -204,10 +218,6 @@ func (r *Records) Drop(ctx context.Context, name Name) error {
 		return err
 	}
 	r.dropped(name.Kind)
-	of := name
-	of.ID = Key{}.Name().ID // as Name of a key without ID
-	r.bounds.mu.Lock()
-	defer r.bounds.mu.Unlock()
-	delete(r.bounds.seen, of)
+	r.bounds.removed(name)
 	return nil
 }

@@ -83,17 +83,17 @@ func (m *Manager) presenceSeen(ctx context.Context, id string, rec *record) erro
 // ErrNotFound if nobody is signed in.
 func (m *Manager) Sessions(ctx context.Context, s *Session) ([]Summary, error) {
 	var list []Summary
-	err := m.eachSession(ctx, s, func(session string, p presence) error {
-		current := session == hash(s.id)
+	err := m.eachSession(ctx, s, func(k knownSession) error {
+		current := k.hash == hash(s.id)
 		if current {
-			p.LastSeen = m.now()
+			k.LastSeen = m.now()
 		}
 		list = append(list, Summary{
-			Hash:     session[:len(s.Hash())],
-			Started:  p.Started,
-			LastSeen: p.LastSeen,
-			Address:  p.Address,
-			Browser:  p.Browser,
+			Hash:     k.hash[:len(s.Hash())],
+			Started:  k.Started,
+			LastSeen: k.LastSeen,
+			Address:  k.Address,
+			Browser:  k.Browser,
 			Current:  current,
 		})
 		return nil
@@ -117,11 +117,11 @@ func (s Summary) rank() int {
 // EndOthers ends all sessions of s's person but s itself and says how many those were.
 // ErrNotFound if nobody is signed in.
 func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err error) {
-	err = m.eachSession(ctx, s, func(session string, _ presence) error {
-		if session == hash(s.id) {
+	err = m.eachSession(ctx, s, func(k knownSession) error {
+		if k.hash == hash(s.id) {
 			return nil
 		}
-		if err := m.remove(ctx, session, s.Person()); err != nil {
+		if err := m.remove(ctx, k.hash, s.Person()); err != nil {
 			return err
 		}
 		m.count(eventEndedByPerson)
@@ -131,16 +131,13 @@ func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err err
 	return ended, err
 }
 
-// PerPerson is how many sessions one person can have; 0 is any number.
+// PerPerson is how many sessions one person can have.
 func (m *Manager) PerPerson() int { return m.each }
 
 // endOldest ends those sessions of s's person that are too many: the ones that weren't used for the longest time, never s
 // itself. Two browsers that sign in at the same moment may leave one too many, until the next does. Nobody's sign-in fails
 // because this does.
 func (m *Manager) endOldest(ctx context.Context, s *Session) {
-	if m.each <= 0 {
-		return
-	}
 	names, err := m.records.backend.List(ctx, presenceKind, Key{Group: s.Person().Key()}.Name().Group)
 	if err == nil && len(names) > m.each {
 		err = m.endBeyond(ctx, s, m.each)
@@ -150,63 +147,78 @@ func (m *Manager) endOldest(ctx context.Context, s *Session) {
 	}
 }
 
+// endBeyond ends the sessions beyond most, and removes what was left of those that have run out: it would stay for their
+// whole lifetime.
 func (m *Manager) endBeyond(ctx context.Context, s *Session, most int) error {
-	type other struct {
-		session  string
-		lastSeen time.Time
-	}
-	var others []other
-	err := m.eachSession(ctx, s, func(session string, p presence) error {
-		if session != hash(s.id) {
-			others = append(others, other{session, p.LastSeen})
-		}
-		return nil
-	})
+	known, err := m.knownSessions(ctx, s)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(others, func(a, b other) int { return a.lastSeen.Compare(b.lastSeen) })
+	var others []knownSession
+	for _, k := range known {
+		switch {
+		case k.hash == hash(s.id):
+		case k.held:
+			others = append(others, k)
+		case m.now().Sub(k.Started) > time.Minute && !k.Started.IsZero(): // or else it may be about to begin
+			if err := m.remove(ctx, k.hash, s.Person()); err != nil {
+				return err
+			}
+		}
+	}
+	slices.SortFunc(others, func(a, b knownSession) int { return a.LastSeen.Compare(b.LastSeen) })
 	for _, o := range others[:max(0, len(others)+1-most)] {
-		if err := m.remove(ctx, o.session, s.Person()); err != nil {
+		if err := m.remove(ctx, o.hash, s.Person()); err != nil {
 			return err
 		}
 		m.count(eventTooMany)
-		m.log.InfoContext(ctx, "a session was ended, as its person has signed in too often", "session", o.session[:len(s.Hash())], "by", s.Hash())
+		m.log.InfoContext(ctx, "a session was ended, as its person has signed in too often", "session", o.hash[:len(s.Hash())], "by", s.Hash())
 	}
 	return nil
 }
 
-// eachSession calls f with the hash and the description of each session of s's person that the store still holds. Of one
-// whose description can't be read, as of a later release, that is empty.
-func (m *Manager) eachSession(ctx context.Context, s *Session, f func(session string, p presence) error) error {
+// knownSession is what a person's other sessions know of one.
+type knownSession struct {
+	hash     string
+	presence      // empty if it can't be read, as one of a later release
+	held     bool // the store still has it: it wasn't ended and hasn't run out
+}
+
+// knownSessions are those of s's person.
+func (m *Manager) knownSessions(ctx context.Context, s *Session) ([]knownSession, error) {
 	if !s.SignedIn() {
-		return ErrNotFound
+		return nil, ErrNotFound
 	}
+	var known []knownSession
 	var names []Name
-	var described []presence
 	err := m.records.Each(ctx, presenceKind, s.Person().Key(), func(session string, decode func(any) error) error {
-		var p presence
-		if decode(&p) != nil {
-			p = presence{}
+		k := knownSession{hash: session}
+		if decode(&k.presence) != nil {
+			k.presence = presence{}
 		}
-		names, described = append(names, Name{Kind: sessionKind, ID: session}), append(described, p)
+		known, names = append(known, k), append(names, Name{Kind: sessionKind, ID: session})
 		return nil
 	})
 	if err != nil || len(names) == 0 {
-		return err
+		return nil, err
 	}
-	var held []int
-	err = m.records.backend.ReadMany(ctx, names, func(i int, _ []byte, err error) error {
-		if err == nil {
-			held = append(held, i)
-		}
+	return known, m.records.backend.ReadMany(ctx, names, func(i int, _ []byte, err error) error {
+		known[i].held = err == nil
 		return nil
 	})
+}
+
+// eachSession calls f with each session of s's person that the store still holds.
+func (m *Manager) eachSession(ctx context.Context, s *Session, f func(knownSession) error) error {
+	known, err := m.knownSessions(ctx, s)
 	if err != nil {
 		return err
 	}
-	for _, i := range held {
-		if err := f(names[i].ID, described[i]); err != nil {
+	for _, k := range known {
+		if !k.held {
+			continue
+		}
+		if err := f(k); err != nil {
 			return err
 		}
 	}

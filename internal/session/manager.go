@@ -37,7 +37,7 @@ type Options struct {
 	Keys        [][]byte      // newest first, of KeySize bytes or more
 	IdleTimeout time.Duration // a session ends this long after it was last used
 	Lifetime    time.Duration // and this long after it began, used or not
-	PerPerson   int           // sessions that one person can have; 0 is any number
+	PerPerson   int           // sessions that one person can have; 0 is mostPerPerson
 	Secure      bool          // the public address is https: cookies are Secure and named __Host-
 	Instance    string        // lower-case letters and digits: tells copies on one host apart
 	Now         func() time.Time
@@ -59,6 +59,9 @@ const (
 	eventEndedByPerson = "ended_by_person" // from another session
 	eventTooMany       = "too_many"        // PerPerson
 )
+
+// mostPerPerson bounds what somebody can pile up who signs in again and again.
+const mostPerPerson = 10_000
 
 var instanceName = regexp.MustCompile(`^[a-z0-9]{0,16}$`)
 
@@ -109,11 +112,14 @@ func New(b Backend, o Options) (*Manager, error) {
 	if o.Count == nil {
 		o.Count = func(string) {}
 	}
+	if o.PerPerson <= 0 {
+		o.PerPerson = mostPerPerson
+	}
 	if o.Dropped == nil {
 		o.Dropped = func(string) {}
 	}
 	records := &Records{backend: b, keys: ring, now: o.Now, log: o.Log, dropped: o.Dropped}
-	records.Declare(ownBounds(o.PerPerson)...)
+	records.Declare(ownBounds()...)
 	return &Manager{
 		records:  records,
 		idle:     o.IdleTimeout,

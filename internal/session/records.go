@@ -98,7 +98,11 @@ func pause(ctx context.Context) error {
 
 // Delete removes the record k, if it is there.
 func (r *Records) Delete(ctx context.Context, k Key) error {
-	return r.backend.Delete(ctx, k.Name())
+	err := r.backend.Delete(ctx, k.Name())
+	if err == nil {
+		r.bounds.removed(k.Name())
+	}
+	return err
 }
 
 // Take decodes the record k into into and removes it. Of several callers one gets it, the others

@@ -265,3 +265,24 @@ func TestSessionsAreReadTogether(t *testing.T) {
 		t.Errorf("%d calls", calls)
 	}
 }
+
+// What is left of sessions that have run out goes when there are too many: as much is kept as one person may have sessions.
+func TestSessionsThatRanOutLeaveNothing(t *testing.T) {
+	f := newFixture(t)
+	f.Manager = newManager(t, f.backend, session.Options{Secure: true, Now: f.clock.now, PerPerson: 3, IdleTimeout: 10 * time.Minute})
+	for range 10 {
+		for range 3 {
+			f.browser().signIn(mona, "cache")
+		}
+		f.clock.pass(20 * time.Minute)
+		if _, err := f.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := f.browser()
+	b.signIn(mona, "cache")
+	if n := f.backend.Len(); n > 3*3 {
+		t.Errorf("%d records", n)
+	}
+	wantCache(t, wantSignedIn(t, b, mona), "cache")
+}
