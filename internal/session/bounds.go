@@ -203,13 +203,12 @@ func (r *Records) EachStored(
 	for _, s := range stock {
 		names = append(names, s.Name)
 	}
-	_, err := r.readMany(ctx, Key{Kind: names[0].Kind, Group: group}, names, func(i int, id string, decode func(into any) error) error {
+	return r.readMany(ctx, Key{Kind: names[0].Kind, Group: group}, names, func(i int, id string, decode func(into any) error) error {
 		if id == "" {
 			return nil
 		}
 		return f(i, id, decode)
 	})
-	return err
 }
 
 // Drop removes a record to make room for another one.
