@@ -183,6 +183,43 @@ func TestDoubtAfterSigningOut(t *testing.T) {
 	}
 }
 
+// The page of a batch, and that of what replaces a global token, wait like that of one change, and show what a look has told.
+func TestPagesOfSeveralChangesWait(t *testing.T) {
+	t.Parallel()
+	pages := map[string]struct {
+		call, doubt, done string
+		change            func(t *testing.T, d *desk, b *webtest.Browser)
+	}{
+		"batch": {simulator.CallRevoke, "2 not known", "2 of 2 finished: 2 done.", func(t *testing.T, d *desk, b *webtest.Browser) {
+			t.Helper()
+			whole(t, b, d.url+"/overview")
+			ended(t, tick(b, "Terraform, contoso", "Container scan, fabrikam").Press("Revoke chosen").Press("Revoke 2 tokens"))
+		}},
+		"replaced": {simulator.CallCreate, "0 of 1 token is made", "contoso: The token was most likely created", func(t *testing.T, d *desk, b *webtest.Browser) {
+			t.Helper()
+			replaceForm(t, d, b).Check("contoso").Press("Create the tokens")
+		}},
+	}
+	for name, c := range pages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, clock, b := doubtDesk(t)
+			d.sim.AddToken(simulator.Token{DisplayName: "Global clone", Owner: simulator.Mona, Scope: "vso.code", ValidTo: clock.now().AddDate(0, 0, 200)})
+			d.sim.SetFault("lagging", simulator.FaultOptions{Call: c.call, Delay: 5 * time.Minute})
+			d.sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: c.call})
+			c.change(t, d, b)
+			if !looksAgain(b) || !strings.Contains(b.Text(), c.doubt) {
+				t.Errorf("%s: %d, looks again: %t\n%s", b.URL, b.Status, looksAgain(b), b.Text())
+			}
+			d.sim.ClearFaults()
+			clock.move(6 * time.Minute)
+			until(t, "the page shows what was seen", func() bool { return strings.Contains(b.Open(b.URL.String()).Text(), c.done) })
+			clock.move(6 * time.Minute)
+			until(t, "it waits no more", func() bool { return !looksAgain(b.Open(b.URL.String())) })
+		})
+	}
+}
+
 // looksAgain reports whether the page shows by itself what is found later, with scripts and without.
 func looksAgain(b *webtest.Browser) bool {
 	return b.Page.Find("meta[name=reload-after]").Length() == 1 &&

@@ -45,6 +45,8 @@ type bulkRunPage struct {
 	Retire   string
 	KeepOld  string
 
+	ReloadAfter int // seconds, see operationPage
+
 	Rows    []bulkRow
 	LeftOut []bulkLeftOut
 	BackURL string
@@ -100,6 +102,9 @@ func (h *Handlers) batchAnswer(v *visit, b *operation.Batch, no refused) (answer
 			return nil, err
 		}
 	}
+	if !b.Running && len(p.Secrets) == 0 { // a secret is not to move while it is copied
+		p.ReloadAfter = reloadBatchAfter(v, b)
+	}
 	h.offerSteps(v, b, &p)
 	p.Notices = slices.DeleteFunc(p.Notices, func(n notice) bool { return n.URL == p.Address })
 	return page{status: no.status, template: "bulk-run", data: p, header: no.header}, nil
@@ -140,6 +145,16 @@ func (h *Handlers) lookIntoBatch(v *visit, b *operation.Batch) {
 	if seen, err := h.Journal.Batch(v.Context(), b.Person, b.ID); err == nil { // otherwise they are shown as they were
 		*b = *seen
 	}
+}
+
+// reloadBatchAfter is reloadAfter of a batch in which something may turn up.
+func reloadBatchAfter(v *visit, b *operation.Batch) (seconds int) {
+	for _, item := range b.Items {
+		if item.Operation != nil && item.Operation.Pending() {
+			seconds = sooner(seconds, reloadAfter(v, item.Operation))
+		}
+	}
+	return seconds
 }
 
 // tellHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.

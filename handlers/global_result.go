@@ -27,6 +27,8 @@ type replacedPage struct {
 	BackURL    string
 	Unsaved    int
 	SecretFake bool
+
+	ReloadAfter int // seconds, see operationPage
 }
 
 // replacedResult is one organization's.
@@ -101,6 +103,12 @@ func (h *Handlers) replacedAnswer(v *visit, f replaceForm, results []replacement
 	if p.Made > 0 || p.Loading { // some have worked: the page is theirs
 		status = http.StatusOK
 	}
+	if old != nil {
+		p.ReloadAfter = sooner(p.ReloadAfter, reloadAfter(v, old))
+	}
+	if p.Loading || p.Unsaved > 0 { // a secret is not to move while it is copied
+		p.ReloadAfter = 0
+	}
 	h.tellOld(v, f, old, &p)
 	return page{status: status, template: "global-result", data: p}, nil
 }
@@ -129,6 +137,7 @@ func (p *replacedPage) count(one replacedResult) {
 	if one.Secret != "" {
 		p.Unsaved++
 	}
+	p.ReloadAfter = sooner(p.ReloadAfter, one.ReloadAfter)
 }
 
 // replacedResult words one organization's outcome. trouble is the status that fits where nothing was made.

@@ -189,7 +189,7 @@ func (h *Handlers) describeSuccess(v *visit, op *operation.Operation, p *operati
 		h.describeUnkept(v, op, p, words)
 	}
 	if p.Old = h.describeOld(v, op); p.Old != nil && p.Old.State == string(operation.OldSent) && p.Secret == "" { // a secret is not to move while it is copied
-		p.reload(v, op)
+		p.ReloadAfter = reloadAfter(v, op)
 	}
 	return nil
 }
@@ -203,7 +203,7 @@ func (h *Handlers) describeUnkept(v *visit, op *operation.Operation, p *operatio
 		p.describeOrphan(v, op, templates.Message("operation.orphanRevoked", words))
 	case len(op.Revoking) > 0:
 		p.describeOrphan(v, op, templates.Message("operation.orphanRevoking", words))
-		p.reload(v, op)
+		p.ReloadAfter = reloadAfter(v, op)
 	case len(op.Candidates) > 0:
 		p.describeOrphan(v, op, templates.Message("operation.orphanLeft", words))
 	case op.Orphaned():
@@ -293,7 +293,7 @@ func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operati
 	if op.Dismissed {
 		return status
 	}
-	p.reload(v, op)
+	p.ReloadAfter = reloadAfter(v, op)
 	p.CheckAction = v.link(operationPath(op.ID) + "/check")
 	p.DismissAction = v.link(operationPath(op.ID) + "/dismiss")
 	if op.Failure != nil && op.Failure.Kind == string(azuredevops.KindSignIn) && op.InDoubt() {
@@ -312,14 +312,23 @@ const (
 	latestReload  = 5 * time.Minute
 )
 
-// reload has the page loaded again after the next look, as long as something may turn up.
-func (p *operationPage) reload(v *visit, op *operation.Operation) {
+// reloadAfter is after how many seconds a page about op is to be loaded again: after the next look, as long as something may
+// turn up; 0: it needn't be.
+func reloadAfter(v *visit, op *operation.Operation) int {
 	next := op.LooksAgain()
 	if next.IsZero() {
-		return
+		return 0
 	}
 	wait := min(max(next.Sub(v.now)+time.Second, soonestReload), latestReload)
-	p.ReloadAfter = int(wait.Round(time.Second) / time.Second)
+	return int(wait.Round(time.Second) / time.Second)
+}
+
+// sooner is the smaller one of two numbers of seconds of which 0 means never.
+func sooner(a, b int) int {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 func unknownKey(op *operation.Operation) string {

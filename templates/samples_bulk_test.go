@@ -68,6 +68,7 @@ type (
 		SecretsURL                                  string
 		SecretUntil                                 when
 		SecretFake                                  bool
+		ReloadAfter                                 int
 		SaveForm, Download                          string
 		DownloadFormat                              []option
 		OldAlive, OldReady                          int
@@ -153,6 +154,7 @@ func bulkSamples() []sample {
 	partly.Halt, partly.Problem = problem("entra.interaction", 0), problem("bulk.notSure", 0)
 	partly.GoOnAction, partly.RetryForm, partly.Retries, partly.Dismiss = "/pat/bulk/1/go-on", "/pat/bulk/1/retry", 1, "/pat/bulk/1/dismiss"
 	partly.OldAlive, partly.OldReady, partly.Retire, partly.KeepOld = 1, 1, "/pat/bulk/1/revoke-old", "/pat/bulk/1/keep-old"
+	partly.ReloadAfter = 15
 	partly.Rows = []bulkRow{
 		{Name: "done", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "oldAlive", StateText: "Old token still works", OperationURL: "/pat/operations/1", LinkText: "See the rotation", RevokeOld: "/pat/operations/1/revoke-old", Before: at(3), After: at(90)},
 		{Name: hostile, Organization: "fabrikam", State: "failed", StateText: "Not done", What: "You don't have access.", RetryForm: "/pat/bulk/1/retry", RetryOperation: "2", Before: at(3), After: at(90)},

@@ -100,6 +100,7 @@ type (
 		BackURL                              string
 		Unsaved                              int
 		SecretFake                           bool
+		ReloadAfter                          int
 	}
 	replacedResult struct {
 		operationPage

@@ -9,14 +9,17 @@ async function ask() {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (!answer.ok || !page.querySelector("[data-in-progress]") || !parts.every((id) => page.getElementById(id))) {
-      location.reload(); // it is over, or this is another page: a sign-in, a failure
-      return;
+    if (page.getElementById("main")) {
+      if (!answer.ok || !page.querySelector("[data-in-progress]") || !parts.every((id) => page.getElementById(id))) {
+        location.reload(); // it is over, or this is another page: a sign-in, a failure
+        return;
+      }
+      for (const id of parts) exchange(document.getElementById(id), page.getElementById(id));
     }
-    for (const id of parts) exchange(document.getElementById(id), page.getElementById(id));
   } catch {
-    // The server may be starting anew: ask again.
+    // There is no answer.
   }
+  // Without one, or with a proxy's own, the server may be starting anew: ask again.
   setTimeout(ask, pause);
 }
 

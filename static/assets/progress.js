@@ -7,13 +7,14 @@ async function ask() {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (!page.querySelector("[data-in-progress]")) {
+    if (page.getElementById("main") && !page.querySelector("[data-in-progress]")) {
       location.reload();
       return;
     }
   } catch {
-    // The server may be starting anew: ask again.
+    // There is no answer.
   }
+  // Without one, or with a proxy's own, the server may be starting anew: ask again.
   setTimeout(ask, pause);
 }
 

@@ -2,7 +2,10 @@
 // interrupted for nothing; without this script the page reloads by itself.
 
 const later = (page) => page.querySelector("meta[name=reload-after]");
-const shown = (page) => page.querySelector("h1").textContent + page.querySelectorAll("[id^=candidate-]").length;
+
+// What the page tells: all that can come of a look, and nothing that changes by itself, as times do.
+const telling = "h1, h2, .outcome, .status, .candidate-name, .candidates .hint";
+const told = (page) => Array.from(page.querySelector("#main").querySelectorAll(telling), (part) => part.textContent.trim()).join("\n");
 
 function plan(page) {
   if (later(page)) {
@@ -14,13 +17,13 @@ async function look() {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (shown(page) !== shown(document)) {
+    if (told(page) !== told(document)) {
       location.reload();
       return;
     }
     plan(page);
   } catch {
-    plan(document); // the server may be starting anew
+    plan(document); // there is no answer, or a proxy's own: the server may be starting anew
   }
 }
 
