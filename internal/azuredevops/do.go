@@ -12,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -253,7 +254,10 @@ func (c *Client) exchange(ctx context.Context, q call, bearer string, header htt
 	response, err = transport.RoundTrip(request)
 	// Without a connection nothing was sent. A transport that isn't known to
 	// report connections may have had one.
-	_, reports := transport.(*http.Transport)
+	t, reports := transport.(*http.Transport)
+	if reports && errors.Is(err, syscall.ETIMEDOUT) {
+		t.CloseIdleConnections() // their other ends may be gone, too
+	}
 	return response, connected.Load() || !reports && !dialing(err), err
 }
 

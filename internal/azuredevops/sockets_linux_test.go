@@ -1,11 +1,16 @@
 package azuredevops_test
 
 import (
+	"context"
 	"errors"
 	"net"
+	"net/http/httptest"
+	"net/http/httptrace"
 	"strconv"
 	"syscall"
 	"testing"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
 )
 
 // fullListener returns an address that takes no connection and refuses none: its
@@ -51,4 +56,54 @@ func bound(t *testing.T) (fd int, address string) {
 		t.Fatalf("bound to a %T", name)
 	}
 	return fd, net.JoinHostPort("127.0.0.1", strconv.Itoa(v4.Port))
+}
+
+// A read gives up a connection on which nothing is acknowledged; a change is given more time. Both probe it.
+func TestConnectionsAreProbed(t *testing.T) {
+	const tcpUserTimeout = 18
+	s := httptest.NewServer(emptyList)
+	t.Cleanup(s.Close)
+	caller := azuredevops.New(azuredevops.Options{Endpoint: s.URL}).As(me, signedIn)
+	for name, test := range map[string]struct {
+		call           func(context.Context)
+		unacknowledged int
+	}{
+		"read":   {func(ctx context.Context) { _, _ = caller.List(ctx, org, azuredevops.Active) }, 5000},
+		"change": {func(ctx context.Context) { _, _, _ = caller.Create(ctx, org, wanted) }, 0},
+	} {
+		connections := 0
+		test.call(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+			connections++
+			for option, want := range map[[2]int]int{
+				{syscall.IPPROTO_TCP, tcpUserTimeout}: test.unacknowledged, {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE}: 1,
+				{syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE}: 6, {syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL}: 3, {syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT}: 3,
+			} {
+				if got := socketOption(t, info.Conn, option[0], option[1]); got != want {
+					t.Errorf("%s: option %v is %d, want %d", name, option, got, want)
+				}
+			}
+		}}))
+		if connections == 0 {
+			t.Errorf("%s: no connection was seen", name)
+		}
+	}
+}
+
+func socketOption(t *testing.T, c net.Conn, level, option int) (value int) {
+	t.Helper()
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		t.Fatalf("a %T", c)
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, option) }); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }

@@ -15,7 +15,7 @@ const (
 	maxIdle        = 256 // connections kept for reads; all organizations share one host
 )
 
-// probing notices within 15 seconds that the other end of a connection is gone, idle or not, and ends it.
+// probing notices within 15 seconds that the other end of a connection is gone, and ends it.
 var probing = net.KeepAliveConfig{Enable: true, Idle: 6 * time.Second, Interval: 3 * time.Second, Count: 3}
 
 // transports returns what carries reads and what carries changes.
@@ -29,8 +29,9 @@ var probing = net.KeepAliveConfig{Enable: true, Idle: 6 * time.Second, Interval:
 func (o Options) transports() (reads, changes http.RoundTripper) {
 	if o.HTTPClient == nil {
 		t := http1(o.transport())
-		t.ResponseHeaderTimeout = cmp.Or(o.HeaderTimeout, o.Timeout*5/6)
 		c := singleUse(t)
+		t.DialContext = (&net.Dialer{Timeout: o.ConnectTimeout, KeepAliveConfig: probing, Control: limitSilence}).DialContext
+		t.ResponseHeaderTimeout = cmp.Or(o.HeaderTimeout, o.Timeout*5/6)
 		c.ResponseHeaderTimeout = cmp.Or(o.HeaderTimeout, o.ChangeTimeout*5/6)
 		return t, c
 	}
@@ -47,10 +48,9 @@ func (o Options) transports() (reads, changes http.RoundTripper) {
 
 // transport has no limit on connections: how many exchanges there can be is bounded for each person, in places.go.
 func (o Options) transport() *http.Transport {
-	dialer := &net.Dialer{Timeout: o.ConnectTimeout, KeepAliveConfig: probing}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
+		DialContext:            (&net.Dialer{Timeout: o.ConnectTimeout, KeepAliveConfig: probing}).DialContext,
 		TLSHandshakeTimeout:    o.TLSTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		MaxIdleConns:           maxIdle,
@@ -70,6 +70,9 @@ func http1(t *http.Transport) *http.Transport {
 		c.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	c.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	if c.TLSClientConfig.ClientSessionCache == nil { // many connections to the same hosts
+		c.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(8)
+	}
 	return c
 }
 
