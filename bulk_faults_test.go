@@ -299,6 +299,9 @@ func TestBulkUnknownOutcome(t *testing.T) {
 	if ended(t, b.Press("Rotate 3 tokens")); d.sim.Created() != 3 || counted(b)["Not known"] != 1 || b.Has("button", "Try again what isn't done") {
 		t.Fatalf("%d created, %v\n%s", d.sim.Created(), counted(b), says(b))
 	}
+	if got := says(b); strings.Contains(got, "not everything was done") || !strings.Contains(got, "it isn't known what became of one of them") {
+		t.Errorf("what may have been done is summed up as not done: %s", got)
+	}
 	name := strings.TrimSuffix(states(b)[slices.IndexFunc(states(b), func(s string) bool { return strings.HasSuffix(s, "Not known") })], ": Not known")
 	batch := b.URL.String()
 	if b.Click("Find out: " + name + ", org-01").Press("Revoke this token"); d.sim.Revoked() != 1 {
@@ -322,6 +325,9 @@ func TestBulkLeavesABrokenOrganizationAlone(t *testing.T) {
 	}
 	if n := counted(b); n["Not begun"]+n["Not known"]+n["Not done"] != 10 {
 		t.Errorf("%v", n)
+	}
+	if got := says(b); strings.Contains(got, "Try again in a few minutes") || !strings.Contains(got, "Don't rotate again what isn't known yet") {
+		t.Errorf("a second successor is suggested: %s", got)
 	}
 	d.sim.ClearFaults()
 	if ended(t, b.Press(fmt.Sprintf("Go on with the %d not begun", counted(b)["Not begun"]))); counted(b)["Not begun"] != 0 {

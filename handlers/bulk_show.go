@@ -125,10 +125,12 @@ func (p *bulkRunPage) tell(b *operation.Batch) {
 		key, p.State = "bulk.state.interrupted", "unknown"
 	case p.NotBegun > 0:
 		key, p.State = "bulk.state.halted", "unknown"
-	case p.Failed+p.Unknown > 0:
+	case p.Unknown > 0:
+		key, p.State = "bulk.state.unknown", "unknown"
+	case p.Failed > 0:
 		key, p.State = "bulk.state.partly", "unknown"
 	}
-	p.Sentence = templates.Message(key, map[string]any{"Count": p.NotBegun}).What
+	p.Sentence = templates.Message(key, map[string]any{"Count": p.Unknown}).What
 }
 
 // lookIntoBatch looks for what operations of unknown outcome have done, where that is due: see lookInto.
@@ -168,6 +170,9 @@ func (h *Handlers) tellHalts(v *visit, b *operation.Batch, p *bulkRunPage) {
 	}
 	for at, failure := range b.Halted {
 		text := h.wordFailure(v, &failure, names[at], b.Ended).text
+		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i operation.BatchItem) bool { return strings.EqualFold(i.Organization, at) && pendingUnknown(i) }) {
+			text.Advice = templates.Message("bulk.haltedInDoubt", nil).Advice // nobody is to be told to try those again
+		}
 		p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: text.Title, What: text.What, Advice: text.Advice})
 	}
 	for at, until := range b.Resting {
@@ -309,6 +314,11 @@ func (h *Handlers) offerSteps(v *visit, b *operation.Batch, p *bulkRunPage) {
 	if !b.Dismissed && p.OldAlive == 0 && p.SecretsMade == 0 && (p.NotBegun+p.Failed > 0 || slices.ContainsFunc(b.Items, pendingItem)) {
 		p.Dismiss = step("dismiss")
 	}
+}
+
+// pendingUnknown says that a token may have been made or changed of which its owner hasn't been told for good.
+func pendingUnknown(item operation.BatchItem) bool {
+	return item.Operation != nil && item.Operation.State == operation.Unknown && item.Operation.Pending()
 }
 
 func pendingItem(item operation.BatchItem) bool {

@@ -296,7 +296,7 @@ func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operati
 	p.ReloadAfter = reloadAfter(v, op)
 	p.CheckAction = v.link(operationPath(op.ID) + "/check")
 	p.DismissAction = v.link(operationPath(op.ID) + "/dismiss")
-	if op.Failure != nil && op.Failure.Kind == string(azuredevops.KindSignIn) && op.InDoubt() {
+	if op.Failure != nil && op.Failure.Kind == string(azuredevops.KindSignIn) && op.InDoubt() && len(op.Candidates) == 0 {
 		p.Advice += " " + templates.Message("operation.notLetIn", words).Advice
 		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.signInAgain", nil).Title, v.link(startPath(operationPath(op.ID), "")), true})
 	}
