@@ -183,6 +183,46 @@ func TestDoubtAfterSigningOut(t *testing.T) {
 	}
 }
 
+// While a rotation may still turn up, neither its token's form nor one that was drawn before begins another one, nor does
+// bulk work: all lead to the first. When nothing came of it, the token can be rotated.
+func TestRotationInDoubtIsNotBegunAgain(t *testing.T) {
+	t.Parallel()
+	d, clock, b := doubtDesk(t)
+	b.Open(d.url + "/tokens?organization=contoso&q=Terraform").Click("Terraform").Click("Rotate")
+	page := b.URL.String()
+	_, to, form := b.Form("Rotate")
+	other := b.Twin()
+	d.sim.SetFault("reset", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
+	other.Open(page).Press("Rotate")
+	const doubt = "It isn't known whether the new token was created"
+	if other.Heading() != doubt || !looksAgain(other) {
+		t.Fatalf("%q\n%s", other.Heading(), says(other))
+	}
+	if b.Post(to.String(), form); b.Heading() != doubt {
+		t.Errorf("a form that was drawn before leads to %q", b.Heading())
+	}
+	if b.Open(page); b.Heading() != doubt {
+		t.Errorf("the form leads to %q", b.Heading())
+	}
+	whole(t, b, d.url+"/tokens?organization=contoso&q=Terraform")
+	if tick(b, "Terraform, contoso").Press("Rotate chosen"); b.Has("button", "Rotate one token") {
+		t.Errorf("bulk work begins another one:\n%s", says(b))
+	}
+	if d.sim.Calls(simulator.CallCreate) != 1 {
+		t.Errorf("%d creations", d.sim.Calls(simulator.CallCreate))
+	}
+	clock.move(12 * time.Minute)
+	afterAWhile(t, d, b, "It isn't known what became of “Terraform”.")
+	whole(t, b, d.url+"/tokens?organization=contoso&q=Terraform")
+	if tick(b, "Terraform, contoso").Press("Rotate chosen"); !b.Has("button", "Rotate one token") {
+		t.Errorf("bulk work leaves it out:\n%s", says(b))
+	}
+	until(t, "trying again is offered", func() bool { return other.Open(other.URL.String()).Has("link", "Try again") })
+	if other.Click("Try again").Press("Rotate"); secretOf(other) == "" || d.sim.Calls(simulator.CallCreate) != 2 {
+		t.Errorf("%d creations\n%s", d.sim.Calls(simulator.CallCreate), says(other))
+	}
+}
+
 // The page of a batch, and that of what replaces a global token, wait like that of one change, and show what a look has told.
 func TestPagesOfSeveralChangesWait(t *testing.T) {
 	t.Parallel()

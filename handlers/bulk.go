@@ -129,10 +129,10 @@ func (h *Handlers) selectTokens(v *visit) (answer, error) {
 	return v.to(batchPath(b.ID)), nil
 }
 
-// rotating says of a token whether its rotation isn't finished.
+// rotating says of a token whether its rotation is to be finished first.
 func (h *Handlers) rotating(v *visit) func(id string) bool {
 	unfinished := h.unfinishedByToken(v)
-	return func(id string) bool { return unfinished[id] != nil }
+	return func(id string) bool { return unfinished[id] != nil && toBeFinished(unfinished[id]) }
 }
 
 // backFrom is the list that a selection was made in, where it plainly is one of ours.

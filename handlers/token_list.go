@@ -361,7 +361,8 @@ func (h *Handlers) rows(v *visit, tokens []listedToken) []tokenRow {
 	return rows
 }
 
-// unfinishedByToken finds rotations that stand half-way, by their old and by their new token.
+// unfinishedByToken finds rotations that need the person, by their old and by their new token: of several the last one that is
+// to be finished, or else the last one.
 func (h *Handlers) unfinishedByToken(v *visit) map[string]*operation.Operation {
 	pending, err := h.pending(v)
 	if err != nil {
@@ -373,9 +374,13 @@ func (h *Handlers) unfinishedByToken(v *visit) map[string]*operation.Operation {
 		if op.Action != operation.Rotate || op.Before == nil {
 			continue
 		}
-		out[op.Before.AuthorizationID] = op
-		if op.Result != nil {
-			out[op.Result.AuthorizationID] = op
+		for _, t := range []*azuredevops.Token{op.Before, op.Result} {
+			if t == nil {
+				continue
+			}
+			if last := out[t.AuthorizationID]; last == nil || !toBeFinished(last) && toBeFinished(op) {
+				out[t.AuthorizationID] = op
+			}
 		}
 	}
 	return out

@@ -74,9 +74,14 @@ func (h *Handlers) rotateToken(v *visit) (answer, error) {
 	}, again)
 }
 
-// unfinishedRotation is a rotation of this token that is being worked on, or has its new token already while the old
-// one still works: it is to be finished, not begun once more. Whoever goes back to the form and sends it again doesn't
-// want a third token.
+// toBeFinished says that a rotation is being worked on, may have made its new token, or has it while the old one still works:
+// it isn't to be begun once more.
+func toBeFinished(op *operation.Operation) bool {
+	return op.State == operation.Sent || op.InDoubt() || op.OldOpen()
+}
+
+// unfinishedRotation is a rotation of this token that is to be finished. Whoever goes back to the form and sends it again
+// doesn't want a third token.
 func (h *Handlers) unfinishedRotation(v *visit, id string) *operation.Operation {
 	pending, err := h.Journal.Pending(v.Context(), v.session.Person().Key())
 	if err != nil {
@@ -84,8 +89,7 @@ func (h *Handlers) unfinishedRotation(v *visit, id string) *operation.Operation 
 	}
 	for i := range pending {
 		op := &pending[i]
-		open := op.State == operation.Sent || op.OldOpen()
-		if op.Action == operation.Rotate && op.Before != nil && op.Before.AuthorizationID == id && open {
+		if op.Action == operation.Rotate && op.Before != nil && op.Before.AuthorizationID == id && toBeFinished(op) {
 			return op
 		}
 	}

@@ -170,11 +170,15 @@ func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next
 		return time.Time{}, err
 	}
 	due, next := plan(pending, j.options.Now())
-	if len(due) == 0 || ctx.Err() != nil {
+	free := slices.DeleteFunc(due, func(op *Operation) bool { return j.isWorkedOn(ctx, op) })
+	if len(free) < len(due) {
+		next = earlier(next, after(j.options.Now(), lookPauses[0]))
+	}
+	if len(free) == 0 || ctx.Err() != nil {
 		return next, nil
 	}
-	sights := j.see(ctx, s, person, due)
-	for _, op := range due {
+	sights := j.see(ctx, s, person, free)
+	for _, op := range free {
 		if ctx.Err() != nil {
 			return next, errors.Join(err, ctx.Err())
 		}
@@ -185,6 +189,15 @@ func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next
 		}
 	}
 	return next, err
+}
+
+// isWorkedOn says that somebody is at work on an operation, who will know more than a look can tell.
+func (j *Journal) isWorkedOn(ctx context.Context, op *Operation) bool {
+	release, ok, err := j.records.TryLock(ctx, operationKey(op.Person, op.ID))
+	if ok {
+		release()
+	}
+	return err == nil && !ok
 }
 
 // plan picks the operations to look at now, and says when the next of the others is looked at by itself.

@@ -82,6 +82,33 @@ func TestOneLookForAll(t *testing.T) {
 	}
 }
 
+// What somebody is at work on isn't looked at meanwhile, here or in another process: that costs a list and tells nothing.
+func TestNoLookAtWhatIsWorkedOn(t *testing.T) {
+	w := newWorld(t)
+	r, other := w.replica(), w.replica()
+	op := w.openRotation(r)
+	lists := w.azure.count("list")
+	w.azure.fail(func(ctx context.Context, call string) error {
+		if call == "revoke" {
+			for _, at := range []*replica{r, other} {
+				if now := w.get(at, op.ID); now.Old != operation.OldSent || !now.LookDue(w.clock.Now()) {
+					t.Errorf("meanwhile: %+v", now)
+				}
+				if err := at.LookNow(ctx, w.azure, mona); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return nil
+	}, nil)
+	if op, err := r.RevokeOld(context.Background(), w.azure, mona, op.ID); err != nil || op.Old != operation.OldRevoked {
+		t.Errorf("%+v, %v", op, err)
+	}
+	if n := w.azure.count("list") - lists; n != 0 {
+		t.Errorf("%d lists", n)
+	}
+}
+
 // Where no access token can be had nothing was looked at: whoever signs in next finds it, and needn't wait for the next look.
 func TestNoLookWithoutAnAccessToken(t *testing.T) {
 	for _, action := range operation.Actions() {
