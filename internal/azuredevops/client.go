@@ -51,11 +51,11 @@ type Options struct {
 	Sleep func(ctx context.Context, d time.Duration) error // waits for d or until ctx ends; a timer if nil
 
 	// Watch is called before each exchange with the service, tries again included, and what it returns after it. It may
-	// add to the header that is sent. nil: nobody watches.
+	// add to the header that is sent. It may be nil.
 	Watch func(ctx context.Context, operation string, header http.Header) (done func(Exchange))
 }
 
-// Operations returns the names of what a Client does, as Watch is told them.
+// Operations returns the names of a Client's operations, as Watch gets them.
 func Operations() []string {
 	return []string{"list", "get", "create", "update", "revoke", "organizations"}
 }

@@ -12,9 +12,9 @@ const (
 	pauseTime   = 30 * time.Second // after which one call may try again
 	forgetAfter = 5 * time.Minute  // a failure this old is not one of a series any more
 
-	// An organization as a whole is taken for down when so many people fail there within that time, tripAfter calls or
-	// more, and nobody's call succeeds meanwhile. One person's failures say nothing about it: the service delays and
-	// refuses busy people one by one.
+	// An organization as a whole counts as down when the calls of downPeople or more fail there within downWithin, tripAfter
+	// calls or more, with no success in between. One person's failures say nothing about it: the service delays and refuses
+	// busy people one by one.
 	downPeople = 3
 	downWithin = 2 * time.Minute
 
@@ -27,21 +27,20 @@ const (
 	maxCircuits    = 20_000 // of all people: some 10 MB
 	maxOwnCircuits = 64     // of one person
 	tidyEvery      = time.Minute
-	maxTriesToDrop = 100 // people who are looked at for one; where so many have calls in progress, there are more for a while
+	maxTriesToDrop = 100 // people whose circuits are tried; if all have calls in progress, there are more for a while
 )
 
-// verdict says what a call tells about the health of the organization for the person who called.
+// verdict is what a call shows of the health of the organization, for the person who called.
 type verdict int
 
 const (
-	neutral verdict = iota // nothing: it wasn't sent, or our side gave it up
+	neutral verdict = iota // nothing: it wasn't sent, or this side gave it up
 	healthy                // an answer, be it a refusal
 	failing                // timeout, lost connection, 5xx
 )
 
-// guards keeps people apart, and for each the organizations: how much may be under way at the same time (places.go), whom
-// the service asked to slow down, and a circuit breaker. All of that counts per person and organization. What hangs or
-// fails for one person holds up nobody else.
+// guards holds, for each person and organization, how much is under way at the same time (places.go), until when the service
+// asked to wait, and a circuit breaker. So what hangs or fails for one person doesn't hold up another.
 type guards struct {
 	now func() time.Time
 
@@ -57,7 +56,7 @@ type guards struct {
 	refused   map[Bound]uint64
 }
 
-// person is somebody with calls in progress or with something to remember.
+// person is one who has calls in progress, or something to be remembered.
 type person struct {
 	key       string
 	circuits  map[string]*circuit // by organization in lower case
@@ -66,12 +65,12 @@ type person struct {
 	units     int
 }
 
-// organization is one that somebody has a circuit of.
+// organization is one that at least one person has a circuit with.
 type organization struct {
 	name     string
 	circuits int
-	failures int        // calls that failed one after the other, whoever's
-	failed   []failedAt // the people whose calls these were, the last ones only, the latest first
+	failures int        // consecutive ones, of all people
+	failed   []failedAt // the last downPeople whose calls these were, the latest first
 	downAt   time.Time  // when it was last found to be down
 }
 
@@ -88,7 +87,7 @@ type circuit struct {
 	exchanges    int // under way
 	queue        []*turn
 
-	failures    int // calls that failed one after the other
+	failures    int // consecutive ones
 	lastFailure time.Time
 	pausedUntil time.Time // zero: not paused. When it is over, one call may probe.
 	probe       *pass     // that call
@@ -151,8 +150,8 @@ func (c *circuit) left(now time.Time, p *pass) time.Duration {
 	return 0
 }
 
-// pauseEnd is when the person may try the organization again; zero if nothing stands in the way. Where an organization is
-// down, one failure of one's own is enough. Who has none, a newcomer for instance, is always let through.
+// pauseEnd is when the person may try the organization again; zero if there is no pause. Where an organization is down, one
+// failure of the person's own is enough for one. A person without any, a newcomer for instance, is always let through.
 func (c *circuit) pauseEnd(now time.Time) time.Time {
 	if c.failures == 0 || c.stale(now) {
 		return time.Time{}
@@ -215,11 +214,10 @@ func (c *circuit) memorable(now time.Time) bool {
 	return c.failures > 0 && !c.stale(now) || c.hold.until.After(now)
 }
 
-// succeed notes that somebody's call succeeded.
+// succeed notes that a call succeeded.
 func (o *organization) succeed() { o.failures, o.failed = 0, nil }
 
-// fail notes that a call of that person failed. Of the people only the last few are kept: they tell whether there are
-// enough.
+// fail notes that a call of that person failed.
 func (o *organization) fail(who string, now time.Time) {
 	was := o.down(now)
 	if len(o.failed) > 0 && now.Sub(o.failed[0].at) > forgetAfter {
@@ -238,13 +236,13 @@ func (o *organization) fail(who string, now time.Time) {
 	}
 }
 
-// down says that the organization fails for everybody, as far as can be seen.
+// down reports whether the organization fails for everybody, as far as can be seen.
 func (o *organization) down(now time.Time) bool {
 	return o.failures >= tripAfter && len(o.failed) == downPeople && now.Sub(o.failed[downPeople-1].at) <= downWithin
 }
 
-// held returns how long a call should still wait because the service asked for that. A hint that came with a result is for
-// reads: a change is one deliberate act, and a revoke may be urgent.
+// held returns how long a call should still wait because the service asked for that. A request to slow down that came with a
+// result holds for reads only: a change is one deliberate act, and a revoke may be urgent.
 func (p *pass) held(change bool) (time.Duration, Kind) {
 	p.guards.mu.Lock()
 	defer p.guards.mu.Unlock()
@@ -270,7 +268,7 @@ func (p *pass) slowDown(status int, d time.Duration) {
 	p.circuit.hold = next
 }
 
-// circuit returns the one between a person and an organization, a new one if nothing is remembered.
+// circuit returns the one of a person and an organization, a new one if nothing is remembered.
 func (g *guards) circuit(who, name string, now time.Time) *circuit {
 	key := strings.ToLower(name)
 	if p, ok := g.people[who]; ok {
@@ -296,8 +294,8 @@ func (g *guards) circuit(who, name string, now time.Time) *circuit {
 	return c
 }
 
-// makeRoom drops circuits that make no difference any more, now and then, and others where there are too many: of the
-// person if they are this person's, else of whomever. Those with calls in progress stay.
+// makeRoom drops circuits that make no difference any more, once in tidyEvery, and one more where there are too many: of this
+// person if this person has too many, else of any. Circuits with calls in progress stay.
 func (g *guards) makeRoom(who string, now time.Time) {
 	if now.Sub(g.tidied) >= tidyEvery {
 		g.tidied = now

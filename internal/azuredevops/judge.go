@@ -203,8 +203,7 @@ func claims(h http.Header) string {
 func (e *Error) describe(a answer) {
 	e.Status = a.status
 	f := a.fault()
-	told, _ := url.QueryUnescape(a.header.Get("X-Tfs-Serviceerror"))
-	switch number := numberPattern.FindString(f.Message + " " + told); {
+	switch number := numberPattern.FindString(f.Message + " " + a.serviceError()); {
 	case f.PatTokenError.failed():
 		e.Code = printable(string(f.PatTokenError))
 	case number != "":
@@ -222,7 +221,13 @@ func (e *Error) describe(a answer) {
 	}
 }
 
-// activityID is the service's own id for a call, as its header tells it.
+// serviceError is the text of an error that stands in a header.
+func (a answer) serviceError() string {
+	text, _ := url.QueryUnescape(a.header.Get("X-Tfs-Serviceerror")) // "" if it can't be read
+	return text
+}
+
+// activityID is the service's own id for a call, from its header.
 func activityID(header http.Header) string {
 	for _, name := range []string{"ActivityId", "X-VSS-E2EID"} {
 		if id := printable(header.Get(name)); id != "" {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// How much is under way at the same time. Whoever would have more waits for their turn, for a bounded time, which counts
-// neither as the call's own nor as the service's.
+// How much is under way at the same time. A call beyond that waits for its turn, for a bounded time that isn't counted as
+// the service's.
 //
-// Each bound is shared out by what is still free of it (see share), not in the order of arrival: the more of it is in use,
-// the less one person can have. So however many calls of others are held up, there is a place for somebody who has none.
+// Each bound is shared by what is still free of it (see share), not in the order of arrival: the more of it is in use, the
+// less one person can have. So however many calls of others are held up, there is a place for a person who has none.
 const (
 	// maxOwnExchanges is what one person can have under way with one organization: a page asks for three lists at once, a
 	// batch works on three tokens.
@@ -23,7 +23,7 @@ const (
 	// its buffers and what TLS needs, so that so many take some 120 MB and a fraction of the files that can be open
 	// (65,536 in deploy/systemd, more in containers). One that isn't held up takes some 100 ms: these are 20,000 a second.
 	maxShared = 2048
-	// maxExchanges is how many there can be in all: what is more than maxShared is for people who have none under way.
+	// maxExchanges is how many there can be in all: those beyond maxShared are for people who have none under way.
 	maxExchanges = 4 * maxShared
 	// maxQueue is how many exchanges of one person wait for their turn.
 	maxQueue = 64
@@ -35,8 +35,8 @@ const (
 	maxUnits  = 256
 )
 
-// One person's part of what is still free: of all exchanges, of the own ones for one organization, and of the memory, where
-// the first long answer gets what it needs.
+// What one person can have of what is still free: a 64th of all exchanges, half of their own for one organization, and half
+// of the memory, where a person's first long answer gets what it needs.
 const (
 	partOfExchanges = 64
 	partOfPerson    = 2
@@ -57,8 +57,8 @@ const (
 // Bounds returns all of them.
 func Bounds() []Bound { return []Bound{BoundOrganization, BoundPerson, BoundProcess, BoundMemory} }
 
-// share says if somebody who has so much may have one more: up to most, but no more than a part of what is free. The
-// first is free to have as long as there is one.
+// share reports whether a person who has so many may have one more: up to most, but no more than a part of what is free. The
+// first one can be had as long as there is one.
 func share(has, most, free, part int) bool {
 	return free > 0 && has < min(most, max(1, free/part))
 }
@@ -92,9 +92,9 @@ func (g *guards) full(has int) bool {
 // turn is a call that waits for its turn.
 type turn struct{ come chan struct{} } // closed when it has come; the place is taken then
 
-// take waits until one more exchange may begin, for patience at most, and takes its place; it must be given back. A bound
-// says that it can't begin, and own that the person's other calls are the reason. The error is that of a ctx that was
-// canceled.
+// take waits until one more exchange may begin, for patience at most, and takes its place, which must be given back. If it
+// can't begin, b is the bound that it ran into, and own whether the person's other calls have a part in that. The error is
+// that of a ctx that was canceled.
 func (p *pass) take(ctx context.Context, patience time.Duration) (b Bound, own bool, err error) {
 	t, b, own := p.line()
 	if t == nil {
@@ -121,7 +121,7 @@ func (p *pass) line() (t *turn, b Bound, own bool) {
 	g, c := p.guards, p.circuit
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if b = g.bound(c); b == "" { // nobody who waits could have it: they were asked when it became free
+	if b = g.bound(c); b == "" { // none of those who wait can have it, or next had found them
 		g.count(c, 1)
 		return nil, "", false
 	}

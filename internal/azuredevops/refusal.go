@@ -3,7 +3,6 @@ package azuredevops
 import (
 	"bytes"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 )
@@ -12,8 +11,8 @@ import (
 // certainly the token service's own. Proxies that inspect what passes, gateways and portals put their own page in
 // place of an answer, also of one that held a new token's secret.
 //
-// Two things have to come together: the form in which the service refuses, and something that nobody else sends. That
-// its answers carry its headers is known of some of them only, so its vocabulary counts as well.
+// Two things have to come together: the form in which the service refuses, and something that only the service sends. Not
+// all of its answers are known to carry its headers, so its vocabulary counts as well.
 
 // serviceNamespaces begin the names of the service's own exceptions, in typeName.
 var serviceNamespaces = []string{"Microsoft.VisualStudio.", "Microsoft.TeamFoundation.", "Newtonsoft.Json."}
@@ -35,7 +34,10 @@ func (a answer) refuses(f fault) bool {
 	case bytes.Contains(a.body, []byte(conditionalAccessNumber)) && a.hasServiceHeader(): // comes as HTML, too
 		return true
 	}
-	return a.isJSON() && wholeObject(a.body) && (a.names(f.PatTokenError) && !f.PatToken.there() || f.TypeKey != "" && (a.hasServiceHeader() || f.onlyOurs()))
+	if !a.isJSON() || !wholeObject(a.body) {
+		return false
+	}
+	return a.names(f.PatTokenError) && !f.PatToken.there() || f.TypeKey != "" && (a.hasServiceHeader() || f.inServiceTerms())
 }
 
 // names says that p can only come from the service: it is a value that is known, or came with the service's headers.
@@ -44,8 +46,8 @@ func (a answer) names(p patTokenError) bool {
 	return p.failed() && (known || a.hasServiceHeader())
 }
 
-// onlyOurs says that f tells of an error in words that only the service uses.
-func (f fault) onlyOurs() bool {
+// inServiceTerms reports whether f describes an error in terms that only the service uses.
+func (f fault) inServiceTerms() bool {
 	if f.Message == "" {
 		return false
 	}
@@ -69,6 +71,5 @@ func (a answer) hasServiceHeader() bool {
 
 // foreign says that nothing in a refusal is the service's, so that its status says nothing of the service either.
 func (a answer) foreign(f fault) bool {
-	told, _ := url.QueryUnescape(a.header.Get("X-Tfs-Serviceerror"))
-	return f.TypeKey == "" && f.named() == "" && !numberPattern.MatchString(f.Message+" "+told) && !bytes.Contains(a.body, []byte(conditionalAccessNumber))
+	return f.TypeKey == "" && f.named() == "" && !numberPattern.MatchString(f.Message+" "+a.serviceError()) && !bytes.Contains(a.body, []byte(conditionalAccessNumber))
 }

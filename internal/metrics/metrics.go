@@ -1,5 +1,5 @@
 // Package metrics counts and measures what patdesk does and offers it to Prometheus. It is the only user of Prometheus's
-// library, and imports none of our packages: what is measured is told to it.
+// library, and knows nothing of what it measures: that is passed to it.
 //
 // No metric has a secret, a person, an organization or a path as a label. Every label has a known, small number of values:
 // the lists of operations and outcomes are given to New, and what isn't in them counts as "other".
@@ -145,7 +145,7 @@ func (m *Metrics) begin() {
 	}
 }
 
-// expiry tells when the app's credential runs out, if that is known.
+// expiry shows when the app's credential runs out, if that is known.
 type expiry struct{ at func() time.Time }
 
 var expiryDesc = prometheus.NewDesc("patdesk_credential_expiry_timestamp_seconds",
