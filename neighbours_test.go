@@ -88,29 +88,28 @@ func (s *neighbours) load(t *testing.T, when string, lasts time.Duration) {
 }
 
 // However Azure DevOps holds up other people of one's organization, one of them or many: one's own list and overview come
-// whole and at once, before, beside 200 of their calls, and after.
+// whole and at once, before, beside 200 of their calls, and after. More ways and numbers of people, in simulated time, are in
+// TestOnePersonHoldsUpNobody (internal/azuredevops).
 func TestHeldUpPeopleHoldUpNobodyElse(t *testing.T) { // not beside other tests: it measures time
-	for _, people := range []int{1, 50} {
+	type way struct {
+		fault string
+		o     simulator.FaultOptions
+	}
+	for people, ways := range map[int][]way{
+		1:  {{"hang", simulator.FaultOptions{}}, {"serverError500", simulator.FaultOptions{}}, {"reset", simulator.FaultOptions{}}},
+		50: {{"hang", simulator.FaultOptions{}}, {"slow", simulator.FaultOptions{Delay: 5 * time.Second}}, {"unavailable503", simulator.FaultOptions{RetryAfter: 30 * time.Second}}},
+	} {
 		t.Run(fmt.Sprint(people), func(t *testing.T) {
 			s := newNeighbours(t, people)
 			s.load(t, "before", time.Second)
-			for _, way := range []struct {
-				fault string
-				o     simulator.FaultOptions
-			}{
-				{"hang", simulator.FaultOptions{}},
-				{"slow", simulator.FaultOptions{Delay: 5 * time.Second}},
-				{"serverError500", simulator.FaultOptions{}},
-				{"unavailable503", simulator.FaultOptions{RetryAfter: 30 * time.Second}},
-				{"reset", simulator.FaultOptions{}},
-			} {
+			for _, way := range ways {
 				way.o.People = s.names
 				s.d.sim.SetFault(way.fault, way.o)
 				ctx, stop := context.WithCancel(t.Context())
 				ended := s.storm(ctx, 200)
-				s.load(t, "beside "+way.fault, 2500*time.Millisecond)
+				s.load(t, "beside "+way.fault, 2*time.Second)
 				s.d.sim.ClearFaults()
-				s.load(t, "after "+way.fault, time.Second)
+				s.load(t, "after "+way.fault, 500*time.Millisecond)
 				stop()
 				ended.Wait()
 			}
