@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
+	"github.com/patdesk/patdesk/internal/session/sessiontest"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -23,7 +22,10 @@ func storeFaults(t *testing.T) []storeFault {
 	if os.Geteuid() != 0 {
 		return append(faults, folderClosed(t))
 	}
-	return append(faults, diskFull(t), diskReadOnly(t))
+	if !sessiontest.MayMount() {
+		return faults
+	}
+	return append(faults, diskFull(t), diskFullOfFiles(t), diskReadOnly(t))
 }
 
 // folderClosed: the right to write is taken away.
@@ -42,39 +44,20 @@ func folderClosed(t *testing.T) storeFault {
 	return storeFault{"folder closed", dir, chmod(0o500), chmod(0o700)}
 }
 
-// smallDisk mounts a disk of 1 MB.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	disk := t.TempDir()
-	must(t, syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m,mode=0700"))
-	t.Cleanup(func() {
-		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmounting: %v", err)
-		}
-	})
-	return disk
+func diskFull(t *testing.T) storeFault {
+	disk := sessiontest.NewDisk(t, "size=1m")
+	return storeFault{"disk full", filepath.Join(disk.Dir, "sessions"), disk.Fill, disk.Empty}
 }
 
-func diskFull(t *testing.T) storeFault {
-	disk := smallDisk(t)
-	ballast := filepath.Join(disk, "ballast")
-	return storeFault{
-		"disk full", filepath.Join(disk, "sessions"),
-		func() {
-			if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
-				t.Fatalf("filling the disk: %v", err)
-			}
-		},
-		func() { must(t, os.Remove(ballast)) },
-	}
+// diskFullOfFiles has room for bytes, and for no more files.
+func diskFullOfFiles(t *testing.T) storeFault {
+	disk := sessiontest.NewDisk(t, "size=10m,nr_inodes=1000")
+	return storeFault{"disk full of files", filepath.Join(disk.Dir, "sessions"), disk.FillInodes, disk.Empty}
 }
 
 func diskReadOnly(t *testing.T) storeFault {
-	disk := smallDisk(t)
-	remount := func(flags uintptr) func() {
-		return func() { must(t, syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT|flags, "size=1m,mode=0700")) }
-	}
-	return storeFault{"disk read-only", filepath.Join(disk, "sessions"), remount(syscall.MS_RDONLY), remount(0)}
+	disk := sessiontest.NewDisk(t, "size=1m")
+	return storeFault{"disk read-only", filepath.Join(disk.Dir, "sessions"), func() { disk.Remount("ro") }, func() { disk.Remount("rw") }}
 }
 
 // F5, F14: the store fails before the form is claimed, before the call is recorded, or before the secret is kept, with

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/session/sessiontest"
 )
 
 // disk is a folder whose disk can be filled and emptied.
 type disk struct {
 	dir         string
-	fill, empty func(*testing.T)
+	fill, empty func()
 }
 
 // limitedDisk needs no rights: the system cuts off what this process writes to a file.
@@ -26,45 +27,14 @@ func limitedDisk(t *testing.T) disk {
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
 		t.Fatal(err)
 	}
-	limit := func(bytes uint64) func(*testing.T) {
-		return func(t *testing.T) {
-			t.Helper()
+	limit := func(bytes uint64) func() {
+		return func() {
 			if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: bytes, Max: before.Max}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	return disk{t.TempDir(), limit(100), limit(before.Cur)}
-}
-
-// smallDisk is a real one of 128 KB, which takes the right to mount it.
-func smallDisk(t *testing.T) disk {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=128k,mode=0700"); err != nil {
-		t.Fatalf("mounting a small disk: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Errorf("unmounting: %v", err)
-		}
-	})
-	ballast := filepath.Join(dir, "ballast")
-	return disk{
-		dir: dir,
-		fill: func(t *testing.T) {
-			t.Helper()
-			if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
-				t.Fatalf("filling the disk: %v", err)
-			}
-		},
-		empty: func(t *testing.T) {
-			t.Helper()
-			if err := os.Remove(ballast); err != nil {
-				t.Fatal(err)
-			}
-		},
-	}
 }
 
 // TestWriteCutOff runs in a process of its own, because the limit is the process's.
@@ -81,24 +51,19 @@ func TestWriteCutOff(t *testing.T) {
 	}
 }
 
-// TestDiskFull is the same with a real disk, where that may be mounted.
+// TestDiskFull is the same with real disks, where they may be mounted: one without room, and one that takes no more files.
 func TestDiskFull(t *testing.T) {
-	if mayMount() {
-		testDiskFull(t, smallDisk(t))
+	if !sessiontest.MayMount() {
+		return
 	}
-}
-
-// mayMount says if this process may mount a disk, as root outside of a container may.
-func mayMount() bool {
-	dir, err := os.MkdirTemp("", "mount")
-	if err != nil {
-		return false
-	}
-	defer func() { _ = os.Remove(dir) }()
-	if syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4k") != nil {
-		return false
-	}
-	return syscall.Unmount(dir, 0) == nil
+	t.Run("bytes", func(t *testing.T) {
+		d := sessiontest.NewDisk(t, "size=128k")
+		testDiskFull(t, disk{d.Dir, d.Fill, d.Empty})
+	})
+	t.Run("files", func(t *testing.T) {
+		d := sessiontest.NewDisk(t, "size=1m,nr_inodes=100")
+		testDiskFull(t, disk{d.Dir, d.FillInodes, d.Empty})
+	})
 }
 
 func testDiskFull(t *testing.T, full disk) {
@@ -116,7 +81,7 @@ func testDiskFull(t *testing.T, full disk) {
 	another := session.Key{Kind: "note", ID: "another"}
 	large := make([]byte, 10_000)
 
-	full.fill(t)
+	full.fill()
 	if err := d.Update(t.Context(), noteKey.Name(), version, large, hour()); !errors.Is(err, session.ErrUnavailable) {
 		t.Errorf("Update: %v, want ErrUnavailable", err)
 	}
@@ -142,7 +107,7 @@ func testDiskFull(t *testing.T, full disk) {
 		t.Errorf("Delete: %v", err)
 	}
 
-	full.empty(t)
+	full.empty()
 	create(t, d, noteKey, string(large), hour())
 	if err := d.Ping(t.Context()); err != nil {
 		t.Errorf("Ping: %v", err)
