@@ -37,6 +37,7 @@ func (j *Journal) beginDoubt(r *record, sent time.Time) {
 
 // looked plans the look after this one, whose failure was err: not before the time that the service asked for.
 func (r *record) looked(now time.Time, err error) {
+	r.LookUntil = r.lookUntil()
 	r.NextLook = r.nextLook(now)
 	r.Looks++
 	var e *azuredevops.Error

@@ -332,3 +332,35 @@ func (h *hidden) Revoke(ctx context.Context, organization, id string) error {
 	}
 	return h.azure.Revoke(ctx, organization, id)
 }
+
+// The first release took one look for enough. What it has recorded so is looked at again, and no second token is suggested
+// before nothing more can turn up.
+func TestDoubtOfTheFirstRelease(t *testing.T) {
+	for _, late := range []bool{true, false} {
+		w := newWorld(t)
+		r := w.replica()
+		w.azure.fail(on("create", lost("create", azuredevops.KindServer)), nil)
+		q := w.create(r)
+		op := w.do(r, q)
+		if err := operation.AsFirstRelease(r.Journal, mona, op.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.pass(time.Minute)
+		if op = w.get(r, op.ID); op.Reconciled || !op.InDoubt() || !op.LookDue(w.clock.Now()) || op.LookUntil.IsZero() {
+			t.Errorf("%+v, want it in doubt", op)
+		}
+		if late {
+			w.azure.make(q.Want.DisplayName, q.Want.Scopes, q.Want.ValidTo)
+			if op = w.look(r, op.ID); len(op.Candidates) != 1 {
+				t.Errorf("%+v, want its token named", op)
+			}
+			continue
+		}
+		if op = w.look(r, op.ID); op.Reconciled {
+			t.Errorf("%+v, want it in doubt after another look", op)
+		}
+		if op = w.inTheEnd(r, op.ID); !op.Reconciled || op.LookDue(w.clock.Now()) {
+			t.Errorf("in the end: %+v", op)
+		}
+	}
+}

@@ -109,5 +109,17 @@ func Rewrite(j *Journal, kind, person, id string, later bool) error {
 	return j.records.Change(context.Background(), key, into, time.Time{}, func() error { return nil })
 }
 
+// AsFirstRelease makes a record of an operation of unknown outcome what the first release would have written after one look.
+func AsFirstRelease(j *Journal, person, id string) error {
+	var r members
+	return j.records.Change(context.Background(), operationKey(person, id), &r, time.Time{}, func() error {
+		for _, name := range []string{"LookUntil", "NextLook", "Looks", "Ours", "Revoking", "Shown"} {
+			delete(r, name)
+		}
+		r["Reconciled"] = json.RawMessage("true")
+		return nil
+	})
+}
+
 // ForRevokes is how many operations beyond the bounds there may be if they are revokes.
 const ForRevokes = forRevokes

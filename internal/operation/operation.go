@@ -148,8 +148,12 @@ func (o *Operation) Pending() bool {
 
 // InDoubt says that it isn't known yet if something came of it, and may still be seen. Reconcile looks.
 func (o *Operation) InDoubt() bool {
-	return !o.Dismissed && (o.Doubtful || o.State == Unknown && !o.Reconciled)
+	return !o.Dismissed && (o.Doubtful || o.State == Unknown && !o.concluded())
 }
+
+// concluded says that nothing more of an unknown outcome can turn up. A release that didn't know LookUntil took one look for
+// enough; what it has recorded is looked at again.
+func (o *Operation) concluded() bool { return o.Reconciled && (!o.LookUntil.IsZero() || o.cleared()) }
 
 // OldOpen says that it is still to be settled what becomes of a rotation's old token.
 func (o *Operation) OldOpen() bool {
@@ -185,6 +189,9 @@ func (o *Operation) at(now time.Time) *Operation {
 	}
 	if c.Doubtful {
 		c.State, c.Doubtful = Unknown, false
+	}
+	if c.State == Unknown {
+		c.Reconciled = c.concluded()
 	}
 	if c.unsettled() {
 		c.LookUntil = c.lookUntil()

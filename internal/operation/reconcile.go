@@ -79,7 +79,7 @@ func (w *work) weighCreate(ctx context.Context, s *sight) error {
 		if wait {
 			return
 		}
-		r.Reconciled = r.Reconciled || over
+		r.Reconciled = r.concluded() || over
 		if !over { // what was seen isn't unseen by a look that failed, or by a list that lags
 			for _, t := range r.Candidates {
 				if !holds(fitting, t.AuthorizationID) && !s.isOthers(r, t.AuthorizationID) {

@@ -180,7 +180,7 @@ func (m *Manager) Sweeper(ctx context.Context, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		removed, err := m.Sweep(ctx)
+		removed, err := panics.Try(func() (int, error) { return m.Sweep(ctx) })
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -296,28 +296,36 @@ func (r *Records) readError(name Name, err error) error {
 // damaged logs, once, why the record can't be read, and returns the error for it. Nothing is
 // deleted: a program that lacks a key must not destroy what others can read.
 func (r *Records) damaged(name Name, reason error) error {
-	if r.unreadable.first(name) {
+	first, last := r.unreadable.first(name)
+	if first {
 		r.log.Warn("a stored record can't be read and counts as gone",
 			"kind", name.Kind, "record", name.ID[:16], "reason", reason.Error())
+	}
+	if last {
+		r.log.Warn("more stored records can't be read than are named here", "named", manyNames)
 	}
 	return ErrDamaged
 }
 
-// once remembers names, up to a thousand of them at a time.
+// manyNames is how many names are remembered and said. Where a key is gone, each page may meet thousands.
+const manyNames = 1000
+
+// once remembers names.
 type once struct {
 	mu   sync.Mutex
 	seen map[Name]bool
 }
 
-func (o *once) first(name Name) bool {
+// first says if a name is to be said: it comes for the first time, and is not one too many. last: it is the last one.
+func (o *once) first(name Name) (first, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.seen[name] {
-		return false
+	if o.seen[name] || len(o.seen) >= manyNames {
+		return false, false
 	}
-	if o.seen == nil || len(o.seen) >= 1000 {
+	if o.seen == nil {
 		o.seen = make(map[Name]bool)
 	}
 	o.seen[name] = true
-	return true
+	return true, len(o.seen) == manyNames
 }

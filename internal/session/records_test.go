@@ -512,3 +512,20 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// However many records can't be read, the log names a thousand of them, and says that there are more.
+func TestUnreadableRecordsDontFillTheLog(t *testing.T) {
+	s := newStore(t, testKey('a'))
+	other := storeOver(t, s.backend, s.clock, testKey('b'))
+	for i := range 1500 {
+		s.create(t, session.Key{Kind: "note", Group: "mona", ID: strconv.Itoa(i)}, note{})
+	}
+	for range 3 {
+		if err := other.Each(t.Context(), "note", "mona", func(string, func(any) error) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if log := other.log.String(); strings.Count(log, "\n") != 1001 || strings.Count(log, "more stored records") != 1 {
+		t.Errorf("%d lines", strings.Count(log, "\n"))
+	}
+}

@@ -1008,6 +1008,16 @@ func TestSweeper(t *testing.T) {
 		if !strings.Contains(log.String(), "level=ERROR") {
 			t.Errorf("a failing sweep was logged as: %s", &log)
 		}
+		b.Fail(func(string, session.Name) error { panic("a fault of the store") })
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		b.Fail(nil)
+		newBrowser(t, m).signIn(mona, "cache")
+		time.Sleep(12 * time.Hour)
+		synctest.Wait()
+		if b.Len() != 0 {
+			t.Errorf("%d records are left after a sweep that panicked", b.Len())
+		}
 		cancel()
 		<-done
 	})

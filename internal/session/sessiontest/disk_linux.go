@@ -2,6 +2,7 @@ package sessiontest
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,13 +27,13 @@ type Disk struct {
 
 // MayMount says if this process may mount disks, as root outside of most containers may.
 func MayMount() bool {
-	return exec.Command("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", os.TempDir()).Run() == nil
+	return exec.CommandContext(context.Background(), "unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", os.TempDir()).Run() == nil
 }
 
 // NewDisk mounts a disk with these options of tmpfs, "size=1m".
 func NewDisk(tb testing.TB, options string) *Disk {
 	tb.Helper()
-	shell := exec.Command("unshare", "--mount", "sh")
+	shell := exec.CommandContext(context.Background(), "unshare", "--mount", "sh") // it ends with its input
 	in, err := shell.StdinPipe()
 	var out io.Reader
 	if err == nil {
