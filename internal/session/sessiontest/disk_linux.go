@@ -27,7 +27,7 @@ type Disk struct {
 
 // MayMount says if this process may mount disks, as root outside of most containers may.
 func MayMount() bool {
-	return exec.CommandContext(context.Background(), "unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", os.TempDir()).Run() == nil
+	return exec.CommandContext(context.Background(), "unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp").Run() == nil
 }
 
 // NewDisk mounts a disk with these options of tmpfs, "size=1m".
