@@ -356,3 +356,50 @@ func TestShowingIsToldOfWhatWasWritten(t *testing.T) {
 		t.Errorf("told %d times, want %d", shown(), want)
 	}
 }
+
+// However a client asks for a page with a secret, it is told to be shown once for each whole answer: to one that speaks
+// HTTP/1.0, wants the connection closed, or asks for a part of it, which it doesn't get.
+func TestShowingToOtherClients(t *testing.T) {
+	t.Parallel()
+	d := startDesk(t, seeded())
+	b := d.signedIn(mona)
+	to, form := createForm(b, d.url, "contoso", "shown to all")
+	b.Post(to.String(), form)
+	token := made(d.sim, "shown to all")[0]
+	until(t, "the page is told", func() bool { return d.shownInTrail(token) == 1 })
+	var cookies []string
+	for _, cookie := range b.Jar().Cookies(b.URL) {
+		cookies = append(cookies, cookie.Name+"="+cookie.Value)
+	}
+	head := fmt.Sprintf("Host: %s\r\nCookie: %s\r\n", b.URL.Host, strings.Join(cookies, "; "))
+	want := 1
+	for request, status := range map[string]int{
+		"GET %s HTTP/1.0\r\n" + head + "\r\n":                                                http.StatusOK,
+		"GET %s HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n":                           http.StatusOK,
+		"GET %s HTTP/1.1\r\n" + head + "Range: bytes=0-99\r\nConnection: close\r\n\r\n":      http.StatusOK,
+		"GET %s HTTP/1.1\r\n" + head + "Expect: 100-continue\r\nConnection: close\r\n\r\n":   http.StatusOK,
+		"GET %s HTTP/1.1\r\n" + head + "If-None-Match: *\r\nConnection: close\r\n\r\n":       http.StatusOK,
+		"OPTIONS %s HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n":                       http.StatusMethodNotAllowed,
+		"POST %s HTTP/1.0\r\n" + head + "Origin: " + d.url + "\r\nContent-Length: 0\r\n\r\n": http.StatusMethodNotAllowed,
+	} {
+		c := d.dial(false)
+		if _, err := fmt.Fprintf(c, request, b.URL.Path); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(c.in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if shown := status == http.StatusOK; err != nil || answer.StatusCode != status || strings.Contains(string(body), token.Secret) != shown {
+			t.Errorf("%.40q: %d, %v", request, answer.StatusCode, err)
+		} else if shown {
+			want++
+		}
+		until(t, "the answer is told", func() bool { return d.shownInTrail(token) >= want })
+		if n := d.shownInTrail(token); n != want {
+			t.Errorf("%.40q: told %d times, want %d", request, n, want)
+		}
+	}
+}

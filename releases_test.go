@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -249,27 +250,48 @@ func besideAnOlder(t *testing.T, old string, settings ...string) {
 	s.front.use(0)
 	b := s.signedIn(mona)
 	for i, who := range []string{"older", "newer"} {
-		t.Run(who+" killed in the middle of a create", func(t *testing.T) { killedBesideTheOther(t, s, b, i) })
-		t.Run(who+" killed with the secret kept", func(t *testing.T) { killedWithTheSecret(t, s, b, i) })
+		for _, d := range deathsInACreate {
+			t.Run(who+" killed "+d.when, func(t *testing.T) { d.besideTheOther(t, s, b, i) })
+		}
 		t.Run(who+" begins, the other one finishes", func(t *testing.T) { finishedByTheOther(t, s, b, i) })
 	}
 	s.wantQuietLog()
 }
 
-// killedBesideTheOther: one process dies when the service has made the token, the other one names it.
-func killedBesideTheOther(t *testing.T, s *site, b *webtest.Browser, i int) {
-	name := "made by the dead " + []string{"older", "newer"}[i]
+// deathInACreate is a point of a creation at which its process dies, and what is told of its token then.
+type deathInACreate struct {
+	when         string
+	hold         func(s *site, i int) (reached, release func())
+	fate, settle string
+}
+
+var deathsInACreate = []deathInACreate{
+	{"when the service has made the token", func(s *site, _ int) (reached, release func()) {
+		held := s.sim.Hold(simulator.CallCreate, "", true)
+		return func() { <-held.Reached() }, held.Release
+	}, "named", "Revoke this token"},
+	{"with the secret kept", func(s *site, i int) (reached, release func()) {
+		s.members[i].holdAt("kept")
+		return s.members[i].held, func() {}
+	}, "shown", "I have saved it"},
+}
+
+// besideTheOther: one process dies, the other one tells what became of the token, and the first one too when it is back. The
+// form makes no second token.
+func (d deathInACreate) besideTheOther(t *testing.T, s *site, b *webtest.Browser, i int) {
+	t.Helper()
+	name := fmt.Sprintf("number %d died %s", i, d.when)
 	s.front.use(i)
 	to, form := createForm(b, s.url, "contoso", name)
-	held := s.sim.Hold(simulator.CallCreate, "", true)
+	reached, release := d.hold(s, i)
 	answer := sending(context.Background(), b, s.trip(), to, form)
-	<-held.Reached()
+	reached()
 	s.members[i].kill()
-	held.Release()
+	release()
 	<-answer
 	s.front.use(1 - i)
 	b.Open(s.url + "/changes").Click("Create " + name)
-	if tokens := made(s.sim, name); len(tokens) != 1 || fate(b, tokens[0]) != "named" || strings.Contains(b.Text(), "This was not done") {
+	if tokens := made(s.sim, name); len(tokens) != 1 || fate(b, tokens[0]) != d.fate || strings.Contains(b.Text(), "This was not done") {
 		t.Errorf("%d tokens, at the other process: %d\n%s", len(tokens), b.Status, says(b))
 	}
 	r := send(context.Background(), b, s.trip(), to, form)
@@ -278,32 +300,10 @@ func killedBesideTheOther(t *testing.T, s *site, b *webtest.Browser, i int) {
 	}
 	s.members[i].start()
 	s.front.use(i)
-	if b.Open(b.URL.String()); fate(b, made(s.sim, name)[0]) != "named" {
+	if b.Open(b.URL.String()); fate(b, made(s.sim, name)[0]) != d.fate {
 		t.Errorf("after its restart it says: %d\n%s", b.Status, says(b))
 	}
-	b.Press("Revoke this token")
-}
-
-func killedWithTheSecret(t *testing.T, s *site, b *webtest.Browser, i int) {
-	name := "kept by the dead " + []string{"older", "newer"}[i]
-	s.front.use(i)
-	to, form := createForm(b, s.url, "contoso", name)
-	s.members[i].holdAt("kept")
-	answer := sending(context.Background(), b, s.trip(), to, form)
-	s.members[i].held()
-	s.members[i].kill()
-	<-answer
-	s.front.use(1 - i)
-	b.Open(s.url + "/changes").Click("Create " + name)
-	if tokens := made(s.sim, name); len(tokens) != 1 || fate(b, tokens[0]) != "shown" {
-		t.Errorf("%d tokens, at the other process: %d\n%s", len(tokens), b.Status, says(b))
-	}
-	s.members[i].start()
-	s.front.use(i)
-	if b.Open(b.URL.String()); fate(b, made(s.sim, name)[0]) != "shown" {
-		t.Errorf("after its restart it says: %d\n%s", b.Status, says(b))
-	}
-	b.Press("I have saved it")
+	b.Press(d.settle)
 }
 
 // finishedByTheOther: a rotation begun here is finished there, and each says so.

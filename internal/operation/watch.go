@@ -160,8 +160,11 @@ func looksKey(person string) session.Key { return operationKey(person, "looks") 
 func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next time.Time, err error) {
 	turn, cancel := context.WithTimeout(ctx, 2*lookTimeout)
 	defer cancel()
-	release, err := j.records.Lock(turn, looksKey(person)) // whoever has it may look at the very same
-	if err != nil {
+	release, err := j.records.Lock(turn, looksKey(person))
+	switch {
+	case err != nil && turn.Err() != nil && ctx.Err() == nil: // somebody else is looking at the very same
+		return after(j.options.Now(), lookTimeout), nil
+	case err != nil:
 		return time.Time{}, err
 	}
 	defer release()
@@ -191,8 +194,11 @@ func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next
 	return next, err
 }
 
-// isWorkedOn says that somebody is at work on an operation, who will know more than a look can tell.
+// isWorkedOn says that somebody is revoking an operation's old token, who will know more than a look can tell.
 func (j *Journal) isWorkedOn(ctx context.Context, op *Operation) bool {
+	if op.Old != OldSent {
+		return false
+	}
 	release, ok, err := j.records.TryLock(ctx, operationKey(op.Person, op.ID))
 	if ok {
 		release()
