@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -254,6 +255,7 @@ func besideAnOlder(t *testing.T, old string, settings ...string) {
 			t.Run(who+" killed "+d.when, func(t *testing.T) { d.besideTheOther(t, s, b, i) })
 		}
 		t.Run(who+" begins, the other one finishes", func(t *testing.T) { finishedByTheOther(t, s, b, i) })
+		t.Run(who+" killed in the middle of a batch", func(t *testing.T) { batchOverReleases(t, s, b, i) })
 	}
 	s.wantQuietLog()
 }
@@ -330,5 +332,59 @@ func finishedByTheOther(t *testing.T, s *site, b *webtest.Browser, i int) {
 	s.front.use(i)
 	if now, _ := s.sim.Token(old.AuthorizationID); !now.Revoked || strings.Contains(b.Open(change).Text(), "still works") {
 		t.Errorf("revoked: %v; %d\n%s", now.Revoked, b.Status, says(b))
+	}
+}
+
+// batchOverReleases: a batch whose process dies is gone on with by the other one, and each token gets one successor.
+func batchOverReleases(t *testing.T, s *site, b *webtest.Browser, i int) {
+	const tokens = 4
+	s.front.use(i)
+	name := func(n int) string { return fmt.Sprintf("%d in a batch of the %s", n, []string{"older", "newer"}[i]) }
+	for n := range tokens {
+		s.sim.AddToken(simulator.Token{
+			DisplayName: name(n), Organization: "contoso", Scope: "vso.code",
+			ValidFrom: time.Now().Add(-time.Hour), ValidTo: time.Now().Add(10 * 24 * time.Hour),
+		})
+	}
+	b.Open(s.url + "/tokens?organization=contoso")
+	for n := range tokens {
+		tick(b, name(n)+", contoso")
+	}
+	_, to, form := b.Press("Rotate chosen").Form("Rotate 4 tokens")
+	s.members[i].holdAt("kept")
+	if r := send(context.Background(), b, s.trip(), to, form); r.status != http.StatusSeeOther {
+		t.Fatal(r.says())
+	}
+	s.members[i].held()
+	s.members[i].kill()
+	s.front.use(1 - i)
+	ended(t, b.Open(to.String()))
+	if n := counted(b)["Not begun"]; n > 0 {
+		ended(t, b.Press(goOn(n)))
+	}
+	here := counted(b)
+	s.members[i].start()
+	s.front.use(i)
+	if there := counted(b.Open(to.String())); !maps.Equal(here, there) {
+		t.Errorf("the other one says %v, after its restart this one %v\n%s", here, there, says(b))
+	}
+	creates := 0
+	for n := range tokens {
+		one := createsOf(s.sim, name(n)) // none if its worker died before
+		if creates += one; one > 1 {
+			t.Errorf("%q: %d creates", name(n), one)
+		}
+	}
+	if told := here["Secret waiting"] + here["Not known"]; creates > told || told+here["Not done"] != tokens || here["Secret waiting"] == 0 {
+		t.Errorf("%d creates, told are %v", creates, here)
+	}
+	saved := fmt.Sprintf("I have saved all %d", here["Secret waiting"])
+	if !b.Has("button", saved) {
+		return
+	}
+	b.Press(saved)
+	s.front.use(1 - i)
+	if b.Open(to.String()); b.Page.Find("code.secret").Length() != 0 {
+		t.Errorf("secrets that were saved are shown by the other one: %d\n%s", b.Status, says(b))
 	}
 }
