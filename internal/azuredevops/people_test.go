@@ -500,8 +500,8 @@ func TestPlacesComeBack(t *testing.T) {
 					return end(r)
 				})
 				var all sync.WaitGroup
-				for i, caller := range c.many(3) {
-					for n := range 12 { // some wait, and some leave while they do
+				for i, caller := range c.many(2) {
+					for n := range 10 { // some wait, and some leave while they do
 						ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*n)*200*time.Millisecond)
 						all.Go(func() {
 							defer func() { _ = recover() }()
