@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log" //nolint:depguard // for what libraries write there
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 
@@ -62,6 +64,7 @@ func serve(ctx context.Context, s setup) int {
 		prepareSetup(&s)
 	}
 	log := newLog(s.config, s.stderr)
+	recordLibraries(log)
 	for _, warning := range s.config.Warnings {
 		log.Warn(warning)
 	}
@@ -310,4 +313,19 @@ func newLog(cfg config.Config, w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// recordLibraries takes over Go's standard logger, where libraries write what they don't return.
+func recordLibraries(log *slog.Logger) {
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(libraries{log})
+}
+
+// libraries records what is written to it up to the first quotation: net/http quotes what a server has sent unasked.
+type libraries struct{ log *slog.Logger }
+
+func (l libraries) Write(line []byte) (int, error) {
+	words, _, _ := strings.Cut(string(line), `"`)
+	l.log.Warn("a library reports", "words", strings.TrimSpace(words))
+	return len(line), nil
 }
