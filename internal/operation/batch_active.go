@@ -112,8 +112,8 @@ func (a *activeTokens) named(t azuredevops.Token) *KnownTokens {
 	return &KnownTokens{IDs: slices.Clone(a.ids[strings.TrimSpace(t.DisplayName)]), All: a.whole}
 }
 
-// careful is a Service that neither replaces nor extends a token that isn't active any more: since the batch was confirmed
-// it may have been revoked elsewhere.
+// careful is a Service that neither replaces nor extends a token that isn't active any more, and takes it for revoked: since the
+// batch was confirmed that may have happened elsewhere.
 type careful struct {
 	Service
 	token  azuredevops.Token
@@ -141,6 +141,15 @@ func (c *careful) Update(ctx context.Context, organization, id string, w azurede
 		}
 	}
 	return t, err
+}
+
+// Revoke revokes a token. One that the service doesn't know, and the batch's list neither, is gone: it needn't be listed for each.
+func (c *careful) Revoke(ctx context.Context, organization, id string) error {
+	err := c.Service.Revoke(ctx, organization, id)
+	if missingIsUnknown(err) != nil && (c.active.gone(c.token) || c.active.listAgain(ctx) && c.active.gone(c.token)) {
+		return nil
+	}
+	return err
 }
 
 // noToken says that the token is no longer active, so that nothing was changed.

@@ -333,7 +333,8 @@ func (r *run) retireOld(op *Operation) *miss {
 	if !r.isReady() {
 		return nil
 	}
-	op, err := r.RevokeOld(context.WithoutCancel(r.ending), r.service, r.person, op.ID)
+	service := &careful{r.service, *op.Before, r.active[place(op.Organization)]}
+	op, err := r.RevokeOld(context.WithoutCancel(r.ending), service, r.person, op.ID)
 	switch {
 	case err != nil:
 		r.end()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -207,6 +208,71 @@ func TestBatchListsAnOrganizationOnce(t *testing.T) {
 			w.wantCalls("list", test.lists)
 		})
 	}
+}
+
+// Tokens that were revoked elsewhere meanwhile aren't listed for each, though the service doesn't know them any more.
+func TestBatchOfTokensThatAreGone(t *testing.T) {
+	for _, step := range []string{"revoke", "retire"} {
+		for _, when := range []string{"before the run", "during the run"} {
+			t.Run(step+" "+when, func(t *testing.T) {
+				w := newWorld(t)
+				r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
+				action := map[string]operation.Action{"revoke": operation.Revoke, "retire": operation.Rotate}[step]
+				b := w.started(r, action, 30)
+				if step == "retire" {
+					for _, item := range w.run(r, b.ID, signedIn).Items {
+						if _, err := r.Acknowledge(context.Background(), mona, item.Operation.ID); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if err := r.RetireBatch(context.Background(), mona, b.ID); err != nil {
+						t.Fatal(err)
+					}
+				}
+				elsewhere := func() {
+					w.azure.mu.Lock()
+					defer w.azure.mu.Unlock()
+					for _, p := range w.azure.tokens[:30] {
+						p.revoked = true
+					}
+				}
+				if when == "before the run" {
+					elsewhere()
+				} else {
+					var once sync.Once
+					w.azure.fail(func(_ context.Context, call string) error {
+						if call == "revoke" {
+							once.Do(elsewhere)
+						}
+						return nil
+					}, nil)
+				}
+				lists := w.azure.count("list")
+				if err := r.RunBatch(context.Background(), forgetful{w.azure}, signedIn, mona, b.ID); err != nil {
+					t.Fatal(err)
+				}
+				got := w.settled(r, b.ID).Count()
+				if n := w.azure.count("list") - lists; got.Done != 30 || got.OldAlive != 0 || n > 3 {
+					t.Errorf("%d lists, %+v", n, got)
+				}
+			})
+		}
+	}
+}
+
+// forgetful is the service if it doesn't know tokens that were revoked.
+type forgetful struct{ *azure }
+
+func (f forgetful) Revoke(ctx context.Context, organization, id string) error {
+	f.mu.Lock()
+	p := f.find(id)
+	known := p != nil && !p.revoked
+	f.mu.Unlock()
+	if !known {
+		_ = f.call(ctx, "revoke", func() error { return nil })
+		return refusal("revoke", "authorizationNotFound", 404)
+	}
+	return f.azure.Revoke(ctx, organization, id)
 }
 
 // Though the organization is listed only once, what a lost creation of a batch has made is found: not the tokens of the same

@@ -157,7 +157,7 @@ func (w *work) weighUpdate(ctx context.Context, s *sight) error {
 	err := w.changeUnknown(ctx, lookErr, func(r *record) {
 		switch {
 		case gone:
-			r.Reconciled = r.Reconciled || r.over(now)
+			r.Reconciled = r.over(now)
 		case lookErr != nil:
 		case updated(*r.Before, r.Want, t):
 			r.succeed(now, t)

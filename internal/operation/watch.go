@@ -53,7 +53,7 @@ const maxWatchers = 10_000
 var errWatchers = errors.New("operation: the changes of too many people are looked at already")
 
 // watch starts the person's watcher, or wakes the one that is there if something is due. passed is closed after a pass that
-// begins from now on. Errors: ErrStopping, errWatchers.
+// begins from now on. Errors: ErrStopping, from EndBackground on; errWatchers.
 func (j *Journal) watch(ctx context.Context, s Service, person string, due bool) (w *watcher, passed <-chan struct{}, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -65,7 +65,7 @@ func (j *Journal) watch(ctx context.Context, s Service, person string, due bool)
 		return w, w.next, nil
 	}
 	switch {
-	case j.stopping:
+	case j.stopping || j.ending.Err() != nil:
 		return nil, nil, ErrStopping
 	case len(j.watchers) >= j.maxWatchers:
 		return nil, nil, errWatchers
