@@ -29,6 +29,22 @@ func afterAWhile(t *testing.T, d *desk, b *webtest.Browser, says string) {
 	until(t, "a banner says "+says, func() bool { return strings.Contains(waiting(b.Open(d.url+"/scopes")), says) })
 }
 
+// Who takes the reminder away is told before that nothing is looked for then, and afterwards not that it is.
+func TestDismissedInDoubt(t *testing.T) {
+	t.Parallel()
+	d, _, b := doubtDesk(t)
+	to, form := createForm(b, d.url, "contoso", "dismissed")
+	d.sim.SetFault("reset", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
+	b.Post(to.String(), form)
+	if !strings.Contains(says(b), "goes on looking until") || !strings.Contains(says(b), "Takes the reminder away, and patdesk looks no more") {
+		t.Errorf("before: %s", says(b))
+	}
+	b.Press("Dismiss")
+	if got := says(b); strings.Contains(got, "goes on looking") || !strings.Contains(got, "patdesk doesn't look any more") || b.Has("link", "Try again") {
+		t.Errorf("afterwards: %s", got)
+	}
+}
+
 // A creation that something in between refuses, in whatever form, was perhaps made all the same: nobody is told that it
 // wasn't, each page says that it isn't known, and no second one is suggested while the first may turn up.
 func TestRefusedByAnIntermediary(t *testing.T) {

@@ -170,7 +170,7 @@ func (h *Handlers) tellHalts(v *visit, b *operation.Batch, p *bulkRunPage) {
 	}
 	for at, failure := range b.Halted {
 		text := h.wordFailure(v, &failure, names[at], b.Ended).text
-		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i operation.BatchItem) bool { return strings.EqualFold(i.Organization, at) && pendingUnknown(i) }) {
+		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i operation.BatchItem) bool { return strings.EqualFold(i.Organization, at) && mayHaveMade(i) }) {
 			text.Advice = templates.Message("bulk.haltedInDoubt", nil).Advice // nobody is to be told to try those again
 		}
 		p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: text.Title, What: text.What, Advice: text.Advice})
@@ -316,9 +316,10 @@ func (h *Handlers) offerSteps(v *visit, b *operation.Batch, p *bulkRunPage) {
 	}
 }
 
-// pendingUnknown says that a token may have been made or changed of which its owner hasn't been told for good.
-func pendingUnknown(item operation.BatchItem) bool {
-	return item.Operation != nil && item.Operation.State == operation.Unknown && item.Operation.Pending()
+// mayHaveMade says that a token may have been made whose owner hasn't settled what becomes of it.
+func mayHaveMade(item operation.BatchItem) bool {
+	op := item.Operation
+	return op != nil && op.State == operation.Unknown && (!op.Reconciled || len(op.Candidates) > 0)
 }
 
 func pendingItem(item operation.BatchItem) bool {

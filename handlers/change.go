@@ -120,7 +120,7 @@ func (h *Handlers) operationWords(v *visit, op *operation.Operation) map[string]
 		"Organization": op.Organization, "Token": inSentence(operationToken(op)), "Action": string(op.Action),
 		"Until": v.when(op.SecretUntil).Relative, "Asked": v.when(op.Want.ValidTo).Date, "Sent": v.when(op.Started).Clock,
 	}
-	if v.now.Before(op.LookUntil) {
+	if v.now.Before(op.LookUntil) && (op.State != operation.Unknown || !op.Dismissed) {
 		words["LookUntil"] = v.when(op.LookUntil).Clock
 	}
 	if op.Result != nil {

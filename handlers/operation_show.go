@@ -291,6 +291,9 @@ func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operati
 	}
 	p.nameCandidates(v, op)
 	if op.Dismissed {
+		if len(op.Candidates) == 0 && !op.Reconciled {
+			p.Advice = templates.Message("operation.dismissedInDoubt", words).Advice
+		}
 		return status
 	}
 	p.ReloadAfter = reloadAfter(v, op)

@@ -2,7 +2,7 @@ package operation
 
 import (
 	"errors"
-	"math/rand/v2"
+	"hash/fnv"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -63,21 +63,30 @@ func (r *record) nextLook(now time.Time) time.Time {
 	case !r.lookable():
 		return time.Time{}
 	case now.Before(until):
-		if next := after(now, lookPauses[min(r.Looks, len(lookPauses)-1)]); next.Before(until) {
+		if next := after(now, lookPauses[min(r.Looks, len(lookPauses)-1)], r.Person); next.Before(until) {
 			return next
 		}
 		return until
 	case r.unsettled() && now.Before(until.Add(seldomPause)):
-		return after(now, longest)
+		return after(now, longest, r.Person)
 	case r.unsettled(), now.Before(r.Started.Add(stopLooking)):
-		return after(now, seldomPause)
+		return after(now, seldomPause, r.Person)
 	}
 	return time.Time{}
 }
 
-// after is after a pause, or up to a fifth of it later: not everybody's looks are to come at the same time.
-func after(now time.Time, pause time.Duration) time.Time {
-	return now.Add(pause + rand.N(pause/5)) //nolint:gosec // nothing secret about it
+// after is after a pause, or up to a fifth of it later: at one of a person's own moments, a fifth of the pause apart. So many
+// changes are looked at together, with one reading of a list, and not everybody's looks come at the same time.
+func after(now time.Time, pause time.Duration, person string) time.Time {
+	apart := pause / 5
+	own := fnv.New64a()
+	_, _ = own.Write([]byte(person)) // never fails
+	first := time.Unix(0, int64(own.Sum64()>>1)%int64(apart))
+	earliest := now.Add(pause)
+	if past := earliest.Sub(first) % apart; past > 0 {
+		return earliest.Add(apart - past)
+	}
+	return earliest
 }
 
 // LooksAgain is when the next look is due that is made without a visit; the zero time: there is none.

@@ -181,6 +181,31 @@ func TestRevokeWhoseNextTryCannotBeSent(t *testing.T) {
 	}
 }
 
+// However many changes are in doubt, their looks share lists: each costs one now and then, and not on its own.
+func TestManyInDoubtAreLookedAtTogether(t *testing.T) {
+	const changes = 30
+	w := newWorld(t)
+	r := w.replica()
+	begun, over := make(chan struct{}), make(chan struct{})
+	operation.OnLookPause(r.Journal, func(_ context.Context, d time.Duration) {
+		<-begun
+		if w.clock.pass(d); w.clock.Now().Sub(start) >= 11*time.Minute {
+			over <- struct{}{}
+		}
+	})
+	for range changes {
+		w.azure.fail(on("create", lost("create", azuredevops.KindConnection)), nil)
+		w.do(r, w.create(r))
+		w.clock.pass(700 * time.Millisecond)
+	}
+	before := w.azure.count("list")
+	close(begun)
+	<-over
+	if n := w.azure.count("list") - before; n > changes {
+		t.Errorf("%d lists for %d changes in doubt", n, changes)
+	}
+}
+
 // While the process lives, it is looked further and further apart, until nothing more can turn up; a token that turns up
 // meanwhile is named, and the audit trail says that this came late.
 func TestLooksFurtherAndFurtherApart(t *testing.T) {

@@ -163,7 +163,7 @@ func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next
 	release, err := j.records.Lock(turn, looksKey(person))
 	switch {
 	case err != nil && turn.Err() != nil && ctx.Err() == nil: // somebody else is looking at the very same
-		return after(j.options.Now(), lookTimeout), nil
+		return after(j.options.Now(), lookTimeout, person), nil
 	case err != nil:
 		return time.Time{}, err
 	}
@@ -175,7 +175,7 @@ func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next
 	due, next := plan(pending, j.options.Now())
 	free := slices.DeleteFunc(due, func(op *Operation) bool { return j.isWorkedOn(ctx, op) })
 	if len(free) < len(due) {
-		next = earlier(next, after(j.options.Now(), lookPauses[0]))
+		next = earlier(next, after(j.options.Now(), lookPauses[0], person))
 	}
 	if len(free) == 0 || ctx.Err() != nil {
 		return next, nil
