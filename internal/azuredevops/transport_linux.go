@@ -3,7 +3,7 @@ package azuredevops
 import "syscall"
 
 const (
-	tcpUserTimeout = 18 // TCP_USER_TIMEOUT in linux/tcp.h, which package syscall lacks
+	tcpUserTimeout = 18   // TCP_USER_TIMEOUT in linux/tcp.h, which package syscall lacks
 	unacknowledged = 5000 // milliseconds
 )
 
