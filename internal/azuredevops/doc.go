@@ -17,7 +17,7 @@
 //   - A change is sent at most once. If nobody can tell whether it was carried
 //     out, its Error says Unknown, and it is for the caller to look.
 //   - The bearer goes to the configured addresses only. No redirect is followed.
-//   - What befalls one person's calls holds up nobody else's.
+//   - What befalls one person's calls holds up no other's.
 //   - A call ends in bounded time and costs bounded memory, whatever answers it.
 //
 // https://learn.microsoft.com/rest/api/azure/devops/tokens/pats

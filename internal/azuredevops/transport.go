@@ -11,8 +11,10 @@ import (
 
 const (
 	maxHeaderBytes = 128 << 10 // of an answer; the service sends about 4 KB
-	idleTimeout    = 60 * time.Second
-	maxIdle        = 256 // connections kept for reads; all organizations share one host
+	maxIdle        = 256       // connections kept for reads; all organizations share one host
+	// idleTimeout is short because a connection that was lost meanwhile isn't noticed where a proxy on the way still
+	// acknowledges what is sent on it.
+	idleTimeout = 15 * time.Second
 )
 
 // probing notices within 15 seconds that the other end of a connection is gone, and ends it.
