@@ -86,6 +86,21 @@ func TestUnfinishedSignInsAreBounded(t *testing.T) {
 	}
 }
 
+// Whatever address a stranger wants to come back to, a sign-in that is begun keeps no more than 4 KB.
+func TestUnfinishedSignInsAreSmall(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, c := range "a&<>\"'%=#;{~" {
+		kept := w.store.Bytes()
+		back := "/tokens?" + strings.Repeat(string(c), maxReturnPath-len("/tokens?"))
+		if answer := w.get("/sign-in/start?return=" + url.QueryEscape(back)); answer.Code != http.StatusSeeOther {
+			t.Fatalf("%c: %d", c, answer.Code)
+		}
+		if kept = w.store.Bytes() - kept; kept > 4<<10 {
+			t.Errorf("%c: %d bytes are kept", c, kept)
+		}
+	}
+}
+
 // begunSignIn is one that only needs to come back.
 type begunSignIn struct {
 	callback string

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
@@ -194,5 +195,20 @@ func TestPlansBesideOldBatches(t *testing.T) {
 	w.planned(r, operation.Revoke, 1)
 	if _, err := r.Batch(context.Background(), mona, first.ID); err != nil {
 		t.Errorf("the first of two plans: %v", err)
+	}
+}
+
+// However many tokens of one name there are, another one can be made, and be told from them if its answer gets lost.
+func TestManyTokensOfOneName(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	q := w.create(r)
+	for range 7000 {
+		w.azure.make(q.Want.DisplayName, q.Want.Scopes, q.Want.ValidTo)
+	}
+	w.clock.pass(time.Hour)
+	w.azure.fail(nil, on("create", lost("create", azuredevops.KindServer)))
+	if op := w.do(r, q); len(op.Candidates) != 1 {
+		t.Errorf("%s, %d candidates", op.State, len(op.Candidates))
 	}
 }

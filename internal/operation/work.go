@@ -44,6 +44,9 @@ func (w *work) landed() { w.land(w.flight, w.record.at(w.options.Now()), nil) }
 // then the outcome.
 func (w *work) make(ctx context.Context) {
 	known, listed := w.knownTokens(ctx)
+	if len(known) > maxKnown {
+		known, listed = nil, false
+	}
 	w.reach("listed")
 	if err := w.intend(ctx, known, listed); err != nil {
 		w.withdraw(ctx)
@@ -67,6 +70,10 @@ func (w *work) make(ctx context.Context) {
 	}
 	w.deliver(ctx, token, secret)
 }
+
+// maxKnown is how many tokens of the wanted name are recorded: the operation's record is bounded, and must never be too small
+// for what is to be done.
+const maxKnown = 2000
 
 // knownTokens lists the active tokens of the wanted name, so that a token that is made can be told from those that were
 // there. It is best effort: without it, reconciliation goes by validFrom.

@@ -41,8 +41,9 @@ const (
 	maxRemovals = 10
 
 	// MaxDraft is the most bytes of JSON that KeepDraft and KeepAttempt keep.
-	MaxDraft = 64 << 10
-	maxSlip  = MaxDraft + 1<<10
+	MaxDraft   = 64 << 10
+	maxSlip    = MaxDraft + 1<<10
+	maxAttempt = 8 << 10 // most have 1 KB, none can have more than 4 KB
 )
 
 // slipRecord is the stored value with what it was kept for.
@@ -125,7 +126,7 @@ func (rec slipRecord) value(of string, into any) error {
 
 // keepSlip returns the ID of the record.
 func (m *Manager) keepSlip(w http.ResponseWriter, r *http.Request, kind, of string, value any, life time.Duration) (id string, err error) {
-	encoded, err := json.Marshal(value)
+	encoded, err := marshal(value)
 	if err != nil {
 		return "", fmt.Errorf("session: encoding an attempt or draft: %w", err)
 	}

@@ -36,7 +36,7 @@ func versionOf(value any) int {
 
 // encode returns value as it is stored: with its version, and with what was unknown of the value that it replaces (nil: nothing).
 func encode(value any, unknown []byte) ([]byte, error) {
-	plain, err := json.Marshal(value)
+	plain, err := marshal(value)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +51,17 @@ func encode(value any, unknown []byte) ([]byte, error) {
 		separator = ""
 	}
 	return slices.Concat([]byte(versionMember+strconv.Itoa(versionOf(value))+separator), plain[1:]), nil
+}
+
+// marshal is json.Marshal without what that does for HTML: there each & of a long address takes six bytes.
+func marshal(value any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // errNewer says that a value was written in a form that this program doesn't know yet.
@@ -156,7 +167,7 @@ func mergeMembers(old, fresh json.RawMessage, typeOf func(name string) (t reflec
 			after[name] = keepUnknown(value, now, t)
 		}
 	}
-	merged, err := json.Marshal(after)
+	merged, err := marshal(after)
 	if err != nil { // it was JSON before
 		return fresh
 	}
@@ -196,7 +207,7 @@ func mergeItems(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
 			after[at], merged[at] = keepUnknown(item, after[at], t), true
 		}
 	}
-	whole, err := json.Marshal(after)
+	whole, err := marshal(after)
 	if err != nil { // it was JSON before
 		return fresh
 	}
@@ -239,7 +250,7 @@ func asKnown(old json.RawMessage, t reflect.Type) []byte {
 	if json.Unmarshal(old, value.Interface()) != nil {
 		return nil
 	}
-	known, err := json.Marshal(value.Interface())
+	known, err := marshal(value.Interface())
 	if err != nil {
 		return nil
 	}

@@ -57,6 +57,16 @@ func (m *Memory) Len() int {
 	return len(m.records)
 }
 
+// Bytes says how many bytes of values there are, expired ones included.
+func (m *Memory) Bytes() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, rec := range m.records {
+		n += len(rec.value)
+	}
+	return n
+}
+
 // enter locks m, unless the method is to fail.
 func (m *Memory) enter(method string, name session.Name) error {
 	m.mu.Lock()
