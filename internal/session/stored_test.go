@@ -168,6 +168,9 @@ func TestLaterVersion(t *testing.T) {
 	if log := s.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "newer release") {
 		t.Errorf("log: %s", log)
 	}
+	if err := s.Take(t.Context(), single, &old); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("Take: %v", err)
+	}
 	if err := s.Create(t.Context(), single, old, s.clock.now().Add(time.Hour)); err == nil {
 		t.Error("another one was written in its place")
 	}
