@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -197,6 +198,13 @@ func (j *Journal) PlanBatch(ctx context.Context, b *Batch) error {
 	b.ID, b.Planned = formEncoding.EncodeToString(id), j.options.Now()
 	for i := range b.Items {
 		b.Items[i].Form = j.Form(b.Person, b.Action, b.Items[i].target())
+	}
+	plan, err := json.Marshal(b)
+	if err == nil && len(plan) > maxPlan {
+		err = session.ErrTooLarge
+	}
+	if err != nil {
+		return err
 	}
 	return j.keepPlan(ctx, b)
 }

@@ -134,6 +134,7 @@ type run struct {
 	ending context.Context // over when nothing more is to be begun
 	end    func()
 	places chan struct{}
+	noting sync.Mutex // held while the batch's record is changed
 	record *session.Cache[Batch]
 
 	mu     sync.Mutex
@@ -432,6 +433,8 @@ func (r *run) haltPlace(at string, f Failure) {
 
 // note changes the batch's record. A run whose record can't be written begins nothing more.
 func (r *run) note(edit func(*Batch)) (*Batch, error) {
+	r.noting.Lock() // or else the items of a large batch would keep each other from writing it
+	defer r.noting.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ending), storeTimeout)
 	defer cancel()
 	b, err := r.changeBatch(ctx, r.person, r.id, func(b *Batch) error { edit(b); return nil })

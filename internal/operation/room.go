@@ -34,6 +34,7 @@ const (
 
 	// maxBatches counts plans and finished ones as well. When there are as many, the oldest finished ones go.
 	maxBatches     = 100
+	maxPlan        = 768 << 10 // bytes; the rest of a record is for what becomes of it
 	batchesBytes   = 32 << 20
 	maxPlans       = 10 // not confirmed; with one more the oldest goes
 	openBatchEach  = 4 << 10

@@ -3,6 +3,8 @@ package operation_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,5 +212,35 @@ func TestManyTokensOfOneName(t *testing.T) {
 	w.azure.fail(nil, on("create", lost("create", azuredevops.KindServer)))
 	if op := w.do(r, q); len(op.Candidates) != 1 {
 		t.Errorf("%s, %d candidates", op.State, len(op.Candidates))
+	}
+}
+
+// A plan that is as large as they get can be confirmed and carried out, whatever its record has to hold then.
+func TestLargestPlan(t *testing.T) {
+	w := newWorld(t)
+	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
+	const items = 6
+	plan := func(name int) (*operation.Batch, error) {
+		b := &operation.Batch{Person: mona, Action: operation.Revoke}
+		for i := range items {
+			token := w.azure.make(strings.Repeat("x", name), []string{"vso.code"}, start.AddDate(0, 6, 0))
+			b.Items = append(b.Items, operation.BatchItem{Organization: fmt.Sprint("organization-", i), Before: token})
+		}
+		return b, r.PlanBatch(context.Background(), b)
+	}
+	if _, err := plan(135_000); !errors.Is(err, session.ErrTooLarge) {
+		t.Errorf("a plan that fills its record: %v", err)
+	}
+	b, err := plan(120_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.azure.fail(on("revoke", &azuredevops.Error{Kind: azuredevops.KindThrottled, RetryAfter: time.Hour, ActivityID: strings.Repeat("a", 100)}), nil)
+	form := r.Form(mona, operation.BatchAction(operation.Revoke), b.ID)
+	if _, err := r.StartBatch(context.Background(), mona, b.ID, form, "content", func(*operation.Batch) {}); err != nil {
+		t.Fatal(err)
+	}
+	if b = w.run(r, b.ID, signedIn); b.Working || b.Count().Failed != items || len(b.Halted) != items {
+		t.Errorf("%+v, halted in %d, ended %v", b.Count(), len(b.Halted), b.Ended)
 	}
 }
