@@ -277,7 +277,11 @@ func TestBearerStaysAtHome(t *testing.T) {
 		d.sim.SetFault("redirect302", simulator.FaultOptions{})
 		c.act()
 		d.sim.ClearFaults()
-		if b.Status != http.StatusForbidden {
+		want := http.StatusForbidden
+		if verb == "create" || verb == "revoke" { // the first call is the change itself, which may have been done
+			want = http.StatusBadGateway
+		}
+		if b.Status != want {
 			t.Errorf("%s: %d %s", verb, b.Status, says(b))
 		}
 		b.Open(d.url + "/tokens?organization=contoso")

@@ -74,7 +74,7 @@ func (w *work) weighCreate(ctx context.Context, s *sight) error {
 		return err
 	}
 	fitting, wait, lookErr := s.fitting(ctx, w.record)
-	err := w.changeUnknown(ctx, lookErr, func(r *record) {
+	err := w.changeUnknown(ctx, s.at, lookErr, func(r *record) {
 		over := lookErr == nil && r.over(s.at)
 		if wait {
 			return
@@ -151,17 +151,16 @@ func (r *record) fits(t azuredevops.Token) bool {
 // weighUpdate compares the token with what was wanted and with what it was. Of a token that is gone nothing can be seen any
 // more.
 func (w *work) weighUpdate(ctx context.Context, s *sight) error {
-	now := w.options.Now()
 	t, lookErr := w.tokenNow(ctx, s)
 	gone := missingIsUnknown(lookErr) != nil
-	err := w.changeUnknown(ctx, lookErr, func(r *record) {
+	err := w.changeUnknown(ctx, s.at, lookErr, func(r *record) {
 		switch {
 		case gone:
-			r.Reconciled = r.over(now)
+			r.Reconciled = r.over(s.at)
 		case lookErr != nil:
 		case updated(*r.Before, r.Want, t):
-			r.succeed(now, t)
-		case r.over(now):
+			r.succeed(w.options.Now(), t)
+		case r.over(s.at):
 			r.Reconciled = true
 			if unchanged(*r.Before, r.Want, t) {
 				r.State = Failed
@@ -206,7 +205,7 @@ func sameTime(a, b time.Time) bool { return a.Sub(b).Abs() <= exactly }
 // weighRevoke looks for the token among the active ones: only the list tells a token's status.
 func (w *work) weighRevoke(ctx context.Context, s *sight) error {
 	done := s.err == nil && w.inactive(ctx, s.active, false)
-	err := w.changeUnknown(ctx, s.err, func(r *record) {
+	err := w.changeUnknown(ctx, s.at, s.err, func(r *record) {
 		alive := holds(s.active, r.Before.AuthorizationID)
 		switch {
 		case done, !alive && s.err == nil && r.over(s.at):
@@ -221,7 +220,7 @@ func (w *work) weighRevoke(ctx context.Context, s *sight) error {
 // weighOld looks if a rotation's old token was revoked.
 func (w *work) weighOld(ctx context.Context, s *sight) error {
 	done := s.err == nil && w.inactive(ctx, s.active, false)
-	err := w.changeLooking(ctx, s.err, func(r *record) error {
+	err := w.changeLooking(ctx, s.at, s.err, func(r *record) error {
 		alive := holds(s.active, r.Before.AuthorizationID)
 		switch {
 		case !r.oldInDoubt():
@@ -236,10 +235,10 @@ func (w *work) weighOld(ctx context.Context, s *sight) error {
 	return errors.Join(s.err, err)
 }
 
-// changeUnknown edits the record if its outcome is still unknown, and plans the look after this one, whose failure was
-// lookErr.
-func (w *work) changeUnknown(ctx context.Context, lookErr error, edit func(*record)) error {
-	return w.changeLooking(ctx, lookErr, func(r *record) error {
+// changeUnknown edits the record if its outcome is still unknown, and plans the look after this one, which was at that time
+// and whose failure was lookErr.
+func (w *work) changeUnknown(ctx context.Context, at time.Time, lookErr error, edit func(*record)) error {
+	return w.changeLooking(ctx, at, lookErr, func(r *record) error {
 		if r.Doubtful { // recorded by a release that told such refusals apart
 			r.State, r.Doubtful = Unknown, false
 		}
@@ -251,9 +250,10 @@ func (w *work) changeUnknown(ctx context.Context, lookErr error, edit func(*reco
 	})
 }
 
-// changeLooking edits the record after a look, and plans the next one. Without an access token nothing was looked at: the
-// look stays due, for whoever comes with one.
-func (w *work) changeLooking(ctx context.Context, lookErr error, edit func(*record) error) error {
+// changeLooking edits the record after a look, and plans the next one: what was seen before LookUntil can't conclude after it,
+// so the last look may be due at once. Without an access token nothing was looked at: the look stays due, for whoever comes
+// with one.
+func (w *work) changeLooking(ctx context.Context, at time.Time, lookErr error, edit func(*record) error) error {
 	if noAccessToken(lookErr) {
 		return nil
 	}
@@ -262,7 +262,7 @@ func (w *work) changeLooking(ctx context.Context, lookErr error, edit func(*reco
 	return w.change(ctx, w.record, func(r *record) error {
 		err := edit(r)
 		if err == nil {
-			r.looked(w.options.Now(), lookErr)
+			r.looked(at, lookErr)
 		}
 		return err
 	})
@@ -294,7 +294,7 @@ func (w *work) revokeAgain(ctx context.Context, s *sight) error {
 			done = append(done, id)
 		}
 	}
-	err := w.changeLooking(ctx, s.err, func(r *record) error {
+	err := w.changeLooking(ctx, s.at, s.err, func(r *record) error {
 		for _, id := range done {
 			r.moveToRevoked(id)
 		}

@@ -194,16 +194,19 @@ func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next
 	return next, err
 }
 
-// isWorkedOn says that somebody is revoking an operation's old token, who will know more than a look can tell.
+// isWorkedOn reports whether an operation's old token is being revoked, which will tell more than a look can, or was revoked
+// since the operation was read.
 func (j *Journal) isWorkedOn(ctx context.Context, op *Operation) bool {
 	if op.Old != OldSent {
 		return false
 	}
 	release, ok, err := j.records.TryLock(ctx, operationKey(op.Person, op.ID))
-	if ok {
-		release()
+	if err != nil || !ok {
+		return err == nil
 	}
-	return err == nil && !ok
+	defer release()
+	r, err := j.loadLocked(ctx, op.Person, op.ID)
+	return err == nil && !r.LookDue(j.options.Now())
 }
 
 // plan picks the operations to look at now, and says when the next of the others is looked at by itself.

@@ -207,6 +207,28 @@ func TestLookingOutlastsAFailingList(t *testing.T) {
 	}
 }
 
+// A look whose list was read before the end, and which ends after it, can't conclude: the last look follows at once.
+func TestLookThatOutlastsTheTime(t *testing.T) {
+	for _, action := range []operation.Action{operation.Create, operation.Update, operation.Revoke} {
+		t.Run(string(action), func(t *testing.T) {
+			w := newWorld(t)
+			id, r := w.inDoubt(w.replica(), action, 1)[0], w.replica()
+			w.clock.pass(time.Minute)
+			slow := true
+			w.azure.fail(nil, func(context.Context, string) error {
+				if slow {
+					slow = false
+					w.clock.pass(20 * time.Minute)
+				}
+				return nil
+			})
+			if op, err := w.visit(r, id); err != nil || slow || !op.Reconciled {
+				t.Errorf("%v: %+v", err, op)
+			}
+		})
+	}
+}
+
 // Of a token that is gone for good an update can't be seen any more: doubt ends all the same.
 func TestUpdateOfATokenThatIsGone(t *testing.T) {
 	w := newWorld(t)

@@ -102,6 +102,8 @@ type Options struct {
 	// Policy is what tenant and organizations forbid.
 	Policy Policy
 
+	// FullHandshakes resumes no TLS session, so that all connections begin with as many bytes.
+	FullHandshakes bool
 	// KeepSecrets remembers every secret handed out, for Secrets.
 	KeepSecrets bool
 }

@@ -61,7 +61,10 @@ func (s *Simulator) start(ctx context.Context, onlyTLS bool) error {
 		}
 	}
 	// HTTP/1.1 only: a reset then means the TCP connection itself.
-	conf := &tls.Config{Certificates: []tls.Certificate{id.certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	conf := &tls.Config{
+		Certificates: []tls.Certificate{id.certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		SessionTicketsDisabled: s.o.FullHandshakes,
+	}
 	s.serveOn(tls.NewListener(machines, conf), s.Handler())
 	context.AfterFunc(ctx, func() { panics.Contain(slog.Default(), "stopping the simulator", s.Close) })
 	return nil
