@@ -82,8 +82,9 @@ func (s *neighbours) load(t *testing.T, when string, lasts time.Duration) {
 	slices.Sort(took)
 	// The calls of the others are held up for five seconds and more, so who waits for one of them shows. The race detector and
 	// whatever else the machine does cost some time, too.
-	if middle, last := took[len(took)/2], took[len(took)-1]; middle > time.Second || last > 4*time.Second {
-		t.Errorf("%s: loading took %v mostly and %v at most", when, middle, last)
+	middle, last := took[len(took)/2], took[len(took)-1]
+	if t.Logf("%s: loading took %v mostly and %v at most", when, middle, last); middle > time.Second || last > 4*time.Second {
+		t.Errorf("%s: too long", when)
 	}
 }
 
