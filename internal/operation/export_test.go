@@ -19,6 +19,11 @@ func OnPause(j *Journal, f func(d time.Duration)) {
 	j.pause = func(_ context.Context, d time.Duration) { f(d) }
 }
 
+// Hold holds an operation's lock, as somebody at work on it does.
+func Hold(j *Journal, person, id string) (release func(), err error) {
+	return j.records.Lock(context.Background(), operationKey(person, id))
+}
+
 // SetBound lets one person have so many records of kind, besides what is kept for revokes.
 func SetBound(j *Journal, kind string, records int) {
 	for _, b := range j.records.Bounds() {

@@ -187,11 +187,22 @@ func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next
 		}
 		r, failed := j.lookAt(ctx, s, op, sights[place(op.Organization)])
 		err = errors.Join(err, failed)
-		if r != nil && r.NextLook.After(j.options.Now()) {
-			next = earlier(next, r.LooksAgain())
-		}
+		next = earlier(next, j.nextAfter(op, r))
 	}
 	return next, err
+}
+
+// nextAfter is when to look again after a look at op, which is r now. r is nil if somebody else was at work on it, perhaps a
+// process that is dead and whose lock isn't over yet.
+func (j *Journal) nextAfter(op *Operation, r *record) time.Time {
+	now := j.options.Now()
+	switch {
+	case r == nil:
+		return after(now, lookTimeout, op.Person)
+	case r.LookDue(now): // it couldn't be recorded, or the time ended meanwhile
+		return after(now, lookPauses[0], op.Person)
+	}
+	return r.LooksAgain()
 }
 
 // isWorkedOn reports whether an operation's old token is being revoked, which will tell more than a look can, or was revoked

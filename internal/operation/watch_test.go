@@ -109,6 +109,40 @@ func TestNoLookAtWhatIsWorkedOn(t *testing.T) {
 	}
 }
 
+// Where another process holds an operation, be it a dead one whose lock isn't over, looking doesn't end with the first look.
+func TestLookingOutlastsALock(t *testing.T) {
+	for _, action := range []operation.Action{operation.Create, operation.Update, operation.Revoke} {
+		t.Run(string(action), func(t *testing.T) {
+			w := newWorld(t)
+			other, r := w.replica(), w.replica()
+			id := w.inDoubt(other, action, 1)[0]
+			release, err := operation.Hold(other.Journal, mona, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pauses := 0
+			operation.OnLookPause(r.Journal, func(_ context.Context, d time.Duration) {
+				if pauses++; pauses == 3 {
+					release()
+				}
+				w.clock.pass(d)
+			})
+			w.clock.pass(time.Minute)
+			pending, err := r.Pending(context.Background(), mona)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.LookSoon(context.Background(), w.azure, mona, pending)
+			for operation.Watching(r.Journal) > 0 {
+				runtime.Gosched()
+			}
+			if op := w.get(r, id); !op.Reconciled || pauses < 3 {
+				t.Errorf("after %d pauses: %+v", pauses, op)
+			}
+		})
+	}
+}
+
 // Where no access token can be had nothing was looked at: whoever signs in next finds it, and needn't wait for the next look.
 func TestNoLookWithoutAnAccessToken(t *testing.T) {
 	for _, action := range operation.Actions() {
