@@ -109,6 +109,19 @@ func TestNoLookAtWhatIsWorkedOn(t *testing.T) {
 	}
 }
 
+// lookToTheEnd begins looking, as a visit does, and waits until that has ended by itself.
+func (w *world) lookToTheEnd(r *replica) {
+	w.t.Helper()
+	pending, err := r.Pending(context.Background(), mona)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.LookSoon(context.Background(), w.azure, mona, pending)
+	for operation.Watching(r.Journal) > 0 {
+		runtime.Gosched()
+	}
+}
+
 // Where another process holds an operation, be it a dead one whose lock isn't over, looking doesn't end with the first look.
 func TestLookingOutlastsALock(t *testing.T) {
 	for _, action := range []operation.Action{operation.Create, operation.Update, operation.Revoke} {
@@ -128,14 +141,7 @@ func TestLookingOutlastsALock(t *testing.T) {
 				w.clock.pass(d)
 			})
 			w.clock.pass(time.Minute)
-			pending, err := r.Pending(context.Background(), mona)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.LookSoon(context.Background(), w.azure, mona, pending)
-			for operation.Watching(r.Journal) > 0 {
-				runtime.Gosched()
-			}
+			w.lookToTheEnd(r)
 			if op := w.get(r, id); !op.Reconciled || pauses < 3 {
 				t.Errorf("after %d pauses: %+v", pauses, op)
 			}
@@ -222,14 +228,7 @@ func TestLookingOutlastsAFailingList(t *testing.T) {
 				return nil
 			}, nil)
 			w.clock.pass(time.Minute)
-			pending, err := r.Pending(context.Background(), mona)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.LookSoon(context.Background(), w.azure, mona, pending)
-			for operation.Watching(r.Journal) > 0 {
-				runtime.Gosched()
-			}
+			w.lookToTheEnd(r)
 			op := w.get(r, id)
 			if told := since() - down; down < 24*time.Hour && (!op.Reconciled || told > 80*time.Minute || down < time.Hour && told > 7*time.Minute) {
 				t.Errorf("%v after it could be seen: %+v", told, op)
