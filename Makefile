@@ -42,6 +42,10 @@ gallery: ## Take pictures of every page into ./gallery: desktop and phone, light
 	@scripts/test-deps
 	go test -count=1 -run 'TestGallery|TestClickThrough' ./e2e -gallery "$(CURDIR)/gallery"
 
+.PHONY: pages
+pages: ## Write the HTML of every page in every state into ./pages, to compare two versions with diff -r
+	go test -count=1 -run TestWritePages ./templates -pages "$(CURDIR)/pages"
+
 .PHONY: lint
 lint: ## Run gofmt, go vet, staticcheck, golangci-lint, actionlint and govulncheck, built here where missing
 	@unformatted=$$(gofmt -l .); \
@@ -70,4 +74,4 @@ release: ## Make archives, SBOMs and checksums of VERSION=v1.2.3 in ./dist, each
 
 .PHONY: clean
 clean: ## Remove what was built here; settings and sessions stay
-	rm -rf patdesk .bin gallery dist
+	rm -rf patdesk .bin gallery dist pages
