@@ -83,7 +83,10 @@ func (h *Handlers) refuseCalendar(w http.ResponseWriter, r *http.Request, status
 // calendarDocument is the calendar as it stands at now. As long as nothing was read anew it is the same, but for the
 // reminder of a stale one, which moves on with the day.
 func calendarDocument(a publicAddress, feed calendar.Feed, parts []calendar.Part, now time.Time) calendar.Document {
-	text := templates.Message("calendar.document", map[string]any{"Date": templates.At(feed.Refreshed, now).Date, "Count": expiriesLeft(parts)})
+	text := templates.Message("calendar.document", map[string]any{"Date": templates.At(feed.Refreshed, now).Date})
+	if left := expiriesLeft(parts); left > 0 {
+		text.What += " " + templates.Message("calendar.document.left", map[string]any{"Count": left}).Title
+	}
 	d := calendar.Document{Name: text.Title, Description: text.What + "\n" + a.url("/calendar"), Product: calendarProduct, Modified: feed.Refreshed}
 	seen := map[string]bool{} // a global token is in the list of every organization
 	for _, part := range parts {

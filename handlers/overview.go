@@ -312,7 +312,7 @@ func endChoices(chosen int) []option {
 	}
 	out := []option{{Text: templates.Message("filter.anyEnd", nil).Title}}
 	for _, n := range days {
-		out = append(out, option{Value: strconv.Itoa(n), Text: templates.Message("life.days", map[string]any{"Days": n}).Title, Selected: n == chosen})
+		out = append(out, option{Value: strconv.Itoa(n), Text: templates.Message("life.days", map[string]any{"Count": n}).Title, Selected: n == chosen})
 	}
 	return out
 }

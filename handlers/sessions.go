@@ -31,6 +31,9 @@ func (h *Handlers) listSessions(v *visit) (answer, error) {
 	p := sessionsPage{base: h.base(v, templates.Message("sessions.title", nil).Title, "sessions"), EndAction: v.link("/sessions/end-others"), Most: h.Sessions.PerPerson()}
 	if n, err := strconv.Atoi(v.URL.Query().Get("ended")); err == nil && n >= 0 {
 		p.Done = templates.Message("sessions.ended", map[string]any{"Count": n}).What
+		if n == 0 {
+			p.Done = templates.Message("sessions.ended.none", nil).Title
+		}
 	}
 	for _, s := range sessions {
 		p.Sessions = append(p.Sessions, sessionRow{

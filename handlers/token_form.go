@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -244,9 +243,9 @@ func summary(key string, data map[string]any) *problemSummary {
 func lifeWords(life time.Duration) string {
 	days := int((life + day/2) / day)
 	if days < 1 {
-		return templates.Message("life.hours", map[string]any{"Hours": strconv.Itoa(max(1, int(life/time.Hour)))}).Title
+		return templates.Message("life.hours", map[string]any{"Count": max(1, int(life/time.Hour))}).Title
 	}
-	return templates.Message("life.days", map[string]any{"Days": days}).Title
+	return templates.Message("life.days", map[string]any{"Count": days}).Title
 }
 
 func scopeList(ids []string) []string {

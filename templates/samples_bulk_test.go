@@ -102,7 +102,7 @@ func picks(n int) picking {
 
 func bulkSamples() []sample {
 	text := func(key string, n int) templates.Text {
-		return templates.Message(key, map[string]any{"Count": n, "Max": 500})
+		return english.Message(key, map[string]any{"Count": n, "Max": 500})
 	}
 	problem := func(key string, n int) *problemSummary {
 		t := text(key, n)

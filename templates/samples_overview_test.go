@@ -1,7 +1,5 @@
 package templates_test
 
-import "github.com/patdesk/patdesk/templates"
-
 // The pages over all organizations; see samples_test.go.
 
 type (
@@ -201,9 +199,9 @@ func replaceSample(faulty bool) globalReplacePage {
 
 func resultSample() replacedPage {
 	unkept := withSecret(operation("created", "succeeded"))
-	unkept.Unkept, unkept.SaveAction, unkept.SecretNote = true, "", templates.Message("operation.secretUnkept", nil).What
+	unkept.Unkept, unkept.SaveAction, unkept.SecretNote = true, "", english.Message("operation.secretUnkept", nil).What
 	saved := operation("created", "succeeded")
-	saved.SecretNote = templates.Message("operation.secretSaved", nil).What
+	saved.SecretNote = english.Message("operation.secretSaved", nil).What
 	failed, progress, unknown := operation("created", "failed"), operation("inProgress", "sent"), operation("unknownCreate", "unknown")
 	failed.Details, progress.InProgress, unknown.DismissAction = []field{{"Activity ID", "d3b7a1f0"}}, true, "/pat/operations/1/dismiss"
 	return replacedPage{

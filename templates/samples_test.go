@@ -289,7 +289,7 @@ func at(days int, minutes ...int) when {
 	for _, m := range minutes {
 		t = t.Add(time.Duration(m) * time.Minute)
 	}
-	return templates.At(t, seenAt)
+	return english.At(t, seenAt)
 }
 
 func frame(title, section string) base {
@@ -329,10 +329,10 @@ func samples() []sample {
 
 func frontSamples() []sample {
 	permissions := []string{
-		templates.Message("permissions.read", nil).What, templates.Message("permissions.manage", nil).What,
-		templates.Message("permissions.profile", nil).What, templates.Message("permissions.identity", nil).What,
+		english.Message("permissions.read", nil).What, english.Message("permissions.manage", nil).What,
+		english.Message("permissions.profile", nil).What, english.Message("permissions.identity", nil).What,
 	}
-	approval := templates.Message("entra.adminApproval", map[string]string{"ClientID": "3f0c1a52-9a0b-4f0e-8d7e-2a1b0c9d8e7f"})
+	approval := english.Message("entra.adminApproval", map[string]string{"ClientID": "3f0c1a52-9a0b-4f0e-8d7e-2a1b0c9d8e7f"})
 	return []sample{
 		{"sign-in", "first", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start", Permissions: permissions}},
 		{"sign-in", "ended", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", Ended: true, KeptInput: true, Permissions: permissions}},
@@ -374,7 +374,7 @@ func fullList() tokenListPage {
 	p := list("all")
 	p.base, p.picking = noticed(p.base), picks(42)
 	p.Total = 42
-	p.GlobalNote = templates.Message("global.before", nil).What
+	p.GlobalNote = english.Message("global.before", nil).What
 	p.Problems = []partialProblem{{"Some tokens are missing here", "contoso: the revoked tokens couldn't be read.", "Azure DevOps took too long to answer. Try again in a minute.", "/pat/tokens"}}
 	p.Tokens = []tokenRow{
 		{Pick: "contoso/1", PickID: "pick-1", Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: []string{"Agent Pools: Read & manage"}, HighScopes: true, Organization: "contoso", Created: at(-87), Expires: at(3), Urgency: "urgent", Status: "Active", StatusClass: "active"},
@@ -392,7 +392,7 @@ func fullList() tokenListPage {
 
 func listSamples() []sample {
 	found, none, first, trouble, everywhere := list("active"), list("active"), list("all"), list("active"), fullList()
-	found.Done = templates.Message("operation.revoked", map[string]string{"Token": "old deploy"}).What
+	found.Done = english.Message("operation.revoked", map[string]string{"Token": "old deploy"}).What
 	found.Query, found.Tokens, found.Total, found.picking = "code", fullList().Tokens[3:4], 12, picks(1)
 	none.Query, none.Total = hostile, 12
 	trouble.Problems = fullList().Problems
@@ -402,7 +402,7 @@ func listSamples() []sample {
 		{"tokens", "no-expired", list("expired")}, {"tokens", "no-revoked", list("revoked")}, {"tokens", "no-active", list("active")},
 		{"tokens", "trouble", trouble}, {"tokens", "everywhere", everywhere},
 		{"organizations", "choices", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", Choices: frame("", "").Organizations, CanType: true}},
-		{"organizations", "typing", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", CanType: true, Typed: "con toso", Error: templates.Message("form.organizationInvalid", nil).What,
+		{"organizations", "typing", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", CanType: true, Typed: "con toso", Error: english.Message("form.organizationInvalid", nil).What,
 			Problem: &partialProblem{"Your organizations couldn't be looked up", "patdesk has no permission to list them (vso.profile).", "Type the name instead.", "/pat/organizations"}}},
 		{"organizations", "none", organizationsPage{base: frame("Choose an organization", "")}},
 	}
@@ -424,8 +424,8 @@ func tokenSamples() []sample {
 	expired, global := active, active
 	expired.Status, expired.StatusClass, expired.Expires, expired.Urgency, expired.Done = "Expired", "expired", at(-5), "past", ""
 	expired.EditURL, expired.RotateURL, expired.RevokeURL = "", "", ""
-	expired.WhyNot = templates.Message("form.expiredCannotChange", map[string]string{"Token": "nuget-publish"}).What
-	global.Global, global.OrganizationText, global.Targets, global.GlobalNote, global.MadeBy, global.Done = true, "All organizations", nil, templates.Message("global.before", nil).What, "Git Credential Manager", ""
+	expired.WhyNot = english.Message("form.expiredCannotChange", map[string]string{"Token": "nuget-publish"}).What
+	global.Global, global.OrganizationText, global.Targets, global.GlobalNote, global.MadeBy, global.Done = true, "All organizations", nil, english.Message("global.before", nil).What, "Git Credential Manager", ""
 	global.Scopes = nil
 	return []sample{{"token", "active", active}, {"token", "expired", expired}, {"token", "global", global}}
 }
@@ -479,26 +479,26 @@ func newForm() tokenFormPage {
 func formSamples() []sample {
 	fresh, faulty, refused, edit := newForm(), newForm(), newForm(), newForm()
 	faulty.Name, faulty.NameError = "", "Enter a name for the token."
-	faulty.CanTypeOrganization, faulty.OrganizationTyped, faulty.OrganizationError = true, "con toso", templates.Message("form.organizationInvalid", nil).What
+	faulty.CanTypeOrganization, faulty.OrganizationTyped, faulty.OrganizationError = true, "con toso", english.Message("form.organizationInvalid", nil).What
 	faulty.Date, faulty.ExpiryError = "2026-01-01", "Choose a date that lies ahead."
 	faulty.ScopesError, faulty.OtherScopes, faulty.Full = "Choose either Full access or single scopes, not both.", hostile, true
 	faulty.Errors = []fieldError{{"name", faulty.NameError}, {"organization", faulty.OrganizationError}, {"date", faulty.ExpiryError}, {"scopes", faulty.ScopesError}}
-	refusal := templates.Message("azuredevops.fullScopePatPolicyViolation", nil)
+	refusal := english.Message("azuredevops.fullScopePatPolicyViolation", nil)
 	refused.Full, refused.Problem = true, &problemSummary{refusal.Title, refusal.What, refusal.Advice, []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}}}
 	edit.base, edit.TokenName, edit.Name, edit.Presets = frame("Edit nuget-publish", "tokens"), "nuget-publish", "nuget-publish", nil
 	edit.Expiry, edit.OrganizationChoices = expiries(true), nil
 	edit.Current = []field{{"Name", "nuget-publish"}, {"Scopes", "Code: Read & write, Build: Read"}, {"Expires", "1 Dec 2026, in 9 days"}}
 	revoke := revokePage{base: frame("Revoke nuget-publish?", "tokens"), FormAction: "revoke", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: []string{"Packaging: Read & write"}, Expires: at(20), MadeBy: "Git Credential Manager"}
 	revokeAgain := revoke
-	revokeAgain.GlobalNote = templates.Message("global.revoke", nil).What
+	revokeAgain.GlobalNote = english.Message("global.revoke", nil).What
 	revokeAgain.MadeBy, revokeAgain.Problem = "", refused.Problem
 	rotate := rotatePage{base: frame("Rotate nuget-publish", "tokens"), FormAction: "rotate", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: []string{"Packaging: Read & write", "Code: Read"}, Expires: at(20), NewExpires: at(90), Life: "90 days"}
 	for _, value := range []string{"confirm", "now"} {
-		text := templates.Message("rotate.old."+value, nil)
+		text := english.Message("rotate.old."+value, nil)
 		rotate.Old = append(rotate.Old, option{value, text.Title, text.What, value == "confirm"})
 	}
 	rotateAgain := rotate
-	rotateAgain.GlobalNote = templates.Message("global.rotate", map[string]string{"Organization": "contoso"}).What
+	rotateAgain.GlobalNote = english.Message("global.rotate", map[string]string{"Organization": "contoso"}).What
 	rotateAgain.MadeBy, rotateAgain.Problem, rotateAgain.Errors = "Git Credential Manager", refused.Problem, []fieldError{{"old", "Choose what happens to the old token."}}
 	return []sample{
 		{"token-new", "fresh", fresh}, {"token-new", "faulty", faulty}, {"token-new", "refused", refused}, {"token-edit", "edit", edit},
@@ -510,7 +510,7 @@ const secret = "5xFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFa
 
 // operation is an operation page whose words come from the catalogue.
 func operation(key, state string) operationPage {
-	text := templates.Message("operation."+key, map[string]string{"Token": "nuget-publish", "Organization": "contoso", "Asked": "1 Mar 2027", "Granted": "22 Dec 2026"})
+	text := english.Message("operation."+key, map[string]string{"Token": "nuget-publish", "Organization": "contoso", "Asked": "1 Mar 2027", "Granted": "22 Dec 2026"})
 	return operationPage{base: frame(text.Title, "tokens"), Heading: text.Title, State: state, Sentence: text.What, Advice: text.Advice, TokenName: "nuget-publish", Organization: "contoso"}
 }
 
@@ -521,7 +521,7 @@ func withSecret(p operationPage) operationPage {
 }
 
 func withOld(p operationPage, state, sentence string) operationPage {
-	text := templates.Message("operation."+sentence, nil)
+	text := english.Message("operation."+sentence, nil)
 	p.Old = &oldToken{State: state, Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Expires: at(20), Sentence: text.What + " " + text.Advice}
 	return p
 }
@@ -533,19 +533,19 @@ func operationSamples() []sample {
 	shortened := withSecret(operation("createdShortened", "succeeded"))
 	shortened.Asked, shortened.Granted, shortened.Shortened, shortened.Expires = at(99), at(30), true, at(30)
 	unkept := withSecret(operation("created", "succeeded"))
-	unkept.Unkept, unkept.SaveAction, unkept.SecretUntil, unkept.SecretNote = true, "", when{}, templates.Message("operation.secretUnkept", nil).What
+	unkept.Unkept, unkept.SaveAction, unkept.SecretUntil, unkept.SecretNote = true, "", when{}, english.Message("operation.secretUnkept", nil).What
 	saved := operation("created", "succeeded")
-	saved.SecretNote = templates.Message("operation.secretSaved", nil).What
+	saved.SecretNote = english.Message("operation.secretSaved", nil).What
 	saved.NextActions = []nextAction{{"Show the token", "/pat/tokens/contoso/3", true}, {"Back to tokens", "/pat/tokens", false}}
 	expired := operation("created", "succeeded")
-	expired.SecretNote, expired.DismissAction = templates.Message("operation.secretExpired", nil).What, "/pat/operations/1/dismiss"
+	expired.SecretNote, expired.DismissAction = english.Message("operation.secretExpired", nil).What, "/pat/operations/1/dismiss"
 	alive := withOld(withSecret(operation("rotated", "succeeded")), "alive", "oldAlive")
 	alive.Old.RevokeAction, alive.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
 	failedOld := withOld(operation("rotated", "succeeded"), "failed", "oldFailed")
 	failedOld.Old.RevokeAction, failedOld.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
 	failedOld.Old.Problem = &problemSummary{"Azure DevOps took too long to answer", "patdesk waited as long as it is allowed to, and no answer came.", "Try again in a minute.", support}
 	failed := operation("created", "failed")
-	reason := templates.Message("azuredevops.throttled", map[string]string{"RetryAfter": "in 2 minutes"})
+	reason := english.Message("azuredevops.throttled", map[string]string{"RetryAfter": "in 2 minutes"})
 	failed.Heading, failed.Title, failed.Sentence, failed.Advice = reason.Title, reason.Title, reason.What, reason.Advice
 	failed.Details, failed.NextActions = support, []nextAction{{"Open a new form", "/pat/tokens/new", true}}
 	unknown := operation("unknownCreate", "unknown")
@@ -556,7 +556,7 @@ func operationSamples() []sample {
 		several.Candidates = append(several.Candidates, candidate{Name: "nuget-publish", AuthorizationID: id, URL: "/pat/tokens/contoso/" + id, Created: at(0, -2), Expires: at(90), Scopes: []string{"Packaging: Read & write"}, RevokeAction: "/pat/operations/1/revoke-candidate"})
 	}
 	one := several
-	lost := templates.Message("operation.unknownOne", nil)
+	lost := english.Message("operation.unknownOne", nil)
 	one.base, one.Heading, one.Sentence, one.Advice, one.Candidates = frame(lost.Title, ""), lost.Title, lost.What, lost.Advice, slices.Clone(several.Candidates[:1])
 	one.Candidates[0].Likely, one.ReloadAfter = true, 15
 	fits := operation("unknownFits", "unknown")

@@ -23,34 +23,30 @@ import (
 //go:embed layout.html partials pages
 var files embed.FS
 
-// pages has one set for each page: the layout, the partials and that page, whose "main" the layout calls.
-// Parsing at the start means that a template with a fault stops the program before it serves anything.
-var pages = parse()
+// English is parsed at the start, so that a template with a fault stops the program before it serves anything.
+var _ = english.pages()
 
-var functions = template.FuncMap{
-	"asset": static.Path,
-	"clock": clock,
-}
-
-// Render writes the page into w. Give it a buffer: when it fails, w has received part of a page.
-func Render(w io.Writer, name string, page any) error {
-	t := Page(name)
+// Render writes the page into out. Give it a buffer: when it fails, out has received part of a page.
+func (w *Words) Render(out io.Writer, name string, page any) error {
+	t := w.Page(name)
 	if t == nil {
 		return fmt.Errorf("templates: no page %q", name)
 	}
-	if err := t.Execute(w, page); err != nil {
+	if err := t.Execute(out, page); err != nil {
 		return fmt.Errorf("templates: page %q: %w", name, err)
 	}
 	return nil
 }
 
 // Page is the named page's parsed template, for checking it against the struct that fills it; nil if there is none.
-func Page(name string) *template.Template { return pages[name] }
+func (w *Words) Page(name string) *template.Template { return w.pages()[name] }
 
 // Names lists all pages in alphabetical order.
-func Names() []string { return slices.Sorted(maps.Keys(pages)) }
+func Names() []string { return slices.Sorted(maps.Keys(english.pages())) }
 
-func parse() map[string]*template.Template {
+// parsePages has one set for each page: the layout, the partials and that page, whose "main" the layout calls.
+func parsePages(w *Words) map[string]*template.Template {
+	functions := template.FuncMap{"asset": static.Path, "clock": w.clock, "lang": w.Language, "t": w.t}
 	common := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "layout.html", "partials/*.html"))
 	entries, err := files.ReadDir("pages")
 	if err != nil {

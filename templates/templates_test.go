@@ -18,7 +18,7 @@ import (
 func render(t *testing.T, page string, data any) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := templates.Render(&b, page, data); err != nil {
+	if err := english.Render(&b, page, data); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -236,16 +236,16 @@ func checkWellFormed(t *testing.T, text string) {
 }
 
 func TestUnknownPage(t *testing.T) {
-	if err := templates.Render(io.Discard, "no-such", nil); err == nil {
+	if err := english.Render(io.Discard, "no-such", nil); err == nil {
 		t.Error("a page that isn't there was rendered")
 	}
-	if templates.Page("no-such") != nil {
+	if english.Page("no-such") != nil {
 		t.Error("a page that isn't there was found")
 	}
 }
 
 func TestPageThatFailsIsAnError(t *testing.T) {
-	if err := templates.Render(io.Discard, "tokens", struct{ Root string }{}); err == nil {
+	if err := english.Render(io.Discard, "tokens", struct{ Root string }{}); err == nil {
 		t.Error("a page was rendered from a struct that doesn't fit")
 	}
 }

@@ -1,7 +1,7 @@
 package templates
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -20,63 +20,58 @@ const day = 24 * time.Hour
 const clockSlack = 2 * time.Second
 
 // At words t as seen at now. The zero time gives the zero When.
-func At(t, now time.Time) When {
+func (w *Words) At(t, now time.Time) When {
 	if t.IsZero() {
 		return When{}
 	}
 	t, now = t.UTC(), now.UTC()
-	return When{ISO: t.Format(time.RFC3339), Date: t.Format("2 Jan 2006"), Relative: relative(t, now), Clock: t.Format("15:04:05 UTC")}
+	return When{ISO: t.Format(time.RFC3339), Date: w.date(t), Relative: w.relative(t, now), Clock: w.Text("time.clock", "Time", t.Format(time.TimeOnly))}
 }
 
-func relative(t, now time.Time) string {
+func (w *Words) date(t time.Time) string {
+	return w.Text("date.day", "Day", strconv.Itoa(t.Day()), "Month", w.Month(t.Month()), "Year", strconv.Itoa(t.Year()))
+}
+
+// Month is the month's short name: "Dec".
+func (w *Words) Month(m time.Month) string { return w.Text("date.month." + strconv.Itoa(int(m))) }
+
+func (w *Words) relative(t, now time.Time) string {
 	distance := t.Sub(now).Abs()
-	switch {
-	case distance < time.Minute && t.After(now.Add(clockSlack)):
-		return "in less than a minute"
-	case distance < time.Minute:
-		return "just now"
-	default:
-		return direction(span(t, now, distance), t.After(now))
+	if distance < time.Minute {
+		if t.After(now.Add(clockSlack)) {
+			return w.Text("time.inLessThanAMinute")
+		}
+		return w.Text("time.justNow")
 	}
+	n, unit := span(t, now, distance)
+	if t.After(now) {
+		return w.Text("time.in."+unit, "Count", n)
+	}
+	return w.Text("time.ago."+unit, "Count", n)
 }
 
 // span counts whole minutes and hours that have to pass or have passed. From one day on it counts calendar days,
 // so that it agrees with the date it stands beside, whatever the hour.
-func span(t, now time.Time, distance time.Duration) string {
+func span(t, now time.Time, distance time.Duration) (n int, unit string) {
 	switch {
 	case distance < time.Hour:
-		return count(int(distance/time.Minute), "minute")
+		return int(distance / time.Minute), "minutes"
 	case distance < day:
-		return count(int(distance/time.Hour), "hour")
+		return int(distance / time.Hour), "hours"
 	case distance < 730*day:
-		days := midnight(t).Sub(midnight(now)).Abs() / day
-		return count(int(days), "day")
+		return int(midnight(t).Sub(midnight(now)).Abs() / day), "days"
 	default:
-		return count(int(distance/(365*day)), "year")
+		return int(distance / (365 * day)), "years"
 	}
 }
 
 func midnight(t time.Time) time.Time { return t.Truncate(day) }
 
-func count(n int, unit string) string {
-	if n == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", n, unit)
-}
-
-func direction(span string, future bool) string {
-	if future {
-		return "in " + span
-	}
-	return span + " ago"
-}
-
 // clock is the time of day in the ISO form of a moment: "09:39 UTC".
-func clock(iso string) string {
+func (w *Words) clock(iso string) string {
 	t, err := time.Parse(time.RFC3339, iso)
 	if err != nil {
 		return iso
 	}
-	return t.UTC().Format("15:04 UTC")
+	return w.Text("time.clock", "Time", t.UTC().Format("15:04"))
 }

@@ -35,7 +35,7 @@ func TestAt(t *testing.T) {
 		// The same moment, told in another zone.
 		{time.Date(2026, 12, 1, 1, 0, 0, 0, time.FixedZone("", 2*3600)), "30 Nov 2026", "in 8 days"},
 	} {
-		got := templates.At(c.moment, now)
+		got := english.At(c.moment, now)
 		if got.Date != c.date || got.Relative != c.relative {
 			t.Errorf("At(%s) = %q, %q; want %q, %q", c.moment, got.Date, got.Relative, c.date, c.relative)
 		}
@@ -46,7 +46,7 @@ func TestAt(t *testing.T) {
 }
 
 func TestAtNoMoment(t *testing.T) {
-	if got := templates.At(time.Time{}, time.Now()); got != (templates.When{}) {
+	if got := english.At(time.Time{}, time.Now()); got != (templates.When{}) {
 		t.Errorf("the zero time is %+v", got)
 	}
 }

@@ -93,6 +93,14 @@ var singles = []single{
 		"it throws a panic again in a goroutine of its own, which ends the process; use panics.Flights",
 	},
 	{
+		"golang.org/x/text", []string{"templates/"}, true,
+		"what depends on a language is decided where the sentences are; the rest of the program asks templates.Words",
+	},
+	{
+		"github.com/nicksnyder/go-i18n", []string{"templates/"}, false,
+		"only templates reads message files; the rest of the program asks templates.Words",
+	},
+	{
 		"html/template", []string{"templates/", "internal/simulator/"}, false,
 		"HTML is in templates, where it is checked against its data; the simulator plays somebody else's pages",
 	},

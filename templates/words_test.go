@@ -2,6 +2,7 @@ package templates_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -35,26 +36,46 @@ func TestEveryFailureIsWordedAndAdvisedOn(t *testing.T) {
 	for prefix, names := range map[string]string{"azuredevops.": azureDevOpsKinds, "entra.": entraKinds, "http.": statuses, "store.": "unavailable notKept", "limit.": "signIns finishing changes guesses"} {
 		for name := range strings.FieldsSeq(names) {
 			key := prefix + name
-			if !templates.Has(key) {
+			if !english.Has(key) {
 				t.Errorf("no words for %s", key)
 				continue
 			}
-			if text := templates.Message(key, nil); text.Title == "" || text.What == "" || text.Advice == "" {
+			if text := english.Message(key, nil); text.Title == "" || text.What == "" || text.Advice == "" {
 				t.Errorf("%s lacks a part: %+v", key, text)
 			}
 		}
 	}
 }
 
-// A message has to read well whatever is known and whatever isn't.
+// english is what pages say unless a test is about languages.
+var english = templates.Offered()[0]
+
+// entries are the keys that Message takes.
+func entries() []string {
+	var out []string
+	for _, key := range english.Keys() {
+		for _, part := range []string{".title", ".what", ".advice"} {
+			if whole := strings.TrimSuffix(key, part); whole != key && english.Message(whole, nil).Title != english.Text(key) {
+				key = whole
+			}
+		}
+		out = append(out, key)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// A message has to read well whatever is known and whatever isn't. How many is always known.
 func TestMessagesReadWellWithAndWithoutValues(t *testing.T) {
 	all := map[string]string{}
 	for _, name := range templates.Placeholders {
 		all[name] = "<" + name + ">"
 	}
-	for _, key := range templates.Keys() {
-		for _, values := range []map[string]string{nil, all, {"Count": "1", "Days": "1", "Hours": "1"}} {
-			text := templates.Message(key, values)
+	all["Count"] = "5"
+	for _, key := range entries() {
+		for _, values := range []map[string]string{all, {"Count": "5"}, {"Count": "1"}} {
+			maps.Copy(values, map[string]string{"Day": "1", "Month": "Dec", "Year": "2026", "Time": "09:39"}) // those are never missing
+			text := english.Message(key, values)
 			if text == (templates.Text{}) {
 				t.Errorf("%s is empty", key)
 			}
@@ -79,7 +100,7 @@ var fragments = regexp.MustCompile(`^(permissions\.|expiry\.|notice\.rotation$|b
 var readsBadly = regexp.MustCompile(`  | [.,;:?]|\(\)|“”|<no value>|\.\.|[Tt]he the|named$|for $`)
 
 func TestMessagesUseOnlyKnownPlaceholders(t *testing.T) {
-	source, err := os.ReadFile("messages.en.json")
+	source, err := os.ReadFile("words/en.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,11 +119,11 @@ func TestMessagesUseOnlyKnownPlaceholders(t *testing.T) {
 }
 
 func TestNoMessageIsWrittenTwice(t *testing.T) {
-	source, err := os.ReadFile("messages.en.json")
+	source, err := os.ReadFile("words/en.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range templates.Keys() {
+	for _, key := range english.Keys() {
 		quoted, _ := json.Marshal(key)
 		if n := strings.Count(string(source), "\n  "+string(quoted)+":"); n != 1 {
 			t.Errorf("%s stands %d times in the file", key, n)
@@ -111,7 +132,7 @@ func TestNoMessageIsWrittenTwice(t *testing.T) {
 }
 
 func TestAdminApprovalNamesWhatToGrant(t *testing.T) {
-	text := templates.Message("entra.adminApproval", map[string]string{"ClientID": "3f0c1a52"})
+	text := english.Message("entra.adminApproval", map[string]string{"ClientID": "3f0c1a52"})
 	for _, needed := range []string{"vso.pats,", "vso.pats_manage", "vso.profile", "499b84ac-1321-427f-aa17-267ca6975798", "3f0c1a52", "delegated"} {
 		if !strings.Contains(text.Advice, needed) {
 			t.Errorf("%q is missing in %q", needed, text.Advice)
@@ -131,30 +152,30 @@ func TestMessageTakesItsValuesFromMapsAndStructs(t *testing.T) {
 		"struct":            values{RetryAfter: "in 2 minutes", hidden: "x"},
 		"pointer to struct": &values{RetryAfter: "in 2 minutes"},
 	} {
-		if got := templates.Message("azuredevops.throttled", data).Advice; got != "Try again in 2 minutes." {
+		if got := english.Message("azuredevops.throttled", data).Advice; got != "Try again in 2 minutes." {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if got := templates.Message("azuredevops.server", map[string]any{"Status": 502}).What; !strings.Contains(got, "(HTTP 502)") {
+	if got := english.Message("azuredevops.server", map[string]any{"Status": 502}).What; !strings.Contains(got, "(HTTP 502)") {
 		t.Errorf("a number is lost: %q", got)
 	}
-	if got := templates.Message("azuredevops.server", map[string]any{"Status": 0}).What; strings.Contains(got, "HTTP") {
-		t.Errorf("a status that isn't there is told: %q", got)
+	if got := english.Message("azuredevops.server", map[string]any{"Status": 0}).What; strings.Contains(got, "HTTP") {
+		t.Errorf("a status is shown although there is none: %q", got)
 	}
 }
 
 func TestUnknownMessage(t *testing.T) {
-	if templates.Has("no.such") {
+	if english.Has("no.such") {
 		t.Error("Has finds what isn't there")
 	}
-	if got := templates.Message("no.such", nil); got != templates.Message("unknown", nil) || got.Title == "" {
+	if got := english.Message("no.such", nil); got != english.Message("unknown", nil) || got.Title == "" {
 		t.Errorf("no.such is %+v", got)
 	}
 }
 
 // Values come from outside and are data, never templates.
 func TestValuesAreNotExecuted(t *testing.T) {
-	got := templates.Message("azuredevops.unknownPatError", map[string]string{"Code": "{{.Token}}<b>"}).Title
+	got := english.Message("azuredevops.unknownPatError", map[string]string{"Code": "{{.Token}}<b>"}).Title
 	if got != "Azure DevOps refused: {{.Token}}<b>" {
 		t.Errorf("%q", got)
 	}

@@ -1,0 +1,93 @@
+package templates
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	texttemplate "text/template"
+
+	i18n "github.com/nicksnyder/go-i18n/v2/i18n/template"
+)
+
+// messageParser parses a message in one of its two forms. go-i18n caches what it makes.
+type messageParser func(source string) (executor, error)
+
+type executor interface {
+	Execute(out io.Writer, data any) error
+}
+
+// plainText makes text of a message.
+func plainText(source string) (executor, error) {
+	return texttemplate.New("").Option("missingkey=zero").Parse(source)
+}
+
+// asHTML makes HTML of a message: its own tags are markup, and values are escaped for where they stand.
+func asHTML(source string) (executor, error) {
+	return template.New("").Option("missingkey=zero").Parse(source)
+}
+
+// Cacheable implements go-i18n's Parser.
+func (messageParser) Cacheable() bool { return true }
+
+// Parse implements go-i18n's Parser.
+func (p messageParser) Parse(source, _, _ string) (i18n.ParsedTemplate, error) {
+	t, err := p(source)
+	return parsedMessage{t}, err
+}
+
+type parsedMessage struct{ t executor }
+
+// Execute implements go-i18n's ParsedTemplate.
+func (m parsedMessage) Execute(data any) (string, error) {
+	var b strings.Builder
+	err := m.t.Execute(&b, data)
+	return b.String(), err
+}
+
+// t is the function of that name in the pages: the message key as HTML, filled with pairs of a placeholder and its
+// value. Its inline tags are the message's own; a value never becomes markup.
+func (w *Words) t(key string, pairs ...any) (template.HTML, error) {
+	if fixed, ok := w.fixed.Load(key); ok {
+		html, _ := fixed.(template.HTML)
+		return html, nil
+	}
+	m := w.messages[key]
+	if m == nil {
+		return "", fmt.Errorf("no message %q", key)
+	}
+	data, err := pairsOf(pairs)
+	if err != nil {
+		return "", fmt.Errorf("message %q: %w", key, err)
+	}
+	v := values{data: data, count: data["Count"]}
+	for name, value := range data {
+		if n, ok := value.(int); ok {
+			data[name] = w.Number(n)
+		}
+	}
+	text, err := w.html.Localize(w.config(key, v, asHTML))
+	if err != nil {
+		return "", err
+	}
+	html := template.HTML(text) //nolint:gosec // escaped by the message's own template
+	if len(pairs) == 0 {
+		w.fixed.Store(key, html)
+	}
+	return html, nil
+}
+
+func pairsOf(pairs []any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("a placeholder without a value")
+	}
+	data := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("%v isn't the name of a placeholder", pairs[i])
+		}
+		data[name] = pairs[i+1]
+	}
+	return data, nil
+}

@@ -1,0 +1,246 @@
+package templates
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+	"golang.org/x/text/number"
+)
+
+// Text is a message of up to three parts with its data filled in. Any part may be empty. It is plain text: a page
+// escapes it like everything else.
+type Text struct {
+	Title  string // a heading, or the word on a link, a button, a label, a choice
+	What   string // what happened, or the sentence itself
+	Advice string // what to do now
+}
+
+// Placeholders are the values that messages may ask for. A value that isn't given is empty, and each message that
+// names one reads well without it.
+var Placeholders = []string{
+	"Address",      // where patdesk is found: "https://patdesk.example/"
+	"Asked",        // date that was asked for: "1 Mar 2027"
+	"Browser",      // "Firefox"
+	"Cause",        // heading of what went wrong: "Azure DevOps has a fault"
+	"ClientID",     // application (client) id of this patdesk in Entra ID
+	"Clock",        // time of day at which a wait is over: "14:03:20 UTC"
+	"Code",         // the service's own word for an error: "TF400813"
+	"Count",        // how many; it chooses the plural form
+	"Date",         // a date: "1 Dec 2026"
+	"Day",          // day of the month: "1"
+	"Done",         // how many of them are done
+	"Granted",      // date that was given: "1 Jan 2027"
+	"LookUntil",    // time of day until which patdesk looks for something that may turn up: "14:13:20 UTC"
+	"Max",          // a limit: "1024"
+	"Month",        // name of a month: "Dec"
+	"Organization", // name of an organization: "contoso"
+	"RetryAfter",   // when to try again: "in 2 minutes"
+	"Sent",         // time of day at which a form was sent: "14:02:20 UTC"
+	"Status",       // HTTP status: "403"
+	"System",       // what the browser runs on: "Windows"
+	"Tenant",       // id of an Entra tenant
+	"Time",         // time of day in digits: "14:13"
+	"Token",        // name of a token: "ci-deploy"
+	"Until",        // end of a time: "in 9 minutes"
+	"Username",     // "mona@contoso.example"
+	"When",         // how far away a date is: "in 9 days"
+	"Year",         // "2026"
+}
+
+// unknownKey is the message that stands in for one that doesn't exist.
+const unknownKey = "unknown"
+
+//go:embed words/*.json
+var messageFiles embed.FS
+
+// Words are the messages of one language, and the pages in it. They are safe for concurrent use.
+type Words struct {
+	tag      language.Tag
+	messages map[string]*i18n.Message
+	text     *i18n.Localizer // messages as plain text
+	html     *i18n.Localizer // the same messages as HTML
+	fixed    sync.Map        // key -> template.HTML of a message without placeholders
+	numbers  *message.Printer
+	pages    func() map[string]*template.Template
+}
+
+// english is the language that every message is written in first, and the one of a visit that asks for none.
+var english = mustLoad("words/en.json")
+
+// mustLoad panics: the files are part of the program.
+func mustLoad(name string) *Words {
+	content, err := messageFiles.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	file, err := i18n.ParseMessageFileBytes(content, name, nil)
+	if err != nil {
+		panic(fmt.Sprintf("templates: %s: %v", name, err))
+	}
+	tag := language.MustParse(strings.TrimSuffix(path.Base(name), ".json"))
+	return newWords(tag, file.Messages)
+}
+
+func newWords(tag language.Tag, messages []*i18n.Message) *Words {
+	w := &Words{
+		tag: tag, messages: make(map[string]*i18n.Message, len(messages)),
+		text: localizer(tag, messages), html: localizer(tag, messages), numbers: message.NewPrinter(tag),
+	}
+	for _, m := range messages {
+		w.messages[m.ID] = m
+	}
+	w.pages = sync.OnceValue(func() map[string]*template.Template { return parsePages(w) })
+	return w
+}
+
+// localizer has a bundle of its own: one bundle would keep each message parsed either as text or as HTML.
+func localizer(tag language.Tag, messages []*i18n.Message) *i18n.Localizer {
+	bundle := i18n.NewBundle(tag)
+	bundle.MustAddMessages(tag, messages...)
+	return i18n.NewLocalizer(bundle, tag.String())
+}
+
+// Message is the text of key with data: a map with string keys, a struct, or nil. Its parts are the messages
+// key.title, key.what and key.advice; a heading that stands alone is the message key itself. Keys are grouped by
+// their first word:
+//
+//	azuredevops.<kind>    every kind of internal/azuredevops, each patTokenError included
+//	entra.<kind>          every kind of internal/entra
+//	http.<status>         pages for requests that patdesk itself refuses
+//	limit.<name>          and for those that came too often
+//	store.*               the session store can't be read or written
+//	form.*                faults of a form: a sentence beside the field (What), or a heading with advice
+//	signin.*              what can go wrong on the way back from Entra
+//	permissions.*         what patdesk asks for (What)
+//	operation.*           what became of a change: heading (Title), sentence (What), advice
+//	notice.*              banners: sentence (What) and the text of the link (Title)
+//	expiry.*, rotate.old.*  choices of a form: label (Title) and hint (What)
+//	global.*              what happens to global tokens on 2026-12-01 (What, or a few words: Title)
+//	bulk.*                changes of many tokens at once
+//	time.*, date.*        moments
+//	<page>.title          headings of pages (Title)
+//	everything else       words on links, labels and choices (Title)
+//
+// A key that doesn't exist gives the message "unknown"; Has tells.
+func (w *Words) Message(key string, data any) Text {
+	if !w.Has(key) {
+		key = unknownKey
+	}
+	values := w.valuesOf(data)
+	title := key + ".title"
+	if w.messages[title] == nil {
+		title = key
+	}
+	return Text{Title: w.plain(title, values), What: w.plain(key+".what", values), Advice: w.plain(key+".advice", values)}
+}
+
+// Text is the single message key, filled with pairs of a placeholder and its value.
+func (w *Words) Text(key string, pairs ...any) string {
+	if w.messages[key] == nil {
+		return w.Message(unknownKey, nil).Title
+	}
+	data, err := pairsOf(pairs)
+	if err != nil {
+		panic(err) // names are literals
+	}
+	return w.plain(key, w.valuesOf(data))
+}
+
+// Has says if there is a message key, or one of its parts.
+func (w *Words) Has(key string) bool {
+	for _, part := range []string{"", ".title", ".what", ".advice"} {
+		if w.messages[key+part] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Keys lists the messages in alphabetical order.
+func (w *Words) Keys() []string { return slices.Sorted(maps.Keys(w.messages)) }
+
+// Language is the BCP 47 tag: "en", "zh-Hant".
+func (w *Words) Language() string { return w.tag.String() }
+
+// Number is n as the language writes it: "1,024".
+func (w *Words) Number(n int) string { return w.numbers.Sprint(number.Decimal(n)) }
+
+// values are what fills a message: text by placeholder, and the number that chooses a plural form.
+type values struct {
+	data  any // map[string]string for text, map[string]any for HTML
+	count any
+}
+
+func (w *Words) plain(key string, v values) string {
+	if w.messages[key] == nil {
+		return ""
+	}
+	// Over a map only a fault of the message itself can fail, and tests fill every message.
+	text, _ := w.text.Localize(w.config(key, v, plainText))
+	return strings.TrimSpace(text)
+}
+
+func (w *Words) config(key string, v values, parser messageParser) *i18n.LocalizeConfig {
+	c := &i18n.LocalizeConfig{MessageID: key, TemplateData: v.data, TemplateParser: parser}
+	if isPlural(w.messages[key]) {
+		c.PluralCount = v.count
+	}
+	return c
+}
+
+func isPlural(m *i18n.Message) bool { return m.Zero+m.One+m.Two+m.Few+m.Many != "" }
+
+// valuesOf makes strings of data's entries or exported fields.
+func (w *Words) valuesOf(data any) values {
+	text := map[string]string{}
+	out := values{data: text}
+	set := func(name string, v reflect.Value) {
+		text[name] = w.valueText(v)
+		if name == "Count" && v.IsValid() {
+			out.count = v.Interface()
+		}
+	}
+	v := reflect.Indirect(reflect.ValueOf(data))
+	switch v.Kind() {
+	case reflect.Map:
+		for entry := v.MapRange(); entry.Next(); {
+			set(entry.Key().String(), unwrapped(entry.Value()))
+		}
+	case reflect.Struct:
+		for field, value := range v.Fields() {
+			if field.IsExported() {
+				set(field.Name, unwrapped(value))
+			}
+		}
+	}
+	return out
+}
+
+func unwrapped(v reflect.Value) reflect.Value {
+	if v.Kind() == reflect.Interface {
+		return v.Elem()
+	}
+	return v
+}
+
+// valueText is the value as printed; a zero one (0, nil) counts as not given.
+func (w *Words) valueText(v reflect.Value) string {
+	switch {
+	case !v.IsValid() || v.IsZero():
+		return ""
+	case v.CanInt():
+		return w.Number(int(v.Int()))
+	default:
+		return fmt.Sprint(v)
+	}
+}
