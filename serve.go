@@ -17,6 +17,7 @@ import (
 
 	"github.com/patdesk/patdesk/config"
 	"github.com/patdesk/patdesk/handlers"
+	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
@@ -137,14 +138,14 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	audit := handlers.ObserveOperations(log)
+	record := audit.Operations(log)
 	journal := operation.New(sessions.Records(), operation.Options{
 		DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout * 7 / 6, Describe: handlers.DescribeFailure, Now: now, Pause: s.pause, Log: log,
 		Observe: func(ctx context.Context, e operation.Event) {
 			told.happened(e)
-			audit(ctx, e)
+			record(ctx, e)
 		},
-		Origin: handlers.Origin,
+		Origin: audit.Origin,
 	})
 	api := azuredevops.New(azuredevops.Options{
 		Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,

@@ -57,7 +57,7 @@ func (h *Handlers) base(v *visit, title, section string) base {
 		b.PersonName = person.Username
 	}
 	b.Organization = h.currentOrganization(v)
-	for _, name := range h.knownOrganizations(v) {
+	for _, name := range h.Inventory.Known(h.owner(v)) {
 		b.Organizations = append(b.Organizations, organizationLink{
 			Name: name, URL: v.link(listPath(name)), Current: name == b.Organization,
 		})

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
 
 const (
-	bulkAction operation.Action = "bulk" // what a list's form is drawn for; it makes no operation by itself
+	bulkPurpose = "bulk" // what a list's form is drawn for; it begins no operation by itself
 
 	// bulkWait is how long the chosen tokens are looked up before what isn't there yet counts as unreadable.
 	bulkWait = 20 * time.Second
@@ -41,13 +42,13 @@ func (h *Handlers) picking(v *visit, view listView, matching int) picking {
 	}
 	view.number = 1
 	return picking{
-		PickAction: v.link(selectionPath), PickForm: h.Journal.Form(v.session.Person().Key(), bulkAction, ""),
+		PickAction: v.link(selectionPath), PickForm: h.forms.Draw(v.session.Person().Key(), bulkPurpose, ""),
 		PickView: view.address(), PickMatching: matching, PickMax: operation.MaxBatch,
 	}
 }
 
 // pickValue names a token in a list's form.
-func pickValue(t listedToken) string { return t.organization + "/" + t.AuthorizationID }
+func pickValue(t inventory.Token) string { return t.Organization + "/" + t.AuthorizationID }
 
 // bulkPage holds a selection that nothing was done with yet: too large, empty, or kept through a sign-in.
 type bulkPage struct {
@@ -95,7 +96,8 @@ func (h *Handlers) restoreSelection(v *visit) (answer, error) {
 
 // ownSelection says that a list's form was drawn for the visitor.
 func (h *Handlers) ownSelection(v *visit, form string) bool {
-	return h.Journal.Check(form, v.session.Person().Key(), bulkAction, "") == nil
+	_, err := h.forms.Check(form, v.session.Person().Key(), bulkPurpose, "")
+	return err == nil
 }
 
 // selectTokens makes a plan of what was chosen, for the person to confirm.
@@ -156,7 +158,7 @@ func (h *Handlers) selectionAnswer(v *visit, s selection, no refused, first int)
 	}
 	form := s.form
 	if !h.ownSelection(v, form) {
-		form = h.Journal.Form(v.session.Person().Key(), bulkAction, "")
+		form = h.forms.Draw(v.session.Person().Key(), bulkPurpose, "")
 	}
 	p.Fields = []hiddenField{{"form", form}, {"view", s.view}}
 	if s.all {
@@ -178,11 +180,11 @@ func (h *Handlers) chosenTokens(v *visit, s selection) ([]chosenToken, error) {
 	}
 	var names []string
 	for _, value := range s.tokens {
-		if name, _, _ := strings.Cut(value, "/"); h.allowedOrganization(name) && !containsFold(names, name) && len(names) < maxPlaces {
+		if name, _, _ := strings.Cut(value, "/"); h.Inventory.Allowed(name) && !inventory.ContainsFold(names, name) && len(names) < maxPlaces {
 			names = append(names, name)
 		}
 	}
-	h.snapshots.outdate(v.session.Hash(), "", h.Now().Add(-freshEnough))
+	h.Inventory.Invalidate(v.session.Hash(), "", h.Now().Add(-freshEnough))
 	found, whole := h.lookUp(v, names, enough.C)
 	h.lookAgain(v, s.tokens, found, whole)
 	var chosen []chosenToken
@@ -195,15 +197,15 @@ func (h *Handlers) chosenTokens(v *visit, s selection) ([]chosenToken, error) {
 
 // lookUp reads these organizations. found are their tokens, by what a list's form calls them; whole are the organizations, in
 // lower case, all of whose lists were read to the end.
-func (h *Handlers) lookUp(v *visit, names []string, enough <-chan time.Time) (found map[string]*listedToken, whole map[string]bool) {
-	found, whole = map[string]*listedToken{}, map[string]bool{}
-	for _, p := range h.readParts(v, h.snapshots.open(v.session.Hash()), names, enough) {
-		if !closed(p.done) {
+func (h *Handlers) lookUp(v *visit, names []string, enough <-chan time.Time) (found map[string]*inventory.Token, whole map[string]bool) {
+	found, whole = map[string]*inventory.Token{}, map[string]bool{}
+	for _, o := range h.Inventory.LoadOrganizations(v.Context(), h.owner(v), names, enough).Organizations {
+		if o.Loading {
 			continue
 		}
-		whole[strings.ToLower(p.organization)] = len(p.failed) == 0
-		for i := range p.tokens {
-			found[strings.ToLower(pickValue(p.tokens[i]))] = &p.tokens[i]
+		whole[strings.ToLower(o.Name)] = len(o.Failed) == 0
+		for i := range o.Tokens {
+			found[strings.ToLower(pickValue(o.Tokens[i]))] = &o.Tokens[i]
 		}
 	}
 	return found, whole
@@ -211,13 +213,13 @@ func (h *Handlers) lookUp(v *visit, names []string, enough <-chan time.Time) (fo
 
 // lookAgain looks once more where a whole list lacks what was chosen from a list a moment ago. While other tokens are made or
 // revoked, one can slip from a page that isn't read yet to one that was; that isn't to be told as its end.
-func (h *Handlers) lookAgain(v *visit, values []string, found map[string]*listedToken, whole map[string]bool) {
+func (h *Handlers) lookAgain(v *visit, values []string, found map[string]*inventory.Token, whole map[string]bool) {
 	var names []string
 	for _, value := range values {
 		name, _, _ := strings.Cut(value, "/")
-		if found[strings.ToLower(value)] == nil && whole[strings.ToLower(name)] && !containsFold(names, name) {
+		if found[strings.ToLower(value)] == nil && whole[strings.ToLower(name)] && !inventory.ContainsFold(names, name) {
 			names = append(names, name)
-			h.snapshots.outdate(v.session.Hash(), name, h.Now())
+			h.Inventory.Invalidate(v.session.Hash(), name, h.Now())
 		}
 	}
 	if len(names) == 0 {
@@ -243,31 +245,31 @@ func (h *Handlers) allMatching(v *visit, address string, enough <-chan time.Time
 	if err != nil || u.Path != "/overview" && u.Path != "/tokens" {
 		return nil, &httpError{status: http.StatusBadRequest}
 	}
-	h.snapshots.outdate(v.session.Hash(), "", h.Now().Add(-freshEnough))
+	h.Inventory.Invalidate(v.session.Hash(), "", h.Now().Add(-freshEnough))
 	view := readOverview(u.Query())
-	var s stock
+	var s inventory.Inventory
 	if u.Path == "/tokens" {
 		name, err := h.organizationOf(u.Query().Get("organization"))
 		if err != nil {
 			return nil, err
 		}
 		view = readListView(name, u.Query())
-		s = stockOf(h.readParts(v, h.snapshots.open(v.session.Hash()), []string{name}, enough))
+		s = h.Inventory.LoadOrganizations(v.Context(), h.owner(v), []string{name}, enough)
 	} else {
-		s = h.takeStock(v, enough)
+		s = h.Inventory.Load(v.Context(), h.owner(v), enough)
 	}
-	if err := s.signInNeeded(); err != nil {
+	if err := s.SignInErr(signInHelps); err != nil {
 		return nil, err
 	}
 	var chosen []chosenToken
-	for _, t := range view.selected(s.tokens, v.now) {
-		chosen = append(chosen, chosenToken{organization: t.organization, id: t.AuthorizationID, token: &t})
+	for _, t := range view.selected(s.Tokens, v.now) {
+		chosen = append(chosen, chosenToken{organization: t.Organization, id: t.AuthorizationID, token: &t})
 	}
-	slices.SortFunc(s.organizations, func(a, b stockOrganization) int { return cmp.Compare(a.name, b.name) })
-	for _, o := range s.organizations {
-		here := view.narrow.organization == "" || strings.EqualFold(o.name, view.narrow.organization)
-		if here && (o.loading || len(o.failed) > 0) {
-			chosen = append(chosen, chosenToken{organization: o.name, unread: true})
+	slices.SortFunc(s.Organizations, func(a, b inventory.Organization) int { return cmp.Compare(a.Name, b.Name) })
+	for _, o := range s.Organizations {
+		here := view.narrow.organization == "" || strings.EqualFold(o.Name, view.narrow.organization)
+		if here && (o.Loading || len(o.Failed) > 0) {
+			chosen = append(chosen, chosenToken{organization: o.Name, unread: true})
 		}
 	}
 	return chosen, nil

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -35,8 +36,8 @@ const (
 // chosenToken is one that was ticked, with what is known of it.
 type chosenToken struct {
 	organization, id string
-	token            *listedToken // nil: not found
-	unread           bool         // because its organization couldn't be read
+	token            *inventory.Token // nil: not found
+	unread           bool             // because its organization couldn't be read
 }
 
 // planBulk says which of the chosen tokens something can be done with. rotating are those whose rotation isn't finished.
@@ -66,9 +67,9 @@ func whyLeftOut(action operation.Action, c chosenToken, rotating func(id string)
 		return leftUnread
 	case c.token == nil:
 		return leftGone
-	case c.token.status == azuredevops.Revoked:
+	case c.token.Status == azuredevops.Revoked:
 		return leftRevoked
-	case c.token.status == azuredevops.Expired:
+	case c.token.Status == azuredevops.Expired:
 		return leftExpired
 	case c.token.Global() && action != operation.Revoke:
 		return leftGlobal

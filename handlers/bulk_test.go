@@ -13,14 +13,15 @@ import (
 	"github.com/joho/godotenv"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
 
 var bulkNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func someToken(id string, left time.Duration, status azuredevops.Status) *listedToken {
-	return &listedToken{organization: "contoso", status: status, Token: azuredevops.Token{
+func someToken(id string, left time.Duration, status azuredevops.Status) *inventory.Token {
+	return &inventory.Token{Organization: "contoso", Status: status, Token: azuredevops.Token{
 		AuthorizationID: id, DisplayName: id, TargetAccounts: []string{"x"}, ValidFrom: bulkNow.Add(-10 * day), ValidTo: bulkNow.Add(left),
 	}}
 }

@@ -6,14 +6,14 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/calendar"
-	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
 
 const (
-	// makeCalendar is what the form that makes a calendar address is for. It is no operation: nothing is sent.
-	makeCalendar operation.Action = "calendar"
+	// makeCalendar is what the form that makes a calendar address is drawn for. It begins no operation: nothing is sent.
+	makeCalendar = "calendar"
 	// calendarWait is how long the answer to that form waits for what the calendar is filled with: programs that read it
 	// may come at once, and then not again for a day.
 	calendarWait = 4 * time.Second
@@ -57,7 +57,7 @@ func (h *Handlers) showCalendar(v *visit) (answer, error) {
 // makeCalendarAddress answers with the address itself, as it is kept nowhere. Sending the form again gives the same one.
 func (h *Handlers) makeCalendarAddress(v *visit) (answer, error) {
 	person, form, mark := v.session.Person().Key(), v.PostForm.Get("form"), v.PostForm.Get("mark")
-	err := h.Journal.Check(form, person, makeCalendar, mark)
+	_, err := h.forms.Check(form, person, makeCalendar, mark)
 	if status, key := formRefusal(err); status != 0 {
 		fieldsOf(v.Context()).Err = err
 		return h.calendarAnswer(v, "", "", refused{status: status, problem: summary(key, nil)})
@@ -73,7 +73,7 @@ func (h *Handlers) makeCalendarAddress(v *visit) (answer, error) {
 		return nil, err
 	}
 	if made {
-		h.audit(v, "make-calendar-address")
+		audit.Record(v.Context(), h.Log, "make-calendar-address")
 	}
 	h.fillCalendar(v)
 	return h.calendarAnswer(v, address, "", refused{})
@@ -82,7 +82,7 @@ func (h *Handlers) makeCalendarAddress(v *visit) (answer, error) {
 func (h *Handlers) revokeCalendarAddress(v *visit) (answer, error) {
 	revoked, err := h.Calendar.Revoke(v.Context(), v.session.Person().Key(), v.PostForm.Get("public"))
 	if revoked {
-		h.audit(v, "revoke-calendar-address")
+		audit.Record(v.Context(), h.Log, "revoke-calendar-address")
 	}
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (h *Handlers) calendarAnswer(v *visit, address, done string, no refused) (a
 		base:   h.base(v, templates.Message("calendar.title", nil).Title, "overview"),
 		Exists: feed.Address != "", Made: v.when(feed.Made), Refreshed: v.when(feed.Refreshed), Asked: v.when(feed.Asked),
 		LocalOnly: loopbackOrigin(v.address), Problem: no.problem, Done: done,
-		Form: h.Journal.Form(person, makeCalendar, feed.Mark()), Mark: feed.Mark(), MakeAction: v.link("/calendar/make"),
+		Form: h.forms.Draw(person, makeCalendar, feed.Mark()), Mark: feed.Mark(), MakeAction: v.link("/calendar/make"),
 		RevokeAction: v.link("/calendar/revoke"), Public: feed.Address, OverviewURL: v.link("/overview"),
 		Lapsed: !feed.Refreshed.IsZero() && v.now.Sub(feed.Refreshed) >= calendar.Life,
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/patdesk/patdesk/internal/calendar"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -28,7 +29,7 @@ func feedPath(address string) string { return "/calendar/" + address + "/tokens.
 // is read or set, and the request's log record leaves the address out.
 // It reports whether there is one at that address; if there isn't, nothing is answered.
 func (h *Handlers) serveCalendar(w http.ResponseWriter, r *http.Request) (found bool) {
-	by := calendar.Reader{Address: clientOf(r), Program: plainly(r.UserAgent(), nameLength)}
+	by := calendar.Reader{Address: clientOf(r), Program: plaintext.Line(r.UserAgent(), plaintext.NameLength)}
 	person, feed, err := h.Calendar.Open(r.Context(), chi.URLParam(r, "address"), by, h.personAllowed)
 	var parts []calendar.Part
 	if err == nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -117,7 +118,7 @@ func failureError(f *operation.Failure, organization string) error {
 // operationWords is what the catalogue's sentences about an operation can name.
 func (h *Handlers) operationWords(v *visit, op *operation.Operation) map[string]any {
 	words := map[string]any{
-		"Organization": op.Organization, "Token": inSentence(operationToken(op)), "Action": string(op.Action),
+		"Organization": op.Organization, "Token": plaintext.InSentence(operationToken(op)), "Action": string(op.Action),
 		"Until": v.when(op.SecretUntil).Relative, "Asked": v.when(op.Want.ValidTo).Date, "Sent": v.when(op.Started).Clock,
 	}
 	if v.now.Before(op.LookUntil) && (op.State != operation.Unknown || !op.Dismissed) {

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/panics"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -56,7 +58,7 @@ func readReplaceForm(v *visit, values url.Values) replaceForm {
 		forms: map[string]string{}, done: values["operation"],
 	}
 	for _, name := range values["organization"] {
-		if !containsFold(f.places, name) {
+		if !inventory.ContainsFold(f.places, name) {
 			f.places = append(f.places, name)
 		}
 		f.forms[strings.ToLower(name)] = values.Get(formField(name))
@@ -74,7 +76,7 @@ func (h *Handlers) askReplace(v *visit) (answer, error) {
 		return nil, err
 	}
 	if !t.Global() {
-		return v.to(tokenPath(t.organization, t.AuthorizationID, "")), nil
+		return v.to(tokenPath(t.Organization, t.AuthorizationID, "")), nil
 	}
 	person, target := v.session.Person().Key(), changeTarget(v.param("organization"), v.param("id"))
 	f := replaceForm{organization: v.param("organization"), id: v.param("id"), old: "later", forms: map[string]string{}}
@@ -87,14 +89,14 @@ func (h *Handlers) askReplace(v *visit) (answer, error) {
 
 // globalToken is the token that the address names. What was just read of all organizations serves as well as asking
 // for it again, and helps where the one of the address has failed since.
-func (h *Handlers) globalToken(v *visit) (listedToken, stock, error) {
+func (h *Handlers) globalToken(v *visit) (inventory.Token, inventory.Inventory, error) {
 	if _, err := h.organizationOf(v.param("organization")); err != nil {
-		return listedToken{}, stock{}, err
+		return inventory.Token{}, inventory.Inventory{}, err
 	}
 	enough := time.NewTimer(overviewWait)
 	defer enough.Stop()
-	s := h.takeStock(v, enough.C)
-	for _, t := range s.tokens {
+	s := h.Inventory.Load(v.Context(), h.owner(v), enough.C)
+	for _, t := range s.Tokens {
 		if t.AuthorizationID == v.param("id") {
 			return t, s, nil
 		}
@@ -103,14 +105,14 @@ func (h *Handlers) globalToken(v *visit) (listedToken, stock, error) {
 	return t, s, err
 }
 
-func (h *Handlers) replaceAnswer(v *visit, f replaceForm, t listedToken, s stock, faults formFaults, no refused) answer {
+func (h *Handlers) replaceAnswer(v *visit, f replaceForm, t inventory.Token, s inventory.Inventory, faults formFaults, no refused) answer {
 	note := globalText("global.", v.now)
 	p := globalReplacePage{
 		tokenFormPage: tokenFormPage{
-			base:       h.base(v, templates.Message("globalReplace.title", map[string]any{"Token": inSentence(shownName(t.DisplayName))}).Title, "overview"),
+			base:       h.base(v, templates.Message("globalReplace.title", map[string]any{"Token": plaintext.InSentence(shownName(t.DisplayName))}).Title, "overview"),
 			FormAction: v.link(globalPath(f.organization, f.id)), Problem: no.problem, CancelURL: v.link("/global-tokens"),
 		},
-		Heading: note.Title, What: note.What, Dead: !v.now.Before(globalTokensEnd), OldName: shownName(t.DisplayName),
+		Heading: note.Title, What: note.What, Dead: !v.now.Before(inventory.GlobalTokensEnd), OldName: shownName(t.DisplayName),
 		OldScopes: scopeList(t.Scopes), OldExpires: v.when(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
 	}
 	f.form = h.usable(v, f.form, operation.Revoke, changeTarget(f.organization, f.id))
@@ -120,8 +122,8 @@ func (h *Handlers) replaceAnswer(v *visit, f replaceForm, t listedToken, s stock
 		p.Errors = append(p.Errors, fieldError{"places", p.PlacesError})
 	}
 	for i, name := range h.places(v, s) {
-		choice := option{Value: name, Text: name, Selected: containsFold(f.places, name)}
-		if i < len(s.organizations) && len(s.organizations[i].failed) > 0 {
+		choice := option{Value: name, Text: name, Selected: inventory.ContainsFold(f.places, name)}
+		if i < len(s.Organizations) && len(s.Organizations[i].Failed) > 0 {
 			choice.Hint = templates.Message("globalReplace.unread", nil).What
 		}
 		p.Places = append(p.Places, choice)
@@ -135,15 +137,15 @@ func (h *Handlers) replaceAnswer(v *visit, f replaceForm, t listedToken, s stock
 }
 
 // places are the organizations to choose from.
-func (h *Handlers) places(v *visit, s stock) []string {
+func (h *Handlers) places(v *visit, s inventory.Inventory) []string {
 	var names []string
-	for _, o := range s.organizations {
-		names = append(names, o.name)
+	for _, o := range s.Organizations {
+		names = append(names, o.Name)
 	}
 	if len(names) == 0 {
-		names = h.knownOrganizations(v)
+		names = h.Inventory.Known(h.owner(v))
 	}
-	if here := v.param("organization"); !containsFold(names, here) {
+	if here := v.param("organization"); !inventory.ContainsFold(names, here) {
 		names = append(names, here)
 	}
 	return names
@@ -208,7 +210,7 @@ func (h *Handlers) wantedEverywhere(v *visit, f replaceForm) (azuredevops.Wanted
 		faults["places"] = "form.placesRequired"
 	case len(f.places) > maxReplacements:
 		faults["places"] = "form.placesTooMany"
-	case slices.ContainsFunc(f.places, func(name string) bool { return !h.allowedOrganization(name) }):
+	case slices.ContainsFunc(f.places, func(name string) bool { return !h.Inventory.Allowed(name) }):
 		faults["places"] = "form.organizationUnknown"
 	}
 	end, fault := f.validTo(v.now)

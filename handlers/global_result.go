@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -78,7 +80,7 @@ func (h *Handlers) replacedAnswer(v *visit, f replaceForm, results []replacement
 		}
 	}
 	p := replacedPage{
-		base: h.base(v, templates.Message("globalResult.title", map[string]any{"Token": inSentence(name)}).Title, "overview"),
+		base: h.base(v, templates.Message("globalResult.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "overview"),
 		Name: name, All: len(results), BackURL: v.link("/global-tokens"), SecretFake: h.Demo,
 	}
 	status, here := http.StatusOK, resultAddress(f, results, old)
@@ -212,14 +214,14 @@ func (h *Handlers) tellOld(v *visit, f replaceForm, old *operation.Operation, p 
 	default:
 		enough := time.NewTimer(overviewWait)
 		defer enough.Stop()
-		for _, t := range h.takeStock(v, enough.C).tokens {
-			if t.AuthorizationID == f.id && t.status != azuredevops.Active {
+		for _, t := range h.Inventory.Load(v.Context(), h.owner(v), enough.C).Tokens {
+			if t.AuthorizationID == f.id && t.Status != azuredevops.Active {
 				p.OldState = "revoked"
 			}
 		}
 	}
 	key := "globalResult." + p.OldState
-	if p.OldState == "alive" && !v.now.Before(globalTokensEnd) {
+	if p.OldState == "alive" && !v.now.Before(inventory.GlobalTokensEnd) {
 		key += "After"
 	}
 	p.OldWhat = templates.Message(key, nil).What

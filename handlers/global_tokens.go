@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -40,22 +41,22 @@ func (h *Handlers) listGlobalTokens(v *visit) (answer, error) {
 	}
 	enough := time.NewTimer(overviewWait)
 	defer enough.Stop()
-	s := h.takeStock(v, enough.C)
-	if err := s.signInNeeded(); err != nil {
+	s := h.Inventory.Load(v.Context(), h.owner(v), enough.C)
+	if err := s.SignInErr(signInHelps); err != nil {
 		return nil, err
 	}
 	note := globalText("global.", v.now)
 	p := globalTokensPage{
 		base:    h.base(v, templates.Message("globalTokens.title", nil).Title, "overview"),
 		reading: h.readingOf(v, listView{path: "/global-tokens"}, s),
-		Heading: note.Title, What: note.What, Dead: !v.now.Before(globalTokensEnd), BackURL: v.link("/overview"), Complete: s.complete(),
+		Heading: note.Title, What: note.What, Dead: !v.now.Before(inventory.GlobalTokensEnd), BackURL: v.link("/overview"), Complete: s.Complete(),
 	}
-	living := slices.DeleteFunc(slices.Clone(s.tokens), func(t listedToken) bool { return !livingGlobal(t) })
+	living := slices.DeleteFunc(slices.Clone(s.Tokens), func(t inventory.Token) bool { return !t.LivingGlobal() })
 	for _, t := range (listView{sort: "name"}).arrange(living, v.now) {
 		p.Tokens = append(p.Tokens, globalToken{
-			Name: shownName(t.DisplayName), URL: v.link(tokenPath(t.organization, t.AuthorizationID, "")), MadeBy: azuredevops.MadeBy(t.DisplayName),
-			Scopes: scopeList(t.Scopes), FullAccess: fullAccess(t), Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo),
-			ReplaceURL: v.link(globalPath(t.organization, t.AuthorizationID)), RevokeURL: v.link(tokenPath(t.organization, t.AuthorizationID, "revoke")),
+			Name: shownName(t.DisplayName), URL: v.link(tokenPath(t.Organization, t.AuthorizationID, "")), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			Scopes: scopeList(t.Scopes), FullAccess: t.FullAccess(), Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo),
+			ReplaceURL: v.link(globalPath(t.Organization, t.AuthorizationID)), RevokeURL: v.link(tokenPath(t.Organization, t.AuthorizationID, "revoke")),
 		})
 	}
 	return page{template: "global-tokens", data: p}, nil

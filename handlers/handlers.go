@@ -15,6 +15,8 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/formid"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -50,8 +52,8 @@ type Options struct {
 type Handlers struct {
 	Options
 	guard      *crossOriginGuard
-	discover   *organizationCache
-	snapshots  *snapshots
+	Inventory  *inventory.Cache
+	forms      *formid.Forms
 	limits     limits
 	sending    sending
 	finishWait time.Duration
@@ -70,8 +72,14 @@ func New(o Options) (*Handlers, error) {
 		o.Telemetry = nobody{}
 	}
 	h := &Handlers{
-		Options: o, discover: newOrganizationCache(o.Now), snapshots: newSnapshots(o.Now), limits: newLimits(o), finishWait: finishWait,
+		Options: o, limits: newLimits(o), finishWait: finishWait,
 	}
+	if o.Sessions != nil {
+		h.forms = formid.New(o.Sessions.Records(), o.Now)
+	}
+	h.Inventory = inventory.New(inventory.Options{
+		Organizations: o.Organizations, SignInNeeded: signInHelps, Observe: h.observeRead, Now: o.Now, Log: o.Log,
+	})
 	guard, err := newCrossOriginGuard(o.BaseURL)
 	if err != nil {
 		return nil, err
@@ -79,6 +87,26 @@ func New(o Options) (*Handlers, error) {
 	h.guard = guard
 	return h, nil
 }
+
+// owner is whose tokens the visitor's are.
+func (h *Handlers) owner(v *visit) inventory.Owner {
+	return inventory.Owner{
+		Session: v.session.Hash(), Person: v.session.Person().Key(), API: h.caller(v),
+		Typed: func() []string { return v.session.State().Organizations },
+	}
+}
+
+// outdate drops what the session remembers of an organization, since something was changed there. A change of a
+// global token is seen in all organizations.
+func (h *Handlers) outdate(v *visit, organization string, t *azuredevops.Token, before time.Time) {
+	if t != nil && t.Global() {
+		organization = ""
+	}
+	h.Inventory.Invalidate(v.session.Hash(), organization, before)
+}
+
+// SnapshotBytes is how much memory people's tokens take that were read in the last minutes.
+func (h *Handlers) SnapshotBytes() int64 { return h.Inventory.Bytes() }
 
 // caller is the API on behalf of the visitor.
 func (h *Handlers) caller(v *visit) *azuredevops.Caller {

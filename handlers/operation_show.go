@@ -10,6 +10,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -106,7 +107,7 @@ func (h *Handlers) lookInto(v *visit, op *operation.Operation) (*operation.Opera
 // operationAnswer is the page of an operation as it stands. An outcome that isn't known, or a failure, is told with
 // the status of what went wrong: neither is ever a 200.
 func (h *Handlers) operationAnswer(v *visit, op *operation.Operation) (answer, error) {
-	p, status, err := h.describeOperation(v, op, h.base(v, inSentence(operationToken(op)), "changes"))
+	p, status, err := h.describeOperation(v, op, h.base(v, plaintext.InSentence(operationToken(op)), "changes"))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -91,8 +92,8 @@ func (h *Handlers) overview(v *visit) (answer, error) {
 	}
 	enough := time.NewTimer(overviewWait)
 	defer enough.Stop()
-	s := h.takeStock(v, enough.C)
-	if err := s.signInNeeded(); err != nil {
+	s := h.Inventory.Load(v.Context(), h.owner(v), enough.C)
+	if err := s.SignInErr(signInHelps); err != nil {
 		return nil, err
 	}
 	if err := h.checkOrganization(s, view.narrow.organization); err != nil {
@@ -103,23 +104,21 @@ func (h *Handlers) overview(v *visit) (answer, error) {
 
 // readAgain forgets what failed in one organization. Where a new sign-in is what it takes, that comes first.
 func (h *Handlers) readAgain(v *visit, view listView, organization string) (answer, error) {
-	kept := h.snapshots.open(v.session.Hash())
-	err := kept.failure(organization)
+	err := h.Inventory.Failure(v.session.Hash(), organization)
 	if organization == "" {
-		h.discover.forget(v.session.Hash())
-		h.snapshots.forget(v.session.Hash())
+		h.Inventory.Forget(v.session.Hash())
 		return v.to(view.address()), nil
 	}
-	h.snapshots.outdate(v.session.Hash(), organization, h.Now())
+	h.Inventory.Invalidate(v.session.Hash(), organization, h.Now())
 	if _, again := needsSignIn(err); again {
 		return nil, err
 	}
 	return v.to(view.address()), nil
 }
 
-func (h *Handlers) checkOrganization(s stock, name string) error {
-	known := func(o stockOrganization) bool { return strings.EqualFold(o.name, name) }
-	if name == "" || s.finding || slices.ContainsFunc(s.organizations, known) {
+func (h *Handlers) checkOrganization(s inventory.Inventory, name string) error {
+	known := func(o inventory.Organization) bool { return strings.EqualFold(o.Name, name) }
+	if name == "" || s.Discovering || slices.ContainsFunc(s.Organizations, known) {
 		return nil
 	}
 	return &httpError{status: http.StatusNotFound, key: "organization.unknown", data: map[string]any{"Organization": name}}
@@ -139,18 +138,18 @@ func readOverview(q url.Values) listView {
 }
 
 // selected is what the view shows of the tokens, sorted.
-func (l listView) selected(tokens []listedToken, now time.Time) []listedToken {
+func (l listView) selected(tokens []inventory.Token, now time.Time) []inventory.Token {
 	statuses := l.statuses()
-	var out []listedToken
+	var out []inventory.Token
 	for _, t := range tokens {
-		if slices.Contains(statuses, t.status) {
+		if slices.Contains(statuses, t.Status) {
 			out = append(out, t)
 		}
 	}
 	return l.arrange(out, now)
 }
 
-func (h *Handlers) overviewPage(v *visit, view listView, s stock) overviewPage {
+func (h *Handlers) overviewPage(v *visit, view listView, s inventory.Inventory) overviewPage {
 	p := overviewPage{
 		base:    h.base(v, templates.Message("overview.title", nil).Title, "overview"),
 		reading: h.readingOf(v, view, s), NewURL: v.link("/tokens/new"), ChooseURL: v.link("/organizations"),
@@ -161,22 +160,22 @@ func (h *Handlers) overviewPage(v *visit, view listView, s stock) overviewPage {
 }
 
 // readingOf says which organizations have answered, and how.
-func (h *Handlers) readingOf(v *visit, view listView, s stock) reading {
+func (h *Handlers) readingOf(v *visit, view listView, s inventory.Inventory) reading {
 	p := reading{
-		Address: v.link(view.address()), Loading: !s.complete(), Finding: s.finding, Count: len(s.organizations),
-		Since: v.when(s.since), AgainURL: v.link(retryAddress(view, "")),
+		Address: v.link(view.address()), Loading: !s.Complete(), Finding: s.Discovering, Count: len(s.Organizations),
+		Since: v.when(s.Since), AgainURL: v.link(retryAddress(view, "")),
 	}
-	if s.unfound != nil {
-		p.Unfound = h.partial(v, s.unfound, v.link(retryAddress(view, "")))
+	if s.DiscoveryErr != nil {
+		p.Unfound = h.partial(v, s.DiscoveryErr, v.link(retryAddress(view, "")))
 	}
 	pauses := h.caller(v).Pauses()
-	for _, o := range s.organizations {
+	for _, o := range s.Organizations {
 		switch {
-		case o.loading:
-			p.Reading = append(p.Reading, o.name)
+		case o.Loading:
+			p.Reading = append(p.Reading, o.Name)
 		default:
 			p.Read++
-			if len(o.failed) > 0 {
+			if len(o.Failed) > 0 {
 				p.Problems = append(p.Problems, h.organizationProblem(v, view, o, pauses))
 			}
 		}
@@ -184,18 +183,18 @@ func (h *Handlers) readingOf(v *visit, view listView, s stock) reading {
 	return p
 }
 
-func (h *Handlers) organizationProblem(v *visit, view listView, o stockOrganization, pauses map[string]time.Time) organizationProblem {
-	t := h.trouble(v, o.failed[0].err)
+func (h *Handlers) organizationProblem(v *visit, view listView, o inventory.Organization, pauses map[string]time.Time) organizationProblem {
+	t := h.trouble(v, o.Failed[0].Err)
 	p := organizationProblem{
-		Organization: o.name, Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice, Details: t.details,
-		Partly:   len(o.failed) < len(allStatuses) || o.tokens > 0,
-		RetryURL: v.link(retryAddress(view, o.name)), RetryText: templates.Message("action.tryAgain", nil).Title,
+		Organization: o.Name, Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice, Details: t.details,
+		Partly:   len(o.Failed) < len(inventory.Statuses()) || len(o.Tokens) > 0,
+		RetryURL: v.link(retryAddress(view, o.Name)), RetryText: templates.Message("action.tryAgain", nil).Title,
 	}
-	if _, again := needsSignIn(o.failed[0].err); again {
+	if _, again := needsSignIn(o.Failed[0].Err); again {
 		p.RetryText = templates.Message("action.signInAgain", nil).Title
 	}
 	for name, until := range pauses {
-		if strings.EqualFold(name, o.name) {
+		if strings.EqualFold(name, o.Name) {
 			p.Until = v.when(until)
 		}
 	}
@@ -209,19 +208,17 @@ func retryAddress(view listView, organization string) string {
 }
 
 // tellTokens is what stands above the table: about all tokens, whatever the view.
-func (p *overviewPage) tellTokens(v *visit, s stock) {
-	p.Attention = attention(v, s.tokens)
-	p.Quiet = len(p.Attention) == 0 && s.complete() && len(p.Problems) == 0 && len(s.tokens) > 0
-	p.Timeline = newTimeline(v, s.tokens)
+func (p *overviewPage) tellTokens(v *visit, s inventory.Inventory) {
+	p.Attention = attention(v, s.Tokens)
+	p.Quiet = len(p.Attention) == 0 && s.Complete() && len(p.Problems) == 0 && len(s.Tokens) > 0
+	p.Timeline = newTimeline(v, s.Tokens)
 }
 
-func livingGlobal(t listedToken) bool { return t.Global() && t.status == azuredevops.Active }
-
-func (p *overviewPage) tellTable(h *Handlers, v *visit, view listView, s stock) {
-	found := view.selected(s.tokens, v.now)
+func (p *overviewPage) tellTable(h *Handlers, v *visit, view listView, s inventory.Inventory) {
+	found := view.selected(s.Tokens, v.now)
 	p.Query, p.Status, p.Sort, p.Order = view.query, view.status, view.sort, view.order
 	p.From, p.To = dateValue(view.narrow.from), dateValue(view.narrow.to)
-	p.Matching, p.Total = len(found), len(s.tokens)
+	p.Matching, p.Total = len(found), len(s.Tokens)
 	p.Narrowed = view.query != "" || view.narrow.organization != "" || len(view.narrow.values()) > 0
 	p.ClearURL = v.link(listView{path: view.path, status: view.status, sort: view.sort, order: view.order}.address())
 	p.Filters, p.Columns = view.filters(v), view.columns(v)
@@ -244,7 +241,7 @@ func dateValue(t time.Time) string {
 }
 
 // cut takes the rows of one page. A page behind the last one is the last one.
-func (p *overviewPage) cut(v *visit, view listView, found []listedToken) []listedToken {
+func (p *overviewPage) cut(v *visit, view listView, found []inventory.Token) []inventory.Token {
 	p.Page, p.Pages, p.AllRows = 1, 1, view.number == 0
 	if p.AllRows {
 		p.TooManyToShow = len(found) > maxRows
@@ -272,13 +269,13 @@ func (p *overviewPage) cut(v *visit, view listView, found []listedToken) []liste
 }
 
 // chooseFilters fills the filter's choices: only organizations and scopes that there are.
-func (p *overviewPage) chooseFilters(view listView, s stock) {
+func (p *overviewPage) chooseFilters(view listView, s inventory.Inventory) {
 	anywhere := option{Text: templates.Message("organization.all", nil).Title}
 	p.InPlaces = []option{anywhere}
-	for _, o := range s.organizations {
-		p.InPlaces = append(p.InPlaces, option{Value: o.name, Text: o.name, Selected: strings.EqualFold(o.name, view.narrow.organization)})
+	for _, o := range s.Organizations {
+		p.InPlaces = append(p.InPlaces, option{Value: o.Name, Text: o.Name, Selected: strings.EqualFold(o.Name, view.narrow.organization)})
 	}
-	p.ScopeChoices = scopeChoices(s.tokens, view.narrow.scope)
+	p.ScopeChoices = scopeChoices(s.Tokens, view.narrow.scope)
 	p.EndChoices = endChoices(view.narrow.within)
 	for _, kind := range tokenKinds {
 		text := templates.Message("kind."+kind.name, nil)
@@ -286,7 +283,7 @@ func (p *overviewPage) chooseFilters(view listView, s stock) {
 	}
 }
 
-func scopeChoices(tokens []listedToken, chosen string) []option {
+func scopeChoices(tokens []inventory.Token, chosen string) []option {
 	used := map[string]bool{}
 	if chosen != "" {
 		used[chosen] = true

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -32,63 +33,63 @@ type attentionLine struct {
 // attentionRule finds the tokens of a group and what to do with each.
 type attentionRule struct {
 	id     string
-	fits   func(t listedToken, now time.Time) bool
+	fits   func(t inventory.Token, now time.Time) bool
 	view   listView // that shows the same tokens
-	action func(v *visit, t listedToken) nextAction
+	action func(v *visit, t inventory.Token) nextAction
 	urgent bool
 }
 
 // within says that an active token ends in more than after and at most until days.
-func within(after, until int) func(listedToken, time.Time) bool {
-	return func(t listedToken, now time.Time) bool {
+func within(after, until int) func(inventory.Token, time.Time) bool {
+	return func(t inventory.Token, now time.Time) bool {
 		left := daysFrom(now, t.ValidTo)
-		return t.status == azuredevops.Active && left > after && left <= until
+		return t.Status == azuredevops.Active && left > after && left <= until
 	}
 }
 
-func active(fits func(listedToken) bool) func(listedToken, time.Time) bool {
-	return func(t listedToken, _ time.Time) bool { return t.status == azuredevops.Active && fits(t) }
+func active(fits func(inventory.Token) bool) func(inventory.Token, time.Time) bool {
+	return func(t inventory.Token, _ time.Time) bool { return t.Status == azuredevops.Active && fits(t) }
 }
 
 // attentionRules are in the order of the page. A token stands in every group that it belongs to.
 var attentionRules = []attentionRule{
 	{id: "days7", urgent: true, fits: within(-2, 7), view: listView{narrow: tokenFilter{within: 7}}, action: renewAction},
 	{id: "days30", fits: within(7, 30), view: listView{narrow: tokenFilter{within: 30}}, action: renewAction},
-	{id: "expired30", fits: func(t listedToken, now time.Time) bool {
-		return t.status == azuredevops.Expired && daysFrom(t.ValidTo, now) <= 30
+	{id: "expired30", fits: func(t inventory.Token, now time.Time) bool {
+		return t.Status == azuredevops.Expired && daysFrom(t.ValidTo, now) <= 30
 	}, view: listView{status: "expired", order: "desc", narrow: tokenFilter{within: 30}}, action: replaceAction},
-	{id: "full", urgent: true, fits: active(fullAccess), view: listView{narrow: tokenFilter{is: []string{"full"}}}, action: narrowAction},
-	{id: "global", urgent: true, fits: func(t listedToken, _ time.Time) bool { return livingGlobal(t) },
+	{id: "full", urgent: true, fits: active(inventory.Token.FullAccess), view: listView{narrow: tokenFilter{is: []string{"full"}}}, action: narrowAction},
+	{id: "global", urgent: true, fits: active(inventory.Token.Global),
 		view: listView{narrow: tokenFilter{is: []string{"global"}}}, action: globalAction},
-	{id: "powerful", fits: active(func(t listedToken) bool { return highPrivilege(t) && longLived(t) }),
+	{id: "powerful", fits: active(func(t inventory.Token) bool { return t.HighPrivilege() && t.LongLived() }),
 		view: listView{narrow: tokenFilter{is: []string{"high", "long"}}}, action: narrowAction},
-	{id: "twins", fits: active(func(t listedToken) bool { return t.twin }), view: listView{sort: "name", narrow: tokenFilter{is: []string{"twin"}}}, action: revokeAction},
+	{id: "twins", fits: active(func(t inventory.Token) bool { return t.Twin }), view: listView{sort: "name", narrow: tokenFilter{is: []string{"twin"}}}, action: revokeAction},
 }
 
-func renewAction(v *visit, t listedToken) nextAction {
+func renewAction(v *visit, t inventory.Token) nextAction {
 	if t.Global() {
 		return globalAction(v, t)
 	}
-	return lineAction(v, "action.rotate", tokenPath(t.organization, t.AuthorizationID, "rotate"))
+	return lineAction(v, "action.rotate", tokenPath(t.Organization, t.AuthorizationID, "rotate"))
 }
 
-func replaceAction(v *visit, t listedToken) nextAction {
-	return lineAction(v, "action.replace", replacementPath(t.organization, t.Token))
+func replaceAction(v *visit, t inventory.Token) nextAction {
+	return lineAction(v, "action.replace", replacementPath(t.Organization, t.Token))
 }
 
-func narrowAction(v *visit, t listedToken) nextAction {
+func narrowAction(v *visit, t inventory.Token) nextAction {
 	if t.Global() {
 		return globalAction(v, t)
 	}
-	return lineAction(v, "action.edit", tokenPath(t.organization, t.AuthorizationID, "edit"))
+	return lineAction(v, "action.edit", tokenPath(t.Organization, t.AuthorizationID, "edit"))
 }
 
-func revokeAction(v *visit, t listedToken) nextAction {
-	return lineAction(v, "action.revoke", tokenPath(t.organization, t.AuthorizationID, "revoke"))
+func revokeAction(v *visit, t inventory.Token) nextAction {
+	return lineAction(v, "action.revoke", tokenPath(t.Organization, t.AuthorizationID, "revoke"))
 }
 
-func globalAction(v *visit, t listedToken) nextAction {
-	return lineAction(v, "action.replaceGlobal", globalPath(t.organization, t.AuthorizationID))
+func globalAction(v *visit, t inventory.Token) nextAction {
+	return lineAction(v, "action.replaceGlobal", globalPath(t.Organization, t.AuthorizationID))
 }
 
 func lineAction(v *visit, key, path string) nextAction {
@@ -96,10 +97,10 @@ func lineAction(v *visit, key, path string) nextAction {
 }
 
 // attention finds what needs the person, most pressing first. Groups without tokens are left out.
-func attention(v *visit, tokens []listedToken) []attentionGroup {
+func attention(v *visit, tokens []inventory.Token) []attentionGroup {
 	var groups []attentionGroup
 	for _, rule := range attentionRules {
-		var found []listedToken
+		var found []inventory.Token
 		for _, t := range tokens {
 			if rule.fits(t, v.now) {
 				found = append(found, t)
@@ -112,9 +113,9 @@ func attention(v *visit, tokens []listedToken) []attentionGroup {
 	return groups
 }
 
-func (r attentionRule) group(v *visit, found []listedToken) attentionGroup {
+func (r attentionRule) group(v *visit, found []inventory.Token) attentionGroup {
 	key := "attention." + r.id
-	if r.id == "global" && !v.now.Before(globalTokensEnd) {
+	if r.id == "global" && !v.now.Before(inventory.GlobalTokensEnd) {
 		key += "After"
 	}
 	text := templates.Message(key, nil)
@@ -122,8 +123,8 @@ func (r attentionRule) group(v *visit, found []listedToken) attentionGroup {
 	slices.SortFunc(found, r.order)
 	for _, t := range found[:min(len(found), attentionLines)] {
 		line := attentionLine{
-			Name: shownName(t.DisplayName), URL: v.link(tokenPath(t.organization, t.AuthorizationID, "")), Organization: t.organization,
-			MadeBy: azuredevops.MadeBy(t.DisplayName), Expires: v.when(t.ValidTo), Past: t.status == azuredevops.Expired, Action: r.action(v, t),
+			Name: shownName(t.DisplayName), URL: v.link(tokenPath(t.Organization, t.AuthorizationID, "")), Organization: t.Organization,
+			MadeBy: azuredevops.MadeBy(t.DisplayName), Expires: v.when(t.ValidTo), Past: t.Status == azuredevops.Expired, Action: r.action(v, t),
 		}
 		if t.Global() {
 			line.Organization = templates.Message("organization.all", nil).Title
@@ -142,9 +143,9 @@ func (r attentionRule) group(v *visit, found []listedToken) attentionGroup {
 }
 
 // order puts first what ends first, of expired ones what ended last, and duplicates side by side.
-func (r attentionRule) order(a, b listedToken) int {
+func (r attentionRule) order(a, b inventory.Token) int {
 	if r.id == "twins" {
-		return cmp.Or(compareFold(place(a), place(b)), compareFold(a.DisplayName, b.DisplayName), a.ValidFrom.Compare(b.ValidFrom))
+		return cmp.Or(compareFold(a.OrganizationKey(), b.OrganizationKey()), compareFold(a.DisplayName, b.DisplayName), a.ValidFrom.Compare(b.ValidFrom))
 	}
 	by := a.ValidTo.Compare(b.ValidTo)
 	if r.id == "expired30" {

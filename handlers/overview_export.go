@@ -55,34 +55,34 @@ func (h *Handlers) exportAll(v *visit) (export, error) {
 	view := readOverview(v.URL.Query())
 	enough := time.NewTimer(exportWait)
 	defer enough.Stop()
-	s := h.takeStock(v, enough.C)
-	if err := s.signInNeeded(); err != nil {
+	s := h.Inventory.Load(v.Context(), h.owner(v), enough.C)
+	if err := s.SignInErr(signInHelps); err != nil {
 		return export{}, err
 	}
 	if err := h.checkOrganization(s, view.narrow.organization); err != nil {
 		return export{}, err
 	}
-	if s.finding {
+	if s.Discovering {
 		return export{}, &azuredevops.Error{Call: "organizations", Kind: azuredevops.KindTimeout}
 	}
 	out := export{Made: v.now.UTC().Truncate(time.Second), Complete: true, Missing: []exportedGap{}, Tokens: []exported{}}
-	if s.unfound != nil {
-		out.Missing = append(out.Missing, exportedGap{Reason: h.trouble(v, s.unfound).text.Title})
+	if s.DiscoveryErr != nil {
+		out.Missing = append(out.Missing, exportedGap{Reason: h.trouble(v, s.DiscoveryErr).text.Title})
 	}
-	for _, o := range s.organizations {
+	for _, o := range s.Organizations {
 		switch {
-		case o.loading:
-			late := &azuredevops.Error{Organization: o.name, Kind: azuredevops.KindTimeout}
-			out.Missing = append(out.Missing, exportedGap{o.name, h.trouble(v, late).text.Title})
-		case len(o.failed) > 0:
-			out.Missing = append(out.Missing, exportedGap{o.name, h.trouble(v, o.failed[0].err).text.Title})
+		case o.Loading:
+			late := &azuredevops.Error{Organization: o.Name, Kind: azuredevops.KindTimeout}
+			out.Missing = append(out.Missing, exportedGap{o.Name, h.trouble(v, late).text.Title})
+		case len(o.Failed) > 0:
+			out.Missing = append(out.Missing, exportedGap{o.Name, h.trouble(v, o.Failed[0].Err).text.Title})
 		}
 	}
 	out.Complete = len(out.Missing) == 0
-	for _, t := range view.selected(s.tokens, v.now) {
+	for _, t := range view.selected(s.Tokens, v.now) {
 		out.Tokens = append(out.Tokens, exported{
-			Name: t.DisplayName, Organization: place(t), Global: t.Global(), Status: string(t.status), Scopes: t.Scopes,
-			FullAccess: fullAccess(t), HighPrivilege: highPrivilege(t), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			Name: t.DisplayName, Organization: t.OrganizationKey(), Global: t.Global(), Status: string(t.Status), Scopes: t.Scopes,
+			FullAccess: t.FullAccess(), HighPrivilege: t.HighPrivilege(), MadeBy: azuredevops.MadeBy(t.DisplayName),
 			ValidFrom: t.ValidFrom, ValidTo: t.ValidTo, AuthorizationID: t.AuthorizationID,
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -38,14 +39,14 @@ type timelineMark struct {
 }
 
 // newTimeline counts the ends of active tokens by weeks, from today on. nil: none of them ends in that time.
-func newTimeline(v *visit, tokens []listedToken) *timeline {
+func newTimeline(v *visit, tokens []inventory.Token) *timeline {
 	start := v.now.UTC().Truncate(day)
 	end := start.AddDate(1, 0, 0)
 	span := end.Sub(start)
-	weeks := make([][]listedToken, int(span/(7*day))+1)
+	weeks := make([][]inventory.Token, int(span/(7*day))+1)
 	line, most := &timeline{}, 0
 	for _, t := range tokens {
-		if t.status != azuredevops.Active || t.ValidTo.Before(start) || !t.ValidTo.Before(end) {
+		if t.Status != azuredevops.Active || t.ValidTo.Before(start) || !t.ValidTo.Before(end) {
 			continue
 		}
 		week := int(t.ValidTo.Sub(start) / (7 * day))
@@ -68,7 +69,7 @@ func newTimeline(v *visit, tokens []listedToken) *timeline {
 	return line
 }
 
-func newMark(v *visit, first time.Time, span time.Duration, ending []listedToken, most int) timelineMark {
+func newMark(v *visit, first time.Time, span time.Duration, ending []inventory.Token, most int) timelineMark {
 	start := v.now.UTC().Truncate(day)
 	last := first.AddDate(0, 0, 6)
 	at, width := first.Sub(start), min(7*day, span-first.Sub(start))
@@ -89,20 +90,20 @@ func newMark(v *visit, first time.Time, span time.Duration, ending []listedToken
 	}
 	m.More = len(ending) - len(m.Names)
 	m.Class = urgency(earliest.ValidTo, v.now)
-	m.URL = v.link(tokenPath(earliest.organization, earliest.AuthorizationID, ""))
+	m.URL = v.link(tokenPath(earliest.Organization, earliest.AuthorizationID, ""))
 	if len(ending) > 1 {
 		m.URL = v.link(listView{path: "/overview", narrow: tokenFilter{from: first, to: last}}.address())
 	}
 	return m
 }
 
-func (l *timeline) markGlobalEnd(tokens []listedToken, start time.Time, span time.Duration) {
-	ahead := globalTokensEnd.Sub(start)
+func (l *timeline) markGlobalEnd(tokens []inventory.Token, start time.Time, span time.Duration) {
+	ahead := inventory.GlobalTokensEnd.Sub(start)
 	if ahead <= 0 || ahead >= span {
 		return
 	}
 	for _, t := range tokens {
-		if livingGlobal(t) {
+		if t.LivingGlobal() {
 			l.GlobalX, l.GlobalText, l.GlobalAnchor = percent(ahead, span), templates.Message("timeline.globalEnd", nil).Title, "start"
 			if ahead > span*2/3 {
 				l.GlobalAnchor = "end"

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
@@ -43,7 +44,9 @@ func (h *Handlers) decide(v *visit, a action) (answer, error) {
 		fields := fieldsOf(v.Context())
 		fields.Person, fields.Session = opened.Person().ObjectID, opened.Hash()
 	}
-	v.Request = withActor(v.Request, opened)
+	v.Request = v.WithContext(audit.WithActor(v.Context(), audit.Actor{
+		Person: opened.Person(), Session: opened.Hash(), RequestID: requestID(v.Context()), Origin: originOf(v.Request),
+	}))
 	if v.Method == http.MethodPost {
 		if err := v.ParseForm(); err != nil {
 			return nil, badForm(err)
@@ -60,8 +63,7 @@ func (h *Handlers) bar(v *visit) error {
 	if err := h.Sessions.End(v.w, v.Request); err != nil {
 		return err
 	}
-	h.snapshots.forget(v.session.Hash())
-	h.discover.forget(v.session.Hash())
+	h.Inventory.Forget(v.session.Hash())
 	v.session, v.barred = &session.Session{}, true
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -46,7 +47,7 @@ func (h *Handlers) listSessions(v *visit) (answer, error) {
 func (h *Handlers) endOtherSessions(v *visit) (answer, error) {
 	n, err := h.Sessions.EndOthers(v.Context(), v.session)
 	if n > 0 {
-		h.audit(v, "end-sessions", slog.Int("count", n))
+		audit.Record(v.Context(), h.Log, "end-sessions", slog.Int("count", n))
 	}
 	if err != nil {
 		return nil, err

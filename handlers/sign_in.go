@@ -88,7 +88,7 @@ func (h *Handlers) signInFirst(v *visit, c challenge) (answer, error) {
 		}
 	}
 	switch {
-	case v.Method == http.MethodPost && c.claims == "" && !h.Journal.Drew(v.PostForm.Get("form")):
+	case v.Method == http.MethodPost && c.claims == "" && !h.forms.Drawn(v.PostForm.Get("form")):
 		query.Set("return", safeReturn(formPage(v.URL.Path))) // not a form of ours: nothing is kept for whoever sent it
 	case v.Method == http.MethodPost:
 		id, err := h.keepTyped(v, c)
@@ -156,6 +156,12 @@ func (h *Handlers) startSignIn(v *visit) (answer, error) {
 	}
 	h.signInBegun(v, id)
 	return redirect{to}, nil
+}
+
+// signInHelps says if an error means that the person has to sign in again.
+func signInHelps(err error) bool {
+	_, again := needsSignIn(err)
+	return again
 }
 
 // needsSignIn says if an error means that the person has to sign in again, and with which claims.

@@ -6,7 +6,9 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -42,13 +44,19 @@ func (h *Handlers) finishSignIn(v *visit) (answer, error) {
 		return nil, err
 	}
 	h.Telemetry.SignIn(SignInOK)
-	h.auditSignIn(v, opened, nil)
+	h.auditSignIn(v, audit.Actor{Person: opened.Person(), Session: opened.Hash()}, nil)
 	if kept.Entra.Claims != "" {
 		if err := h.noteChallenge(v, opened, kept.Entra.Claims); err != nil {
 			return nil, err
 		}
 	}
 	return v.to(withDraft(kept)), nil
+}
+
+// auditSignIn records a sign-in of who, where it came from.
+func (h *Handlers) auditSignIn(v *visit, who audit.Actor, refused *operation.Failure) {
+	who.RequestID, who.Origin = requestID(v.Context()), originOf(v.Request)
+	audit.SignIn(v.Context(), h.Log, who, refused)
 }
 
 // Outcomes of a sign-in that came back from Entra, beside the kinds of entra.Error.
@@ -96,7 +104,8 @@ func (h *Handlers) signInFailed(v *visit, kept attempt, err error) (answer, erro
 		return nil, err
 	}
 	fieldsOf(v.Context()).Err = err
-	h.auditSignIn(v, nil, err)
+	failure := DescribeFailure(err)
+	h.auditSignIn(v, audit.Actor{}, &failure)
 	t := h.trouble(v, err)
 	p := problemPage{
 		base: h.base(v, t.text.Title, ""), Status: t.status, Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice,

@@ -3,6 +3,7 @@ package handlers
 import (
 	"slices"
 
+	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -62,9 +63,8 @@ func (h *Handlers) signOut(v *visit) (answer, error) {
 	if err := h.Sessions.SignOut(v.w, v.Request); err != nil {
 		return nil, err
 	}
-	h.audit(v, "sign-out")
-	h.discover.forget(v.session.Hash())
-	h.snapshots.forget(v.session.Hash())
+	audit.Record(v.Context(), h.Log, "sign-out")
+	h.Inventory.Forget(v.session.Hash())
 	v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	p := signedOutPage{base: h.plainBase(v, templates.Message("signedOut.title", nil).Title), EntraURL: entraURL, HomeURL: v.link("/")}
 	return page{template: "signed-out", data: p}, nil

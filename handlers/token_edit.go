@@ -4,7 +4,9 @@ import (
 	"net/http"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -13,7 +15,7 @@ func (h *Handlers) editToken(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.status != azuredevops.Active {
+	if t.Status != azuredevops.Active {
 		return h.unchangeable(v, organization, t), nil
 	}
 	target := changeTarget(organization, t.AuthorizationID)
@@ -38,7 +40,7 @@ func (h *Handlers) updateToken(v *visit) (answer, error) {
 		return nil, err
 	}
 	f := readTokenForm(v.PostForm)
-	if t.status != azuredevops.Active && !h.sentBefore(v, f.form) {
+	if t.Status != azuredevops.Active && !h.sentBefore(v, f.form) {
 		return h.unchangeable(v, organization, t), nil
 	}
 	want, faults := f.changes(v, t.Token)
@@ -90,10 +92,10 @@ func (f tokenForm) changes(v *visit, t azuredevops.Token) (azuredevops.Wanted, f
 	return want, faults
 }
 
-func (h *Handlers) editAnswer(v *visit, organization string, t listedToken, f tokenForm, faults formFaults, no refused) answer {
+func (h *Handlers) editAnswer(v *visit, organization string, t inventory.Token, f tokenForm, faults formFaults, no refused) answer {
 	name, expires := shownName(t.DisplayName), v.when(t.ValidTo)
 	p := tokenFormPage{
-		base:       h.base(v, templates.Message("editToken.title", map[string]any{"Token": inSentence(name)}).Title, "tokens"),
+		base:       h.base(v, templates.Message("editToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
 		FormAction: v.link(tokenPath(organization, t.AuthorizationID, "edit")), Problem: no.problem,
 		CancelURL: v.link(tokenPath(organization, t.AuthorizationID, "")), TokenName: name,
 		Current: []field{

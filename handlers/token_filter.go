@@ -8,12 +8,10 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 )
 
-const (
-	longLife  = 180 * day // from here on a token counts as long-lived
-	maxWithin = 3660      // days
-)
+const maxWithin = 3660 // days
 
 // tokenFilter narrows the overview down. Its zero value lets everything through.
 type tokenFilter struct {
@@ -27,24 +25,14 @@ type tokenFilter struct {
 // tokenKinds are the kinds of tokens that can be asked for.
 var tokenKinds = []struct {
 	name string
-	fits func(listedToken) bool
+	fits func(inventory.Token) bool
 }{
-	{"full", fullAccess},
-	{"high", highPrivilege},
-	{"long", longLived},
-	{"global", func(t listedToken) bool { return t.Global() }},
-	{"tool", func(t listedToken) bool { return azuredevops.MadeBy(t.DisplayName) != "" }},
-	{"twin", func(t listedToken) bool { return t.twin }},
-}
-
-func fullAccess(t listedToken) bool { return slices.Contains(t.Scopes, azuredevops.FullAccess) }
-
-func highPrivilege(t listedToken) bool {
-	return slices.ContainsFunc(t.Scopes, func(id string) bool { return azuredevops.LookupScope(id).High })
-}
-
-func longLived(t listedToken) bool {
-	return !t.ValidFrom.IsZero() && t.ValidTo.Sub(t.ValidFrom) > longLife
+	{"full", inventory.Token.FullAccess},
+	{"high", inventory.Token.HighPrivilege},
+	{"long", inventory.Token.LongLived},
+	{"global", func(t inventory.Token) bool { return t.Global() }},
+	{"tool", func(t inventory.Token) bool { return azuredevops.MadeBy(t.DisplayName) != "" }},
+	{"twin", func(t inventory.Token) bool { return t.Twin }},
 }
 
 // readTokenFilter takes what makes sense and leaves the rest out: an address typed by hand still shows something.
@@ -93,9 +81,9 @@ func (f tokenFilter) values() url.Values {
 }
 
 // lets says if t passes.
-func (f tokenFilter) lets(t listedToken, now time.Time) bool {
+func (f tokenFilter) lets(t inventory.Token, now time.Time) bool {
 	switch {
-	case f.organization != "" && !t.Global() && !strings.EqualFold(t.organization, f.organization):
+	case f.organization != "" && !t.Global() && !strings.EqualFold(t.Organization, f.organization):
 		return false
 	case f.scope != "" && !slices.Contains(t.Scopes, f.scope):
 		return false

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
@@ -219,9 +220,9 @@ func formRefusal(err error) (status int, key string) {
 	switch {
 	case err == nil:
 		return 0, ""
-	case errors.Is(err, operation.ErrForged):
+	case errors.Is(err, formid.ErrForged):
 		return http.StatusForbidden, "form.formForged"
-	case errors.Is(err, operation.ErrStale):
+	case errors.Is(err, formid.ErrStale):
 		return http.StatusGone, "form.formStale"
 	case errors.Is(err, operation.ErrChanged):
 		return http.StatusUnprocessableEntity, "form.formChanged"

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -45,7 +46,7 @@ func (h *Handlers) tamed(v *visit, asked url.Values) url.Values {
 	keep("name", asked.Get("name"))
 	keep("form", asked.Get("form"))
 	if name := strings.TrimSpace(asked.Get("organization")); name != "" {
-		if names, _ := h.organizations(v); containsFold(names, name) { // those that are known count, whatever failed
+		if names, _ := h.Inventory.Organizations(v.Context(), h.owner(v)); inventory.ContainsFold(names, name) { // those that are known count, whatever failed
 			keep("organization", name)
 		} else {
 			left = append(left, leftOrganization)

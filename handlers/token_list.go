@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"cmp"
-	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/templates"
@@ -66,14 +66,6 @@ type tokenRow struct {
 	PickID        string // of its checkbox
 }
 
-// listedToken is a token with what only the lists know of it: the filter that returned it, and where it was found.
-type listedToken struct {
-	azuredevops.Token
-	status       azuredevops.Status
-	organization string // through which it is reached; a global token is found in all of them
-	twin         bool   // another active token of this organization has the same name
-}
-
 // listView is the state of a list, all of it in the address.
 type listView struct {
 	path                                     string // of the page: "/tokens", "/overview"
@@ -81,8 +73,6 @@ type listView struct {
 	narrow                                   tokenFilter // on the overview only
 	number                                   int         // page of the table, from 1; 0: all rows
 }
-
-var allStatuses = []azuredevops.Status{azuredevops.Active, azuredevops.Expired, azuredevops.Revoked}
 
 func (h *Handlers) listTokens(v *visit) (answer, error) {
 	q := v.URL.Query()
@@ -96,7 +86,7 @@ func (h *Handlers) listTokens(v *visit) (answer, error) {
 	view := readListView(organization, q)
 	listed, failed := h.fetch(v, organization, view.statuses())
 	if len(failed) == len(view.statuses()) && len(listed) == 0 {
-		return nil, failed[0].err
+		return nil, failed[0].Err
 	}
 	h.rememberCurrent(v, organization) // not before: "Back to tokens" mustn't lead to one that isn't there
 	p := tokenListPage{
@@ -111,7 +101,7 @@ func (h *Handlers) listTokens(v *visit) (answer, error) {
 	p.Filters, p.Columns = view.filters(v), view.columns(v)
 	p.Tokens = h.rows(v, view.arrange(listed, v.now))
 	p.picking = h.picking(v, view, len(p.Tokens))
-	if slices.ContainsFunc(listed, func(t listedToken) bool { return t.Global() && t.status == azuredevops.Active }) {
+	if slices.ContainsFunc(listed, func(t inventory.Token) bool { return t.Global() && t.Status == azuredevops.Active }) {
 		p.GlobalNote = globalNote(v.now)
 	}
 	status := http.StatusOK
@@ -124,7 +114,7 @@ func (h *Handlers) pickOrganization(v *visit) (answer, error) {
 	if view.organization = h.currentOrganization(v); view.organization != "" {
 		return v.to(view.address()), nil
 	}
-	names, err := h.organizations(v)
+	names, err := h.Inventory.Organizations(v.Context(), h.owner(v))
 	if len(names) > 0 {
 		view.organization = names[0]
 		return v.to(view.address()), nil
@@ -137,57 +127,23 @@ func (h *Handlers) pickOrganization(v *visit) (answer, error) {
 	return v.to("/organizations"), nil
 }
 
-// missingPart is a status whose tokens could not be read, or not all of them.
-type missingPart struct {
-	status azuredevops.Status
-	err    error
-}
-
 // missing says which part of the list isn't there, and why. A list that lacks something never looks whole.
-func (h *Handlers) missing(v *visit, part missingPart) *partialProblem {
-	problem := h.partial(v, part.err, v.link(v.here()))
-	text := templates.Message("tokens.missing."+string(part.status), map[string]any{"Cause": problem.Heading})
+func (h *Handlers) missing(v *visit, part inventory.Missing) *partialProblem {
+	problem := h.partial(v, part.Err, v.link(v.here()))
+	text := templates.Message("tokens.missing."+string(part.Status), map[string]any{"Cause": problem.Heading})
 	problem.Heading, problem.What = text.Title, text.What
 	return problem
 }
 
 // fetch reads the lists of several statuses side by side. What could be read comes back together with the failures.
-func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []missingPart) {
+func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.Status) (tokens []inventory.Token, failed []inventory.Missing) {
 	var group panics.Group
 	group.Go(func() error {
-		_, _ = h.organizations(v) // for the switcher; its failure is told on the page for choosing one
+		_, _ = h.Inventory.Organizations(v.Context(), h.owner(v)) // for the switcher; its failure is told on the page for choosing one
 		return nil
 	})
-	tokens, failed = h.read(v.Context(), v.session.Person().Key(), h.caller(v), organization, statuses)
+	tokens, failed = h.Inventory.List(v.Context(), h.owner(v), organization, statuses)
 	_ = group.Wait() // always nil, see above
-	return tokens, failed
-}
-
-// readLists asks an organization for the lists of several statuses side by side.
-func readLists(ctx context.Context, caller *azuredevops.Caller, organization string, statuses []azuredevops.Status) (tokens []listedToken, failed []missingPart) {
-	found, errs := make([][]azuredevops.Token, len(statuses)), make([]error, len(statuses))
-	var group panics.Group
-	for i, status := range statuses {
-		group.Go(func() error {
-			found[i], errs[i] = caller.List(ctx, organization, status)
-			return nil // each failure is shown beside the others' results
-		})
-	}
-	_ = group.Wait() // always nil, see above
-	seen := map[string]int{}
-	for i, status := range statuses {
-		for _, t := range found[i] {
-			if at, twice := seen[t.AuthorizationID]; twice {
-				tokens[at].status = status // a revoked token may be listed as expired too: the later word is the stronger
-				continue
-			}
-			seen[t.AuthorizationID] = len(tokens)
-			tokens = append(tokens, listedToken{Token: t, status: status, organization: organization})
-		}
-		if errs[i] != nil {
-			failed = append(failed, missingPart{status, errs[i]})
-		}
-	}
 	return tokens, failed
 }
 
@@ -213,7 +169,7 @@ func readListView(organization string, q url.Values) listView {
 
 func (l listView) statuses() []azuredevops.Status {
 	if l.status == "all" {
-		return allStatuses
+		return inventory.Statuses()
 	}
 	return []azuredevops.Status{azuredevops.Status(l.status)}
 }
@@ -255,32 +211,24 @@ func (l listView) filters(v *visit) []filterLink {
 }
 
 // sorters compare two tokens for each column.
-var sorters = map[string]func(a, b listedToken) int{
-	"name":   func(a, b listedToken) int { return compareFold(a.DisplayName, b.DisplayName) },
-	"scopes": func(a, b listedToken) int { return compareFold(scopeWords(a.Scopes), scopeWords(b.Scopes)) },
-	"organization": func(a, b listedToken) int {
-		return cmp.Or(cmp.Compare(globalRank(a), globalRank(b)), compareFold(place(a), place(b)))
+var sorters = map[string]func(a, b inventory.Token) int{
+	"name":   func(a, b inventory.Token) int { return compareFold(a.DisplayName, b.DisplayName) },
+	"scopes": func(a, b inventory.Token) int { return compareFold(scopeWords(a.Scopes), scopeWords(b.Scopes)) },
+	"organization": func(a, b inventory.Token) int {
+		return cmp.Or(cmp.Compare(globalRank(a), globalRank(b)), compareFold(a.OrganizationKey(), b.OrganizationKey()))
 	},
-	"created": func(a, b listedToken) int { return a.ValidFrom.Compare(b.ValidFrom) },
-	"expires": func(a, b listedToken) int { return a.ValidTo.Compare(b.ValidTo) },
-	"status":  func(a, b listedToken) int { return cmp.Compare(a.status, b.status) },
+	"created": func(a, b inventory.Token) int { return a.ValidFrom.Compare(b.ValidFrom) },
+	"expires": func(a, b inventory.Token) int { return a.ValidTo.Compare(b.ValidTo) },
+	"status":  func(a, b inventory.Token) int { return cmp.Compare(a.Status, b.Status) },
 }
 
 func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
 
-func globalRank(t listedToken) int {
+func globalRank(t inventory.Token) int {
 	if t.Global() {
 		return 1
 	}
 	return 0
-}
-
-// place is the organization that a token belongs to, "" for a global one.
-func place(t listedToken) string {
-	if t.Global() {
-		return ""
-	}
-	return t.organization
 }
 
 func (l listView) columns(v *visit) []columnLink {
@@ -303,15 +251,15 @@ func (l listView) columns(v *visit) []columnLink {
 }
 
 // arrange filters, searches and sorts. Every word of the search must be found in the name or in a scope.
-func (l listView) arrange(listed []listedToken, now time.Time) []listedToken {
+func (l listView) arrange(listed []inventory.Token, now time.Time) []inventory.Token {
 	words := strings.Fields(strings.ToLower(l.query))
-	var out []listedToken
+	var out []inventory.Token
 	for _, t := range listed {
 		if l.narrow.lets(t, now) && saysAll(t, words) {
 			out = append(out, t)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b listedToken) int {
+	slices.SortStableFunc(out, func(a, b inventory.Token) int {
 		by := sorters[l.sort](a, b)
 		if l.order == "desc" {
 			by = -by
@@ -321,7 +269,7 @@ func (l listView) arrange(listed []listedToken, now time.Time) []listedToken {
 	return out
 }
 
-func saysAll(t listedToken, words []string) bool {
+func saysAll(t inventory.Token, words []string) bool {
 	if len(words) == 0 {
 		return true
 	}
@@ -329,22 +277,22 @@ func saysAll(t listedToken, words []string) bool {
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
-func (h *Handlers) rows(v *visit, tokens []listedToken) []tokenRow {
+func (h *Handlers) rows(v *visit, tokens []inventory.Token) []tokenRow {
 	unfinished := h.unfinishedByToken(v)
 	rows := make([]tokenRow, 0, len(tokens))
 	for i, t := range tokens {
 		row := tokenRow{
 			Pick: pickValue(t), PickID: "pick-" + strconv.Itoa(i+1),
-			Name: shownName(t.DisplayName), URL: v.link(tokenPath(t.organization, t.AuthorizationID, "")),
-			Organization: t.organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
+			Name: shownName(t.DisplayName), URL: v.link(tokenPath(t.Organization, t.AuthorizationID, "")),
+			Organization: t.Organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
 			Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
-			Status: templates.Message("status."+string(t.status), nil).Title, StatusClass: string(t.status),
+			Status: templates.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
 		}
 		if t.Global() {
 			row.Organization = templates.Message("organization.all", nil).Title
 		}
 		row.Ends = globalEnds(t, v.now)
-		if t.status == azuredevops.Active {
+		if t.Status == azuredevops.Active {
 			row.Urgency = urgency(t.ValidTo, v.now)
 		}
 		for _, id := range t.Scopes {
@@ -438,26 +386,22 @@ func urgency(end, now time.Time) string {
 	}
 }
 
-// globalTokensEnd is when tokens for all organizations stop working
-// (https://devblogs.microsoft.com/devops/retirement-of-global-personal-access-tokens-in-azure-devops/).
-var globalTokensEnd = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
-
 func globalNote(now time.Time) string { return globalText("global.", now).What }
 
 // globalTokenNote is globalNote on the page of one global token.
 func globalTokenNote(now time.Time) string { return globalText("global.token.", now).What }
 
 // globalEnds says when an active token stops before it expires, "" if it doesn't.
-func globalEnds(t listedToken, now time.Time) string {
-	if !t.Global() || t.status != azuredevops.Active || t.ValidTo.Before(globalTokensEnd) {
+func globalEnds(t inventory.Token, now time.Time) string {
+	if !t.Global() || t.Status != azuredevops.Active || t.ValidTo.Before(inventory.GlobalTokensEnd) {
 		return ""
 	}
 	return globalText("global.ends.", now).Title
 }
 
 func globalText(prefix string, now time.Time) templates.Text {
-	if now.Before(globalTokensEnd) {
-		return templates.Message(prefix+"before", map[string]any{"When": templates.At(globalTokensEnd, now).Relative})
+	if now.Before(inventory.GlobalTokensEnd) {
+		return templates.Message(prefix+"before", map[string]any{"When": templates.At(inventory.GlobalTokensEnd, now).Relative})
 	}
 	return templates.Message(prefix+"after", nil)
 }

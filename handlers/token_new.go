@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -100,7 +101,7 @@ func (h *Handlers) wanted(v *visit, f tokenForm) (azuredevops.Wanted, formFaults
 		faults["organization"] = "form.organizationRequired"
 	case !azuredevops.ValidOrganization(f.organization):
 		faults["organization"] = "form.organizationInvalid"
-	case !h.allowedOrganization(f.organization):
+	case !h.Inventory.Allowed(f.organization):
 		faults["organization"] = "form.organizationUnknown"
 	}
 	end, fault := f.validTo(v.now)
@@ -114,7 +115,7 @@ func (h *Handlers) tokenFormAnswer(v *visit, f tokenForm, faults formFaults, no 
 	if f.form == "" { // the form came without its id: by hand, or cut
 		f.form = h.Journal.Form(v.session.Person().Key(), operation.Create, "")
 	}
-	names, err := h.organizations(v)
+	names, err := h.Inventory.Organizations(v.Context(), h.owner(v))
 	if _, again := needsSignIn(err); again && v.Method == http.MethodGet {
 		return nil, err
 	}
@@ -129,8 +130,8 @@ func (h *Handlers) tokenFormAnswer(v *visit, f tokenForm, faults formFaults, no 
 	if no.byLink {
 		p.Notices = append(p.Notices, linkNotice(v.URL.Query()))
 	}
-	p.CanTypeOrganization = len(h.Organizations) == 0 && len(names) == 0
-	if f.organization != "" && !containsFold(names, f.organization) && len(h.Organizations) == 0 {
+	p.CanTypeOrganization = !h.Inventory.Fixed() && len(names) == 0
+	if f.organization != "" && !inventory.ContainsFold(names, f.organization) && !h.Inventory.Fixed() {
 		if p.CanTypeOrganization || !azuredevops.ValidOrganization(f.organization) {
 			p.CanTypeOrganization = true
 		} else {

@@ -3,6 +3,7 @@ package handlers
 import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -23,7 +24,7 @@ func (h *Handlers) askRevoke(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.status == azuredevops.Revoked {
+	if t.Status == azuredevops.Revoked {
 		return h.unchangeable(v, organization, t), nil
 	}
 	form, done := h.restoredOrNew(v, operation.Revoke, changeTarget(organization, t.AuthorizationID))
@@ -54,7 +55,7 @@ func (h *Handlers) revokeToken(v *visit) (answer, error) {
 func (h *Handlers) revokeAnswer(v *visit, organization string, t azuredevops.Token, no refused) answer {
 	name := nameOf(&t)
 	p := revokePage{
-		base:       h.base(v, templates.Message("revokeToken.title", map[string]any{"Token": inSentence(name)}).Title, "tokens"),
+		base:       h.base(v, templates.Message("revokeToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
 		Problem:    no.problem,
 		FormAction: v.link(tokenPath(organization, t.AuthorizationID, "revoke")), Form: no.form,
 		CancelURL: v.link(tokenPath(organization, t.AuthorizationID, "")),

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -31,7 +33,7 @@ func (h *Handlers) askRotate(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.status != azuredevops.Active {
+	if t.Status != azuredevops.Active {
 		return h.unchangeable(v, organization, t), nil
 	}
 	if op := h.unfinishedRotation(v, t.AuthorizationID); op != nil {
@@ -55,7 +57,7 @@ func (h *Handlers) rotateToken(v *visit) (answer, error) {
 		return nil, err
 	}
 	form, old := v.PostForm.Get("form"), v.PostForm.Get("old")
-	if t.status != azuredevops.Active && !h.sentBefore(v, form) {
+	if t.Status != azuredevops.Active && !h.sentBefore(v, form) {
 		return h.unchangeable(v, organization, t), nil
 	}
 	if op := h.unfinishedRotation(v, t.AuthorizationID); op != nil && !h.sentBefore(v, form) {
@@ -109,10 +111,10 @@ func sameLife(t azuredevops.Token) time.Duration {
 	}
 }
 
-func (h *Handlers) rotateAnswer(v *visit, organization string, t listedToken, old string, no refused, faults []fieldError) answer {
+func (h *Handlers) rotateAnswer(v *visit, organization string, t inventory.Token, old string, no refused, faults []fieldError) answer {
 	life, name := sameLife(t.Token), shownName(t.DisplayName)
 	p := rotatePage{
-		base:    h.base(v, templates.Message("rotateToken.title", map[string]any{"Token": inSentence(name)}).Title, "tokens"),
+		base:    h.base(v, templates.Message("rotateToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
 		Problem: no.problem, Errors: faults,
 		FormAction: v.link(tokenPath(organization, t.AuthorizationID, "rotate")), Form: no.form,
 		CancelURL: v.link(tokenPath(organization, t.AuthorizationID, "")),

@@ -6,8 +6,10 @@ import (
 	"slices"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/panics"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -41,9 +43,9 @@ func (h *Handlers) showToken(v *visit) (answer, error) {
 	}
 	h.rememberCurrent(v, organization)
 	p := tokenPage{
-		base: h.base(v, inSentence(shownName(t.DisplayName)), "tokens"),
+		base: h.base(v, plaintext.InSentence(shownName(t.DisplayName)), "tokens"),
 		Name: shownName(t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: organization,
-		Status: templates.Message("status."+string(t.status), nil).Title, StatusClass: string(t.status),
+		Status: templates.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
 		Created: v.when(t.ValidFrom), Expires: v.when(t.ValidTo), Urgency: urgency(t.ValidTo, v.now), Ends: globalEnds(t, v.now),
 		Global: t.Global(), MadeBy: azuredevops.MadeBy(t.DisplayName),
 		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.link(listPath(organization)), Done: h.doneSentence(v),
@@ -54,7 +56,7 @@ func (h *Handlers) showToken(v *visit) (answer, error) {
 	}
 	if t.Global() {
 		p.OrganizationText = templates.Message("organization.all", nil).Title
-		if t.status == azuredevops.Active {
+		if t.Status == azuredevops.Active {
 			p.GlobalNote = globalTokenNote(v.now)
 		}
 	}
@@ -65,7 +67,7 @@ func (h *Handlers) showToken(v *visit) (answer, error) {
 		}
 		p.Targets = append(p.Targets, id)
 	}
-	switch t.status {
+	switch t.Status {
 	case azuredevops.Active:
 		p.EditURL = v.link(tokenPath(organization, t.AuthorizationID, "edit"))
 		p.RotateURL = v.link(tokenPath(organization, t.AuthorizationID, "rotate"))
@@ -83,7 +85,7 @@ func (h *Handlers) showToken(v *visit) (answer, error) {
 }
 
 // visited is the token that the address names, with its status.
-func (h *Handlers) visited(v *visit) (organization string, t listedToken, err error) {
+func (h *Handlers) visited(v *visit) (organization string, t inventory.Token, err error) {
 	organization, err = h.organizationOf(v.param("organization"))
 	if err != nil {
 		return "", t, err
@@ -94,7 +96,7 @@ func (h *Handlers) visited(v *visit) (organization string, t listedToken, err er
 
 // find reads a token and its status. The status is known only from the list that holds the token, so the list of
 // active ones is read beside it, and the others only where that one doesn't hold it.
-func (h *Handlers) find(v *visit, organization, id string) (listedToken, error) {
+func (h *Handlers) find(v *visit, organization, id string) (inventory.Token, error) {
 	caller := h.caller(v)
 	var (
 		group   panics.Group
@@ -107,37 +109,37 @@ func (h *Handlers) find(v *visit, organization, id string) (listedToken, error) 
 	group.Go(func() error { active, listErr = caller.List(v.Context(), organization, azuredevops.Active); return nil })
 	_ = group.Wait() // both errors are looked at below
 	if getErr != nil && !notThere(getErr) {
-		return listedToken{}, getErr
+		return inventory.Token{}, getErr
 	}
 	if listErr != nil {
-		return listedToken{}, listErr
+		return inventory.Token{}, listErr
 	}
 	if t, ok := byID(active, id); ok {
 		if getErr != nil {
 			single = t
 		}
-		return listedToken{Token: single, status: azuredevops.Active, organization: organization}, nil
+		return inventory.Token{Token: single, Status: azuredevops.Active, Organization: organization}, nil
 	}
 	for _, status := range []azuredevops.Status{azuredevops.Revoked, azuredevops.Expired} {
 		tokens, err := caller.List(v.Context(), organization, status)
 		if err != nil {
-			return listedToken{}, err
+			return inventory.Token{}, err
 		}
 		if t, ok := byID(tokens, id); ok {
 			if getErr != nil {
 				single = t
 			}
-			return listedToken{Token: single, status: status, organization: organization}, nil
+			return inventory.Token{Token: single, Status: status, Organization: organization}, nil
 		}
 	}
 	if getErr != nil {
-		return listedToken{}, getErr
+		return inventory.Token{}, getErr
 	}
 	// The service knows it, no list holds it: the dates are all there is to go by.
 	if single.ValidTo.Before(v.now) {
-		return listedToken{Token: single, status: azuredevops.Expired, organization: organization}, nil
+		return inventory.Token{Token: single, Status: azuredevops.Expired, Organization: organization}, nil
 	}
-	return listedToken{Token: single, status: azuredevops.Revoked, organization: organization}, nil
+	return inventory.Token{Token: single, Status: azuredevops.Revoked, Organization: organization}, nil
 }
 
 func byID(tokens []azuredevops.Token, id string) (azuredevops.Token, bool) {
@@ -155,9 +157,9 @@ func notThere(err error) bool {
 }
 
 // unchangeable answers for a token that can't be changed any more: why, and what to do instead.
-func (h *Handlers) unchangeable(v *visit, organization string, t listedToken) answer {
+func (h *Handlers) unchangeable(v *visit, organization string, t inventory.Token) answer {
 	key := "form.revokedCannotChange"
-	if t.status == azuredevops.Expired {
+	if t.Status == azuredevops.Expired {
 		key = "form.expiredCannotChange"
 	}
 	text := templates.Message(key, nil)

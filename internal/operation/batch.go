@@ -2,7 +2,6 @@ package operation
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -113,8 +113,8 @@ func (b *Batch) key() session.Key { return batchKey(b.Person, b.ID) }
 
 // operationID is the ID of the item's operation, begun or not.
 func (i *BatchItem) operationID() string {
-	f, _ := parseForm(i.Form)
-	return f.id
+	id, _ := formid.Name(i.Form)
+	return id
 }
 
 // target is what the item's form is bound to.
@@ -193,9 +193,7 @@ func (i *BatchItem) MayRetry() bool {
 // PlanBatch records a batch for the person to confirm, and fills in what it needs to be carried out. Nothing is done yet.
 // session.ErrTooLarge if it has more than a record can hold; session.ErrFull if too many others aren't finished.
 func (j *Journal) PlanBatch(ctx context.Context, b *Batch) error {
-	id := make([]byte, idSize)
-	rand.Read(id)
-	b.ID, b.Planned = formEncoding.EncodeToString(id), j.options.Now()
+	b.ID, b.Planned = formid.NewName(), j.options.Now()
 	for i := range b.Items {
 		b.Items[i].Form = j.Form(b.Person, b.Action, b.Items[i].target())
 	}
@@ -210,7 +208,7 @@ func (j *Journal) PlanBatch(ctx context.Context, b *Batch) error {
 }
 
 // StartBatch confirms a planned batch with a form that was drawn for it, and settle makes its items final. The same form
-// again changes nothing. Errors: ErrForged, ErrStale, ErrChanged, ErrNotFound; ErrNotKept and session.ErrFull, with which nothing was begun.
+// again changes nothing. Errors: formid.ErrForged, formid.ErrStale, ErrChanged, ErrNotFound; ErrNotKept and session.ErrFull, with which nothing was begun.
 func (j *Journal) StartBatch(ctx context.Context, person, id, form, content string, settle func(*Batch)) (*Batch, error) {
 	release, err := j.records.Lock(ctx, plansKey(person))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -323,7 +324,7 @@ func (r *run) usableForm(item *BatchItem) (form string, ok bool) {
 	if err == nil {
 		return item.Form, true
 	}
-	if !errors.Is(err, ErrStale) {
+	if !errors.Is(err, formid.ErrStale) {
 		return "", false
 	}
 	form = r.Form(r.person, r.action, item.target())

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -291,7 +292,7 @@ func TestBatchIsOnesOwn(t *testing.T) {
 		"somebody else's": r.Form(omar, operation.BatchAction(operation.Revoke), b.ID), "another action's": r.Form(mona, operation.BatchAction(operation.Rotate), b.ID),
 		"another batch's": r.Form(mona, operation.BatchAction(operation.Revoke), "other"), "an operation's": r.Form(mona, operation.Revoke, b.ID), "nonsense": "x",
 	} {
-		if _, err := r.StartBatch(ctx, mona, b.ID, form, "", nothing); !errors.Is(err, operation.ErrForged) {
+		if _, err := r.StartBatch(ctx, mona, b.ID, form, "", nothing); !errors.Is(err, formid.ErrForged) {
 			t.Errorf("%s form: %v", name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -41,7 +42,7 @@ type KnownTokens struct {
 //
 // With Unkept set, what becomes of the operation depends on whether r.Delivery is written.
 //
-// Errors: ErrForged, ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which nothing was sent;
+// Errors: formid.ErrForged, formid.ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which nothing was sent;
 // ErrUnreadable if the form was sent before.
 func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, error) {
 	id, err := j.check(r.Form, r.Person, r.Action, r.Target)
@@ -125,7 +126,7 @@ func (r *Request) matchTarget() error {
 		return nil
 	}
 	if r.Before == nil || r.Target != r.Organization+"/"+r.Before.AuthorizationID {
-		return fmt.Errorf("%w: it is for %q", ErrForged, r.Target)
+		return fmt.Errorf("%w: it is for %q", formid.ErrForged, r.Target)
 	}
 	return nil
 }

@@ -3,77 +3,13 @@ package operation_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/operation"
 )
-
-func TestFormIsBoundToPersonActionAndTarget(t *testing.T) {
-	w := newWorld(t)
-	r := w.replica()
-	form := r.Form(mona, operation.Revoke, "contoso/1")
-	flipped := []byte(form)
-	flipped[3] ^= 1
-	tests := []struct {
-		name, form, person string
-		action             operation.Action
-		target             string
-		want               error
-	}{
-		{"genuine", form, mona, operation.Revoke, "contoso/1", nil},
-		{"another person", form, omar, operation.Revoke, "contoso/1", operation.ErrForged},
-		{"another action", form, mona, operation.Rotate, "contoso/1", operation.ErrForged},
-		{"another target", form, mona, operation.Revoke, "contoso/2", operation.ErrForged},
-		{"person and target run together", form, mona + "contoso", operation.Revoke, "/1", operation.ErrForged},
-		{"altered", string(flipped), mona, operation.Revoke, "contoso/1", operation.ErrForged},
-		{"cut", form[:len(form)-4], mona, operation.Revoke, "contoso/1", operation.ErrForged},
-		{"only an id", form[:22], mona, operation.Revoke, "contoso/1", operation.ErrForged},
-		{"longer", form + "AAAA", mona, operation.Revoke, "contoso/1", operation.ErrForged},
-		{"not base64", strings.Repeat("!", len(form)), mona, operation.Revoke, "contoso/1", operation.ErrForged},
-		{"empty", "", mona, operation.Revoke, "contoso/1", operation.ErrForged},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			if err := r.Check(test.form, test.person, test.action, test.target); !errors.Is(err, test.want) {
-				t.Errorf("Check = %v, want %v", err, test.want)
-			}
-		})
-	}
-	if r.Form(mona, operation.Revoke, "contoso/1") == form {
-		t.Error("two forms have the same id")
-	}
-}
-
-func TestFormIsGoodForTwelveHours(t *testing.T) {
-	w := newWorld(t)
-	form := w.replica().Form(mona, operation.Create, "")
-	for _, test := range []struct {
-		age  time.Duration
-		want error
-	}{
-		{0, nil}, {12 * time.Hour, nil}, {12*time.Hour + time.Second, operation.ErrStale},
-		{-time.Hour, nil}, // drawn by a replica whose clock is ahead
-		{-time.Hour - time.Second, operation.ErrStale},
-	} {
-		r := w.replicaAt(func() time.Time { return start.Add(test.age) })
-		if err := r.Check(form, mona, operation.Create, ""); !errors.Is(err, test.want) {
-			t.Errorf("after %v: Check = %v, want %v", test.age, err, test.want)
-		}
-		if got := r.Drew(form); got != (test.want == nil) {
-			t.Errorf("after %v: Drew = %v", test.age, got)
-		}
-	}
-	flipped := []byte(form)
-	flipped[5]++
-	for _, forged := range []string{"", "nonsense", string(flipped), form[:len(form)-4]} {
-		if w.replica().Drew(forged) {
-			t.Errorf("%q counts as drawn here", forged)
-		}
-	}
-}
 
 // F15: a form posted by somebody else, or for another token, or again after the end, makes nothing.
 func TestFormCannotBeMisused(t *testing.T) {
@@ -83,17 +19,17 @@ func TestFormCannotBeMisused(t *testing.T) {
 
 	stolen := own
 	stolen.Person = omar
-	if _, err := r.Do(context.Background(), w.azure, stolen); !errors.Is(err, operation.ErrForged) {
+	if _, err := r.Do(context.Background(), w.azure, stolen); !errors.Is(err, formid.ErrForged) {
 		t.Errorf("posted by another person: %v, want ErrForged", err)
 	}
 	revoke := w.request(r, operation.Revoke)
 	other := w.azure.make("other", nil, start.AddDate(1, 0, 0))
 	revoke.Before = &other
-	if _, err := r.Do(context.Background(), w.azure, revoke); !errors.Is(err, operation.ErrForged) {
+	if _, err := r.Do(context.Background(), w.azure, revoke); !errors.Is(err, formid.ErrForged) {
 		t.Errorf("for another token: %v, want ErrForged", err)
 	}
 	revoke.Before = nil
-	if _, err := r.Do(context.Background(), w.azure, revoke); !errors.Is(err, operation.ErrForged) {
+	if _, err := r.Do(context.Background(), w.azure, revoke); !errors.Is(err, formid.ErrForged) {
 		t.Errorf("for no token: %v, want ErrForged", err)
 	}
 	w.wantCalls("create", 0)
@@ -108,7 +44,7 @@ func TestFormCannotBeMisused(t *testing.T) {
 		t.Errorf("after the end: operation %s with secret %q, want %s saved", again.ID, again.Secret, first.ID)
 	}
 	w.clock.pass(13 * time.Hour)
-	if _, err := r.Do(context.Background(), w.azure, own); !errors.Is(err, operation.ErrStale) {
+	if _, err := r.Do(context.Background(), w.azure, own); !errors.Is(err, formid.ErrStale) {
 		t.Errorf("after 13 hours: %v, want ErrStale", err)
 	}
 	w.wantCalls("create", 1)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -63,6 +64,7 @@ func (o Options) withDefaults() Options {
 // Journal keeps and carries out operations. Several of them, in one or more processes, may share a store.
 type Journal struct {
 	records *session.Records
+	forms   *formid.Forms
 	open    *session.Cache[record] // what needs the person, which every page asks for
 	options Options
 	pause   func(ctx context.Context, d time.Duration) // between two tries
@@ -97,6 +99,7 @@ func New(r *session.Records, o Options) *Journal {
 		ending:    ending,
 		end:       end,
 		records:   r,
+		forms:     formid.New(r, o.Now),
 		open:      session.NewCache[record](r, openBytes),
 		options:   o,
 		pause:     func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
@@ -140,11 +143,11 @@ func (j *Journal) Get(ctx context.Context, person, id string) (*Operation, error
 
 // Find returns the operation that form, sent before, has begun; ErrNotFound if it was never sent.
 func (j *Journal) Find(ctx context.Context, person, form string) (*Operation, error) {
-	f, ok := parseForm(form)
+	id, ok := formid.Name(form)
 	if !ok {
 		return nil, ErrNotFound
 	}
-	return j.Get(ctx, person, f.id)
+	return j.Get(ctx, person, id)
 }
 
 // Wait is Get that waits, at most until ctx ends, while the operation is still in progress, here or in another process, or

@@ -218,11 +218,9 @@ type Service interface {
 
 // Errors of the Journal, with the HTTP status that fits each.
 var (
-	ErrForged   = errors.New("operation: the form is not this person's, or not for this action and target") // 403
-	ErrStale    = errors.New("operation: the form is too old")                                              // 410, with input kept in a fresh form
-	ErrChanged  = errors.New("operation: the form was sent before with other content")                      // 422
-	ErrNotKept  = errors.New("operation: the store could not record the intent; nothing was sent")          // 503
-	ErrNotFound = errors.New("operation: no such operation of this person")                                 // 404
+	ErrChanged  = errors.New("operation: the form was sent before with other content")             // 422
+	ErrNotKept  = errors.New("operation: the store could not record the intent; nothing was sent") // 503
+	ErrNotFound = errors.New("operation: no such operation of this person")                        // 404
 
 	// ErrUnreadable says that something is recorded that this program can't read: by a newer release, or under a key that it
 	// doesn't have. It is an ErrNotFound too, as there is nothing to show; but what it is about may have been done, is told by

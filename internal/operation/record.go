@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// unfinishedLife is how long an operation is kept while it needs the person; finishedLife once it doesn't.
+	// unfinishedLife is how long an operation is kept while it needs the person; finishedLife once it doesn't. That
+	// must stay well above formid.Life, so that the record of an operation outlives every chance to send its form again.
 	unfinishedLife = 90 * 24 * time.Hour
 	finishedLife   = 30 * 24 * time.Hour
 	// storeTimeout bounds one use of the store by a worker, which has no request whose end could bound it.

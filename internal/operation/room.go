@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -121,7 +122,7 @@ func (j *Journal) finished(ctx context.Context, person string) ([]Operation, err
 	if err != nil {
 		return nil, err
 	}
-	settled := j.options.Now().Add(-formLife - formSkew)
+	settled := j.options.Now().Add(-formid.Life - formid.Skew)
 	later := func(s session.Stored) bool { return s.Expires.After(settled.Add(finishedLife)) } // see settle; nor is what isn't settled read
 	if i := slices.IndexFunc(stock, later); i >= 0 {
 		stock = stock[:i]

@@ -27,16 +27,20 @@ const module = "github.com/patdesk/patdesk"
 var imports = map[string][]string{
 	".": {
 		"config", "handlers", "static", "templates",
-		"internal/azuredevops", "internal/calendar", "internal/entra", "internal/keyvault", "internal/metrics", "internal/operation", "internal/preflight",
+		"internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/keyvault", "internal/metrics", "internal/operation", "internal/preflight",
 		"internal/session", "internal/session/redisstore", "internal/simulator", "internal/tracing",
 	},
 	"handlers": {
 		"static", "templates",
-		"internal/azuredevops", "internal/calendar", "internal/entra", "internal/limit", "internal/operation", "internal/session",
+		"internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/formid", "internal/inventory", "internal/limit", "internal/operation",
+		"internal/plaintext", "internal/session",
 	},
 	"templates":                   {"static"},
+	"internal/audit":              {"internal/azuredevops", "internal/operation", "internal/plaintext", "internal/session"},
 	"internal/calendar":           {"internal/session"},
-	"internal/operation":          {"internal/azuredevops", "internal/session"},
+	"internal/formid":             {"internal/session"},
+	"internal/inventory":          {"internal/azuredevops"},
+	"internal/operation":          {"internal/azuredevops", "internal/formid", "internal/session"},
 	"internal/session/redisstore": {"internal/session"},
 }
 

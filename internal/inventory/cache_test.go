@@ -1,6 +1,7 @@
-package handlers
+package inventory
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,23 +14,25 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 )
 
+var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
 // answered are n tokens as they come out of an answer: each with strings of its own, which are parts of larger ones.
-func answered(organization string, n int) []listedToken {
-	tokens := make([]listedToken, 0, 2*n)
+func answered(organization string, n int) []Token {
+	tokens := make([]Token, 0, 2*n)
 	for i := range n {
 		text := fmt.Sprintf("%08d-0000-0000-0000-000000000000 %s build agent of team %d vso.code vso.build_execute %s", i, organization, i, strings.Repeat("x", 400))
 		scopes := strings.Index(text, "vso.code")
-		tokens = append(tokens, listedToken{organization: organization, status: azuredevops.Active, Token: azuredevops.Token{
+		tokens = append(tokens, Token{Organization: organization, Status: azuredevops.Active, Token: azuredevops.Token{
 			AuthorizationID: text[:36], DisplayName: text[37 : scopes-1], Scopes: strings.Split(text[scopes:scopes+26], " "),
-			TargetAccounts: []string{strings.Clone(text[:36][9:])}, ValidFrom: bulkNow, ValidTo: bulkNow.Add(day),
+			TargetAccounts: []string{strings.Clone(text[:36][9:])}, ValidFrom: start, ValidTo: start.Add(day),
 		}})
 	}
 	return tokens
 }
 
 // readOf reads an organization into a session's snapshot, and waits for it.
-func readOf(s *snapshots, session, organization string, read func() ([]listedToken, []missingPart)) *part {
-	p := s.open(session).part(slog.New(slog.DiscardHandler), organization, s.now, read)
+func readOf(s *snapshots, session, organization string, read func() ([]Token, []Missing)) *orgTokens {
+	p := s.open(session).read(slog.New(slog.DiscardHandler), organization, read)
 	<-p.done
 	return p
 }
@@ -56,19 +59,19 @@ func TestSnapshotsAreBoundedInBytes(t *testing.T) {
 		"six with 100,000":             {6, 2, 50_000, true, 4},
 	} {
 		t.Run(what, func(t *testing.T) {
-			now := bulkNow
+			now := start
 			s := newSnapshots(func() time.Time { return now })
-			lists := map[string][]listedToken{}
+			lists := map[string][]Token{}
 			for o := range test.organizations {
 				lists[fmt.Sprint("org-", o)] = answered(fmt.Sprint("org-", o), test.tokens)
 			}
 			before := heap()
-			var last []*part
+			var last []*orgTokens
 			for session := range test.sessions {
 				now = now.Add(time.Second / 10)
 				last = nil
 				for name, tokens := range lists {
-					last = append(last, readOf(s, fmt.Sprint(session), name, func() ([]listedToken, []missingPart) { return tokens, nil }))
+					last = append(last, readOf(s, fmt.Sprint(session), name, func() ([]Token, []Missing) { return tokens, nil }))
 				}
 			}
 			count, cut := 0, 0
@@ -81,12 +84,12 @@ func TestSnapshotsAreBoundedInBytes(t *testing.T) {
 			}
 			clear(last)
 			grown, counted := heap()-before, s.Bytes()
-			t.Logf("%d sessions, %d MB counted, %d MB of memory", len(s.all), counted>>20, grown>>20)
-			if counted > snapshotBytes || grown > snapshotBytes*5/4 || grown > counted*3/2+1<<20 || len(s.all) < test.kept {
-				t.Errorf("%d sessions, %d MB counted, %d MB of memory", len(s.all), counted>>20, grown>>20)
+			t.Logf("%d sessions, %d MB counted, %d MB of memory", s.all.Len(), counted>>20, grown>>20)
+			if counted > snapshotBytes || grown > snapshotBytes*5/4 || grown > counted*3/2+1<<20 || s.all.Len() < test.kept {
+				t.Errorf("%d sessions, %d MB counted, %d MB of memory", s.all.Len(), counted>>20, grown>>20)
 			}
 			runtime.KeepAlive(lists)
-			for key := range s.all {
+			for _, key := range s.all.Keys() {
 				s.forget(key)
 			}
 			if s.Bytes() != 0 {
@@ -98,31 +101,31 @@ func TestSnapshotsAreBoundedInBytes(t *testing.T) {
 
 // What is read again, outdated, dropped while it is read, or given up counts once, or no more.
 func TestSnapshotsCountWhatIsThere(t *testing.T) {
-	now := bulkNow
+	now := start
 	s := newSnapshots(func() time.Time { return now })
-	some := func() ([]listedToken, []missingPart) { return answered("contoso", 10), nil }
+	some := func() ([]Token, []Missing) { return answered("contoso", 10), nil }
 	readOf(s, "mona", "contoso", some)
 	one := s.Bytes()
 	now = now.Add(2 * snapshotLife)
-	if readOf(s, "mona", "contoso", some); s.Bytes() != one || one <= partBytes {
+	if readOf(s, "mona", "contoso", some); s.Bytes() != one || one <= orgBytes {
 		t.Errorf("read twice it counts %d, once %d", s.Bytes(), one)
 	}
 	readOf(s, "mona", "fabrikam", some)
-	if s.outdate("mona", "contoso", now); s.Bytes() != one {
+	if s.invalidate("mona", "contoso", now); s.Bytes() != one {
 		t.Errorf("outdated, %d bytes are left of two parts, of %d each", s.Bytes(), one)
 	}
 	for what, drop := range map[string]func(){
-		"outdated": func() { s.outdate("omar", "", now) }, "forgotten": func() { s.forget("omar") },
+		"outdated": func() { s.invalidate("omar", "", now) }, "forgotten": func() { s.forget("omar") },
 	} {
-		p := readOf(s, "omar", "contoso", func() ([]listedToken, []missingPart) { drop(); return some() })
+		p := readOf(s, "omar", "contoso", func() ([]Token, []Missing) { drop(); return some() })
 		if len(p.tokens) != 10 || s.Bytes() != one {
 			t.Errorf("%s while it was read: who waits gets %d tokens, and %d bytes are kept", what, len(p.tokens), s.Bytes()-one)
 		}
 	}
 	readOf(s, "omar", "contoso", some)
 	now = now.Add(3 * snapshotLife)
-	if s.open("lisa"); len(s.all) != 1 || s.Bytes() != 0 {
-		t.Errorf("%d sessions and %d bytes are kept of what nobody looks at", len(s.all), s.Bytes())
+	if s.open("lisa"); s.all.Len() != 1 || s.Bytes() != 0 {
+		t.Errorf("%d sessions and %d bytes are kept of what nobody looks at", s.all.Len(), s.Bytes())
 	}
 }
 
@@ -134,7 +137,7 @@ func TestCompact(t *testing.T) {
 	kept := compact(tokens)
 	for i := range tokens {
 		a, b := tokens[i], kept[i]
-		if a.AuthorizationID != b.AuthorizationID || a.DisplayName != b.DisplayName || !slices.Equal(a.Scopes, b.Scopes) || a.Global() != b.Global() || a.status != b.status {
+		if a.AuthorizationID != b.AuthorizationID || a.DisplayName != b.DisplayName || !slices.Equal(a.Scopes, b.Scopes) || a.Global() != b.Global() || a.Status != b.Status {
 			t.Errorf("%+v became %+v", a, b)
 		}
 	}
@@ -142,39 +145,65 @@ func TestCompact(t *testing.T) {
 
 // What was cut off is said to be missing, not to be gone.
 func TestSnapshotThatIsCutSaysSo(t *testing.T) {
-	s := newSnapshots(func() time.Time { return bulkNow })
-	p := readOf(s, "mona", "contoso", func() ([]listedToken, []missingPart) {
+	s := newSnapshots(func() time.Time { return start })
+	p := readOf(s, "mona", "contoso", func() ([]Token, []Missing) {
 		tokens := answered("contoso", 2)
 		tokens[1].DisplayName = strings.Repeat("x", sessionBytes)
-		tokens[1].status = azuredevops.Revoked
+		tokens[1].Status = azuredevops.Revoked
 		return tokens, nil
 	})
 	var e *azuredevops.Error
-	if len(p.tokens) != 1 || len(p.failed) != 1 || p.failed[0].status != azuredevops.Revoked || !errors.As(p.failed[0].err, &e) || e.Kind != azuredevops.KindTooLarge {
+	if len(p.tokens) != 1 || len(p.failed) != 1 || p.failed[0].Status != azuredevops.Revoked || !errors.As(p.failed[0].Err, &e) || e.Kind != azuredevops.KindTooLarge {
 		t.Errorf("%d tokens, %+v", len(p.tokens), p.failed)
 	}
 }
 
 // What discovery said is bounded in bytes, too.
 func TestOrganizationCacheIsBoundedInBytes(t *testing.T) {
-	c := newOrganizationCache(func() time.Time { return bulkNow })
+	c := newDiscoveries(func() time.Time { return start })
 	names := make([]azuredevops.Organization, 1000)
 	for i := range names {
 		names[i] = azuredevops.Organization{ID: strings.Repeat("x", 36), Name: strings.Repeat("y", 50)}
 	}
 	for i := range 1000 {
-		c.put(fmt.Sprint(i), discovered{organizations: names, until: bulkNow.Add(time.Minute)})
+		c.put(fmt.Sprint(i), discovered{organizations: names, until: start.Add(time.Minute)})
 		if _, ok := c.get(fmt.Sprint(i)); !ok {
 			t.Fatal("what was just found is forgotten")
 		}
 	}
-	if c.bytes > maxDiscoveryBytes || len(c.seen) < 50 {
-		t.Errorf("%d bytes of %d sessions", c.bytes, len(c.seen))
+	if c.bytes > maxDiscoveryBytes || c.kept.Len() < 50 {
+		t.Errorf("%d bytes of %d sessions", c.bytes, c.kept.Len())
 	}
-	for key := range c.seen {
+	for _, key := range c.kept.Keys() {
 		c.forget(key)
 	}
 	if c.bytes != 0 {
 		t.Errorf("%d bytes count for nothing", c.bytes)
+	}
+}
+
+// A reading in the background that panics costs its organization's part and nothing else: whoever waits is let go and is
+// shown a failure, and the next one can read.
+func TestPanicsInBackgroundReads(t *testing.T) {
+	const sensitive = "what-only-its-owner-may-know"
+	var written bytes.Buffer // the log is written before anybody who waits is let go
+	log := slog.New(slog.NewTextHandler(&written, nil))
+	all := newSnapshots(time.Now)
+	s := all.open("session")
+	for range 2 * readsAtOnce { // no slot is lost
+		read := s.read(log, "contoso", func() ([]Token, []Missing) { panic(sensitive) })
+		<-read.done
+		if len(read.failed) != 1 || strings.Contains(read.failed[0].Err.Error(), sensitive) {
+			t.Fatal(read.failed)
+		}
+		all.invalidate("session", "contoso", time.Now().Add(time.Hour))
+	}
+	found := s.discover(log, func() ([]string, error) { panic(sensitive) })
+	<-found.done
+	if found.err == nil {
+		t.Error("a fault is called a success")
+	}
+	if log := written.String(); strings.Contains(log, sensitive) || strings.Count(log, "msg=panic") != 2*readsAtOnce+1 {
+		t.Error(log)
 	}
 }

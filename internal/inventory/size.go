@@ -1,4 +1,4 @@
-package handlers
+package inventory
 
 import (
 	"reflect"
@@ -8,7 +8,7 @@ import (
 
 // compact is tokens as they are kept: with nothing of the answers that they were read from, and with one copy of the lists of
 // scopes and organizations that many of them have in common.
-func compact(tokens []listedToken) []listedToken {
+func compact(tokens []Token) []Token {
 	out := slices.Clip(slices.Clone(tokens))
 	lists := map[string][]string{}
 	share := func(list []string) []string {
@@ -34,15 +34,15 @@ func compact(tokens []listedToken) []listedToken {
 }
 
 const (
-	partBytes   = 1 << 10 // of a part without tokens: its failures, its places in maps
+	orgBytes    = 1 << 10 // of an organization without tokens: its failures, its entries in maps
 	stringBytes = 16      // of a string in a list; and what the allocator may add to one
 )
 
-var tokenBytes = int64(reflect.TypeFor[listedToken]().Size())
+var tokenBytes = int64(reflect.TypeFor[Token]().Size())
 
 // fitting says how many of these tokens, which are compact, fit into so many bytes, and how many bytes those take.
-func fitting(tokens []listedToken, room int64) (n int, bytes int64) {
-	bytes = partBytes
+func fitting(tokens []Token, room int64) (n int, bytes int64) {
+	bytes = orgBytes
 	seen := map[*string]bool{} // the first strings of lists that were counted
 	list := func(l []string) (size int64) {
 		if len(l) == 0 || seen[&l[0]] {

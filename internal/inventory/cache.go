@@ -1,0 +1,215 @@
+package inventory
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/panics"
+)
+
+// readTimeout is how long all lists of one organization may take to read.
+const readTimeout = 2 * time.Minute
+
+// Options is what a Cache needs to know.
+type Options struct {
+	Organizations []string // fixed by the operator; empty: discovered
+
+	// SignInNeeded says of an error that a new sign-in helps: then the answer will be another one, and isn't kept.
+	SignInNeeded func(error) bool
+	// Observe, if set, is called with whatever was read of an organization.
+	Observe func(context.Context, Read)
+
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Read is what asking one organization for its lists has brought.
+type Read struct {
+	Person, Organization string
+	Begun                time.Time
+	Statuses             []azuredevops.Status // that were asked for
+	Tokens               []Token
+	Failed               []Missing
+}
+
+// Owner is whose tokens are read.
+type Owner struct {
+	Session string // under which what was read is kept
+	Person  string
+	API     *azuredevops.Caller
+	Typed   func() []string // names of organizations that the person has typed
+}
+
+// Cache reads what people have, and keeps it for a short while.
+type Cache struct {
+	options     Options
+	discoveries *discoveries
+	snapshots   *snapshots
+}
+
+// New makes an empty Cache.
+func New(o Options) *Cache {
+	return &Cache{options: o, discoveries: newDiscoveries(o.Now), snapshots: newSnapshots(o.Now)}
+}
+
+// Fixed says that the operator has named the organizations.
+func (c *Cache) Fixed() bool { return len(c.options.Organizations) > 0 }
+
+// Allowed says if name can be an organization that people may look at.
+func (c *Cache) Allowed(name string) bool {
+	return azuredevops.ValidOrganization(name) && (!c.Fixed() || ContainsFold(c.options.Organizations, name))
+}
+
+// Known is what can be said of the organizations without a call: the operator's list, or what was discovered and typed.
+func (c *Cache) Known(o Owner) []string {
+	if c.Fixed() {
+		return c.options.Organizations
+	}
+	found, _ := c.discoveries.get(o.Session)
+	return mergeOrganizations(found.organizations, o.Typed())
+}
+
+// Discovered are the organizations that discovery has found, if it was asked lately.
+func (c *Cache) Discovered(session string) []azuredevops.Organization {
+	found, _ := c.discoveries.get(session)
+	return found.organizations
+}
+
+// Organizations asks discovery where nothing is known yet. The error comes beside what is known all the same.
+func (c *Cache) Organizations(ctx context.Context, o Owner) ([]string, error) {
+	if c.Fixed() {
+		return c.options.Organizations, nil
+	}
+	if known, fresh := c.discoveries.get(o.Session); fresh {
+		return c.Known(o), known.err
+	}
+	found, err := o.API.Organizations(ctx)
+	switch {
+	case err == nil:
+		c.discoveries.put(o.Session, discovered{organizations: found, until: c.options.Now().Add(discoveryLife)})
+	case !c.options.SignInNeeded(err) && ctx.Err() == nil:
+		c.discoveries.put(o.Session, discovered{err: err, until: c.options.Now().Add(discoveryPause)})
+	}
+	return c.Known(o), err
+}
+
+// List asks an organization for the lists of several statuses, side by side. What could be read comes back together with the
+// failures.
+func (c *Cache) List(ctx context.Context, o Owner, organization string, statuses []azuredevops.Status) (tokens []Token, failed []Missing) {
+	r := Read{Person: o.Person, Organization: organization, Begun: c.options.Now(), Statuses: statuses}
+	r.Tokens, r.Failed = readLists(ctx, o.API, organization, statuses)
+	if c.options.Observe != nil {
+		c.options.Observe(ctx, r)
+	}
+	return r.Tokens, r.Failed
+}
+
+func readLists(ctx context.Context, api *azuredevops.Caller, organization string, statuses []azuredevops.Status) (tokens []Token, failed []Missing) {
+	found, errs := make([][]azuredevops.Token, len(statuses)), make([]error, len(statuses))
+	var group panics.Group
+	for i, status := range statuses {
+		group.Go(func() error {
+			found[i], errs[i] = api.List(ctx, organization, status)
+			return nil // each failure is shown beside the others' results
+		})
+	}
+	_ = group.Wait() // always nil, see above
+	seen := map[string]int{}
+	for i, status := range statuses {
+		for _, t := range found[i] {
+			if at, twice := seen[t.AuthorizationID]; twice {
+				tokens[at].Status = status // a revoked token may be listed as expired too: the later status is the stronger
+				continue
+			}
+			seen[t.AuthorizationID] = len(tokens)
+			tokens = append(tokens, Token{Token: t, Status: status, Organization: organization})
+		}
+		if errs[i] != nil {
+			failed = append(failed, Missing{status, errs[i]})
+		}
+	}
+	return tokens, failed
+}
+
+// Load reads all organizations, and waits for them at most until enough is closed or ctx ends. What isn't there by then goes
+// on being read.
+func (c *Cache) Load(ctx context.Context, o Owner, enough <-chan time.Time) Inventory {
+	kept := c.snapshots.open(o.Session)
+	names, found, err := c.awaitOrganizations(ctx, o, kept, enough)
+	if !found {
+		return Inventory{Discovering: true}
+	}
+	all := inventoryOf(c.read(ctx, o, kept, names, enough))
+	all.DiscoveryErr = err
+	return all
+}
+
+// LoadOrganizations is Load for these organizations alone.
+func (c *Cache) LoadOrganizations(ctx context.Context, o Owner, names []string, enough <-chan time.Time) Inventory {
+	return inventoryOf(c.read(ctx, o, c.snapshots.open(o.Session), names, enough))
+}
+
+// read reads these organizations, or joins those who do, and waits for them like Load.
+func (c *Cache) read(ctx context.Context, o Owner, kept *snapshot, names []string, enough <-chan time.Time) []*orgTokens {
+	all := make([]*orgTokens, len(names))
+	lasting := context.WithoutCancel(ctx)
+	for i, name := range names {
+		all[i] = kept.read(c.options.Log, name, func() ([]Token, []Missing) {
+			ctx, cancel := context.WithTimeout(lasting, readTimeout)
+			defer cancel()
+			return c.List(ctx, o, name, Statuses())
+		})
+	}
+	for _, one := range all {
+		select {
+		case <-one.done:
+		case <-enough:
+			return all
+		case <-ctx.Done():
+			return all
+		}
+	}
+	return all
+}
+
+// awaitOrganizations asks discovery in the background where nothing is known, so that a slow one doesn't keep the page
+// waiting.
+func (c *Cache) awaitOrganizations(ctx context.Context, o Owner, kept *snapshot, enough <-chan time.Time) (names []string, found bool, err error) {
+	if known, fresh := c.discoveries.get(o.Session); fresh || c.Fixed() {
+		return c.Known(o), true, known.err
+	}
+	lasting := context.WithoutCancel(ctx)
+	d := kept.discover(c.options.Log, func() ([]string, error) { return c.Organizations(lasting, o) })
+	select {
+	case <-d.done:
+		return d.names, true, d.err
+	case <-enough:
+	case <-ctx.Done():
+	}
+	return nil, false, nil
+}
+
+// Invalidate drops what was read of an organization before that moment, or of all with the name "". A read that is under way
+// goes on for those who wait for it, and counts no more.
+func (c *Cache) Invalidate(session, organization string, before time.Time) {
+	c.snapshots.invalidate(session, organization, before)
+}
+
+// Failure is the first failure of an organization that has been read; nil if there is none.
+func (c *Cache) Failure(session, organization string) error {
+	return c.snapshots.open(session).failure(organization)
+}
+
+// Forget drops everything of a session.
+func (c *Cache) Forget(session string) {
+	c.snapshots.forget(session)
+	c.discoveries.forget(session)
+}
+
+// ForgetOrganizations has discovery asked again.
+func (c *Cache) ForgetOrganizations(session string) { c.discoveries.forget(session) }
+
+// Bytes is how much memory the tokens take that are kept.
+func (c *Cache) Bytes() int64 { return c.snapshots.Bytes() }

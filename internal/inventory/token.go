@@ -1,0 +1,104 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+const day = 24 * time.Hour
+
+// longLife is from where on a token counts as long-lived.
+const longLife = 180 * day
+
+// GlobalTokensEnd is when tokens for all organizations stop working
+// (https://devblogs.microsoft.com/devops/retirement-of-global-personal-access-tokens-in-azure-devops/).
+var GlobalTokensEnd = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
+
+// Token is a token with what only the lists know of it: the filter that returned it, and where it was found.
+type Token struct {
+	azuredevops.Token
+	Status       azuredevops.Status
+	Organization string // through which it is reached; a global token is found in all of them
+	Twin         bool   // another active token of this organization has the same name
+}
+
+// Missing is a status whose tokens could not be read, or not all of them.
+type Missing struct {
+	Status azuredevops.Status
+	Err    error
+}
+
+// Statuses returns all statuses; of two that a token is listed under, the later one holds.
+func Statuses() []azuredevops.Status {
+	return []azuredevops.Status{azuredevops.Active, azuredevops.Expired, azuredevops.Revoked}
+}
+
+// OrganizationKey is the organization that a token belongs to, "" for a global one.
+func (t Token) OrganizationKey() string {
+	if t.Global() {
+		return ""
+	}
+	return t.Organization
+}
+
+// FullAccess says that t may do whatever its owner may.
+func (t Token) FullAccess() bool { return slices.Contains(t.Scopes, azuredevops.FullAccess) }
+
+// HighPrivilege says that one of t's scopes is powerful.
+func (t Token) HighPrivilege() bool {
+	return slices.ContainsFunc(t.Scopes, func(id string) bool { return azuredevops.LookupScope(id).High })
+}
+
+// LongLived says that t was given a long life.
+func (t Token) LongLived() bool {
+	return !t.ValidFrom.IsZero() && t.ValidTo.Sub(t.ValidFrom) > longLife
+}
+
+// LivingGlobal says that t works in all organizations, now.
+func (t Token) LivingGlobal() bool { return t.Global() && t.Status == azuredevops.Active }
+
+// Ends is when t really stops working: a global token ends with all global ones, whatever its date says.
+func (t Token) Ends() time.Time {
+	if t.Global() && t.ValidTo.After(GlobalTokensEnd) {
+		return GlobalTokensEnd
+	}
+	return t.ValidTo
+}
+
+// statusRank orders what several organizations say of one global token: the later status is the stronger.
+func statusRank(s azuredevops.Status) int { return slices.Index(Statuses(), s) }
+
+// once keeps each token once. A global one is in the list of every organization, under the same id.
+func once(tokens []Token) []Token {
+	seen := make(map[string]int, len(tokens))
+	var out []Token
+	for _, t := range tokens {
+		at, twice := seen[t.AuthorizationID]
+		if !twice {
+			seen[t.AuthorizationID] = len(out)
+			out = append(out, t)
+			continue
+		}
+		if statusRank(t.Status) > statusRank(out[at].Status) {
+			out[at].Status = t.Status
+		}
+	}
+	return out
+}
+
+// markTwins marks active tokens that share their name with another one of the same organization.
+func markTwins(tokens []Token) {
+	name := func(t Token) string { return t.OrganizationKey() + "\n" + strings.TrimSpace(t.DisplayName) }
+	count := map[string]int{}
+	for _, t := range tokens {
+		if t.Status == azuredevops.Active {
+			count[name(t)]++
+		}
+	}
+	for i, t := range tokens {
+		tokens[i].Twin = t.Status == azuredevops.Active && count[name(t)] > 1
+	}
+}
