@@ -101,22 +101,26 @@ func (h *Handlers) notices(v *visit) []notice {
 
 // noticeKind says which banner an unfinished operation gets: the most pressing first.
 func noticeKind(op *operation.Operation) (kind, key string) {
-	switch {
-	case op.Secret == operation.SecretWaiting:
+	switch op.Phase() {
+	case operation.PhaseSecretWaiting:
 		return "secret", "notice.secretWaiting"
-	case op.State == operation.Sent && (op.Action == operation.Create || op.Action == operation.Rotate):
-		return "secret", "notice.secretComing"
-	case op.State == operation.Unknown && len(op.Candidates) > 0:
-		return "unknown", "notice.found"
-	case op.State == operation.Unknown:
-		return "unknown", "notice.unknown"
-	case op.Secret == operation.SecretUnkept:
-		return "unknown", "notice.secretUnkept"
-	case op.State == operation.Sent:
+	case operation.PhaseUnderWay:
+		if op.Action == operation.Create || op.Action == operation.Rotate {
+			return "secret", "notice.secretComing"
+		}
 		return "unknown", "notice.inProgress"
-	case op.OldOpen():
+	case operation.PhaseFound:
+		return "unknown", "notice.found"
+	case operation.PhaseSecretUnkept, operation.PhaseOrphaned, operation.PhaseTakenBack:
+		return "unknown", "notice.secretUnkept"
+	case operation.PhaseHalfWay:
 		return "rotation", "notice.rotation"
-	default:
+	case operation.PhaseSecretExpired:
+		if op.OldOpen() {
+			return "rotation", "notice.rotation"
+		}
 		return "unknown", "notice.secretExpired"
+	default:
+		return "unknown", "notice.unknown"
 	}
 }

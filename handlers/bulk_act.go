@@ -128,7 +128,7 @@ func (h *Handlers) saveBatch(v *visit) (answer, error) {
 	for _, id := range v.PostForm["operation"] {
 		shown[id] = true
 	}
-	return h.eachOperation(v, func(op *operation.Operation) bool { return shown[op.ID] && op.Secret == operation.SecretWaiting }, h.Journal.Acknowledge)
+	return h.eachOperation(v, func(op *operation.Operation) bool { return shown[op.ID] && op.Phase() == operation.PhaseSecretWaiting }, h.Journal.Acknowledge)
 }
 
 // keepOldOnes leaves the old tokens of all rotations alive on purpose.

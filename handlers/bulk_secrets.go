@@ -82,7 +82,7 @@ func (h *Handlers) waitingSecrets(v *visit, b *operation.Batch) ([]toldSecret, e
 func (h *Handlers) eachSecret(v *visit, b *operation.Batch, f func(op *operation.Operation, secret string)) error {
 	for i := range b.Items {
 		op := b.Items[i].Operation
-		if op == nil || op.Secret != operation.SecretWaiting {
+		if op == nil || op.Phase() != operation.PhaseSecretWaiting {
 			continue
 		}
 		secret, err := h.Journal.RevealSecret(v.Context(), v.delivery, op.Person, op.ID)

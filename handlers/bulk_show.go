@@ -216,24 +216,27 @@ func (h *Handlers) tellItem(v *visit, b *operation.Batch, item *operation.BatchI
 	if op.Result != nil && b.Action != operation.Revoke {
 		row.After = v.when(op.Result.ValidTo)
 	}
-	switch {
-	case op.OrphanRevoked:
+	switch phase := op.Phase(); phase {
+	case operation.PhaseUnderWay:
+	case operation.PhaseTakenBack:
 		row.State, row.What = string(operation.Failed), templates.Message("operation.orphanRevoked", h.operationWords(v, op)).What
-	case op.Orphaned():
+	case operation.PhaseOrphaned:
 		row.State, row.What = string(operation.Unknown), templates.Message("bulk.orphaned", h.operationWords(v, op)).What
 		row.OperationURL, row.LinkText = v.link(operationPath(op.ID)), templates.Message("bulk.findOut", nil).Title
-	case op.State == operation.Succeeded:
-		h.tellDone(v, b, item, row)
-	case op.State == operation.Failed:
+	case operation.PhaseFailed:
 		row.What = h.failureWords(v, op)
-	case op.Unreadable():
+	case operation.PhaseUnreadable:
 		row.What = templates.Message("operation.unreadable", nil).What
-	case op.State == operation.Unknown:
-		row.What = templates.Message(unknownKey(op), h.operationWords(v, op)).What
+	default:
+		if !phase.Unknown() {
+			h.tellDone(v, b, item, row)
+			return
+		}
 		if op.Dismissed {
 			row.What = templates.Message("bulk.dismissed", nil).What
-			break
+			return
 		}
+		row.What = templates.Message(unknownKey(op), h.operationWords(v, op)).What
 		row.OperationURL, row.LinkText = v.link(operationPath(op.ID)), templates.Message("bulk.findOut", nil).Title
 	}
 }
@@ -261,23 +264,25 @@ func (h *Handlers) tellDone(v *visit, b *operation.Batch, item *operation.BatchI
 	}
 	row.URL = tokenURL(v, op.Organization, op.Result)
 	row.OperationURL, row.LinkText = v.link(operationPath(op.ID)), templates.Message("bulk.seeRotation", nil).Title
-	switch {
-	case op.Secret == operation.SecretWaiting:
+	switch op.Phase() {
+	case operation.PhaseSecretWaiting:
 		row.State = "waitingSecret"
-	case op.Secret == operation.SecretExpired || op.Secret == operation.SecretUnkept:
+	case operation.PhaseSecretExpired, operation.PhaseSecretUnkept:
 		row.State = "lostSecret"
-		row.What = templates.Message("bulk.lostSecret", nil).What
-		if op.Dismissed {
+		if !op.Dismissed {
+			row.What = templates.Message("bulk.lostSecret", nil).What
+		} else {
 			row.What = ""
 		}
-	case op.Old == operation.OldFailed && op.OldFailure != nil:
-		row.State = "oldFailed"
-		row.What = h.wordFailure(v, op.OldFailure, op.Organization, op.Finished).text.Title + "."
-	case op.OldOpen():
+	case operation.PhaseHalfWay:
 		row.State = "oldAlive"
-	}
-	if op.OldOpen() && op.Secret == operation.SecretSaved && !b.Running {
-		row.RevokeOld = v.link(operationPath(op.ID) + "/revoke-old")
+		if op.Old == operation.OldFailed && op.OldFailure != nil {
+			row.State = "oldFailed"
+			row.What = h.wordFailure(v, op.OldFailure, op.Organization, op.Finished).text.Title + "."
+		}
+		if !b.Running {
+			row.RevokeOld = v.link(operationPath(op.ID) + "/revoke-old")
+		}
 	}
 }
 
@@ -295,7 +300,7 @@ func (h *Handlers) offerSteps(v *visit, b *operation.Batch, p *bulkRunPage) {
 		if item.MayRetry() {
 			p.Retries++
 		}
-		if op := item.Operation; op != nil && op.OldOpen() && op.Secret == operation.SecretSaved {
+		if op := item.Operation; op != nil && op.Phase() == operation.PhaseHalfWay {
 			p.OldReady++
 		}
 	}
@@ -318,8 +323,14 @@ func (h *Handlers) offerSteps(v *visit, b *operation.Batch, p *bulkRunPage) {
 
 // mayHaveMade says that a token may have been made whose owner hasn't settled what becomes of it.
 func mayHaveMade(item operation.BatchItem) bool {
-	op := item.Operation
-	return op != nil && op.State == operation.Unknown && (!op.Reconciled || len(op.Candidates) > 0)
+	if item.Operation == nil {
+		return false
+	}
+	switch item.Operation.Phase() {
+	case operation.PhaseInDoubt, operation.PhaseFound, operation.PhaseUnreadable:
+		return true
+	}
+	return false
 }
 
 func pendingItem(item operation.BatchItem) bool {

@@ -58,7 +58,7 @@ func (h *Handlers) change(v *visit, r operation.Request, again func(refused) ans
 // outcome is the answer to a form whose operation wasn't refused.
 func (h *Handlers) outcome(v *visit, op *operation.Operation) (answer, error) {
 	switch {
-	case op.Unkept != "":
+	case op.Phase() == operation.PhaseShowOnce:
 		return h.operationAnswer(v, op) // its secret stands nowhere else
 	case op.State == operation.Succeeded:
 		return v.to(donePath(op)), nil

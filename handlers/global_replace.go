@@ -196,7 +196,7 @@ func (h *Handlers) replaceGlobal(v *visit) (answer, error) {
 
 // plain says that every result can be shown again by its address alone.
 func plain(results []replacement) bool {
-	return !slices.ContainsFunc(results, func(r replacement) bool { return r.err != nil || r.op.Unkept != "" })
+	return !slices.ContainsFunc(results, func(r replacement) bool { return r.err != nil || r.op.Phase() == operation.PhaseShowOnce })
 }
 
 // wantedEverywhere checks what was typed, as for a single token.
@@ -285,7 +285,8 @@ func (h *Handlers) revokeGlobal(ctx context.Context, v *visit, f replaceForm, re
 
 // inHand says that a token was made and that its secret waits for its owner, or is with them.
 func inHand(op *operation.Operation) bool {
-	return op.State == operation.Succeeded && (op.Secret == operation.SecretWaiting || op.Secret == operation.SecretSaved)
+	phase := op.Phase()
+	return phase == operation.PhaseSecretWaiting || phase == operation.PhaseDone
 }
 
 // resultAddress is where the results can be looked at again.

@@ -120,30 +120,30 @@ func (h *Handlers) describeOperation(v *visit, op *operation.Operation, frame ba
 	words := h.operationWords(v, op)
 	p := operationPage{
 		base:  frame,
-		State: string(op.State), InProgress: op.State == operation.Sent,
+		State: string(op.State), InProgress: op.Phase() == operation.PhaseUnderWay,
 		TokenName: operationToken(op), TokenURL: tokenURL(v, op.Organization, op.Result), Organization: op.Organization,
 		SecretFake: h.Demo,
 	}
 	p.describeResult(v, op)
 	status := http.StatusOK
-	switch op.State {
-	case operation.Succeeded:
+	switch phase := op.Phase(); {
+	case phase == operation.PhaseUnderWay:
+		text := templates.Message("operation.inProgress", words)
+		p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
+	case phase.Unknown():
+		status = h.describeUnknown(v, op, &p, words)
+	case phase == operation.PhaseFailed:
+		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
+		status, p.Details = t.status, h.support(v, t)
+		p.Heading, p.Sentence, p.Advice = t.text.Title, t.text.What, t.text.Advice
+		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
+	default:
 		if err := h.describeSuccess(v, op, &p, words); err != nil {
 			return p, 0, err
 		}
 		if p.State != string(op.State) {
 			status = http.StatusInternalServerError
 		}
-	case operation.Unknown:
-		status = h.describeUnknown(v, op, &p, words)
-	case operation.Failed:
-		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
-		status, p.Details = t.status, h.support(v, t)
-		p.Heading, p.Sentence, p.Advice = t.text.Title, t.text.What, t.text.Advice
-		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
-	default:
-		text := templates.Message("operation.inProgress", words)
-		p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
 	}
 	p.NextActions = append(p.NextActions, nextAction{Text: templates.Message("action.backToTokens", nil).Title, URL: v.link(listPath(op.Organization))})
 	return p, status, nil
@@ -167,11 +167,11 @@ func (p *operationPage) describeResult(v *visit, op *operation.Operation) {
 func (h *Handlers) describeSuccess(v *visit, op *operation.Operation, p *operationPage, words map[string]any) error {
 	text := templates.Message(successKey(op), words)
 	p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
-	switch {
-	case op.Unkept != "": // also where only the record of it couldn't be kept: the store isn't to be relied on now
+	switch op.Phase() {
+	case operation.PhaseShowOnce: // also where only the record of it couldn't be kept: the store isn't to be relied on now
 		p.Secret, p.Unkept = op.Unkept, true
 		p.SecretNote = templates.Message("operation.secretUnkept", words).What
-	case op.Secret == operation.SecretWaiting:
+	case operation.PhaseSecretWaiting:
 		secret, err := h.Journal.RevealSecret(v.Context(), v.delivery, op.Person, op.ID)
 		if err != nil {
 			return err
@@ -181,13 +181,18 @@ func (h *Handlers) describeSuccess(v *visit, op *operation.Operation, p *operati
 			p.SecretNote = templates.Message("operation.secretGone", words).What
 			h.offerAnother(v, op, p)
 		}
-	case op.Secret == operation.SecretSaved:
-		p.SecretNote = templates.Message("operation.secretSaved", words).What
-	case op.Secret == operation.SecretExpired:
+	case operation.PhaseSecretExpired:
 		p.SecretNote = templates.Message("operation.secretExpired", words).What
 		h.offerAnother(v, op, p)
-	case op.Secret == operation.SecretUnkept:
+	case operation.PhaseSecretUnkept:
+		p.SecretNote = templates.Message("operation.secretGone", words).What
+		h.offerAnother(v, op, p)
+	case operation.PhaseOrphaned, operation.PhaseTakenBack:
 		h.describeUnkept(v, op, p, words)
+	default:
+		if op.Secret == operation.SecretSaved {
+			p.SecretNote = templates.Message("operation.secretSaved", words).What
+		}
 	}
 	if p.Old = h.describeOld(v, op); p.Old != nil && p.Old.State == string(operation.OldSent) && p.Secret == "" { // a secret is not to move while it is copied
 		p.ReloadAfter = reloadAfter(v, op)
@@ -195,23 +200,20 @@ func (h *Handlers) describeSuccess(v *visit, op *operation.Operation, p *operati
 	return nil
 }
 
-// describeUnkept: the store couldn't take the secret, so it stood in the first answer only, or nowhere. In that case
-// the token was to be revoked: it was, or it is named to be revoked by its owner. Whoever looks before that is settled, or
-// after a process that died before it, is told what is known.
+// describeUnkept: the store couldn't take the secret, and no browser is known to have got it. The token was to be revoked
+// then: it was, or it is named to be revoked by its owner. A visit before that is settled, or after a process that died
+// before it, shows what is known.
 func (h *Handlers) describeUnkept(v *visit, op *operation.Operation, p *operationPage, words map[string]any) {
 	switch {
-	case op.OrphanRevoked:
+	case op.Phase() == operation.PhaseTakenBack:
 		p.describeOrphan(v, op, templates.Message("operation.orphanRevoked", words))
 	case len(op.Revoking) > 0:
 		p.describeOrphan(v, op, templates.Message("operation.orphanRevoking", words))
 		p.ReloadAfter = reloadAfter(v, op)
 	case len(op.Candidates) > 0:
 		p.describeOrphan(v, op, templates.Message("operation.orphanLeft", words))
-	case op.Orphaned():
-		p.describeOrphan(v, op, templates.Message("operation.orphanUnsettled", words))
-		h.offerAnother(v, op, p)
 	default:
-		p.SecretNote = templates.Message("operation.secretGone", words).What
+		p.describeOrphan(v, op, templates.Message("operation.orphanUnsettled", words))
 		h.offerAnother(v, op, p)
 	}
 }
@@ -292,7 +294,7 @@ func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operati
 	}
 	p.nameCandidates(v, op)
 	if op.Dismissed {
-		if len(op.Candidates) == 0 && !op.Reconciled {
+		if op.Phase() == operation.PhaseInDoubt {
 			p.Advice = templates.Message("operation.dismissedInDoubt", words).Advice
 		}
 		return status
@@ -300,11 +302,11 @@ func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operati
 	p.ReloadAfter = reloadAfter(v, op)
 	p.CheckAction = v.link(operationPath(op.ID) + "/check")
 	p.DismissAction = v.link(operationPath(op.ID) + "/dismiss")
-	if op.Failure != nil && op.Failure.Kind == string(azuredevops.KindSignIn) && op.InDoubt() && len(op.Candidates) == 0 {
+	if op.Failure != nil && op.Failure.Kind == string(azuredevops.KindSignIn) && op.Phase() == operation.PhaseInDoubt {
 		p.Advice += " " + templates.Message("operation.notLetIn", words).Advice
 		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.signInAgain", nil).Title, v.link(startPath(operationPath(op.ID), "")), true})
 	}
-	if op.Reconciled && len(op.Candidates) == 0 {
+	if phase := op.Phase(); phase == operation.PhaseNothingFound || phase == operation.PhaseCleared {
 		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
 	}
 	return status
@@ -336,29 +338,40 @@ func sooner(a, b int) int {
 }
 
 func unknownKey(op *operation.Operation) string {
-	switch {
-	case op.Action == operation.Update:
+	switch op.Action {
+	case operation.Update:
 		return "operation.unknownUpdate"
-	case op.Action == operation.Revoke:
+	case operation.Revoke:
 		return "operation.unknownRevoke"
-	case len(op.Candidates) == 1 && op.Ours && op.Action == operation.Rotate:
-		return "operation.unknownSuccessor"
-	case len(op.Candidates) == 1 && op.Ours:
-		return "operation.unknownOne"
-	case len(op.Candidates) == 1:
-		return "operation.unknownFits"
+	}
+	switch op.Phase() {
+	case operation.PhaseFound:
+		return foundKey(op)
+	case operation.PhaseNothingFound:
+		return "operation.unknownNone"
+	case operation.PhaseCleared:
+		return "operation.unknownCleared"
+	}
+	switch {
+	case len(op.Revoked) > 0:
+		return "operation.unknownRevoked"
+	case op.Action == operation.Rotate:
+		return "operation.unknownRotate"
+	default:
+		return "operation.unknownCreate"
+	}
+}
+
+func foundKey(op *operation.Operation) string {
+	switch {
 	case len(op.Candidates) > 1:
 		return "operation.unknownSeveral"
-	case !op.Reconciled && len(op.Revoked) > 0:
-		return "operation.unknownRevoked"
-	case !op.Reconciled && op.Action == operation.Rotate:
-		return "operation.unknownRotate"
-	case !op.Reconciled:
-		return "operation.unknownCreate"
-	case len(op.Revoked) > 0:
-		return "operation.unknownCleared"
+	case !op.Ours:
+		return "operation.unknownFits"
+	case op.Action == operation.Rotate:
+		return "operation.unknownSuccessor"
 	default:
-		return "operation.unknownNone"
+		return "operation.unknownOne"
 	}
 }
 
@@ -427,18 +440,18 @@ func (h *Handlers) changeCause(v *visit, op *operation.Operation) string {
 	return h.wordFailure(v, failure, op.Organization, op.Finished).text.Title
 }
 
-// outcome is an operation's state as the list of changes shows it.
+// outcome is an operation's phase as the list of changes shows it.
 func outcome(op *operation.Operation) string {
-	switch {
-	case op.OrphanRevoked:
+	switch op.Phase() {
+	case operation.PhaseTakenBack:
 		return string(operation.Failed)
-	case op.Orphaned():
+	case operation.PhaseOrphaned:
 		return string(operation.Unknown)
-	case op.State == operation.Succeeded && op.Secret == operation.SecretWaiting:
+	case operation.PhaseSecretWaiting:
 		return "waiting"
-	case op.State == operation.Succeeded && (op.Secret == operation.SecretExpired || op.Secret == operation.SecretUnkept):
+	case operation.PhaseSecretExpired, operation.PhaseSecretUnkept:
 		return "secretExpired"
-	case op.State == operation.Succeeded && op.OldOpen():
+	case operation.PhaseHalfWay:
 		return "halfway"
 	default:
 		return string(op.State)

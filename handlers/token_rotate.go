@@ -79,7 +79,7 @@ func (h *Handlers) rotateToken(v *visit) (answer, error) {
 // toBeFinished says that a rotation is being worked on, may have made its new token, or has it while the old one still works:
 // it isn't to be begun once more.
 func toBeFinished(op *operation.Operation) bool {
-	return op.State == operation.Sent || op.InDoubt() || op.OldOpen()
+	return op.Phase() == operation.PhaseUnderWay || op.Undecided() || op.OldOpen()
 }
 
 // unfinishedRotation is a rotation of this token that is to be finished. Whoever goes back to the form and sends it again

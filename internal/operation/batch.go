@@ -126,25 +126,26 @@ func BatchAction(a Action) Action { return "batch " + a }
 // Count counts the batch's items by how their operations stand.
 func (b *Batch) Count() (t Tally) {
 	for i := range b.Items {
-		switch op := b.Items[i].Operation; {
-		case op == nil:
+		op := b.Items[i].Operation
+		if op == nil {
 			t.NotBegun++
-		case op.undone():
+			continue
+		}
+		switch phase := op.Phase(); {
+		case phase == PhaseUnderWay:
+			t.Doing++
+		case phase.NotDone():
 			t.Failed++
-		case op.Orphaned():
+		case phase.Unknown(), phase == PhaseOrphaned:
 			t.Unknown++
-		case op.State == Succeeded:
+		default:
 			t.Done++
-			if op.Secret == SecretWaiting {
+			if phase == PhaseSecretWaiting {
 				t.Secrets++
 			}
 			if op.OldOpen() {
 				t.OldAlive++
 			}
-		case op.State == Unknown || op.State == Failed: // in doubt
-			t.Unknown++
-		default:
-			t.Doing++
 		}
 	}
 	return t
@@ -164,30 +165,26 @@ func (b *Batch) open() bool {
 		return false
 	}
 	return slices.ContainsFunc(b.Items, func(i BatchItem) bool {
-		return i.Operation == nil || i.Operation.undone() || i.Operation.Pending()
+		return i.Operation == nil || i.Operation.Phase().NotDone() || i.Operation.Pending()
 	})
 }
-
-// undone: it was definitely not done, or was taken back since nobody could have got its secret. While a refusal is in doubt
-// it isn't undone: a second try might make a second token.
-func (o *Operation) undone() bool { return o.State == Failed && !o.InDoubt() || o.OrphanRevoked }
 
 // MayRetry says if the item's operation may be tried once more: it was definitely not done; or it is unknown, and doing it
 // twice has no other effect than doing it once, or nothing was found that it has made.
 func (i *BatchItem) MayRetry() bool {
 	op := i.Operation
-	switch {
-	case op == nil:
+	if op == nil {
 		return false
-	case op.undone():
-		return true
-	case op.State != Unknown || op.Dismissed || op.Unreadable():
-		return false
-	case op.makes():
-		return op.Reconciled && len(op.Candidates) == 0
-	default:
-		return true
 	}
+	switch op.Phase() {
+	case PhaseFailed, PhaseTakenBack:
+		return true
+	case PhaseInDoubt, PhaseFound:
+		return !op.Dismissed && !op.makes()
+	case PhaseNothingFound, PhaseCleared:
+		return !op.Dismissed
+	}
+	return false
 }
 
 // PlanBatch records a batch for the person to confirm, and fills in what it needs to be carried out. Nothing is done yet.
@@ -322,9 +319,6 @@ func (b *Batch) unreadable(item *BatchItem) *Operation {
 		Started: b.Started, Batch: b.ID, Failure: &Failure{Source: SourceOperation, Kind: Unreadable},
 	}
 }
-
-// Unreadable says that no more is known of the operation than that it is recorded.
-func (o *Operation) Unreadable() bool { return o.Failure != nil && o.Failure.Kind == Unreadable }
 
 // batchRuns says if a process holds the batch's lock. Whoever looks holds it for a moment, too; hence the second look.
 func (j *Journal) batchRuns(ctx context.Context, person, id string) bool {
@@ -473,7 +467,7 @@ func (j *Journal) RetireBatch(ctx context.Context, person, id string) error {
 	chosen := map[string]bool{}
 	for i := range b.Items {
 		op := b.Items[i].Operation
-		chosen[b.Items[i].Form] = op != nil && op.OldOpen() && op.Secret == SecretSaved
+		chosen[b.Items[i].Form] = op != nil && op.Phase() == PhaseHalfWay
 	}
 	return j.reopen(ctx, person, id, func(b *Batch) {
 		for i := range b.Items {
@@ -510,7 +504,7 @@ func (j *Journal) DismissBatch(ctx context.Context, person, id string) error {
 		return err
 	}
 	for i := range b.Items {
-		if op := b.Items[i].Operation; op != nil && op.Pending() && !op.Unreadable() {
+		if op := b.Items[i].Operation; op != nil && op.Pending() && op.Phase() != PhaseUnreadable {
 			if _, err := j.Dismiss(ctx, person, op.ID); err != nil {
 				return err
 			}

@@ -212,7 +212,7 @@ func (r *run) supersede(id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ending), storeTimeout)
 	defer cancel()
 	_ = r.write(ctx, &record{Operation: Operation{Person: r.person, ID: id}}, func(old *record) error {
-		if old.State != Unknown || !old.InDoubt() {
+		if old.State != Unknown || !old.Undecided() {
 			return errUnchanged
 		}
 		old.Dismissed = true
@@ -261,7 +261,7 @@ func (r *run) carryOut(b *Batch, item *BatchItem) *miss {
 		return r.beginItem(b, item)
 	case err != nil:
 		r.end()
-	case op.InDoubt(): // its worker died, or could not look
+	case op.Undecided(): // its worker died, or could not look
 		_, _ = r.Reconcile(r.ending, r.service, r.person, op.ID)
 	case item.Retire && op.State == Succeeded && op.OldOpen():
 		return r.retireOld(op)

@@ -150,7 +150,7 @@ func TestBatchInDoubt(t *testing.T) {
 	}
 	in := w.run(r, b.ID, signedIn)
 	w.wantTally(in, operation.Tally{Unknown: 1})
-	if item := &in.Items[0]; item.MayRetry() || !item.Operation.InDoubt() {
+	if item := &in.Items[0]; item.MayRetry() || !item.Operation.Undecided() {
 		t.Errorf("operation = %+v, may be tried again: %t", item.Operation, item.MayRetry())
 	}
 	w.azure.fail(nil, nil)

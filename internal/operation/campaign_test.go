@@ -322,7 +322,7 @@ func (r *round) visit(at *replica, id string) *operation.Operation {
 			r.secret = secret
 		}
 		now := r.world.clock.Now()
-		settled := !op.InDoubt() && op.Old != operation.OldSent && now.After(lagging)
+		settled := !op.Undecided() && op.Old != operation.OldSent && now.After(lagging)
 		if settled || now.After(start.Add(time.Hour)) {
 			return op
 		}

@@ -75,7 +75,7 @@ func TestUnkeptSecretIsReadWhenItsAnswerIsWritten(t *testing.T) {
 					if !answers[i].Awaited() || !answers[i].HandedOut() {
 						t.Errorf("answer %d isn't waited for", i)
 					}
-					if now := w.get(w.replica(), op.ID); written == 0 && (!now.Orphaned() || now.OrphanRevoked || now.Unkept != "") {
+					if now := w.get(w.replica(), op.ID); written == 0 && now.Phase() != operation.PhaseOrphaned {
 						t.Errorf("before answer %d is written: %+v", i, now)
 					}
 					if !slices.Contains(w.azure.active(), token) {
@@ -94,7 +94,7 @@ func TestUnkeptSecretIsReadWhenItsAnswerIsWritten(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if alive := slices.Contains(w.azure.active(), token); alive != (written > 0) || now.Shown != alive || now.OrphanRevoked == alive || now.Orphaned() == alive {
+				if alive := slices.Contains(w.azure.active(), token); alive != (written > 0) || now.Shown != alive || (now.Phase() == operation.PhaseSecretUnkept) != alive || (now.Phase() == operation.PhaseTakenBack) == alive {
 					t.Errorf("%d written: token alive %t, %+v", written, alive, now)
 				}
 				if action == operation.Rotate && !slices.Contains(w.azure.active(), w.before) {
@@ -115,7 +115,7 @@ func TestWaitForWhatBecomesOfAnUnkeptSecret(t *testing.T) {
 		op := w.unkept(r, w.create(r), answer)
 		short, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 		now, err := r.Wait(short, mona, op.ID)
-		if cancel(); err != nil || !now.Orphaned() || now.OrphanRevoked {
+		if cancel(); err != nil || now.Phase() != operation.PhaseOrphaned {
 			t.Errorf("meanwhile: %+v, %v", now, err)
 		}
 		looks := make(chan *operation.Operation)
@@ -180,7 +180,7 @@ func TestDrainWaitsForAnswers(t *testing.T) {
 	if err := r.Drain(ended); err == nil {
 		t.Error("Drain doesn't say that something was cut off")
 	}
-	if now := w.get(w.replica(), op.ID); !now.Orphaned() || now.State != operation.Succeeded || len(w.pending(r)) != 1 {
+	if now := w.get(w.replica(), op.ID); now.Phase() != operation.PhaseOrphaned || len(w.pending(r)) != 1 {
 		t.Errorf("cut off: %+v", now)
 	}
 	answer.Done(errReset)

@@ -108,7 +108,7 @@ func (r *record) lookable() bool {
 
 // unsettled says that it is still to be seen what became of a change, or of a revoke that follows one.
 func (o *Operation) unsettled() bool {
-	return o.InDoubt() || len(o.Revoking) > 0 || o.oldInDoubt()
+	return o.Undecided() || len(o.Revoking) > 0 || o.oldInDoubt()
 }
 
 // oldInDoubt says that a rotation's old token may have been revoked.

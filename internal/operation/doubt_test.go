@@ -72,7 +72,7 @@ func TestRefusalThatIsTrue(t *testing.T) {
 		lists := w.azure.count("list")
 		op := w.do(r, w.create(r))
 		w.wantState(op, operation.Failed)
-		if op.InDoubt() || w.azure.count("list") != lists+1 {
+		if op.Undecided() || w.azure.count("list") != lists+1 {
 			t.Errorf("%v is doubted", refusal)
 		}
 	}
@@ -87,12 +87,12 @@ func TestDoubtLasts(t *testing.T) {
 		w.azure.fail(on("list", lost("list", azuredevops.KindServer)), on("create", throttled("create", 0)))
 		op := w.do(r, w.create(r))
 		w.wantState(op, operation.Unknown)
-		if !op.InDoubt() {
+		if !op.Undecided() {
 			t.Fatalf("operation = %+v, want it in doubt", op)
 		}
 		next := w.replica()
 		w.wantPending(next, op.ID)
-		if op, err := next.Reconcile(context.Background(), w.azure, mona, op.ID); err == nil || !op.InDoubt() {
+		if op, err := next.Reconcile(context.Background(), w.azure, mona, op.ID); err == nil || !op.Undecided() {
 			t.Errorf("Reconcile = %+v, %v, want the list's failure", op, err)
 		}
 		if dismissed {
@@ -139,7 +139,7 @@ func TestDoubtBesideTheNextTry(t *testing.T) {
 	w.azure.fail(nil, func(ctx context.Context, call string) error {
 		if call == "create" { // made, but not recorded yet
 			op, err := r.Reconcile(ctx, w.azure, mona, first.ID)
-			if err != nil || len(op.Candidates) != 0 || !op.InDoubt() {
+			if err != nil || len(op.Candidates) != 0 || !op.Undecided() {
 				t.Errorf("beside the next try: %+v, %v", op, err)
 			}
 		}
@@ -371,7 +371,7 @@ func TestDoubtOfTheFirstRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.clock.pass(time.Minute)
-		if op = w.get(r, op.ID); op.Reconciled || !op.InDoubt() || !op.LookDue(w.clock.Now()) || op.LookUntil.IsZero() {
+		if op = w.get(r, op.ID); op.Reconciled || !op.Undecided() || !op.LookDue(w.clock.Now()) || op.LookUntil.IsZero() {
 			t.Errorf("%+v, want it in doubt", op)
 		}
 		if late {

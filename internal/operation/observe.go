@@ -73,7 +73,7 @@ func between(before, after *Operation) (events []Event) {
 	}
 	if before.State != after.State {
 		events = append(events, Event{
-			Step: Step(after.Action), Outcome: outcomes[after.State], Token: after.subject(), Failure: after.Failure, Late: before.State != Sent,
+			Step: Step(after.Action), Outcome: after.Phase().outcome(), Token: after.subject(), Failure: after.Failure, Late: before.State != Sent,
 		})
 	}
 	if settled, found := !before.Reconciled && after.Reconciled, len(after.Candidates) > len(before.Candidates); after.State == Unknown && len(after.Revoked) == len(before.Revoked) &&
@@ -103,7 +103,17 @@ func between(before, after *Operation) (events []Event) {
 	return events
 }
 
-var outcomes = map[State]Outcome{Sent: WasSent, Succeeded: WasDone, Failed: WasRefused, Unknown: IsUnknown}
+func (p Phase) outcome() Outcome {
+	switch {
+	case p == PhaseUnderWay:
+		return WasSent
+	case p == PhaseFailed:
+		return WasRefused
+	case p.Unknown():
+		return IsUnknown
+	}
+	return WasDone
+}
 
 // oldEvents tell how far a rotation is with its old token. That it is alive goes without saying.
 var oldEvents = map[OldState]func(o *Operation) []Event{

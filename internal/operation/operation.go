@@ -130,24 +130,8 @@ type Operation struct {
 	Unkept string `json:"-"` // the secret, when it (or its record) could not be kept: show it now, in this answer
 }
 
-// Pending says if the operation still needs the person: it is in progress, its outcome is unknown, its secret was not
-// said to be saved, or a rotation's old token is still alive.
-func (o *Operation) Pending() bool {
-	switch o.State {
-	case Sent:
-		return true
-	case Failed:
-		return o.Doubtful && !o.Dismissed
-	case Unknown:
-		return !o.Dismissed && (!o.cleared() || !o.Reconciled)
-	case Succeeded:
-		return o.secretOpen() && !o.Dismissed && !o.cleared() || o.OldOpen()
-	}
-	return false
-}
-
-// InDoubt says that it isn't known yet if something came of it, and may still be seen. Reconcile looks.
-func (o *Operation) InDoubt() bool {
+// Undecided says that it isn't known yet if something came of it, and may still be seen. Reconcile looks.
+func (o *Operation) Undecided() bool {
 	return !o.Dismissed && (o.Doubtful || o.State == Unknown && !o.concluded())
 }
 
@@ -165,14 +149,9 @@ func (o *Operation) secretOpen() bool {
 	return o.Secret == SecretWaiting || o.Secret == SecretExpired || o.Secret == SecretUnkept
 }
 
-// Orphaned says that a token was made whose secret could not be kept, and that no browser is known to have got it.
-func (o *Operation) Orphaned() bool {
-	return o.State == Succeeded && o.Secret == SecretUnkept && !o.Shown
-}
-
 // beingSettled: it is orphaned, and its worker, if that lives, waits for an answer to be written or revokes the token.
 func (o *Operation) beingSettled() bool {
-	return o.Orphaned() && !o.OrphanRevoked && !o.Dismissed && len(o.Candidates)+len(o.Revoked) == 0
+	return o.Phase() == PhaseOrphaned && !o.Dismissed && len(o.Candidates)+len(o.Revoked) == 0
 }
 
 // cleared: all tokens that the operation made, or may have made, without a secret in anybody's hands were revoked.
