@@ -7,7 +7,7 @@ import (
 	"strings"
 	texttemplate "text/template"
 
-	i18n "github.com/nicksnyder/go-i18n/v2/i18n/template"
+	parsing "github.com/nicksnyder/go-i18n/v2/i18n/template"
 )
 
 // messageParser parses a message in one of its two forms. go-i18n caches what it makes.
@@ -31,7 +31,7 @@ func asHTML(source string) (executor, error) {
 func (messageParser) Cacheable() bool { return true }
 
 // Parse implements go-i18n's Parser.
-func (p messageParser) Parse(source, _, _ string) (i18n.ParsedTemplate, error) {
+func (p messageParser) Parse(source, _, _ string) (parsing.ParsedTemplate, error) {
 	t, err := p(source)
 	return parsedMessage{t}, err
 }
@@ -90,4 +90,43 @@ func pairsOf(pairs []any) (map[string]any, error) {
 		data[name] = pairs[i+1]
 	}
 	return data, nil
+}
+
+// counted are the attributes from which a script takes the plural message key: data-one for one, data-many for more, with
+// {count} where the number goes.
+func (w *Words) counted(key string) (template.HTMLAttr, error) {
+	if w.messages[key] == nil {
+		return "", fmt.Errorf("no message %q", key)
+	}
+	one := w.plain(key, values{data: map[string]string{"Count": "1"}, count: 1})
+	many := w.plain(key, values{data: map[string]string{"Count": "{count}"}})
+	attributes := fmt.Sprintf(`data-one="%s" data-many="%s"`, template.HTMLEscapeString(one), template.HTMLEscapeString(many))
+	return template.HTMLAttr(attributes), nil //nolint:gosec // escaped one by one
+}
+
+// list is the parts one after the other, as the language separates them. What is empty is left out.
+func (w *Words) list(parts ...any) template.HTML { return w.join(parts, "", "") }
+
+// names are names from outside as a list. Each is kept apart from the direction of the words around it.
+func (w *Words) names(names []string) template.HTML { return w.join([]any{names}, "<bdi>", "</bdi>") }
+
+// codes are identifiers as a list.
+func (w *Words) codes(ids []string) template.HTML { return w.join([]any{ids}, "<code>", "</code>") }
+
+func (w *Words) join(parts []any, before, after string) template.HTML {
+	var out []string
+	add := func(html string) { out = append(out, before+html+after) }
+	for _, part := range parts {
+		switch part := part.(type) {
+		case template.HTML:
+			add(string(part))
+		case string:
+			add(template.HTMLEscapeString(part))
+		case []string:
+			for _, one := range part {
+				add(template.HTMLEscapeString(one))
+			}
+		}
+	}
+	return template.HTML(strings.Join(out, w.messages["list.separator"].Other)) //nolint:gosec // escaped one by one
 }

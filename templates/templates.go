@@ -46,7 +46,7 @@ func Names() []string { return slices.Sorted(maps.Keys(english.pages())) }
 
 // parsePages has one set for each page: the layout, the partials and that page, whose "main" the layout calls.
 func parsePages(w *Words) map[string]*template.Template {
-	functions := template.FuncMap{"asset": static.Path, "clock": w.clock, "lang": w.Language, "t": w.t}
+	functions := template.FuncMap{"asset": static.Path, "clock": w.clock, "lang": w.Language, "codes": w.codes, "list": w.list, "counted": w.counted, "names": w.names, "number": w.Number, "t": w.t}
 	common := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "layout.html", "partials/*.html"))
 	entries, err := files.ReadDir("pages")
 	if err != nil {
