@@ -24,7 +24,6 @@ const (
 	freshEnough = 10 * time.Second
 	// maxSelectionBytes bounds a form with chosen tokens: 10,000 rows, the most that a list shows, all ticked.
 	maxSelectionBytes = 1 << 20
-	selectionPath     = "/bulk"
 )
 
 // picking is what a list needs for choosing several of its tokens.
@@ -42,7 +41,7 @@ func (h *Handlers) picking(v *visit, view listView, matching int) picking {
 	}
 	view.number = 1
 	return picking{
-		PickAction: v.link(selectionPath), PickForm: h.forms.Draw(v.session.Person().Key(), bulkPurpose, ""),
+		PickAction: v.link(BulkPath), PickForm: h.forms.Draw(v.session.Person().Key(), bulkPurpose, ""),
 		PickView: view.address(), PickMatching: matching, PickMax: operation.MaxBatch,
 	}
 }
@@ -85,13 +84,13 @@ func readSelection(query, form url.Values) selection {
 func (h *Handlers) restoreSelection(v *visit) (answer, error) {
 	kept, ok := h.restore(v)
 	if !ok {
-		return v.to("/overview"), nil
+		return v.to(OverviewPath), nil
 	}
 	s := readSelection(url.Values{}, kept)
 	if h.ownSelection(v, s.form) {
-		return h.selectionAnswer(v, s, refused{}, 0), nil
+		return h.selectionAnswer(v, s, formState{}, 0), nil
 	}
-	return v.to("/overview"), nil // somebody else's, left in this browser
+	return v.to(OverviewPath), nil // somebody else's, left in this browser
 }
 
 // ownSelection says that a list's form was drawn for the visitor.
@@ -105,25 +104,25 @@ func (h *Handlers) selectTokens(v *visit) (answer, error) {
 	s := readSelection(v.URL.Query(), v.PostForm)
 	action, ok := bulkVerbs[s.verb]
 	if !ok {
-		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: summary("bulk.noVerb", nil)}, 0), nil
+		return h.selectionAnswer(v, s, formState{status: http.StatusUnprocessableEntity, problem: summary("bulk.noVerb", nil)}, 0), nil
 	}
 	chosen, err := h.chosenTokens(v, s)
 	switch {
 	case err != nil:
 		return nil, err
 	case len(chosen) == 0:
-		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: summary("bulk.nothingChosen", nil)}, 0), nil
+		return h.selectionAnswer(v, s, formState{status: http.StatusUnprocessableEntity, problem: summary("bulk.nothingChosen", nil)}, 0), nil
 	case len(chosen) > operation.MaxBatch && s.first:
 		chosen = chosen[:operation.MaxBatch]
 	case len(chosen) > operation.MaxBatch:
 		problem := summary("bulk.tooMany", map[string]any{"Count": len(chosen), "Max": operation.MaxBatch})
-		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: problem}, operation.MaxBatch), nil
+		return h.selectionAnswer(v, s, formState{status: http.StatusUnprocessableEntity, problem: problem}, operation.MaxBatch), nil
 	}
 	b := &operation.Batch{Person: v.session.Person().Key(), Action: action, From: backFrom(s.view)}
 	b.Items, b.LeftOut = planBulk(action, chosen, h.rotating(v))
 	err = h.Journal.PlanBatch(v.Context(), b)
 	if errors.Is(err, session.ErrTooLarge) {
-		return h.selectionAnswer(v, s, refused{status: http.StatusUnprocessableEntity, problem: summary("bulk.tooLarge", nil)}, 0), nil
+		return h.selectionAnswer(v, s, formState{status: http.StatusUnprocessableEntity, problem: summary("bulk.tooLarge", nil)}, 0), nil
 	}
 	if err != nil {
 		return nil, err
@@ -139,15 +138,15 @@ func (h *Handlers) rotating(v *visit) func(id string) bool {
 
 // backFrom is the list that a selection was made in, where it plainly is one of ours.
 func backFrom(view string) string {
-	if at := safeReturn(view); strings.HasPrefix(at, "/tokens?") || at == "/overview" || strings.HasPrefix(at, "/overview?") {
+	if at := safeReturn(view); strings.HasPrefix(at, TokensPath+"?") || at == OverviewPath || strings.HasPrefix(at, OverviewPath+"?") {
 		return at
 	}
-	return "/overview"
+	return OverviewPath
 }
 
-func (h *Handlers) selectionAnswer(v *visit, s selection, no refused, first int) answer {
+func (h *Handlers) selectionAnswer(v *visit, s selection, no formState, first int) answer {
 	p := bulkPage{
-		base: h.base(v, templates.Message("bulk.title", nil).Title, "tokens"), Problem: no.problem, Action: v.link(selectionPath),
+		base: h.base(v, templates.Message("bulk.title", nil).Title, "tokens"), Problem: no.problem, Action: v.link(BulkPath),
 		Chosen: s.all || len(s.tokens) > 0, Count: len(s.tokens), First: first, BackURL: v.link(backFrom(s.view)), Verb: s.verb,
 	}
 	if s.all {
@@ -242,13 +241,13 @@ const maxPlaces = 200
 // allMatching is everything that a list shows, on all its pages. Organizations that can't be read are named.
 func (h *Handlers) allMatching(v *visit, address string, enough <-chan time.Time) ([]chosenToken, error) {
 	u, err := url.Parse(safeReturn(address))
-	if err != nil || u.Path != "/overview" && u.Path != "/tokens" {
+	if err != nil || u.Path != OverviewPath && u.Path != TokensPath {
 		return nil, &httpError{status: http.StatusBadRequest}
 	}
 	h.Inventory.Invalidate(v.session.Hash(), "", h.Now().Add(-freshEnough))
 	view := readOverview(u.Query())
 	var s inventory.Inventory
-	if u.Path == "/tokens" {
+	if u.Path == TokensPath {
 		name, err := h.organizationOf(u.Query().Get("organization"))
 		if err != nil {
 			return nil, err
@@ -274,5 +273,3 @@ func (h *Handlers) allMatching(v *visit, address string, enough <-chan time.Time
 	}
 	return chosen, nil
 }
-
-func batchPath(id string) string { return "/bulk/" + url.PathEscape(id) }

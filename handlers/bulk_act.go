@@ -86,7 +86,7 @@ func (h *Handlers) retireBatch(v *visit) (answer, error) {
 		return nil, err
 	}
 	if v.PostForm.Get("sure") != "yes" {
-		return h.batchAnswer(v, b, refused{status: http.StatusUnprocessableEntity, problem: summary("bulk.notSure", nil)})
+		return h.batchAnswer(v, b, formState{status: http.StatusUnprocessableEntity, problem: summary("bulk.notSure", nil)})
 	}
 	if err := h.Journal.RetireBatch(v.Context(), b.Person, b.ID); err != nil {
 		return nil, batchError(err)

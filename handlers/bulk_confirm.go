@@ -52,14 +52,14 @@ func (h *Handlers) showBatch(v *visit) (answer, error) {
 		return nil, batchError(err)
 	}
 	if !b.Started.IsZero() {
-		return h.batchAnswer(v, b, refused{})
+		return h.batchAnswer(v, b, formState{})
 	}
 	q := v.URL.Query()
 	expiry := bulkExpiryOf(b.Action, q.Get("expiry"), strings.TrimSpace(q.Get("date")))
 	if kept, ok := h.restore(v); ok {
 		expiry = bulkExpiryOf(b.Action, kept.Get("expiry"), kept.Get("date"))
 	}
-	return h.planAnswer(v, b, expiry, refused{}), nil
+	return h.planAnswer(v, b, expiry, formState{}), nil
 }
 
 // batchError tells a batch that isn't there from an operation.
@@ -80,12 +80,12 @@ func (h *Handlers) startBatch(v *visit) (answer, error) {
 	expiry := bulkExpiryOf(b.Action, v.PostForm.Get("expiry"), v.PostForm.Get("date"))
 	if b.Started.IsZero() {
 		if expiry.fault(b.Action, b.Planned) != "" {
-			return h.planAnswer(v, b, expiry, refused{status: http.StatusUnprocessableEntity}), nil
+			return h.planAnswer(v, b, expiry, formState{status: http.StatusUnprocessableEntity}), nil
 		}
 		trial := *b
 		if expiry.settle(&trial); len(trial.Items) == 0 {
 			b, err = h.Journal.Batch(v.Context(), person, id) // settling has taken it apart
-			return h.planAnswer(v, b, expiry, refused{status: http.StatusUnprocessableEntity, problem: summary("bulk.nothingToDo", nil)}), err
+			return h.planAnswer(v, b, expiry, formState{status: http.StatusUnprocessableEntity, problem: summary("bulk.nothingToDo", nil)}), err
 		}
 	}
 	if err := h.ready(v)(v.Context()); err != nil { // where a new sign-in is what it takes, that comes first
@@ -114,14 +114,14 @@ func (h *Handlers) refusedStart(v *visit, id string, expiry bulkExpiry, status i
 	if err != nil {
 		return nil, batchError(err)
 	}
-	no := refused{status: status, problem: summary(key, nil)}
+	no := formState{status: status, problem: summary(key, nil)}
 	if !b.Started.IsZero() {
 		return h.batchAnswer(v, b, no)
 	}
 	return h.planAnswer(v, b, expiry, no), nil
 }
 
-func (h *Handlers) planAnswer(v *visit, b *operation.Batch, expiry bulkExpiry, no refused) answer {
+func (h *Handlers) planAnswer(v *visit, b *operation.Batch, expiry bulkExpiry, no formState) answer {
 	fault := expiry.fault(b.Action, b.Planned)
 	if fault == "" {
 		expiry.settle(b)

@@ -35,7 +35,7 @@ func (h *Handlers) downloadSecrets(v *visit) (answer, error) {
 		if b.Started.IsZero() {
 			return nil, &httpError{status: http.StatusConflict, key: "bulk.notStarted"}
 		}
-		return h.batchAnswer(v, b, refused{status: status, problem: summary(key, nil)})
+		return h.batchAnswer(v, b, formState{status: status, problem: summary(key, nil)})
 	}
 	format := v.PostForm.Get("format")
 	switch {

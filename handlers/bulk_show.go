@@ -80,7 +80,7 @@ type bulkRow struct {
 }
 
 // batchAnswer is the page of a batch that was confirmed.
-func (h *Handlers) batchAnswer(v *visit, b *operation.Batch, no refused) (answer, error) {
+func (h *Handlers) batchAnswer(v *visit, b *operation.Batch, no formState) (answer, error) {
 	if !b.Running {
 		h.lookIntoBatch(v, b)
 	}

@@ -51,7 +51,7 @@ func (h *Handlers) showCalendar(v *visit) (answer, error) {
 	if v.URL.Query().Has("revoked") {
 		done = templates.Message("calendar.revoked", nil).What
 	}
-	return h.calendarAnswer(v, "", done, refused{})
+	return h.calendarAnswer(v, "", done, formState{})
 }
 
 // makeCalendarAddress answers with the address itself, as it is kept nowhere. Sending the form again gives the same one.
@@ -60,14 +60,14 @@ func (h *Handlers) makeCalendarAddress(v *visit) (answer, error) {
 	_, err := h.forms.Check(form, person, makeCalendar, mark)
 	if status, key := formRefusal(err); status != 0 {
 		fieldsOf(v.Context()).Err = err
-		return h.calendarAnswer(v, "", "", refused{status: status, problem: summary(key, nil)})
+		return h.calendarAnswer(v, "", "", formState{status: status, problem: summary(key, nil)})
 	}
 	if err != nil {
 		return nil, err
 	}
 	address, made, err := h.Calendar.Make(v.Context(), person, form, mark)
 	if errors.Is(err, calendar.ErrChanged) {
-		return h.calendarAnswer(v, "", "", refused{status: http.StatusConflict, problem: summary("calendar.changed", nil)})
+		return h.calendarAnswer(v, "", "", formState{status: http.StatusConflict, problem: summary("calendar.changed", nil)})
 	}
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (h *Handlers) makeCalendarAddress(v *visit) (answer, error) {
 		audit.Record(v.Context(), h.Log, "make-calendar-address")
 	}
 	h.fillCalendar(v)
-	return h.calendarAnswer(v, address, "", refused{})
+	return h.calendarAnswer(v, address, "", formState{})
 }
 
 func (h *Handlers) revokeCalendarAddress(v *visit) (answer, error) {
@@ -87,10 +87,10 @@ func (h *Handlers) revokeCalendarAddress(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.to("/calendar?revoked"), nil
+	return v.to(CalendarPath + "?revoked"), nil
 }
 
-func (h *Handlers) calendarAnswer(v *visit, address, done string, no refused) (answer, error) {
+func (h *Handlers) calendarAnswer(v *visit, address, done string, no formState) (answer, error) {
 	person := v.session.Person().Key()
 	feed, err := h.Calendar.Of(v.Context(), person)
 	if err != nil {
@@ -100,8 +100,8 @@ func (h *Handlers) calendarAnswer(v *visit, address, done string, no refused) (a
 		base:   h.base(v, templates.Message("calendar.title", nil).Title, "overview"),
 		Exists: feed.Address != "", Made: v.when(feed.Made), Refreshed: v.when(feed.Refreshed), Asked: v.when(feed.Asked),
 		LocalOnly: loopbackOrigin(v.address), Problem: no.problem, Done: done,
-		Form: h.forms.Draw(person, makeCalendar, feed.Mark()), Mark: feed.Mark(), MakeAction: v.link("/calendar/make"),
-		RevokeAction: v.link("/calendar/revoke"), Public: feed.Address, OverviewURL: v.link("/overview"),
+		Form: h.forms.Draw(person, makeCalendar, feed.Mark()), Mark: feed.Mark(), MakeAction: v.link(CalendarPath + MakeStep),
+		RevokeAction: v.link(CalendarPath + RevokeStep), Public: feed.Address, OverviewURL: v.link(OverviewPath),
 		Lapsed: !feed.Refreshed.IsZero() && v.now.Sub(feed.Refreshed) >= calendar.Life,
 	}
 	if feed.Unreadable && p.Problem == nil {

@@ -23,8 +23,6 @@ const (
 	calendarProduct = "-//patdesk//Token expiries//EN"
 )
 
-func feedPath(address string) string { return "/calendar/" + address + "/tokens.ics" }
-
 // serveCalendar answers programs that read calendars. They have no session: who knows the address may read it. No cookie
 // is read or set, and the request's log record leaves the address out.
 // It reports whether there is one at that address; if there isn't, nothing is answered.
@@ -78,7 +76,7 @@ func (h *Handlers) refuseCalendar(w http.ResponseWriter, r *http.Request, status
 	text := templates.Message(key, nil)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text.Title + "\n\n" + text.What + " " + text.Advice + "\n" + addressOf(r.Context()).url("/calendar") + "\n")) // the visitor may be gone; there is nobody to tell
+	_, _ = w.Write([]byte(text.Title + "\n\n" + text.What + " " + text.Advice + "\n" + addressOf(r.Context()).url(CalendarPath) + "\n")) // the visitor may be gone; there is nobody to tell
 }
 
 // calendarDocument is the calendar as it stands at now. As long as nothing was read anew it is the same, but for the
@@ -88,7 +86,7 @@ func calendarDocument(a publicAddress, feed calendar.Feed, parts []calendar.Part
 	if left := expiriesLeft(parts); left > 0 {
 		text.What += " " + templates.Message("calendar.document.left", map[string]any{"Count": left}).Title
 	}
-	d := calendar.Document{Name: text.Title, Description: text.What + "\n" + a.url("/calendar"), Product: calendarProduct, Modified: feed.Refreshed}
+	d := calendar.Document{Name: text.Title, Description: text.What + "\n" + a.url(CalendarPath), Product: calendarProduct, Modified: feed.Refreshed}
 	seen := map[string]bool{} // a global token is in the list of every organization
 	for _, part := range parts {
 		for _, e := range part.Expiries {
@@ -135,7 +133,7 @@ func staleEvent(a publicAddress, feed calendar.Feed, now time.Time) calendar.Eve
 	if since.IsZero() {
 		key, since = "calendar.empty", feed.Made
 	}
-	page := a.url("/overview")
+	page := a.url(OverviewPath)
 	text := templates.Message(key, map[string]any{
 		"Date": templates.At(since, now).Date, "Until": templates.At(since.Add(calendar.Life), now).Date,
 	})

@@ -17,19 +17,17 @@ import (
 // changeWait is how long a form waits for its change. After that the operation's page goes on waiting.
 const changeWait = 90 * time.Second
 
-// refused is a change that was not done, for the page that shows its form again with what was typed.
-type refused struct {
-	byLink  bool // a link from elsewhere has filled in the form
+// formState is a change that was not done, for the page that shows its form again with what was typed.
+type formState struct {
 	status  int
 	problem *problemSummary
-	form    string               // id for the next try
-	sent    *operation.Operation // the form isn't refused, but was sent before
+	form    string // id for the next try
 	header  http.Header
 }
 
 // change carries out a form's operation once, however often the form is sent, and decides what to answer: the
 // next page where it succeeded, the form again where it was refused, the operation's page for everything in between.
-func (h *Handlers) change(v *visit, r operation.Request, again func(refused) answer) (answer, error) {
+func (h *Handlers) change(v *visit, r operation.Request, again func(formState) answer) (answer, error) {
 	r.Person, r.Form, r.Delivery, r.Begun = v.session.Person().Key(), v.PostForm.Get("form"), v.delivery, v.begun
 	r.Content = v.PostForm.Encode() // as typed: dates counted from now differ between two clicks
 	ctx, cancel := context.WithTimeout(v.Context(), changeWait)
@@ -39,7 +37,7 @@ func (h *Handlers) change(v *visit, r operation.Request, again func(refused) ans
 	h.countFull(err)
 	if status, key := formRefusal(err); status != 0 {
 		fieldsOf(v.Context()).Err = err
-		no := refused{status: status, problem: summary(key, nil), form: r.Form}
+		no := formState{status: status, problem: summary(key, nil), form: r.Form}
 		if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests { // then the same form can be sent again
 			no.form = h.Journal.Form(r.Person, r.Action, r.Target)
 		}
@@ -75,20 +73,20 @@ func donePath(op *operation.Operation) string {
 		return tokenPath(op.Organization, op.Before.AuthorizationID, "") + "?" + done.Encode()
 	case operation.Revoke:
 		done.Set("organization", op.Organization)
-		return "/tokens?" + done.Encode()
+		return TokensPath + "?" + done.Encode()
 	default:
 		return operationPath(op.ID)
 	}
 }
 
 // failed shows the form again, or leads through a sign-in where that is what was missing.
-func (h *Handlers) failed(v *visit, op *operation.Operation, r operation.Request, again func(refused) answer) (answer, error) {
+func (h *Handlers) failed(v *visit, op *operation.Operation, r operation.Request, again func(formState) answer) (answer, error) {
 	err := failureError(op.Failure, op.Organization)
 	fieldsOf(v.Context()).Err = err
 	if _, signIn := needsSignIn(err); signIn && !answeredBefore(v.session, err) {
 		return nil, err
 	}
-	no := refused{form: h.Journal.Form(r.Person, r.Action, r.Target)}
+	no := formState{form: h.Journal.Form(r.Person, r.Action, r.Target)}
 	if answeredBefore(v.session, err) {
 		no.status, no.problem = http.StatusForbidden, summary("signin.challengeRepeated", nil)
 		return again(no), nil

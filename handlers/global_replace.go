@@ -84,7 +84,7 @@ func (h *Handlers) askReplace(v *visit) (answer, error) {
 	if kept, ok := h.restore(v); ok && h.Journal.Check(kept.Get("form"), person, operation.Revoke, target) == nil {
 		f = readReplaceForm(v, kept)
 	}
-	return h.replaceAnswer(v, f, t, s, formFaults{}, refused{}), nil
+	return h.replaceAnswer(v, f, t, s, formFaults{}, formState{}), nil
 }
 
 // globalToken is the token that the address names. What was just read of all organizations serves as well as asking
@@ -105,12 +105,12 @@ func (h *Handlers) globalToken(v *visit) (inventory.Token, inventory.Inventory, 
 	return t, s, err
 }
 
-func (h *Handlers) replaceAnswer(v *visit, f replaceForm, t inventory.Token, s inventory.Inventory, faults formFaults, no refused) answer {
+func (h *Handlers) replaceAnswer(v *visit, f replaceForm, t inventory.Token, s inventory.Inventory, faults formFaults, no formState) answer {
 	note := globalText("global.", v.now)
 	p := globalReplacePage{
 		tokenFormPage: tokenFormPage{
 			base:       h.base(v, templates.Message("globalReplace.title", map[string]any{"Token": plaintext.InSentence(shownName(t.DisplayName))}).Title, "overview"),
-			FormAction: v.link(globalPath(f.organization, f.id)), Problem: no.problem, CancelURL: v.link("/global-tokens"),
+			FormAction: v.link(globalPath(f.organization, f.id)), Problem: no.problem, CancelURL: v.link(GlobalTokensPath),
 		},
 		Heading: note.Title, What: note.What, Dead: !v.now.Before(inventory.GlobalTokensEnd), OldName: shownName(t.DisplayName),
 		OldScopes: scopeList(t.Scopes), OldExpires: v.when(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
@@ -181,7 +181,7 @@ func (h *Handlers) replaceGlobal(v *visit) (answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return h.replaceAnswer(v, f, t, s, faults, refused{status: http.StatusUnprocessableEntity}), nil
+		return h.replaceAnswer(v, f, t, s, faults, formState{status: http.StatusUnprocessableEntity}), nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.Context()), changeWait) // what was begun for one is begun for all
 	defer cancel()

@@ -81,7 +81,7 @@ func (h *Handlers) replacedAnswer(v *visit, f replaceForm, results []replacement
 	}
 	p := replacedPage{
 		base: h.base(v, templates.Message("globalResult.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "overview"),
-		Name: name, All: len(results), BackURL: v.link("/global-tokens"), SecretFake: h.Demo,
+		Name: name, All: len(results), BackURL: v.link(GlobalTokensPath), SecretFake: h.Demo,
 	}
 	status, here := http.StatusOK, resultAddress(f, results, old)
 	for i, r := range results {
@@ -233,7 +233,7 @@ func (h *Handlers) tellOld(v *visit, f replaceForm, old *operation.Operation, p 
 // stepPage is where a step of an operation leads: its own page, or that of the results it was taken on.
 func stepPage(posted url.Values, id string) string {
 	if back := posted.Get("return"); back != "" {
-		if back = safeReturn(back); strings.HasPrefix(back, "/global-tokens/") || strings.HasPrefix(back, "/bulk/") {
+		if back = safeReturn(back); strings.HasPrefix(back, GlobalTokensPath+"/") || strings.HasPrefix(back, BulkPath+"/") {
 			return back
 		}
 	}

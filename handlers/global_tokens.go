@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"net/url"
 	"slices"
 	"time"
 
@@ -30,14 +29,9 @@ type globalToken struct {
 	ReplaceURL, RevokeURL string
 }
 
-// globalPath is the page that replaces a global token.
-func globalPath(organization, id string) string {
-	return "/global-tokens/" + url.PathEscape(organization) + "/" + url.PathEscape(id)
-}
-
 func (h *Handlers) listGlobalTokens(v *visit) (answer, error) {
 	if organization := v.URL.Query().Get("retry"); v.URL.Query().Has("retry") {
-		return h.readAgain(v, listView{path: "/global-tokens"}, organization)
+		return h.readAgain(v, listView{path: GlobalTokensPath}, organization)
 	}
 	enough := time.NewTimer(overviewWait)
 	defer enough.Stop()
@@ -48,8 +42,8 @@ func (h *Handlers) listGlobalTokens(v *visit) (answer, error) {
 	note := globalText("global.", v.now)
 	p := globalTokensPage{
 		base:    h.base(v, templates.Message("globalTokens.title", nil).Title, "overview"),
-		reading: h.readingOf(v, listView{path: "/global-tokens"}, s),
-		Heading: note.Title, What: note.What, Dead: !v.now.Before(inventory.GlobalTokensEnd), BackURL: v.link("/overview"), Complete: s.Complete(),
+		reading: h.readingOf(v, listView{path: GlobalTokensPath}, s),
+		Heading: note.Title, What: note.What, Dead: !v.now.Before(inventory.GlobalTokensEnd), BackURL: v.link(OverviewPath), Complete: s.Complete(),
 	}
 	living := slices.DeleteFunc(slices.Clone(s.Tokens), func(t inventory.Token) bool { return !t.LivingGlobal() })
 	for _, t := range (listView{sort: "name"}).arrange(living, v.now) {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/limit"
-	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -102,89 +100,6 @@ func (h *Handlers) paced(a action) action {
 	}
 }
 
-// pacedForm is paced for a form that carries out one operation of kind. The same form sent again, with the same content, is
-// answered with what became of it: that costs no work, so it isn't counted.
-func (h *Handlers) pacedForm(kind operation.Action, a action) action {
-	return func(v *visit) (answer, error) {
-		ctx, cancel := context.WithTimeout(v.Context(), changeWait)
-		defer cancel()
-		r := operation.Request{
-			Form: v.PostForm.Get("form"), Person: v.session.Person().Key(), Action: kind, Content: v.PostForm.Encode(), Delivery: v.delivery,
-		}
-		if kind != operation.Create {
-			r.Target = changeTarget(v.param("organization"), v.param("id"))
-		}
-		begun, over, err := h.sending.enter(ctx, r.Person+"\n"+r.Form)
-		if err != nil {
-			return nil, err
-		}
-		defer over()
-		if op, sent, err := h.Journal.Repeat(ctx, r); err != nil || sent && op.State != operation.Failed {
-			over()
-			if err != nil {
-				return nil, err
-			}
-			return h.outcome(v, op)
-		}
-		v.begun, v.wait = begun, h.limits.changes.Take(r.Person)
-		if v.wait > 0 && kind != operation.Create { // whose form can be shown again without asking Azure DevOps
-			return nil, h.tooMany(v, limitChanges, v.wait)
-		}
-		return a(v)
-	}
-}
-
-// form is pacedForm as a handler, for people who are signed in.
-func (h *Handlers) form(of operation.Action, a action) http.HandlerFunc {
-	return h.handle(h.signedIn(h.pacedForm(of, a)))
-}
-
-// sending is the forms that are about to be carried out. One that is sent twice at once waits here until the first is under
-// way, or has come to nothing.
-type sending struct {
-	mu    sync.Mutex
-	forms map[string]chan struct{}
-}
-
-// enter waits until no other request is here with the same form. begun and over let the next one in.
-func (s *sending) enter(ctx context.Context, form string) (begun, over func(), err error) {
-	mine := make(chan struct{})
-	for {
-		s.mu.Lock()
-		other := s.forms[form]
-		if other == nil {
-			if s.forms == nil {
-				s.forms = map[string]chan struct{}{}
-			}
-			s.forms[form] = mine
-			s.mu.Unlock()
-			leave := sync.OnceFunc(func() {
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				delete(s.forms, form)
-				close(mine)
-			})
-			return leave, leave, nil
-		}
-		s.mu.Unlock()
-		select {
-		case <-other:
-		case <-ctx.Done():
-			return nil, nil, ctx.Err()
-		}
-	}
-}
-
-// heldUp is what the form for a new token says that came too soon. Nothing was done, so the same form can be sent again.
-func (h *Handlers) heldUp(v *visit, form string) (no refused, is bool) {
-	if v.wait <= 0 {
-		return refused{}, false
-	}
-	e := h.tooMany(v, limitChanges, v.wait)
-	fieldsOf(v.Context()).Err = e
-	return refused{status: e.status, problem: summary(e.key, e.data), form: form, header: retryHeader(e.retryAfter)}, true
-}
-
 func (h *Handlers) takeSignIn(network string) (wait time.Duration) {
 	if wait = h.limits.signIns.Take(network); wait == 0 {
 		wait = h.limits.wide.Take(limit.Wide(network))
@@ -192,12 +107,40 @@ func (h *Handlers) takeSignIn(network string) (wait time.Duration) {
 	return wait
 }
 
-// beginSignIn counts a sign-in that is about to be begun.
-func (h *Handlers) beginSignIn(v *visit) error {
-	if wait := h.takeSignIn(v.network()); wait > 0 {
-		return h.tooMany(v, limitSignIns, wait)
+// Opened is for pages that lead elsewhere: one that is fetched, framed or shown as an image goes nowhere, and must not use up
+// what a network's people can begin.
+func Opened(_ *Handlers, e *endpoint) {
+	next := e.action
+	e.action = func(v *visit) (answer, error) {
+		if !v.navigates() {
+			return nil, &httpError{status: http.StatusForbidden, key: "signin.notOpened"}
+		}
+		return next(v)
 	}
-	return nil
+}
+
+// SignIns limits how many sign-ins a network's people can begin.
+func SignIns(h *Handlers, e *endpoint) {
+	next := e.action
+	e.action = func(v *visit) (answer, error) {
+		if wait := h.takeSignIn(v.network()); wait > 0 {
+			return nil, h.tooMany(v, limitSignIns, wait)
+		}
+		return next(v)
+	}
+}
+
+// Finishing limits how many sign-ins are finished at the same time.
+func Finishing(h *Handlers, e *endpoint) {
+	next := e.action
+	e.action = func(v *visit) (answer, error) {
+		leave, err := h.takeTurn(v)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+		return next(v)
+	}
 }
 
 // signInBegun counts the attempt among those that aren't finished. The oldest ones that have to go for it are dropped:

@@ -185,7 +185,7 @@ func withoutAddress(path string, routed bool) string {
 	tail := ""
 	if at := pattern.FindStringIndex(path); at != nil {
 		word := at[0] + len("calendar")
-		if rest := path[word:]; routed && (rest == "/make" || rest == "/revoke") {
+		if rest := path[word:]; routed && (rest == MakeStep || rest == RevokeStep) {
 			return path
 		}
 		path, tail = path[:word], "/…"
@@ -268,16 +268,4 @@ func parseHop(hop string) (netip.Addr, error) {
 	}
 	addr, err := netip.ParseAddr(strings.Trim(hop, "[]"))
 	return addr.WithZone(""), err
-}
-
-// limitBody bounds what is read of a request. Reading past it fails with http.MaxBytesError, answered as 413.
-func (h *Handlers) limitBody(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limit := int64(maxFormBytes)
-		if r.URL.Path == selectionPath {
-			limit = maxSelectionBytes
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
-		next.ServeHTTP(w, r)
-	})
 }

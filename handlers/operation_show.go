@@ -386,7 +386,7 @@ func (h *Handlers) againPath(op *operation.Operation) string {
 		q.Set("expiry", "date")
 		q.Set("date", op.Want.ValidTo.UTC().Format(dateLayout))
 	}
-	return "/tokens/new?" + q.Encode()
+	return NewTokenPath + "?" + q.Encode()
 }
 
 // changesPage lists the person's own last changes.

@@ -60,7 +60,7 @@ func (h *Handlers) organizationOf(name string) (string, error) {
 func (h *Handlers) chooseOrganization(v *visit) (answer, error) {
 	if v.URL.Query().Has("retry") {
 		h.Inventory.ForgetOrganizations(v.session.Hash())
-		return v.to("/organizations"), nil
+		return v.to(OrganizationsPath), nil
 	}
 	typed := strings.TrimSpace(v.URL.Query().Get("organization"))
 	problem := ""
@@ -76,14 +76,14 @@ func (h *Handlers) chooseOrganization(v *visit) (answer, error) {
 	}
 	p := organizationsPage{
 		base:   h.base(v, templates.Message("organizations.title", nil).Title, "tokens"),
-		Action: v.link("/organizations"), Typed: typed, Error: problem, CanType: !h.Inventory.Fixed(),
+		Action: v.link(OrganizationsPath), Typed: typed, Error: problem, CanType: !h.Inventory.Fixed(),
 	}
 	for _, name := range names {
 		p.Choices = append(p.Choices, organizationLink{Name: name, URL: v.link(listPath(name)), Current: name == p.Organization})
 	}
 	status := http.StatusOK
 	if err != nil {
-		p.Problem = h.partial(v, err, v.link("/organizations?retry=1"))
+		p.Problem = h.partial(v, err, v.link(OrganizationsPath+"?retry=1"))
 	}
 	if problem != "" {
 		status = http.StatusUnprocessableEntity

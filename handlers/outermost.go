@@ -67,7 +67,7 @@ func (e *exchange) level() slog.Level {
 	switch route := routeOf(e.request); {
 	case e.answer.status >= http.StatusInternalServerError:
 		return slog.LevelWarn
-	case route == "/healthz", route == "/readyz", route == "/static/*":
+	case route == HealthPath, route == ReadyPath, route == StaticPattern:
 		return slog.LevelDebug
 	default:
 		return slog.LevelInfo

@@ -127,7 +127,7 @@ func (h *Handlers) checkOrganization(s inventory.Inventory, name string) error {
 func readOverview(q url.Values) listView {
 	filter := readTokenFilter(q)
 	view := readListView(filter.organization, q)
-	view.path, view.narrow, view.number = "/overview", filter, 1
+	view.path, view.narrow, view.number = OverviewPath, filter, 1
 	if n, err := strconv.Atoi(q.Get("page")); err == nil && n > 1 {
 		view.number = n
 	}
@@ -152,7 +152,7 @@ func (l listView) selected(tokens []inventory.Token, now time.Time) []inventory.
 func (h *Handlers) overviewPage(v *visit, view listView, s inventory.Inventory) overviewPage {
 	p := overviewPage{
 		base:    h.base(v, templates.Message("overview.title", nil).Title, "overview"),
-		reading: h.readingOf(v, view, s), NewURL: v.link("/tokens/new"), ChooseURL: v.link("/organizations"),
+		reading: h.readingOf(v, view, s), NewURL: v.link(NewTokenPath), ChooseURL: v.link(OrganizationsPath),
 	}
 	p.tellTokens(v, s)
 	p.tellTable(h, v, view, s)

@@ -133,10 +133,10 @@ func (r attentionRule) group(v *visit, found []inventory.Token) attentionGroup {
 	}
 	switch {
 	case r.id == "global":
-		g.AllText, g.AllURL = templates.Message("action.replaceGlobals", nil).Title, v.link("/global-tokens")
+		g.AllText, g.AllURL = templates.Message("action.replaceGlobals", nil).Title, v.link(GlobalTokensPath)
 	case len(found) > attentionLines:
 		view := r.view
-		view.path = "/overview"
+		view.path = OverviewPath
 		g.AllText, g.AllURL = templates.Message("attention.all", map[string]any{"Count": len(found)}).Title, v.link(view.address())
 	}
 	return g

@@ -92,7 +92,7 @@ func newMark(v *visit, first time.Time, span time.Duration, ending []inventory.T
 	m.Class = urgency(earliest.ValidTo, v.now)
 	m.URL = v.link(tokenPath(earliest.Organization, earliest.AuthorizationID, ""))
 	if len(ending) > 1 {
-		m.URL = v.link(listView{path: "/overview", narrow: tokenFilter{from: first, to: last}}.address())
+		m.URL = v.link(listView{path: OverviewPath, narrow: tokenFilter{from: first, to: last}}.address())
 	}
 	return m
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -234,7 +233,7 @@ func (h *Handlers) wayOut(v *visit, t trouble) []nextAction {
 		add("action.signInAgain", v.link(startPath(back, "")))
 	}
 	if signedIn && elsewhere {
-		add("action.otherOrganization", v.link("/organizations"))
+		add("action.otherOrganization", v.link(OrganizationsPath))
 	}
 	canHelp := t.status >= 500 || t.status == http.StatusTooManyRequests || t.status == http.StatusForbidden && t.source == "azuredevops"
 	if canHelp && back != "/" && t.source != "http" {
@@ -247,7 +246,7 @@ func (h *Handlers) wayOut(v *visit, t trouble) []nextAction {
 		add("action.backToTokens", v.link(listPath("")))
 	}
 	if signedIn && t.source == "azuredevops" && !elsewhere {
-		add("action.otherOrganization", v.link("/organizations"))
+		add("action.otherOrganization", v.link(OrganizationsPath))
 	}
 	return out
 }
@@ -273,24 +272,10 @@ func (h *Handlers) sameAgain(v *visit) []nextAction {
 	case v.URL.Path == h.RedirectPath:
 		return nil
 	case v.Method == http.MethodPost:
-		return []nextAction{{Text: templates.Message("action.goBack", nil).Title, URL: v.link(safeReturn(formPage(v.URL.Path)))}}
+		return []nextAction{{Text: templates.Message("action.goBack", nil).Title, URL: v.link(safeReturn(v.formPath()))}}
 	default:
 		return []nextAction{{Text: templates.Message("action.tryAgain", nil).Title, URL: v.link(v.here()), Primary: true}}
 	}
-}
-
-func startPath(returnTo, draft string) string {
-	q := url.Values{}
-	if returnTo != "" && returnTo != "/" {
-		q.Set("return", returnTo)
-	}
-	if draft != "" {
-		q.Set("draft", draft)
-	}
-	if len(q) == 0 {
-		return "/sign-in/start"
-	}
-	return "/sign-in/start?" + q.Encode()
 }
 
 func retryHeader(after time.Duration) http.Header {

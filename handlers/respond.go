@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,11 +17,12 @@ import (
 )
 
 // handle makes an http.HandlerFunc of an action.
-func (h *Handlers) handle(a action) http.HandlerFunc {
+func (h *Handlers) handle(e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{Request: r, w: w, address: addressOf(r.Context()), now: h.Now(), delivery: operation.NewDelivery()}
+		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(e.maxBytes, maxFormBytes)) // answered as 413
+		v := &visit{Request: r, w: w, address: addressOf(r.Context()), now: h.Now(), step: e.step, delivery: operation.NewDelivery()}
 		defer v.delivery.Done(errNotShown) // if it panics
-		result, err := h.decide(v, a)
+		result, err := h.decide(v, e.action)
 		if err != nil { // what was handed out doesn't stand on the page of an error
 			v.delivery.Done(err)
 			result = h.problem(v, err)

@@ -29,7 +29,7 @@ func safeReturn(raw string) string {
 	if !plainPath(u) {
 		return "/"
 	}
-	if strings.HasPrefix(u.Path, "/sign-in") || strings.HasPrefix(u.Path, "/sign-out") {
+	if strings.HasPrefix(u.Path, SignInPath) || strings.HasPrefix(u.Path, SignOutPath) {
 		return "/"
 	}
 	if u.RawQuery != "" {
@@ -51,24 +51,4 @@ func plainPath(u *url.URL) bool {
 		}
 	}
 	return !strings.ContainsRune(u.Path, '\\')
-}
-
-// formPage is the page that holds the form posted to path: the same path, but for the buttons on an operation's
-// page and the like.
-func formPage(posted string) string {
-	if rest, ok := strings.CutPrefix(posted, "/operations/"); ok {
-		id, _, _ := strings.Cut(rest, "/")
-		return "/operations/" + id
-	}
-	if rest, ok := strings.CutPrefix(posted, "/bulk/"); ok {
-		id, _, _ := strings.Cut(rest, "/")
-		return "/bulk/" + id
-	}
-	if strings.HasPrefix(posted, "/sessions/") {
-		return "/sessions"
-	}
-	if strings.HasPrefix(posted, "/calendar/") {
-		return "/calendar"
-	}
-	return (&url.URL{Path: posted}).EscapedPath()
 }

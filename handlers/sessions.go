@@ -29,7 +29,7 @@ func (h *Handlers) listSessions(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := sessionsPage{base: h.base(v, templates.Message("sessions.title", nil).Title, "sessions"), EndAction: v.link("/sessions/end-others"), Most: h.Sessions.PerPerson()}
+	p := sessionsPage{base: h.base(v, templates.Message("sessions.title", nil).Title, "sessions"), EndAction: v.link(SessionsPath + "/end-others"), Most: h.Sessions.PerPerson()}
 	if n, err := strconv.Atoi(v.URL.Query().Get("ended")); err == nil && n >= 0 {
 		p.Done = templates.Message("sessions.ended", map[string]any{"Count": n}).What
 		if n == 0 {
@@ -52,7 +52,7 @@ func (h *Handlers) endOtherSessions(v *visit) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.to("/sessions?ended=" + strconv.Itoa(n)), nil
+	return v.to(SessionsPath + "?ended=" + strconv.Itoa(n)), nil
 }
 
 // browsers and systems are what the User-Agent of a browser has in it, the more special ones first: nearly all of

@@ -47,7 +47,7 @@ type attempt struct {
 // home leads to the tokens, or says what patdesk is.
 func (h *Handlers) home(v *visit) (answer, error) {
 	if v.session.SignedIn() {
-		return v.to("/tokens"), nil
+		return v.to(TokensPath), nil
 	}
 	if v.barred {
 		return nil, errBarred
@@ -89,7 +89,7 @@ func (h *Handlers) signInFirst(v *visit, c challenge) (answer, error) {
 	}
 	switch {
 	case v.Method == http.MethodPost && c.claims == "" && !h.forms.Drawn(v.PostForm.Get("form")):
-		query.Set("return", safeReturn(formPage(v.URL.Path))) // not a form of ours: nothing is kept for whoever sent it
+		query.Set("return", safeReturn(v.formPath())) // not a form of ours: nothing is kept for whoever sent it
 	case v.Method == http.MethodPost:
 		id, err := h.keepTyped(v, c)
 		if err != nil {
@@ -106,7 +106,7 @@ func (h *Handlers) signInFirst(v *visit, c challenge) (answer, error) {
 	default:
 		query.Set("return", safeReturn(v.here()))
 	}
-	return v.to("/sign-in?" + query.Encode()), nil
+	return v.to(SignInPath + "?" + query.Encode()), nil
 }
 
 // keepTyped keeps a form as it was sent. One that is larger than any of ours can be was not typed: it is refused.
@@ -114,19 +114,15 @@ func (h *Handlers) keepTyped(v *visit, c challenge) (id string, err error) {
 	if err := h.keepForStranger(v); err != nil {
 		return "", err
 	}
-	id, err = h.keepDraft(v, draft{Path: formPage(v.URL.Path), Form: v.PostForm, Claims: c.claims})
+	id, err = h.keepDraft(v, draft{Path: v.formPath(), Form: v.PostForm, Claims: c.claims})
 	if errors.Is(err, session.ErrTooLarge) {
 		err = &httpError{status: http.StatusRequestEntityTooLarge, cause: err}
 	}
 	return id, err
 }
 
-// startSignIn leaves for Entra, where somebody goes there: a page that is fetched, framed or shown as an image goes nowhere,
-// and must not use up what a network's people can begin.
+// startSignIn leaves for Entra.
 func (h *Handlers) startSignIn(v *visit) (answer, error) {
-	if !v.navigates() {
-		return nil, &httpError{status: http.StatusForbidden, key: "signin.notOpened"}
-	}
 	query := v.URL.Query()
 	kept := attempt{Return: safeReturn(query.Get("return"))}
 	options := entra.BeginOptions{RedirectURI: v.address.url(h.RedirectPath), Prompt: "select_account"}
@@ -141,9 +137,6 @@ func (h *Handlers) startSignIn(v *visit) (answer, error) {
 	}
 	if v.session.SignedIn() { // again, as the same person: no need to choose
 		options.LoginHint, options.Prompt = v.session.Person().Username, ""
-	}
-	if err := h.beginSignIn(v); err != nil {
-		return nil, err
 	}
 	to, begun, err := h.Entra.Begin(v.Context(), options)
 	if err != nil {

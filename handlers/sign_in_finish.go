@@ -16,13 +16,8 @@ import (
 // finishSignIn is the redirect URI. The attempt is taken (and so used up) before the code is redeemed.
 func (h *Handlers) finishSignIn(v *visit) (answer, error) {
 	query := v.URL.Query()
-	leave, err := h.takeTurn(v)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	var kept attempt
-	err = h.Sessions.TakeAttempt(v.Request, query.Get("state"), &kept)
+	err := h.Sessions.TakeAttempt(v.Request, query.Get("state"), &kept)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return h.unknownAttempt(v)

@@ -30,7 +30,7 @@ func (h *Handlers) editToken(v *visit) (answer, error) {
 		}
 		f.form = next
 	}
-	return h.editAnswer(v, organization, t, f, formFaults{}, refused{}), nil
+	return h.editAnswer(v, organization, t, f, formFaults{}, formState{}), nil
 }
 
 // updateToken sends only what was changed.
@@ -44,17 +44,17 @@ func (h *Handlers) updateToken(v *visit) (answer, error) {
 		return h.unchangeable(v, organization, t), nil
 	}
 	want, faults := f.changes(v, t.Token)
-	again := func(no refused) answer {
+	again := func(no formState) answer {
 		if no.form != "" {
 			f.form = no.form
 		}
 		return h.editAnswer(v, organization, t, f, faults, no)
 	}
 	if len(faults) > 0 {
-		return again(refused{status: http.StatusUnprocessableEntity}), nil
+		return again(formState{status: http.StatusUnprocessableEntity}), nil
 	}
 	if want.DisplayName == "" && want.Scopes == nil && want.ValidTo.IsZero() && !h.sentBefore(v, f.form) {
-		return again(refused{status: http.StatusUnprocessableEntity, problem: summary("form.nothingChanged", nil)}), nil
+		return again(formState{status: http.StatusUnprocessableEntity, problem: summary("form.nothingChanged", nil)}), nil
 	}
 	before := t.Token
 	return h.change(v, operation.Request{
@@ -92,7 +92,7 @@ func (f tokenForm) changes(v *visit, t azuredevops.Token) (azuredevops.Wanted, f
 	return want, faults
 }
 
-func (h *Handlers) editAnswer(v *visit, organization string, t inventory.Token, f tokenForm, faults formFaults, no refused) answer {
+func (h *Handlers) editAnswer(v *visit, organization string, t inventory.Token, f tokenForm, faults formFaults, no formState) answer {
 	name, expires := shownName(t.DisplayName), v.when(t.ValidTo)
 	p := tokenFormPage{
 		base:       h.base(v, templates.Message("editToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),

@@ -163,7 +163,7 @@ func (f tokenForm) fill(v *visit, p *tokenFormPage, faults formFaults, keep stri
 	p.DateMin, p.DateMax = v.now.UTC().Format(dateLayout), v.now.Add(maxTokenLife).UTC().Format(dateLayout)
 	p.Expiry = f.expiryOptions(v, keep)
 	p.Groups, p.OtherScopes, p.Full = f.scopes.groups(), f.scopes.other, f.scopes.full
-	p.ScopesURL = v.link("/scopes")
+	p.ScopesURL = v.link(ScopesPath)
 }
 
 // scopesFault checks the chosen scopes and returns them.

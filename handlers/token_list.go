@@ -91,9 +91,9 @@ func (h *Handlers) listTokens(v *visit) (answer, error) {
 	h.rememberCurrent(v, organization) // not before: "Back to tokens" mustn't lead to one that isn't there
 	p := tokenListPage{
 		base:   h.base(v, templates.Message("tokens.title", map[string]any{"Organization": organization}).Title, "tokens"),
-		NewURL: v.link("/tokens/new?" + url.Values{"organization": {organization}}.Encode()),
+		NewURL: v.link(NewTokenPath + "?" + url.Values{"organization": {organization}}.Encode()),
 		Query:  view.query, Sort: view.sort, Order: view.order, Status: view.status,
-		Total: len(listed), ManualURL: v.link("/organizations"), Done: h.doneSentence(v),
+		Total: len(listed), ManualURL: v.link(OrganizationsPath), Done: h.doneSentence(v),
 	}
 	for _, f := range failed {
 		p.Problems = append(p.Problems, *h.missing(v, f))
@@ -124,7 +124,7 @@ func (h *Handlers) pickOrganization(v *visit) (answer, error) {
 			return nil, err
 		}
 	}
-	return v.to("/organizations"), nil
+	return v.to(OrganizationsPath), nil
 }
 
 // missing says which part of the list isn't there, and why. A list that lacks something never looks whole.
@@ -149,7 +149,7 @@ func (h *Handlers) fetch(v *visit, organization string, statuses []azuredevops.S
 
 func readListView(organization string, q url.Values) listView {
 	view := listView{
-		path: "/tokens", organization: organization, status: strings.ToLower(q.Get("status")), query: strings.TrimSpace(q.Get("q")),
+		path: TokensPath, organization: organization, status: strings.ToLower(q.Get("status")), query: strings.TrimSpace(q.Get("q")),
 		sort: q.Get("sort"), order: q.Get("order"),
 	}
 	if !slices.Contains([]string{"active", "expired", "revoked", "all"}, view.status) {

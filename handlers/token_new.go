@@ -38,7 +38,7 @@ func (h *Handlers) newToken(v *visit) (answer, error) {
 		next, done, _ := h.restoredForm(v, values.Get("form"), operation.Create, "")
 		if done == nil && (next != values.Get("form") || foreign && values.Encode() != v.URL.Query().Encode()) {
 			values.Set("form", next)
-			return v.to("/tokens/new?" + values.Encode()), nil
+			return v.to(NewTokenPath + "?" + values.Encode()), nil
 		}
 		form, sent = values.Get("form"), done
 	}
@@ -56,7 +56,15 @@ func (h *Handlers) newToken(v *visit) (answer, error) {
 	if f.organization == "" {
 		f.organization = h.currentOrganization(v)
 	}
-	return h.tokenFormAnswer(v, f, formFaults{}, refused{sent: sent, byLink: values.Has("from")})
+	var notices []notice
+	if sent != nil {
+		text := templates.Message("notice.formSent", h.operationWords(v, sent))
+		notices = append(notices, notice{Kind: "warning", Text: text.What, LinkText: text.Title, URL: v.link(operationPath(sent.ID))})
+	}
+	if values.Has("from") {
+		notices = append(notices, linkNotice(v.URL.Query()))
+	}
+	return h.tokenFormAnswer(v, f, formFaults{}, formState{}, notices...)
 }
 
 // proposes says if an address fills the form with more than where the token is to be.
@@ -72,14 +80,11 @@ func proposes(address url.Values) bool {
 // createToken makes the token. Sent twice, the form leads to the same token.
 func (h *Handlers) createToken(v *visit) (answer, error) {
 	f := readTokenForm(v.PostForm)
-	if no, is := h.heldUp(v, f.form); is {
-		return h.tokenFormAnswer(v, f, formFaults{}, no)
-	}
 	want, faults := h.wanted(v, f)
 	if len(faults) > 0 {
-		return h.tokenFormAnswer(v, f, faults, refused{status: http.StatusUnprocessableEntity})
+		return h.tokenFormAnswer(v, f, faults, formState{status: http.StatusUnprocessableEntity})
 	}
-	again := func(no refused) answer {
+	again := func(no formState) answer {
 		f.form = no.form
 		result, err := h.tokenFormAnswer(v, f, formFaults{}, no)
 		if err != nil {
@@ -88,6 +93,11 @@ func (h *Handlers) createToken(v *visit) (answer, error) {
 		return result
 	}
 	return h.change(v, operation.Request{Action: operation.Create, Organization: f.organization, Want: want}, again)
+}
+
+// createTooSoon shows the form again, as it was sent.
+func (h *Handlers) createTooSoon(v *visit, no formState) (answer, error) {
+	return h.tokenFormAnswer(v, readTokenForm(v.PostForm), formFaults{}, no)
 }
 
 // wanted checks everything that was typed and says all faults at once.
@@ -111,7 +121,7 @@ func (h *Handlers) wanted(v *visit, f tokenForm) (azuredevops.Wanted, formFaults
 	return azuredevops.Wanted{DisplayName: f.name, Scopes: f.wantedScopes(faults), ValidTo: end}, faults
 }
 
-func (h *Handlers) tokenFormAnswer(v *visit, f tokenForm, faults formFaults, no refused) (answer, error) {
+func (h *Handlers) tokenFormAnswer(v *visit, f tokenForm, faults formFaults, no formState, notices ...notice) (answer, error) {
 	if f.form == "" { // the form came without its id: by hand, or cut
 		f.form = h.Journal.Form(v.session.Person().Key(), operation.Create, "")
 	}
@@ -121,15 +131,9 @@ func (h *Handlers) tokenFormAnswer(v *visit, f tokenForm, faults formFaults, no 
 	}
 	p := tokenFormPage{
 		base:       h.base(v, templates.Message("newToken.title", nil).Title, "tokens"),
-		FormAction: v.link("/tokens/new"), Problem: no.problem, Presets: presets(), CancelURL: v.link(listPath(f.organization)),
+		FormAction: v.link(NewTokenPath), Problem: no.problem, Presets: presets(), CancelURL: v.link(listPath(f.organization)),
 	}
-	if no.sent != nil {
-		text := templates.Message("notice.formSent", h.operationWords(v, no.sent))
-		p.Notices = append(p.Notices, notice{Kind: "warning", Text: text.What, LinkText: text.Title, URL: v.link(operationPath(no.sent.ID))})
-	}
-	if no.byLink {
-		p.Notices = append(p.Notices, linkNotice(v.URL.Query()))
-	}
+	p.Notices = append(p.Notices, notices...)
 	p.CanTypeOrganization = !h.Inventory.Fixed() && len(names) == 0
 	if f.organization != "" && !inventory.ContainsFold(names, f.organization) && !h.Inventory.Fixed() {
 		if p.CanTypeOrganization || !azuredevops.ValidOrganization(f.organization) {
@@ -149,5 +153,5 @@ func (h *Handlers) tokenFormAnswer(v *visit, f tokenForm, faults formFaults, no 
 // replacementPath is the form for a new token like t.
 func replacementPath(organization string, t azuredevops.Token) string {
 	q := url.Values{"organization": {organization}, "name": {t.DisplayName}, "scope": {strings.Join(t.Scopes, " ")}}
-	return "/tokens/new?" + q.Encode()
+	return NewTokenPath + "?" + q.Encode()
 }

@@ -31,7 +31,7 @@ func (h *Handlers) askRevoke(v *visit) (answer, error) {
 	if done != nil {
 		return done, nil
 	}
-	return h.revokeAnswer(v, organization, t.Token, refused{form: form}), nil
+	return h.revokeAnswer(v, organization, t.Token, formState{form: form}), nil
 }
 
 // revokeToken doesn't insist on reading the token first: what has leaked must be revocable even then.
@@ -48,11 +48,11 @@ func (h *Handlers) revokeToken(v *visit) (answer, error) {
 	if err != nil {
 		t = azuredevops.Token{AuthorizationID: id, TargetAccounts: []string{}}
 	}
-	again := func(no refused) answer { return h.revokeAnswer(v, organization, t, no) }
+	again := func(no formState) answer { return h.revokeAnswer(v, organization, t, no) }
 	return h.change(v, operation.Request{Action: operation.Revoke, Target: changeTarget(organization, id), Organization: organization, Before: &t}, again)
 }
 
-func (h *Handlers) revokeAnswer(v *visit, organization string, t azuredevops.Token, no refused) answer {
+func (h *Handlers) revokeAnswer(v *visit, organization string, t azuredevops.Token, no formState) answer {
 	name := nameOf(&t)
 	p := revokePage{
 		base:       h.base(v, templates.Message("revokeToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),

@@ -47,7 +47,7 @@ func (h *Handlers) askRotate(v *visit) (answer, error) {
 	if kept, ok := h.restore(v); ok && kept.Get("old") != "" {
 		old = kept.Get("old")
 	}
-	return h.rotateAnswer(v, organization, t, old, refused{form: form}, nil), nil
+	return h.rotateAnswer(v, organization, t, old, formState{form: form}, nil), nil
 }
 
 // rotateToken copies the old token's fields before anything is changed.
@@ -65,9 +65,9 @@ func (h *Handlers) rotateToken(v *visit) (answer, error) {
 	}
 	if old != "now" && old != "confirm" {
 		faults := []fieldError{{"old", templates.Message("form.oldRequired", nil).What}}
-		return h.rotateAnswer(v, organization, t, "", refused{status: http.StatusUnprocessableEntity, form: form}, faults), nil
+		return h.rotateAnswer(v, organization, t, "", formState{status: http.StatusUnprocessableEntity, form: form}, faults), nil
 	}
-	again := func(no refused) answer { return h.rotateAnswer(v, organization, t, old, no, nil) }
+	again := func(no formState) answer { return h.rotateAnswer(v, organization, t, old, no, nil) }
 	before := t.Token
 	return h.change(v, operation.Request{
 		Action: operation.Rotate, Target: changeTarget(organization, t.AuthorizationID), Organization: organization, Before: &before,
@@ -111,7 +111,7 @@ func sameLife(t azuredevops.Token) time.Duration {
 	}
 }
 
-func (h *Handlers) rotateAnswer(v *visit, organization string, t inventory.Token, old string, no refused, faults []fieldError) answer {
+func (h *Handlers) rotateAnswer(v *visit, organization string, t inventory.Token, old string, no formState, faults []fieldError) answer {
 	life, name := sameLife(t.Token), shownName(t.DisplayName)
 	p := rotatePage{
 		base:    h.base(v, templates.Message("rotateToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),

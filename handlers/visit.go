@@ -20,10 +20,10 @@ type visit struct {
 	session *session.Session
 	address publicAddress
 	now     time.Time
-	barred  bool          // the session has just ended, as its person isn't let in any more
-	wait    time.Duration // until a form that came too soon may be sent again; see pacedForm
-	begun   func()        // says that a form's operation is under way; nil: nobody waits for that
-	pending *pending      // nil: not read yet
+	barred  bool     // the session has just ended, as its person isn't let in any more
+	step    string   // of a posted form: what its path has behind that of the page that holds it
+	begun   func()   // says that a form's operation is under way; nil: nobody waits for that
+	pending *pending // nil: not read yet
 
 	delivery *operation.Delivery // the answer, for what may stand in this one only; respond.go ends it
 }
@@ -114,22 +114,3 @@ func (v *visit) param(name string) string {
 	}
 	return raw
 }
-
-// tokenPath is the address of a token's page, or with a verb of one of its forms.
-func tokenPath(organization, id, verb string) string {
-	path := "/tokens/" + url.PathEscape(organization) + "/" + url.PathEscape(id)
-	if verb != "" {
-		path += "/" + verb
-	}
-	return path
-}
-
-// listPath is the address of an organization's token list.
-func listPath(organization string) string {
-	if organization == "" {
-		return "/tokens"
-	}
-	return "/tokens?" + url.Values{"organization": {organization}}.Encode()
-}
-
-func operationPath(id string) string { return "/operations/" + url.PathEscape(id) }
