@@ -15,17 +15,31 @@ func Offered() Languages { return Languages{english} }
 // Choose picks the words of one visit: the language that the visitor chose before, if it is offered, else the best
 // match of the Accept-Language header.
 func (l Languages) Choose(choice, acceptLanguage string) *Words {
-	if i := slices.IndexFunc(l, func(w *Words) bool { return w.Language() == choice }); i >= 0 {
-		return l[i]
+	if w := l.exactly(choice); w != nil {
+		return w
 	}
-	tags := make([]language.Tag, len(l))
-	for i, w := range l {
-		tags[i] = w.tag
+	if len(l) == 1 {
+		return l[0]
 	}
 	wanted, _, err := language.ParseAcceptLanguage(acceptLanguage)
 	if err != nil {
 		return l[0]
 	}
-	_, i, _ := language.NewMatcher(tags).Match(wanted...)
-	return l[i]
+	var tags []language.Tag
+	for _, w := range l {
+		if w.tag != pseudoTag {
+			tags = append(tags, w.tag)
+		}
+	}
+	if _, i, confidence := language.NewMatcher(tags).Match(wanted...); confidence > language.No {
+		return l.exactly(tags[i].String())
+	}
+	return l[0]
+}
+
+func (l Languages) exactly(tag string) *Words {
+	if i := slices.IndexFunc(l, func(w *Words) bool { return w.Language() == tag }); i >= 0 {
+		return l[i]
+	}
+	return nil
 }
