@@ -52,15 +52,14 @@ func pickValue(t inventory.Token) string { return t.Organization + "/" + t.Autho
 // bulkPage holds a selection that nothing was done with yet: too large, empty, or kept through a sign-in.
 type bulkPage struct {
 	base
-	Problem  *problemSummary
-	Action   string
-	Fields   []hiddenField
-	Count    int // ticked one by one; 0: all that match
-	Chosen   bool
-	First    int // so many can be taken instead of all; 0: that isn't the problem
-	Verb     string
-	VerbText string
-	BackURL  string
+	Problem *problemSummary
+	Action  string
+	Fields  []hiddenField
+	Count   int // ticked one by one; 0: all that match
+	Chosen  bool
+	First   int // so many can be taken instead of all; 0: that isn't the problem
+	Verb    string
+	BackURL string
 }
 
 // selection is what was ticked in a list.
@@ -151,9 +150,6 @@ func (h *Handlers) selectionAnswer(v *visit, s selection, no formState, first in
 	}
 	if s.all {
 		p.Count = 0
-	}
-	if _, ok := bulkVerbs[s.verb]; ok {
-		p.VerbText = templates.Message("bulk.verb."+s.verb, nil).Title
 	}
 	form := s.form
 	if !h.ownSelection(v, form) {

@@ -374,17 +374,14 @@ func (h *Handlers) batchNotices(v *visit, secrets map[string]int) (out []notice,
 		if v.URL.Path == batchPath(b.ID) {
 			continue
 		}
-		kind, key := "unknown", "notice.batch."
+		kind, key, count := "unknown", "notice.batch."+bulkVerb(b.Action), b.Count
 		switch {
 		case b.Running:
-			kind, key = "running", "notice.batchRunning."
+			kind, key = "running", "notice.batchRunning."+bulkVerb(b.Action)
 		case secrets[b.ID] > 0:
-			kind, key = "secret", "notice.batchSecrets."
+			kind, key, count = "secret", "notice.batchSecrets", secrets[b.ID]
 		}
-		text := templates.Message(key+bulkVerb(b.Action), map[string]any{"Count": b.Count})
-		if kind == "secret" {
-			text = templates.Message("notice.batchSecrets", map[string]any{"Count": secrets[b.ID]})
-		}
+		text := templates.Message(key, map[string]any{"Count": count})
 		out = append(out, notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.link(batchPath(b.ID))})
 	}
 	return out, open, nil

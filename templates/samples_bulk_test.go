@@ -15,14 +15,14 @@ type (
 	}
 	bulkPage struct {
 		base
-		Problem        *problemSummary
-		Action         string
-		Fields         []hiddenField
-		Count          int
-		Chosen         bool
-		First          int
-		Verb, VerbText string
-		BackURL        string
+		Problem *problemSummary
+		Action  string
+		Fields  []hiddenField
+		Count   int
+		Chosen  bool
+		First   int
+		Verb    string
+		BackURL string
 	}
 	bulkPlanPage struct {
 		base
@@ -164,7 +164,7 @@ func bulkSamples() []sample {
 	revoked.Rows = []bulkRow{{Name: "one", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "succeeded", StateText: "Done", What: text("bulk.already", 0).What}}
 	leaving := signOutPage{base: frame("Sign out?", ""), Running: []notice{{"running", text("notice.batchRunning.rotate", 4).What, "See how it goes", "/pat/bulk/1"}}}
 	return []sample{
-		{"bulk", "too-many", bulkPage{base: frame("Change several tokens", "tokens"), Problem: problem("bulk.tooMany", 5000), Action: "/pat/bulk", Fields: fields, Chosen: true, First: 500, Verb: "rotate", VerbText: "Rotate", BackURL: "/pat/overview"}},
+		{"bulk", "too-many", bulkPage{base: frame("Change several tokens", "tokens"), Problem: problem("bulk.tooMany", 5000), Action: "/pat/bulk", Fields: fields, Chosen: true, First: 500, Verb: "rotate", BackURL: "/pat/overview"}},
 		{"bulk", "kept", bulkPage{base: frame("Change several tokens", "tokens"), Action: "/pat/bulk", Fields: fields, Chosen: true, Count: 2, BackURL: "/pat/overview"}},
 		{"bulk", "nothing", bulkPage{base: frame("Change several tokens", "tokens"), Problem: problem("bulk.nothingChosen", 0), Action: "/pat/bulk", BackURL: "/pat/overview"}},
 		{"bulk-plan", "revoke", plan("revoke")}, {"bulk-plan", "rotate", plan("rotate")}, {"bulk-plan", "extend", plan("extend")},

@@ -198,17 +198,17 @@ func replaceSample(faulty bool) globalReplacePage {
 }
 
 func resultSample() replacedPage {
-	unkept := withSecret(operation("created", "succeeded"))
+	unkept := withSecret(operationSample("created", "succeeded"))
 	unkept.Unkept, unkept.SaveAction, unkept.SecretNote = true, "", english.Message("operation.secretUnkept", nil).What
-	saved := operation("created", "succeeded")
+	saved := operationSample("created", "succeeded")
 	saved.SecretNote = english.Message("operation.secretSaved", nil).What
-	failed, progress, unknown := operation("created", "failed"), operation("inProgress", "sent"), operation("unknownCreate", "unknown")
+	failed, progress, unknown := operationSample("created", "failed"), operationSample("inProgress", "sent"), operationSample("unknownCreate", "unknown")
 	failed.Details, progress.InProgress, unknown.DismissAction = []field{{"Activity ID", "d3b7a1f0"}}, true, "/pat/operations/1/dismiss"
 	return replacedPage{
 		base: frame("New tokens", "overview"), Name: "vsce publish", Loading: true, Made: 3, All: 6, OldState: "alive", OldWhat: "It still works.", RevokeURL: "/pat/tokens/contoso/1/revoke",
 		OldURL: "/pat/tokens/contoso/1", BackURL: "/pat/global-tokens", Unsaved: 2, SecretFake: true,
 		Results: []replacedResult{
-			{operationPage: withSecret(operation("created", "succeeded")), Number: 1, Place: "contoso", PageURL: "/pat/operations/1", Return: "/global-tokens/contoso/1/result"},
+			{operationPage: withSecret(operationSample("created", "succeeded")), Number: 1, Place: "contoso", PageURL: "/pat/operations/1", Return: "/global-tokens/contoso/1/result"},
 			{operationPage: unkept, Number: 2, Place: "fabrikam"}, {operationPage: saved, Number: 3, Place: "northwind"},
 			{operationPage: failed, Number: 4, Place: "adatum", Retry: &replacedRetry{"/pat/global-tokens/contoso/1", []hiddenField{{"organization", "adatum"}}}},
 			{operationPage: progress, Number: 5, Place: "litware"}, {operationPage: unknown, Number: 6, Place: "wingtip", PageURL: "/pat/operations/6"},

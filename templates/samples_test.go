@@ -509,7 +509,7 @@ func formSamples() []sample {
 const secret = "5xFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeAZDO7Qk2"
 
 // operation is an operation page whose words come from the catalogue.
-func operation(key, state string) operationPage {
+func operationSample(key, state string) operationPage {
 	text := english.Message("operation."+key, map[string]string{"Token": "nuget-publish", "Organization": "contoso", "Asked": "1 Mar 2027", "Granted": "22 Dec 2026"})
 	return operationPage{base: frame(text.Title, "tokens"), Heading: text.Title, State: state, Sentence: text.What, Advice: text.Advice, TokenName: "nuget-publish", Organization: "contoso"}
 }
@@ -528,29 +528,29 @@ func withOld(p operationPage, state, sentence string) operationPage {
 
 func operationSamples() []sample {
 	support := []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}, {"Request ID", "K3QX7M2ZP4TL6VNA"}}
-	progress := operation("inProgress", "sent")
+	progress := operationSample("inProgress", "sent")
 	progress.InProgress = true
-	shortened := withSecret(operation("createdShortened", "succeeded"))
+	shortened := withSecret(operationSample("createdShortened", "succeeded"))
 	shortened.Asked, shortened.Granted, shortened.Shortened, shortened.Expires = at(99), at(30), true, at(30)
-	unkept := withSecret(operation("created", "succeeded"))
+	unkept := withSecret(operationSample("created", "succeeded"))
 	unkept.Unkept, unkept.SaveAction, unkept.SecretUntil, unkept.SecretNote = true, "", when{}, english.Message("operation.secretUnkept", nil).What
-	saved := operation("created", "succeeded")
+	saved := operationSample("created", "succeeded")
 	saved.SecretNote = english.Message("operation.secretSaved", nil).What
 	saved.NextActions = []nextAction{{"Show the token", "/pat/tokens/contoso/3", true}, {"Back to tokens", "/pat/tokens", false}}
-	expired := operation("created", "succeeded")
+	expired := operationSample("created", "succeeded")
 	expired.SecretNote, expired.DismissAction = english.Message("operation.secretExpired", nil).What, "/pat/operations/1/dismiss"
-	alive := withOld(withSecret(operation("rotated", "succeeded")), "alive", "oldAlive")
+	alive := withOld(withSecret(operationSample("rotated", "succeeded")), "alive", "oldAlive")
 	alive.Old.RevokeAction, alive.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
-	failedOld := withOld(operation("rotated", "succeeded"), "failed", "oldFailed")
+	failedOld := withOld(operationSample("rotated", "succeeded"), "failed", "oldFailed")
 	failedOld.Old.RevokeAction, failedOld.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
 	failedOld.Old.Problem = &problemSummary{"Azure DevOps took too long to answer", "patdesk waited as long as it is allowed to, and no answer came.", "Try again in a minute.", support}
-	failed := operation("created", "failed")
+	failed := operationSample("created", "failed")
 	reason := english.Message("azuredevops.throttled", map[string]string{"RetryAfter": "in 2 minutes"})
 	failed.Heading, failed.Title, failed.Sentence, failed.Advice = reason.Title, reason.Title, reason.What, reason.Advice
 	failed.Details, failed.NextActions = support, []nextAction{{"Open a new form", "/pat/tokens/new", true}}
-	unknown := operation("unknownCreate", "unknown")
+	unknown := operationSample("unknownCreate", "unknown")
 	unknown.CheckAction, unknown.Details, unknown.DismissAction = "/pat/operations/1/check", support, "/pat/operations/1/dismiss"
-	several := operation("unknownSeveral", "unknown")
+	several := operationSample("unknownSeveral", "unknown")
 	several.DismissAction = "/pat/operations/1/dismiss"
 	for _, id := range []string{"4ab5f1c2-7c2b-4f7e-9f43-0d7b1f5f2c10", "9cd1e2f3-1111-4f7e-9f43-0d7b1f5f2c10"} {
 		several.Candidates = append(several.Candidates, candidate{Name: "nuget-publish", AuthorizationID: id, URL: "/pat/tokens/contoso/" + id, Created: at(0, -2), Expires: at(90), Scopes: []string{"Packaging: Read & write"}, RevokeAction: "/pat/operations/1/revoke-candidate"})
@@ -559,15 +559,15 @@ func operationSamples() []sample {
 	lost := english.Message("operation.unknownOne", nil)
 	one.base, one.Heading, one.Sentence, one.Advice, one.Candidates = frame(lost.Title, ""), lost.Title, lost.What, lost.Advice, slices.Clone(several.Candidates[:1])
 	one.Candidates[0].Likely, one.ReloadAfter = true, 15
-	fits := operation("unknownFits", "unknown")
+	fits := operationSample("unknownFits", "unknown")
 	fits.Candidates = slices.Clone(several.Candidates[:1])
 	fits.Candidates[0].Revoking = true
 	return []sample{
-		{"operation", "in-progress", progress}, {"operation", "created", withSecret(operation("created", "succeeded"))}, {"operation", "shortened", shortened},
+		{"operation", "in-progress", progress}, {"operation", "created", withSecret(operationSample("created", "succeeded"))}, {"operation", "shortened", shortened},
 		{"operation", "unkept", unkept}, {"operation", "saved", saved}, {"operation", "secret-expired", expired}, {"operation", "rotated", alive},
-		{"operation", "old-failed", failedOld}, {"operation", "old-revoked", withOld(operation("rotated", "succeeded"), "revoked", "oldRevoked")},
-		{"operation", "old-kept", withOld(operation("rotated", "succeeded"), "kept", "oldKept")}, {"operation", "failed", failed},
-		{"operation", "unknown", unknown}, {"operation", "unknown-several", several}, {"operation", "unknown-one", one}, {"operation", "unknown-fits", fits}, {"operation", "revoked", operation("revoked", "succeeded")},
+		{"operation", "old-failed", failedOld}, {"operation", "old-revoked", withOld(operationSample("rotated", "succeeded"), "revoked", "oldRevoked")},
+		{"operation", "old-kept", withOld(operationSample("rotated", "succeeded"), "kept", "oldKept")}, {"operation", "failed", failed},
+		{"operation", "unknown", unknown}, {"operation", "unknown-several", several}, {"operation", "unknown-one", one}, {"operation", "unknown-fits", fits}, {"operation", "revoked", operationSample("revoked", "succeeded")},
 	}
 }
 
