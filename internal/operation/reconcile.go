@@ -251,10 +251,10 @@ func (w *work) changeUnknown(ctx context.Context, at time.Time, lookErr error, e
 }
 
 // changeLooking edits the record after a look, and plans the next one: what was seen before LookUntil can't conclude after it,
-// so the last look may be due at once. Without an access token nothing was looked at: the look stays due, for whoever comes
-// with one.
+// so the last look may be due at once. Without an access token that is accepted nothing was looked at: the look stays due,
+// for whoever comes with one.
 func (w *work) changeLooking(ctx context.Context, at time.Time, lookErr error, edit func(*record) error) error {
-	if noAccessToken(lookErr) {
+	if notLookedAt(lookErr) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
@@ -266,6 +266,12 @@ func (w *work) changeLooking(ctx context.Context, at time.Time, lookErr error, e
 		}
 		return err
 	})
+}
+
+// notLookedAt reports whether there was no access token, or none that the service accepts: the next session has another one.
+func notLookedAt(err error) bool {
+	var e *azuredevops.Error
+	return noAccessToken(err) || errors.As(err, &e) && e.Kind == azuredevops.KindSignIn
 }
 
 // noAccessToken says that err kept a call from being made at all (see Service).

@@ -187,7 +187,9 @@ func (j *Journal) lookAtDue(ctx context.Context, s Service, person string) (next
 		}
 		r, failed := j.lookAt(ctx, s, op, sights[place(op.Organization)])
 		err = errors.Join(err, failed)
-		next = earlier(next, j.nextAfter(op, r))
+		if !notLookedAt(failed) { // or else at the next visit
+			next = earlier(next, j.nextAfter(op, r))
+		}
 	}
 	return next, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"slices"
 	"sync"
@@ -149,26 +150,29 @@ func TestLookingOutlastsALock(t *testing.T) {
 	}
 }
 
-// Where no access token can be had nothing was looked at: whoever signs in next finds it, and needn't wait for the next look.
+// Where there is no access token, or none that the service accepts, nothing was looked at: whoever signs in next finds it, and
+// needn't wait for the next look.
 func TestNoLookWithoutAnAccessToken(t *testing.T) {
-	for _, action := range operation.Actions() {
-		w := newWorld(t)
-		id, r := w.inDoubt(w.replica(), action, 1)[0], w.replica()
-		signedOut := errors.New("signed out")
-		w.azure.fail(func(context.Context, string) error { return signedOut }, nil)
-		w.clock.pass(time.Minute)
-		was := w.get(r, id)
-		for range 3 {
-			if err := r.LookNow(context.Background(), w.azure, mona); !errors.Is(err, signedOut) {
-				t.Errorf("%s: %v", action, err)
+	refused := &azuredevops.Error{Call: "list", Kind: azuredevops.KindSignIn, Status: http.StatusNonAuthoritativeInfo}
+	for _, reason := range []error{errors.New("signed out"), refused} {
+		for _, action := range operation.Actions() {
+			w := newWorld(t)
+			id, r := w.inDoubt(w.replica(), action, 1)[0], w.replica()
+			w.azure.fail(func(context.Context, string) error { return reason }, nil)
+			w.clock.pass(time.Minute)
+			was := w.get(r, id)
+			for range 3 {
+				if err := r.LookNow(context.Background(), w.azure, mona); !errors.Is(err, reason) {
+					t.Errorf("%s, %v: %v", action, reason, err)
+				}
 			}
-		}
-		if op := w.get(r, id); op.Looks != was.Looks || !op.NextLook.Equal(was.NextLook) || !op.LookDue(w.clock.Now()) {
-			t.Errorf("%s: counted as a look: %+v", action, op)
-		}
-		w.azure.fail(nil, nil)
-		if op := w.look(w.replica(), id); op.Looks != was.Looks+1 {
-			t.Errorf("%s: not looked at after the next sign-in: %+v", action, op)
+			if op := w.get(r, id); op.Looks != was.Looks || !op.NextLook.Equal(was.NextLook) || !op.LookDue(w.clock.Now()) {
+				t.Errorf("%s, %v: counted as a look: %+v", action, reason, op)
+			}
+			w.azure.fail(nil, nil)
+			if op := w.look(w.replica(), id); op.Looks != was.Looks+1 {
+				t.Errorf("%s, %v: not looked at after the next sign-in: %+v", action, reason, op)
+			}
 		}
 	}
 }
