@@ -512,7 +512,7 @@ func TestBulkSelections(t *testing.T) {
 	for i := range 5000 {
 		many.Add("token", fmt.Sprintf("org-01/%08d-0000-4000-8000-00000000dead", i))
 	}
-	if b.Post(d.url+"/bulk?do=rotate", many); b.Status != http.StatusUnprocessableEntity || !strings.Contains(says(b), "5000 tokens are too many") || b.Page.Find("input[name=token]").Length() != 5000 {
+	if b.Post(d.url+"/bulk?do=rotate", many); b.Status != http.StatusUnprocessableEntity || !strings.Contains(says(b), "5,000 tokens are too many") || b.Page.Find("input[name=token]").Length() != 5000 {
 		t.Errorf("5,000 ticked: %d\n%s", b.Status, says(b))
 	}
 	if d.sim.Revoked()+d.sim.Created() != 0 {

@@ -60,13 +60,13 @@ func (w *Words) t(key string, pairs ...any) (template.HTML, error) {
 	if err != nil {
 		return "", fmt.Errorf("message %q: %w", key, err)
 	}
-	v := values{data: data, count: data["Count"]}
+	count := data["Count"]
 	for name, value := range data {
 		if n, ok := value.(int); ok {
 			data[name] = w.Number(n)
 		}
 	}
-	text, err := w.html.Localize(w.config(key, v, asHTML))
+	text, err := w.html.Localize(w.config(key, data, count, asHTML))
 	if err != nil {
 		return "", err
 	}
@@ -98,8 +98,8 @@ func (w *Words) counted(key string) (template.HTMLAttr, error) {
 	if w.messages[key] == nil {
 		return "", fmt.Errorf("no message %q", key)
 	}
-	one := w.plain(key, values{data: map[string]string{"Count": "1"}, count: 1})
-	many := w.plain(key, values{data: map[string]string{"Count": "{count}"}})
+	one := w.plain(key, values{text: map[string]string{"Count": "1"}, count: 1})
+	many := w.plain(key, values{text: map[string]string{"Count": "{count}"}})
 	attributes := fmt.Sprintf(`data-one="%s" data-many="%s"`, template.HTMLEscapeString(one), template.HTMLEscapeString(many))
 	return template.HTMLAttr(attributes), nil //nolint:gosec // escaped one by one
 }

@@ -22,11 +22,8 @@ var Pseudo = sync.OnceValue(func() *Words {
 	return newWords(pseudoTag, messages)
 })
 
-// kept is what a translation keeps: actions, tags, entities. Within an action, words between backticks are text.
-var (
-	kept      = regexp.MustCompile(`\{\{.*?\}\}|<[^>]*>|&\w+;`)
-	backticks = regexp.MustCompile("`[^`]*`")
-)
+// kept is what a translation keeps: placeholders, tags, entities.
+var kept = regexp.MustCompile(`\{\{.*?\}\}|<[^>]*>|&\w+;`)
 
 var accents = strings.NewReplacer(
 	"a", "á", "b", "ƀ", "c", "ç", "d", "ð", "e", "é", "f", "ƒ", "g", "ğ", "h", "ĥ", "i", "í", "j", "ĵ", "k", "ķ", "l", "ļ", "m", "ɱ",
@@ -46,7 +43,7 @@ func disguise(text string) string {
 			at = []int{len(text), len(text)}
 		}
 		out.WriteString(accents.Replace(text[:at[0]]))
-		out.WriteString(backticks.ReplaceAllStringFunc(text[at[0]:at[1]], accents.Replace))
+		out.WriteString(text[at[0]:at[1]])
 		text = text[at[1]:]
 	}
 	return "⟦" + out.String() + "⟧"

@@ -510,7 +510,7 @@ const secret = "5xFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFa
 
 // operation is an operation page whose words come from the catalogue.
 func operationSample(key, state string) operationPage {
-	text := english.Message("operation."+key, map[string]string{"Token": "nuget-publish", "Organization": "contoso", "Asked": "1 Mar 2027", "Granted": "22 Dec 2026"})
+	text := english.Message("operation."+key, map[string]string{"Token": "nuget-publish", "Organization": "contoso", "Asked": "1 Mar 2027", "Granted": "22 Dec 2026", "Sent": "09:31:02 UTC"})
 	return operationPage{base: frame(text.Title, "tokens"), Heading: text.Title, State: state, Sentence: text.What, Advice: text.Advice, TokenName: "nuget-publish", Organization: "contoso"}
 }
 
@@ -556,7 +556,7 @@ func operationSamples() []sample {
 		several.Candidates = append(several.Candidates, candidate{Name: "nuget-publish", AuthorizationID: id, URL: "/pat/tokens/contoso/" + id, Created: at(0, -2), Expires: at(90), Scopes: []string{"Packaging: Read & write"}, RevokeAction: "/pat/operations/1/revoke-candidate"})
 	}
 	one := several
-	lost := english.Message("operation.unknownOne", nil)
+	lost := english.Message("operation.unknownOne", map[string]string{"Sent": "09:31:02 UTC"})
 	one.base, one.Heading, one.Sentence, one.Advice, one.Candidates = frame(lost.Title, ""), lost.Title, lost.What, lost.Advice, slices.Clone(several.Candidates[:1])
 	one.Candidates[0].Likely, one.ReloadAfter = true, 15
 	fits := operationSample("unknownFits", "unknown")

@@ -1,10 +1,11 @@
-// Package templates holds every sentence and every HTML tag that people get to see: the pages, and the catalogue
-// of messages from which the rest of the program takes its words.
+// Package templates holds every sentence and every HTML tag that people get to see: the words of each language in
+// words/*.json, and the pages that say them. Words are a value: whoever answers a request asks Languages for those of
+// the visit.
 //
 // A page is the template of its own name ("tokens" is pages/tokens.html) inside layout.html; pieces that several
 // pages share are in partials. The struct that fills a page is declared beside the handler that answers with it.
-// A message is an entry of messages.en.json; see Message. Decisions, addresses and clients don't belong here: a
-// template is told what to show.
+// A page has no words of its own: it names a message, {{t "tokens.count" "Count" .Total}}. Decisions, addresses and
+// clients don't belong here: a template is given what to show.
 package templates
 
 import (

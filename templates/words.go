@@ -25,8 +25,8 @@ type Text struct {
 	Advice string // what to do now
 }
 
-// Placeholders are the values that messages may ask for. A value that isn't given is empty, and each message that
-// names one reads well without it.
+// Placeholders are the values that messages may ask for. Where one can be missing, there is a message key.withoutName
+// that reads well without it; with several, their names follow one another in the order of the alphabet.
 var Placeholders = []string{
 	"Action",        // word on a link or button: "Rotate"
 	"Address",       // where patdesk is found: "https://patdesk.example/"
@@ -81,6 +81,9 @@ var Placeholders = []string{
 	"Year",          // "2026"
 }
 
+// without stands before the name of a placeholder that a message does without.
+const without = ".without"
+
 // unknownKey is the message that stands in for one that doesn't exist.
 const unknownKey = "unknown"
 
@@ -91,9 +94,10 @@ var messageFiles embed.FS
 type Words struct {
 	tag      language.Tag
 	messages map[string]*i18n.Message
-	text     *i18n.Localizer // messages as plain text
-	html     *i18n.Localizer // the same messages as HTML
-	fixed    sync.Map        // key -> template.HTML of a message without placeholders
+	optional map[string][]string // placeholders that a message can do without, in the order of the alphabet
+	text     *i18n.Localizer     // messages as plain text
+	html     *i18n.Localizer     // the same messages as HTML
+	fixed    sync.Map            // key -> template.HTML of a message without placeholders
 	numbers  *message.Printer
 	pages    func() map[string]*template.Template
 }
@@ -117,11 +121,17 @@ func mustLoad(name string) *Words {
 
 func newWords(tag language.Tag, messages []*i18n.Message) *Words {
 	w := &Words{
-		tag: tag, messages: make(map[string]*i18n.Message, len(messages)),
+		tag: tag, messages: make(map[string]*i18n.Message, len(messages)), optional: map[string][]string{},
 		text: localizer(tag, messages), html: localizer(tag, messages), numbers: message.NewPrinter(tag),
 	}
 	for _, m := range messages {
 		w.messages[m.ID] = m
+		if names := strings.Split(m.ID, without); len(names) == 2 {
+			w.optional[names[0]] = append(w.optional[names[0]], names[1])
+		}
+	}
+	for _, names := range w.optional {
+		slices.Sort(names)
 	}
 	w.pages = sync.OnceValue(func() map[string]*template.Template { return parsePages(w) })
 	return w
@@ -215,23 +225,29 @@ func (w *Words) Number(n int) string { return w.numbers.Sprint(number.Decimal(n)
 
 // values are what fills a message: text by placeholder, and the number that chooses a plural form.
 type values struct {
-	data  any // map[string]string for text, map[string]any for HTML
+	text  map[string]string
 	count any
 }
 
 func (w *Words) plain(key string, v values) string {
-	if w.messages[key] == nil {
+	variant := key
+	for _, name := range w.optional[key] {
+		if v.text[name] == "" {
+			variant += without + name
+		}
+	}
+	if w.messages[variant] == nil {
 		return ""
 	}
 	// Over a map only a fault of the message itself can fail, and tests fill every message.
-	text, _ := w.text.Localize(w.config(key, v, plainText))
+	text, _ := w.text.Localize(w.config(variant, v.text, v.count, plainText))
 	return strings.TrimSpace(text)
 }
 
-func (w *Words) config(key string, v values, parser messageParser) *i18n.LocalizeConfig {
-	c := &i18n.LocalizeConfig{MessageID: key, TemplateData: v.data, TemplateParser: parser}
+func (w *Words) config(key string, data, count any, parser messageParser) *i18n.LocalizeConfig {
+	c := &i18n.LocalizeConfig{MessageID: key, TemplateData: data, TemplateParser: parser}
 	if isPlural(w.messages[key]) {
-		c.PluralCount = v.count
+		c.PluralCount = count
 	}
 	return c
 }
@@ -240,10 +256,9 @@ func isPlural(m *i18n.Message) bool { return m.Zero+m.One+m.Two+m.Few+m.Many != 
 
 // valuesOf makes strings of data's entries or exported fields.
 func (w *Words) valuesOf(data any) values {
-	text := map[string]string{}
-	out := values{data: text}
+	out := values{text: map[string]string{}}
 	set := func(name string, v reflect.Value) {
-		text[name] = w.valueText(v)
+		out.text[name] = w.valueText(v)
 		if name == "Count" && v.IsValid() {
 			out.count = v.Interface()
 		}

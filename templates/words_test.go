@@ -2,7 +2,6 @@ package templates_test
 
 import (
 	"encoding/json"
-	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -50,51 +49,87 @@ func TestEveryFailureIsWordedAndAdvisedOn(t *testing.T) {
 // english is what pages say unless a test is about languages.
 var english = templates.Offered()[0]
 
-// entries are the keys that Message takes. What only pages ask for is always filled; see TestPagesFillTheirMessages.
-func entries(t *testing.T) []string {
-	t.Helper()
+// A message has to read well in each of its variants.
+func TestMessagesReadWell(t *testing.T) {
 	inPages := map[string]bool{}
 	for _, c := range pageCalls(t) {
-		inPages[c.key] = true
+		inPages[c.key] = true // those are always filled; see TestPagesFillTheirMessages
 	}
-	var out []string
 	for _, key := range english.Keys() {
-		if inPages[key] {
-			continue
-		}
-		for _, part := range []string{".title", ".what", ".advice"} {
-			if whole := strings.TrimSuffix(key, part); whole != key && english.Message(whole, nil).Title != english.Text(key) {
-				key = whole
-			}
-		}
-		out = append(out, key)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// A message has to read well whatever is known and whatever isn't. How many is always known.
-func TestMessagesReadWellWithAndWithoutValues(t *testing.T) {
-	all := map[string]string{}
-	for _, name := range templates.Placeholders {
-		all[name] = "<" + name + ">"
-	}
-	all["Count"] = "5"
-	for _, key := range entries(t) {
-		for _, values := range []map[string]string{all, {"Count": "5"}, {"Count": "1"}} {
-			maps.Copy(values, map[string]string{"Day": "1", "Month": "Dec", "Year": "2026", "Time": "09:39"}) // those are never missing
-			text := english.Message(key, values)
-			if text == (templates.Text{}) {
-				t.Errorf("%s is empty", key)
-			}
-			for _, part := range []string{text.Title, text.What, text.Advice} {
-				if fault := readsBadly.FindString(part); fault != "" {
-					t.Errorf("%s with %v: %q in %q", key, values, fault, part)
+		base, missing := variant(key)
+		for _, count := range []string{"1", "5"} {
+			values := []any{}
+			for _, name := range templates.Placeholders {
+				switch {
+				case slices.Contains(missing, name):
+				case name == "Count":
+					values = append(values, name, count)
+				default:
+					values = append(values, name, "<"+name+">")
 				}
 			}
-			for _, sentence := range []string{text.What, text.Advice} {
-				if sentence != "" && !fragments.MatchString(key) && !strings.ContainsAny(sentence[len(sentence)-1:], ".?") {
-					t.Errorf("%s: no end to the sentence %q", key, sentence)
+			text := english.Text(base, values...)
+			if text == "" {
+				t.Errorf("%s is empty", key)
+			}
+			if fault := readsBadly.FindString(text); fault != "" && !inPages[key] {
+				t.Errorf("%s: %q in %q", key, fault, text)
+			}
+			isSentence := strings.HasSuffix(base, ".what") || strings.HasSuffix(base, ".advice")
+			if isSentence && !fragments.MatchString(key) && !strings.ContainsAny(text[len(text)-1:], ".?") {
+				t.Errorf("%s: no end to the sentence %q", key, text)
+			}
+			for _, name := range missing {
+				if strings.Contains(text, "<"+name+">") {
+					t.Errorf("%s names what it does without: %q", key, text)
+				}
+			}
+		}
+	}
+}
+
+// variant is the message that key is a variant of, and the placeholders that it does without.
+func variant(key string) (base string, missing []string) {
+	parts := strings.Split(key, ".without")
+	return parts[0], parts[1:]
+}
+
+// A message that can do without several values has a variant for each that may be missing, and for all together.
+func TestVariantsAreComplete(t *testing.T) {
+	without := map[string][][]string{}
+	for _, key := range english.Keys() {
+		if base, missing := variant(key); len(missing) > 0 {
+			without[base] = append(without[base], missing)
+		}
+	}
+	for base, variants := range without {
+		var optional []string
+		for _, missing := range variants {
+			if !slices.IsSorted(missing) {
+				t.Errorf("%s: %q in another order than the alphabet's", base, missing)
+			}
+			optional = append(optional, missing...)
+		}
+		optional = unordered(optional)
+		if want := 1<<len(optional) - 1; len(variants) != want || !english.Has(base) {
+			t.Errorf("%s: %d variants for %q", base, len(variants), optional)
+		}
+		for _, name := range optional {
+			if !strings.Contains(english.Forms(base)["other"], "{{."+name+"}}") {
+				t.Errorf("%s asks for no %s, and has a variant without", base, name)
+			}
+		}
+	}
+}
+
+// A sentence is whole: it branches nowhere, so that a translator sees all of it.
+func TestMessagesHaveNoBranches(t *testing.T) {
+	action := regexp.MustCompile(`\{\{.*?\}\}`)
+	for _, key := range english.Keys() {
+		for _, form := range english.Forms(key) {
+			for _, found := range action.FindAllString(form, -1) {
+				if !regexp.MustCompile(`^\{\{\.[A-Z][A-Za-z]*\}\}$`).MatchString(found) {
+					t.Errorf("%s has %s", key, found)
 				}
 			}
 		}
@@ -102,7 +137,7 @@ func TestMessagesReadWellWithAndWithoutValues(t *testing.T) {
 }
 
 // What these say isn't a sentence but an entry of a list, a hint or a few words in a table.
-var fragments = regexp.MustCompile(`^(permissions\.|expiry\.|notice\.rotation$|bulk\.(sameLife|format\.))`)
+var fragments = regexp.MustCompile(`^(permissions\.|expiry\.|notice\.rotation$|bulk\.(sameLife|format\.)|changes\.what$)`)
 
 // Two spaces, a space before a full stop, brackets around nothing, a value that isn't there, a slip of the keyboard.
 var readsBadly = regexp.MustCompile(`  | [.,;:?]|\(\)|“”|<no value>|\.\.|[Tt]he the|named$|for $`)
