@@ -1,0 +1,26 @@
+package templates
+
+import (
+	"bytes"
+
+	"golang.org/x/text/collate"
+)
+
+// Order compares names as the language orders them, without regard to case at first. It is for one sorting: it keeps
+// what it has worked out, and isn't safe for concurrent use.
+func (w *Words) Order() func(a, b string) int {
+	var (
+		collator = collate.New(w.tag)
+		buffer   collate.Buffer
+		keys     = map[string][]byte{}
+	)
+	key := func(name string) []byte {
+		k, ok := keys[name]
+		if !ok {
+			k = collator.KeyFromString(&buffer, name)
+			keys[name] = k
+		}
+		return k
+	}
+	return func(a, b string) int { return bytes.Compare(key(a), key(b)) }
+}
