@@ -15,10 +15,12 @@ type base struct {
 	SignedIn      bool
 	PersonName    string
 	Username      string
-	Organization  string             // the current one, "" if none
-	Organizations []organizationLink // for the switcher
-	Notices       []notice           // on every page: secrets that wait, rotations half-way, unknown outcomes
-	Section       string             // active entry of the navigation: "overview", "tokens", "changes", "scopes", "sessions"
+	Organization  string                     // the current one, "" if none
+	Organizations []organizationLink         // for the switcher
+	Notices       []notice                   // on every page: secrets that wait, rotations half-way, unknown outcomes
+	Here          string                     // address of the page below the root, to come back to
+	Languages     []templates.LanguageChoice // to choose among; none where there is one language
+	Section       string                     // active entry of the navigation: "overview", "tokens", "changes", "scopes", "sessions"
 }
 
 type organizationLink struct {

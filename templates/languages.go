@@ -12,6 +12,28 @@ type Languages []*Words
 // Offered are the languages that the pages are written in.
 func Offered() Languages { return Languages{english} }
 
+// LanguageChoice is a language as a page offers it.
+type LanguageChoice struct {
+	Tag     string // "zh-Hant"
+	Name    string // in the language itself
+	Current bool
+}
+
+// Choices are the languages for a page in current. There are none if there is nothing to choose.
+func (l Languages) Choices(current *Words) []LanguageChoice {
+	if len(l) < 2 {
+		return nil
+	}
+	out := make([]LanguageChoice, len(l))
+	for i, w := range l {
+		out[i] = LanguageChoice{Tag: w.Language(), Name: w.Text("language.name"), Current: w == current}
+	}
+	return out
+}
+
+// Has says if the language with that tag is offered.
+func (l Languages) Has(tag string) bool { return l.exactly(tag) != nil }
+
 // Choose picks the words of one visit: the language that the visitor chose before, if it is offered, else the best
 // match of the Accept-Language header.
 func (l Languages) Choose(choice, acceptLanguage string) *Words {

@@ -22,6 +22,8 @@ type (
 		Organizations        []organizationLink
 		Notices              []notice
 		Section              string
+		Here                 string
+		Languages            []templates.LanguageChoice
 	}
 	organizationLink struct {
 		Name, URL string
@@ -313,6 +315,11 @@ func noticed(b base) base {
 	return b
 }
 
+func inLanguages(b base) base {
+	b.Here, b.Languages = "/tokens?q=x", templates.Languages{english, templates.Pseudo()}.Choices(english)
+	return b
+}
+
 func visitor(title string) base {
 	return base{Root: "/pat", Title: title, Version: "1.4.0", RequestID: "K3QX7M2ZP4TL6VNA"}
 }
@@ -402,6 +409,7 @@ func listSamples() []sample {
 		{"tokens", "no-expired", list("expired")}, {"tokens", "no-revoked", list("revoked")}, {"tokens", "no-active", list("active")},
 		{"tokens", "trouble", trouble}, {"tokens", "everywhere", everywhere},
 		{"organizations", "choices", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", Choices: frame("", "").Organizations, CanType: true}},
+		{"organizations", "languages", organizationsPage{base: inLanguages(visitor("Choose an organization")), Action: "/pat/tokens", CanType: true}},
 		{"organizations", "typing", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", CanType: true, Typed: "con toso", Error: english.Message("form.organizationInvalid", nil).What,
 			Problem: &partialProblem{"Your organizations couldn't be looked up", "patdesk has no permission to list them (vso.profile).", "Type the name instead.", "/pat/organizations"}}},
 		{"organizations", "none", organizationsPage{base: frame("Choose an organization", "")}},
