@@ -140,7 +140,7 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 	}
 	record := audit.Operations(log)
 	journal := operation.New(sessions.Records(), operation.Options{
-		DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout * 7 / 6, Describe: handlers.DescribeFailure, Now: now, Pause: s.pause, Log: log,
+		DisplayTime: cfg.SecretDisplayTime, CallTimeout: s.callTimeout * 7 / 6, Now: now, Pause: s.pause, Log: log,
 		Observe: func(ctx context.Context, e operation.Event) {
 			told.happened(e)
 			record(ctx, e)

@@ -48,10 +48,8 @@ func (h *Handlers) resumable(v *visit) (*operation.Batch, error) {
 	if err := h.ready(v)(v.Context()); err != nil {
 		return nil, err
 	}
-	if b.Halt != nil {
-		if err := failureError(b.Halt, ""); b.Halt.Claims != "" && !answeredBefore(v.session, err) {
-			return nil, err
-		}
+	if b.Halt != nil && b.Halt.Claims != "" && !answeredBefore(v.session, b.Halt) {
+		return nil, b.Halt
 	}
 	return b, nil
 }

@@ -162,14 +162,14 @@ func reloadBatchAfter(v *visit, b *operation.Batch) (seconds int) {
 // tellHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.
 func (h *Handlers) tellHalts(v *visit, b *operation.Batch, p *bulkRunPage) {
 	if b.Halt != nil && !b.Interrupted() { // that the batch's state says
-		p.Halt, _ = h.refusal(v, b.Halt, "", b.Ended)
+		p.Halt, _ = h.refusal(v, b.Halt, b.Ended)
 	}
 	names := map[string]string{}
 	for _, item := range b.Items {
 		names[strings.ToLower(item.Organization)] = item.Organization
 	}
-	for at, failure := range b.Halted {
-		text := h.wordFailure(v, &failure, names[at], b.Ended).text
+	for at, halt := range b.Halted {
+		text := h.wordFailure(v, halt.In(names[at]), b.Ended).text
 		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i operation.BatchItem) bool { return strings.EqualFold(i.Organization, at) && mayHaveMade(i) }) {
 			text.Advice = templates.Message("bulk.haltedInDoubt", nil).Advice // nobody is to be told to try those again
 		}
@@ -242,10 +242,10 @@ func (h *Handlers) tellItem(v *visit, b *operation.Batch, item *operation.BatchI
 }
 
 func (h *Handlers) failureWords(v *visit, op *operation.Operation) string {
-	if op.Failure != nil && op.Failure.Kind == string(operation.NoLongerActive) && op.Failure.Status == 0 {
+	if op.Failure.NoLongerActive() {
 		return templates.Message("bulk.noLongerActive", nil).What
 	}
-	text := h.wordFailure(v, op.Failure, op.Organization, op.Finished).text
+	text := h.wordFailure(v, op.Failure, op.Finished).text
 	return text.Title + ". " + text.What + " " + text.Advice
 }
 
@@ -278,7 +278,7 @@ func (h *Handlers) tellDone(v *visit, b *operation.Batch, item *operation.BatchI
 		row.State = "oldAlive"
 		if op.Old == operation.OldFailed && op.OldFailure != nil {
 			row.State = "oldFailed"
-			row.What = h.wordFailure(v, op.OldFailure, op.Organization, op.Finished).text.Title + "."
+			row.What = h.wordFailure(v, op.OldFailure, op.Finished).text.Title + "."
 		}
 		if !b.Running {
 			row.RevokeOld = v.link(operationPath(op.ID) + "/revoke-old")

@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
-	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/plaintext"
-	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -81,7 +79,7 @@ func donePath(op *operation.Operation) string {
 
 // failed shows the form again, or leads through a sign-in where that is what was missing.
 func (h *Handlers) failed(v *visit, op *operation.Operation, r operation.Request, again func(formState) answer) (answer, error) {
-	err := failureError(op.Failure, op.Organization)
+	err := op.Failure
 	fieldsOf(v.Context()).Err = err
 	if _, signIn := needsSignIn(err); signIn && !answeredBefore(v.session, err) {
 		return nil, err
@@ -91,26 +89,9 @@ func (h *Handlers) failed(v *visit, op *operation.Operation, r operation.Request
 		no.status, no.problem = http.StatusForbidden, summary("signin.challengeRepeated", nil)
 		return again(no), nil
 	}
-	problem, t := h.refusal(v, op.Failure, op.Organization, op.Finished)
+	problem, t := h.refusal(v, op.Failure, op.Finished)
 	no.status, no.problem, no.header = t.status, problem, retryHeader(t.retryAfter)
 	return again(no), nil
-}
-
-// failureError is the error that a recorded failure was made of.
-func failureError(f *operation.Failure, organization string) error {
-	if f == nil {
-		return &azuredevops.Error{Kind: azuredevops.KindNotUnderstood, Organization: organization}
-	}
-	switch f.Source {
-	case operation.SourceStore:
-		return session.ErrUnavailable
-	case operation.SourceEntra:
-		return &entra.Error{Kind: entra.Kind(f.Kind), Code: f.Code, Claims: f.Claims, RetryAfter: f.RetryAfter}
-	}
-	return &azuredevops.Error{
-		Organization: organization, Kind: azuredevops.Kind(f.Kind), Status: f.Status, Code: f.Code,
-		ActivityID: f.ActivityID, RetryAfter: f.RetryAfter, Claims: f.Claims,
-	}
 }
 
 // operationWords is what the catalogue's sentences about an operation can name.

@@ -3,10 +3,10 @@ package handlers
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"slices"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -26,9 +26,9 @@ func (h *Handlers) noteChallenge(v *visit, s *session.Session, claims string) er
 // answeredBefore says if err is a challenge that this session has answered already: asking the person to sign in
 // once more would never end.
 func answeredBefore(s *session.Session, err error) bool {
-	var api *azuredevops.Error
-	return errors.As(err, &api) && api.Kind == azuredevops.KindClaims &&
-		slices.Contains(s.State().Challenges, challengeName(api.Claims))
+	f := failure.Of(err)
+	return f.Source == failure.SourceAzureDevOps && f.Kind == string(azuredevops.KindClaims) &&
+		slices.Contains(s.State().Challenges, challengeName(f.Claims))
 }
 
 func challengeName(claims string) string {

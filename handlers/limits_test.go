@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/limit"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
@@ -274,7 +275,7 @@ func TestGuessesAreLimited(t *testing.T) {
 // Each limit has words that say when to try again; or, of what is full, what to do.
 func TestLimitsAreWorded(t *testing.T) {
 	for _, kind := range []string{"operation", "unfinished", "batch"} {
-		if text := templates.Message("store."+operation.FullPrefix+kind, nil); text.Title == "" || strings.Contains(text.What, "no words") {
+		if text := templates.Message("store."+failure.FullPrefix+kind, nil); text.Title == "" || strings.Contains(text.What, "no words") {
 			t.Errorf("%s: %+v", kind, text)
 		}
 	}

@@ -2,9 +2,8 @@ package handlers
 
 import (
 	"context"
-	"errors"
 
-	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -17,12 +16,11 @@ func (h *Handlers) step(v *visit, take func(ctx context.Context, person, id stri
 	if op != nil {
 		h.outdate(v, op.Organization, op.Before, h.Now())
 	}
-	var api *azuredevops.Error
 	switch _, signIn := needsSignIn(err); {
 	case err == nil:
 	case signIn:
 		return nil, err
-	case errors.As(err, &api): // recorded in the operation: its page says so
+	case failure.Of(err).Source == failure.SourceAzureDevOps: // recorded in the operation: its page says so
 		fieldsOf(v.Context()).Err = err
 	default:
 		return nil, err
@@ -40,7 +38,7 @@ func (h *Handlers) revokeOld(v *visit) (answer, error) {
 	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
 		op, err := h.Journal.RevokeOld(ctx, h.caller(v), person, id)
 		if err == nil && op.Old == operation.OldFailed && op.OldFailure != nil {
-			err = failureError(op.OldFailure, op.Organization)
+			err = op.OldFailure
 		}
 		return op, err
 	})

@@ -133,7 +133,7 @@ func (h *Handlers) describeOperation(v *visit, op *operation.Operation, frame ba
 	case phase.Unknown():
 		status = h.describeUnknown(v, op, &p, words)
 	case phase == operation.PhaseFailed:
-		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
+		t := h.wordFailure(v, op.Failure, op.Finished)
 		status, p.Details = t.status, h.support(v, t)
 		p.Heading, p.Sentence, p.Advice = t.text.Title, t.text.What, t.text.Advice
 		p.NextActions = append(p.NextActions, nextAction{templates.Message("action.tryAgain", nil).Title, v.link(h.againPath(op)), true})
@@ -274,7 +274,7 @@ func (h *Handlers) describeOld(v *visit, op *operation.Operation) *oldToken {
 		old.State, old.Sentence = string(operation.OldSent), templates.Message("operation.oldUnknown", words).What
 	}
 	if op.Old == operation.OldFailed && op.OldFailure != nil {
-		old.Problem, _ = h.refusal(v, op.OldFailure, op.Organization, op.Finished)
+		old.Problem, _ = h.refusal(v, op.OldFailure, op.Finished)
 	}
 	return old
 }
@@ -286,7 +286,7 @@ func (h *Handlers) describeUnknown(v *visit, op *operation.Operation, p *operati
 	p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
 	status := http.StatusBadGateway
 	if op.Failure != nil {
-		t := h.wordFailure(v, op.Failure, op.Organization, op.Finished)
+		t := h.wordFailure(v, op.Failure, op.Finished)
 		p.Cause, p.Details = t.text.What, h.support(v, t)
 		if t.status >= http.StatusInternalServerError || t.status == http.StatusTooManyRequests {
 			status = t.status
@@ -430,14 +430,14 @@ func (h *Handlers) listChanges(v *visit) (answer, error) {
 
 // changeCause is why a change wasn't done, or isn't known to be.
 func (h *Handlers) changeCause(v *visit, op *operation.Operation) string {
-	failure := op.Failure
+	cause := op.Failure
 	if op.State == operation.Succeeded && op.Old == operation.OldFailed {
-		failure = op.OldFailure
+		cause = op.OldFailure
 	}
-	if failure == nil || op.State == operation.Sent {
+	if cause == nil || op.State == operation.Sent {
 		return ""
 	}
-	return h.wordFailure(v, failure, op.Organization, op.Finished).text.Title
+	return h.wordFailure(v, cause, op.Finished).text.Title
 }
 
 // outcome is an operation's phase as the list of changes shows it.

@@ -16,6 +16,7 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
@@ -116,6 +117,7 @@ func (h *Handlers) trouble(v *visit, err error) trouble {
 		api     *azuredevops.Error
 		sign    *entra.Error
 		refused *httpError
+		known   *failure.Failure
 	)
 	switch {
 	case errors.As(err, &refused):
@@ -125,10 +127,11 @@ func (h *Handlers) trouble(v *visit, err error) trouble {
 		status, key := formRefusal(err)
 		return httpTrouble(&httpError{status: status, key: key, cause: err})
 	case errors.As(err, &api):
-		return h.wordFailure(v, describeAPI(api), api.Organization, v.now)
+		return h.wordFailure(v, failure.Of(err), v.now)
 	case errors.As(err, &sign):
-		failure := DescribeFailure(err)
-		return h.wordFailure(v, &failure, "", v.now)
+		return h.wordFailure(v, failure.Of(err), v.now)
+	case errors.As(err, &known) && !storeDown(err):
+		return h.wordFailure(v, known, v.now)
 	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
 		return storeTrouble("store.notKept")
 	case errors.Is(err, calendar.ErrUnreadable):
@@ -156,12 +159,11 @@ func storeTrouble(key string) trouble {
 	return trouble{status: http.StatusServiceUnavailable, text: templates.Message(key, nil), source: "store", kind: key, retryAfter: 10 * time.Second}
 }
 
-// wordFailure words a failure of Azure DevOps or Entra, live or as an operation recorded it, which was seen at that
-// time.
-func (h *Handlers) wordFailure(v *visit, f *operation.Failure, organization string, seen time.Time) trouble {
+// wordFailure words a failure, live or as an operation recorded it, which was seen at that time.
+func (h *Handlers) wordFailure(v *visit, f *failure.Failure, seen time.Time) trouble {
 	t := trouble{source: f.Source, kind: f.Kind, retryAfter: max(0, seen.Add(f.RetryAfter).Sub(v.now))}
 	words := map[string]any{
-		"Organization": organization, "Code": f.Code, "Status": f.Status, "ClientID": h.ClientID,
+		"Organization": f.Organization, "Code": f.Code, "Status": f.Status, "ClientID": h.ClientID,
 		"Tenant": v.session.Person().TenantID, "Username": v.session.Person().Username,
 	}
 	if t.retryAfter > 0 {
@@ -169,16 +171,16 @@ func (h *Handlers) wordFailure(v *visit, f *operation.Failure, organization stri
 		words["RetryAfter"], words["Clock"] = over.Relative, over.Clock
 	}
 	switch f.Source {
-	case operation.SourceEntra:
+	case failure.SourceEntra:
 		t.status = entraStatus(entra.Kind(f.Kind))
 		t.text = templates.Message("entra."+f.Kind, words)
-	case operation.SourceStore:
+	case failure.SourceStore:
 		t.status = http.StatusServiceUnavailable
-		if strings.HasPrefix(f.Kind, operation.FullPrefix) {
+		if strings.HasPrefix(f.Kind, failure.FullPrefix) {
 			t.status = http.StatusTooManyRequests
 		}
 		t.text = templates.Message("store."+f.Kind, words)
-	case operation.SourceOperation:
+	case failure.SourceOperation:
 		t.status = http.StatusBadGateway
 		t.text = templates.Message("operation."+f.Kind, words)
 	default:
@@ -189,7 +191,7 @@ func (h *Handlers) wordFailure(v *visit, f *operation.Failure, organization stri
 	return t
 }
 
-func failureDetails(f *operation.Failure) []field {
+func failureDetails(f *failure.Failure) []field {
 	var out []field
 	add := func(key, value string) {
 		if value != "" && value != "0" {
@@ -198,7 +200,7 @@ func failureDetails(f *operation.Failure) []field {
 	}
 	add("label.activityID", f.ActivityID)
 	add("label.code", f.Code)
-	if f.Source == operation.SourceAzureDevOps {
+	if f.Source == failure.SourceAzureDevOps {
 		add("label.status", strconv.Itoa(f.Status))
 	}
 	return out

@@ -8,6 +8,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -162,12 +163,16 @@ func needsSignIn(err error) (challenge, bool) {
 	var (
 		api  *azuredevops.Error
 		sign *entra.Error
+		past *failure.Failure
 	)
 	switch {
 	case errors.As(err, &sign) && sign.Kind == entra.KindInteraction:
 		return challenge{sign.Claims}, true
 	case errors.As(err, &api) && api.Kind == azuredevops.KindClaims:
 		return challenge{api.Claims}, true
+	case errors.As(err, &past):
+		claims, again := past.NeedsSignIn()
+		return challenge{claims}, again
 	default:
 		return challenge{}, false
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/entra"
-	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -49,7 +49,7 @@ func (h *Handlers) finishSignIn(v *visit) (answer, error) {
 }
 
 // auditSignIn records a sign-in of who, where it came from.
-func (h *Handlers) auditSignIn(v *visit, who audit.Actor, refused *operation.Failure) {
+func (h *Handlers) auditSignIn(v *visit, who audit.Actor, refused *failure.Failure) {
 	who.RequestID, who.Origin = requestID(v.Context()), originOf(v.Request)
 	audit.SignIn(v.Context(), h.Log, who, refused)
 }
@@ -99,8 +99,7 @@ func (h *Handlers) signInFailed(v *visit, kept attempt, err error) (answer, erro
 		return nil, err
 	}
 	fieldsOf(v.Context()).Err = err
-	failure := DescribeFailure(err)
-	h.auditSignIn(v, audit.Actor{}, &failure)
+	h.auditSignIn(v, audit.Actor{}, failure.Of(err))
 	t := h.trouble(v, err)
 	p := problemPage{
 		base: h.base(v, t.text.Title, ""), Status: t.status, Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice,

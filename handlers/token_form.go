@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -209,8 +210,8 @@ func (h *Handlers) restoredForm(v *visit, form string, a operation.Action, targe
 }
 
 // refusal puts a failed change above its form, with what was typed.
-func (h *Handlers) refusal(v *visit, f *operation.Failure, organization string, seen time.Time) (*problemSummary, trouble) {
-	t := h.wordFailure(v, f, organization, seen)
+func (h *Handlers) refusal(v *visit, f *failure.Failure, seen time.Time) (*problemSummary, trouble) {
+	t := h.wordFailure(v, f, seen)
 	return &problemSummary{Heading: t.text.Title, What: t.text.What, Advice: t.text.Advice, Details: h.support(v, t)}, t
 }
 
@@ -229,7 +230,7 @@ func formRefusal(err error) (status int, key string) {
 	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
 		return http.StatusServiceUnavailable, "store.notKept"
 	case errors.As(err, &full):
-		return http.StatusTooManyRequests, "store." + operation.FullPrefix + full.Kind
+		return http.StatusTooManyRequests, "store." + failure.FullPrefix + full.Kind
 	default:
 		return 0, ""
 	}

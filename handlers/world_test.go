@@ -62,7 +62,7 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	}
 	o := Options{
 		Sessions: sessions, Entra: provider, Local: local, RedirectPath: "/getAToken", AzureURL: "https://dev.azure.com", Log: log,
-		Journal:  operation.New(sessions.Records(), operation.Options{DisplayTime: time.Minute, Describe: DescribeFailure, Log: log, Observe: audit.Operations(log), Origin: audit.Origin}),
+		Journal:  operation.New(sessions.Records(), operation.Options{DisplayTime: time.Minute, Log: log, Observe: audit.Operations(log), Origin: audit.Origin}),
 		Calendar: calendar.New(sessions.Records(), time.Now),
 		API:      azuredevops.New(azuredevops.Options{Endpoint: fakeServices, APIVersion: "7.1-preview.1", DiscoveryEndpoint: fakeServices, HTTPClient: client}),
 	}

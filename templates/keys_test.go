@@ -15,6 +15,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -52,11 +53,11 @@ func families() map[string][]string {
 		"newToken.left.":       strings.Fields("full scopes organization expiry"),
 		"notice.batch.":        verbs,
 		"notice.batchRunning.": verbs,
-		"operation.":           {operation.Interrupted, operation.Unreadable, "createdShortened", "updatedShortened", "rotatedShortened"},
+		"operation.":           {failure.Interrupted, failure.Unreadable, "createdShortened", "updatedShortened", "rotatedShortened"},
 		"outcome.":             strings.Fields("sent succeeded failed unknown waiting secretExpired halfway"),
 		"rotate.old.":          strings.Fields("confirm now"),
 		"status.":              strings.Fields("active expired revoked all"),
-		"store.":               {"unavailable", operation.NotKept, operation.FullPrefix + "unfinished", operation.FullPrefix + "operation", operation.FullPrefix + "batch"},
+		"store.":               {failure.Unavailable, failure.NotKept, failure.FullPrefix + "unfinished", failure.FullPrefix + "operation", failure.FullPrefix + "batch"},
 		"time.ago.":            strings.Fields("minutes hours days years"),
 		"time.in.":             strings.Fields("minutes hours days years"),
 		"tokens.missing.":      strings.Fields("active expired revoked"),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/internal/session"
@@ -77,7 +78,7 @@ func subject(e operation.Event) []slog.Attr {
 	return attrs
 }
 
-func failureAttrs(f *operation.Failure) []slog.Attr {
+func failureAttrs(f *failure.Failure) []slog.Attr {
 	if f == nil {
 		return nil
 	}
@@ -100,7 +101,7 @@ func Record(ctx context.Context, log *slog.Logger, event string, attrs ...slog.A
 }
 
 // SignIn records a sign-in of who, whom the request's context doesn't know yet; refused says why there was none.
-func SignIn(ctx context.Context, log *slog.Logger, who Actor, refused *operation.Failure) {
+func SignIn(ctx context.Context, log *slog.Logger, who Actor, refused *failure.Failure) {
 	outcome := operation.WasDone
 	if refused != nil {
 		outcome = operation.WasRefused

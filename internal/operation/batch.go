@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -43,14 +44,14 @@ type Batch struct {
 	Items   []BatchItem `json:"Items"`
 	LeftOut []LeftOut   `json:"LeftOut"`
 
-	Working   bool                 `json:"Working"`   // a run is under way, or its process died in the middle: Running tells
-	Ended     time.Time            `json:"Ended"`     // of the last run
-	Stopped   bool                 `json:"Stopped"`   // the person wants nothing more to be begun
-	Halt      *Failure             `json:"Halt"`      // why the last run begins nothing more
-	Halted    map[string]Failure   `json:"Halted"`    // why it begins nothing more in an organization, by its name in lower case
-	Resting   map[string]time.Time `json:"Resting"`   // until when it leaves an organization alone, as the service asked
-	Dismissed bool                 `json:"Dismissed"` // what isn't begun or has failed is to stay so
-	Tally     Tally                `json:"Tally"`     // when the last run ended
+	Working   bool                       `json:"Working"`   // a run is under way, or its process died in the middle: Running tells
+	Ended     time.Time                  `json:"Ended"`     // of the last run
+	Stopped   bool                       `json:"Stopped"`   // the person wants nothing more to be begun
+	Halt      *failure.Failure           `json:"Halt"`      // why the last run begins nothing more
+	Halted    map[string]failure.Failure `json:"Halted"`    // why it begins nothing more in an organization, by its name in lower case
+	Resting   map[string]time.Time       `json:"Resting"`   // until when it leaves an organization alone, as the service asked
+	Dismissed bool                       `json:"Dismissed"` // what isn't begun or has failed is to stay so
+	Tally     Tally                      `json:"Tally"`     // when the last run ended
 
 	Running bool `json:"-"` // a process is at work on it
 }
@@ -153,7 +154,7 @@ func (b *Batch) Count() (t Tally) {
 
 // Interrupted says that the process that ran the batch was told to stop.
 func (b *Batch) Interrupted() bool {
-	return b.Halt != nil && b.Halt.Source == SourceOperation && b.Halt.Kind == Interrupted
+	return b.Halt != nil && b.Halt.Source == failure.SourceOperation && b.Halt.Kind == failure.Interrupted
 }
 
 // open says if the batch still needs the person.
@@ -316,7 +317,7 @@ func (j *Journal) loadItems(ctx context.Context, b *Batch) error {
 func (b *Batch) unreadable(item *BatchItem) *Operation {
 	return &Operation{
 		ID: item.operationID(), Person: b.Person, Action: b.Action, State: Unknown, Organization: item.Organization, Before: &item.Before,
-		Started: b.Started, Batch: b.ID, Failure: &Failure{Source: SourceOperation, Kind: Unreadable},
+		Started: b.Started, Batch: b.ID, Failure: &failure.Failure{Source: failure.SourceOperation, Kind: failure.Unreadable},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 )
 
 // activeTokens is what a run knows of the active tokens of one organization: one list, asked for when the run comes there,
@@ -154,9 +155,5 @@ func (c *careful) Revoke(ctx context.Context, organization, id string) error {
 
 // noToken says that the token is no longer active, so that nothing was changed.
 func noToken(call, organization string) error {
-	return &azuredevops.Error{Call: call, Organization: organization, Kind: NoLongerActive}
+	return &azuredevops.Error{Call: call, Organization: organization, Kind: failure.KindNoLongerActive}
 }
-
-// NoLongerActive is the Kind of the failure of a token that was to be rotated or extended and was found to be revoked or
-// expired.
-const NoLongerActive azuredevops.Kind = "tokenNotFound"

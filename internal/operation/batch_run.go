@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
@@ -199,7 +200,7 @@ func (r *run) item(at string, i int) {
 		}
 		id := item.operationID()
 		miss := r.carryOut(b, item)
-		if miss == nil || !r.consider(at, item, *miss, try) {
+		if miss == nil || !r.consider(at, item, miss, try) {
 			return
 		}
 		r.supersede(id)
@@ -223,7 +224,7 @@ func (r *run) supersede(id string) {
 // turn waits while the organization is left alone, and returns the item as it stands; nil if it isn't to be begun.
 func (r *run) turn(at string, i int) (*Batch, *BatchItem) {
 	for {
-		if r.ending.Err() != nil {
+		if r.over() {
 			return nil, nil
 		}
 		b, err := r.record.Get(r.ending, batchKey(r.person, r.id)) // somebody may have stopped it meanwhile
@@ -248,7 +249,7 @@ func (r *run) turn(at string, i int) (*Batch, *BatchItem) {
 
 // miss is why an item could not be carried out.
 type miss struct {
-	Failure
+	*failure.Failure
 	again bool // it may be begun anew: it was definitely not done, or does no harm when it is done twice
 }
 
@@ -280,7 +281,7 @@ func (r *run) beginItem(b *Batch, item *BatchItem) *miss {
 	}
 	active, before := r.active[place(item.Organization)], item.Before
 	active.list(r.ending)
-	if r.ending.Err() != nil {
+	if r.over() {
 		return nil
 	}
 	if b.Action == Revoke && active.gone(before) {
@@ -294,7 +295,7 @@ func (r *run) beginItem(b *Batch, item *BatchItem) *miss {
 	var full *session.FullError
 	switch {
 	case errors.As(err, &full):
-		r.halt(Failure{Source: SourceStore, Kind: FullPrefix + full.Kind})
+		r.halt(failure.Of(full))
 	case err != nil: // nothing was sent: the program is stopping, or the store is down
 		r.end()
 	case op.State == Succeeded:
@@ -302,17 +303,20 @@ func (r *run) beginItem(b *Batch, item *BatchItem) *miss {
 	case op.Failure != nil:
 		notDone := op.State == Failed && (b.Action != Rotate || op.Failure.Status == 0)
 		harmless := b.Action != Rotate && op.Failure.Status == http.StatusTooManyRequests // to do again, should it have been done
-		return &miss{*op.Failure, notDone || harmless}
+		return &miss{op.Failure, notDone || harmless}
 	}
 	return nil
 }
 
+// over reports whether nothing more is to be begun.
+func (r *run) over() bool { return r.ending.Err() != nil }
+
 // isReady says if an access token can be had; otherwise the run is over.
 func (r *run) isReady() bool {
 	err := r.ready(r.ending)
-	if err != nil && r.ending.Err() == nil {
-		failure, _ := r.failureOf(err)
-		r.halt(*failure)
+	if err != nil && !r.over() {
+		cause, _ := failureOf(err)
+		r.halt(cause)
 	}
 	return err == nil
 }
@@ -341,7 +345,7 @@ func (r *run) retireOld(op *Operation) *miss {
 	case err != nil:
 		r.end()
 	case op.Old == OldFailed && op.OldFailure != nil:
-		return &miss{*op.OldFailure, true}
+		return &miss{op.OldFailure, true}
 	default:
 		r.answered(place(op.Organization))
 	}
@@ -349,8 +353,8 @@ func (r *run) retireOld(op *Operation) *miss {
 }
 
 // consider draws its conclusions from a failure and says if the item is to be tried again at once.
-func (r *run) consider(at string, item *BatchItem, m miss, try int) (again bool) {
-	if m.Source == SourceEntra || m.Kind == string(azuredevops.KindClaims) {
+func (r *run) consider(at string, item *BatchItem, m *miss, try int) (again bool) {
+	if m.Source == failure.SourceEntra || m.Kind == string(azuredevops.KindClaims) {
 		r.halt(m.Failure)
 		return false
 	}
@@ -388,7 +392,7 @@ func (r *run) answered(at string) {
 }
 
 // rest leaves an organization alone as the service asked, and says if the item is to be tried again after that.
-func (r *run) rest(at string, item *BatchItem, m miss, try int) (again bool) {
+func (r *run) rest(at string, item *BatchItem, m *miss, try int) (again bool) {
 	wait := max(m.RetryAfter, time.Second)
 	if wait > longestRest {
 		r.haltPlace(at, m.Failure)
@@ -413,22 +417,22 @@ func (r *run) rest(at string, item *BatchItem, m miss, try int) (again bool) {
 }
 
 // halt has nothing more begun at all.
-func (r *run) halt(f Failure) {
+func (r *run) halt(f *failure.Failure) {
 	_, _ = r.note(func(b *Batch) {
 		if b.Halt == nil {
-			b.Halt = &f
+			b.Halt = f
 		}
 	})
 	r.end()
 }
 
 // haltPlace has nothing more begun in one organization.
-func (r *run) haltPlace(at string, f Failure) {
+func (r *run) haltPlace(at string, f *failure.Failure) {
 	_, _ = r.note(func(b *Batch) {
 		if b.Halted == nil {
-			b.Halted = map[string]Failure{}
+			b.Halted = map[string]failure.Failure{}
 		}
-		b.Halted[at] = f
+		b.Halted[at] = *f
 	})
 }
 
@@ -481,7 +485,7 @@ func (r *run) finish() {
 	_, _ = r.note(func(b *Batch) {
 		b.Working, b.Resting, b.Ended, b.Tally = false, nil, r.options.Now(), tally
 		if stopped && tally.NotBegun > 0 && !b.Stopped && b.Halt == nil {
-			b.Halt = &Failure{Source: SourceOperation, Kind: Interrupted}
+			b.Halt = &failure.Failure{Source: failure.SourceOperation, Kind: failure.Interrupted}
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -189,7 +190,7 @@ func TestBatchWithoutSignIn(t *testing.T) {
 	over := errors.New("the sign-in is over")
 	done := w.run(r, b.ID, func(context.Context) error { return over })
 	w.wantTally(done, operation.Tally{NotBegun: 5})
-	if done.Halt == nil || done.Halt.Source != operation.SourceEntra {
+	if done.Halt == nil || done.Halt.Source != failure.SourceEntra {
 		t.Errorf("halt = %+v", done.Halt)
 	}
 	w.wantCalls("create", 0)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -69,7 +70,7 @@ func (j *Journal) interrupt(r *record) error {
 	} else {
 		j.beginDoubt(r, r.Started)
 	}
-	r.Failure = &Failure{Source: SourceOperation, Kind: Interrupted}
+	r.Failure = &failure.Failure{Source: failure.SourceOperation, Kind: failure.Interrupted}
 	r.Finished = j.options.Now()
 	return nil
 }

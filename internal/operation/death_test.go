@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -78,7 +79,7 @@ func (d death) check(w *world, id string, q operation.Request) {
 	w.wantState(op, d.state)
 	w.wantCalls("create", d.creates)
 	if op.State == operation.Failed || op.State == operation.Unknown {
-		if op.Failure == nil || op.Failure.Source != operation.SourceOperation || op.Failure.Kind != operation.Interrupted {
+		if op.Failure == nil || op.Failure.Source != failure.SourceOperation || op.Failure.Kind != failure.Interrupted {
 			w.t.Errorf("failure = %+v, want interrupted", op.Failure)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -251,9 +252,9 @@ func TestFailureKeepsWhatSupportNeeds(t *testing.T) {
 		Kind: azuredevops.KindClaims, Status: 401, Code: "TF400813", ActivityID: "activity-7", RetryAfter: time.Minute, Claims: `{"a":1}`,
 	}), nil)
 	id := w.do(r, w.create(r)).ID
-	want := operation.Failure{
-		Source: operation.SourceAzureDevOps, Kind: "claims", Status: 401, Code: "TF400813", ActivityID: "activity-7",
-		RetryAfter: time.Minute, Claims: `{"a":1}`,
+	want := failure.Failure{
+		Source: failure.SourceAzureDevOps, Kind: "claims", Status: 401, Code: "TF400813", ActivityID: "activity-7",
+		RetryAfter: time.Minute, Claims: `{"a":1}`, Organization: "contoso",
 	}
 	if got := w.get(w.replica(), id).Failure; got == nil || *got != want {
 		t.Errorf("failure = %+v, want %+v", got, want)

@@ -113,7 +113,7 @@ func (o *Operation) unsettled() bool {
 
 // oldInDoubt says that a rotation's old token may have been revoked.
 func (o *Operation) oldInDoubt() bool {
-	return o.Old == OldSent || o.Old == OldFailed && o.OldFailure.outcome() == IsUnknown
+	return o.Old == OldSent || o.Old == OldFailed && !o.OldFailure.Certain()
 }
 
 // lookUntil is LookUntil, also of a record of a release that didn't know it.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -109,7 +110,7 @@ func TestDrainCutsOff(t *testing.T) {
 				t.Fatalf("recent = %+v, %v", recent, recentErr)
 			}
 			w.wantState(&recent[0], test.state)
-			if recent[0].Failure == nil || recent[0].Failure.Kind != operation.Interrupted {
+			if recent[0].Failure == nil || recent[0].Failure.Kind != failure.Interrupted {
 				t.Errorf("failure = %+v, want interrupted", recent[0].Failure)
 			}
 			goOn()
@@ -159,7 +160,7 @@ func TestEndBackgroundEndsBatches(t *testing.T) {
 	w.wantTally(b, operation.Tally{Done: 3, Secrets: 3, OldAlive: 3, NotBegun: 7})
 	w.wantCalls("create", 4)
 	w.wantCalls("revoke", 0)
-	if b.Halt == nil || b.Halt.Kind != operation.Interrupted {
+	if b.Halt == nil || b.Halt.Kind != failure.Interrupted {
 		t.Errorf("halt = %+v, want interrupted", b.Halt)
 	}
 	for id, want := range map[string]operation.Tally{b.ID: {Done: 10, Secrets: 10, OldAlive: 10}, later.ID: {Done: 2}} {

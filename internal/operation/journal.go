@@ -27,10 +27,6 @@ type Options struct {
 	// Origin says where the request in whose context an operation begins came from. nil: unknown.
 	Origin func(ctx context.Context) Origin
 
-	// Describe puts an error of the sign-in (no access token could be had, so nothing was sent) in a form that can be kept;
-	// this package doesn't know the sign-in's types. nil: Source "entra", Kind "other".
-	Describe func(err error) Failure
-
 	// Pause waits between two tries or looks, for d or until ctx ends. nil: for a real d.
 	Pause func(ctx context.Context, d time.Duration) error
 }
@@ -54,9 +50,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Origin == nil {
 		o.Origin = func(context.Context) Origin { return Origin{} }
-	}
-	if o.Describe == nil {
-		o.Describe = func(error) Failure { return Failure{Source: SourceEntra, Kind: "other"} }
 	}
 	return o
 }

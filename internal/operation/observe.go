@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 )
 
 // Origin is where a person asked from.
@@ -44,7 +45,7 @@ type Event struct {
 	Step      Step
 	Outcome   Outcome
 	Token     *azuredevops.Token // the one that it happened to; nil: the one that was to be made
-	Failure   *Failure
+	Failure   *failure.Failure
 	Late      bool // the outcome was told otherwise before
 	Found     int  // Reconciling: tokens that fit
 }
@@ -121,15 +122,15 @@ var oldEvents = map[OldState]func(o *Operation) []Event{
 	OldAlive: func(*Operation) []Event { return nil },
 	OldSent:  func(o *Operation) []Event { return []Event{{Step: RevokingOld, Outcome: WasSent, Token: o.Before}} },
 	OldFailed: func(o *Operation) []Event {
-		return []Event{{Step: RevokingOld, Outcome: o.OldFailure.outcome(), Token: o.Before, Failure: o.OldFailure}}
+		return []Event{{Step: RevokingOld, Outcome: outcomeOf(o.OldFailure), Token: o.Before, Failure: o.OldFailure}}
 	},
 	OldRevoked: func(o *Operation) []Event { return []Event{{Step: RevokingOld, Outcome: WasDone, Token: o.Before}} },
 	OldKept:    func(o *Operation) []Event { return []Event{{Step: KeepingOld, Outcome: WasDone, Token: o.Before}} },
 }
 
-// outcome of a call that failed so: without a refusal that is certainly the service's own nobody knows.
-func (f *Failure) outcome() Outcome {
-	if f != nil && !f.Unknown && (f.Source == SourceEntra || f.Status >= 400 && f.Status < 500) {
+// outcomeOf a call that failed so: without a refusal that is certainly the service's own it isn't known.
+func outcomeOf(f *failure.Failure) Outcome {
+	if f.Certain() {
 		return WasRefused
 	}
 	return IsUnknown

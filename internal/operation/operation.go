@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 )
 
 // Action is what a person asked for.
@@ -63,36 +64,6 @@ const (
 	OldKept    OldState = "kept"    // dismissed by the person: left alive on purpose
 )
 
-// Where a Failure comes from.
-const (
-	SourceAzureDevOps = "azuredevops" // Kind is an azuredevops.Kind
-	SourceEntra       = "entra"       // no access token could be had, nothing was sent; Kind is an entra.Kind
-	SourceStore       = "store"       // our own store failed before anything was sent; Kind is a word of who describes it
-	SourceOperation   = "operation"   // Kind is Interrupted or Unreadable
-)
-
-// Interrupted is the Kind of a failure that nobody reported: the worker stopped (crash, kill, end of a graceful stop)
-// before it knew the outcome.
-const Interrupted = "interrupted"
-
-// Unreadable is the Kind of a failure that stands for what can't be read of an operation in a batch, see ErrUnreadable.
-const Unreadable = "unreadable"
-
-// NotKept is the Kind of a failure in an Event: the store could not record the intent, so nothing was sent.
-const NotKept = "notKept"
-
-// Failure is why an operation failed or is unknown, in a form that can be kept. It holds no secret and no body.
-type Failure struct {
-	ActivityID string        `json:"ActivityID"` // the service's id of the call
-	Source     string        `json:"Source"`
-	Kind       string        `json:"Kind"`
-	Status     int           `json:"Status"` // HTTP status, 0 if no answer came
-	Code       string        `json:"Code"`
-	RetryAfter time.Duration `json:"RetryAfter"`
-	Claims     string        `json:"Claims"`
-	Unknown    bool          `json:"Unknown,omitempty"` // whatever the status: what was refused may have been done
-}
-
 // Operation is one change that a person asked for.
 type Operation struct {
 	ID            string              `json:"ID"`
@@ -104,14 +75,14 @@ type Operation struct {
 	Want          azuredevops.Wanted  `json:"Want"`
 	Before        *azuredevops.Token  `json:"Before"`  // update, revoke, rotate: the token as it was
 	Result        *azuredevops.Token  `json:"Result"`  // as the service returned it
-	Failure       *Failure            `json:"Failure"` // of Failed and Unknown
+	Failure       *failure.Failure    `json:"Failure"` // of Failed and Unknown
 	Started       time.Time           `json:"Started"`
 	Finished      time.Time           `json:"Finished"`
 	Secret        SecretState         `json:"Secret"`
 	SecretUntil   time.Time           `json:"SecretUntil"`
 	RevokeAtOnce  bool                `json:"RevokeAtOnce"` // rotate
 	Old           OldState            `json:"Old"`
-	OldFailure    *Failure            `json:"OldFailure"`
+	OldFailure    *failure.Failure    `json:"OldFailure"`
 	Candidates    []azuredevops.Token `json:"Candidates"`      // tokens to be revoked by the person: those that an Unknown create may have made, or an orphan
 	Revoked       []azuredevops.Token `json:"Revoked"`         // former Candidates that the person revoked
 	Reconciled    bool                `json:"Reconciled"`      // looked for until nothing more could turn up, and the answer was complete
@@ -175,6 +146,7 @@ func (o *Operation) at(now time.Time) *Operation {
 	if c.unsettled() {
 		c.LookUntil = c.lookUntil()
 	}
+	c.Failure, c.OldFailure = c.Failure.In(c.Organization), c.OldFailure.In(c.Organization)
 	return c
 }
 
@@ -217,24 +189,17 @@ func (stoppingError) Error() string { return "operation: the program is stopping
 // Is makes it an ErrNotKept too.
 func (stoppingError) Is(target error) bool { return target == ErrNotKept }
 
-// failureOf puts err in a form that can be kept, and says if the change was definitely not done. What is no
-// azuredevops.Error comes from getting an access token, before anything is sent (see Service); an ended context is taken
-// for unknown all the same.
-func (j *Journal) failureOf(err error) (failure *Failure, definite bool) {
+// failureOf is err as it is recorded, and whether the change was definitely not done. What is no azuredevops.Error comes from
+// getting an access token, before anything is sent (see Service); an ended context is taken for unknown all the same.
+func failureOf(err error) (cause *failure.Failure, definite bool) {
 	var e *azuredevops.Error
-	if errors.As(err, &e) {
-		return serviceFailure(e), !e.Unknown
+	if !errors.As(err, &e) && ended(err) {
+		return &failure.Failure{Source: failure.SourceAzureDevOps, Kind: string(azuredevops.KindTimeout)}, false
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return &Failure{Source: SourceAzureDevOps, Kind: string(azuredevops.KindTimeout)}, false
-	}
-	f := j.options.Describe(err)
-	return &f, true
+	return failure.Of(err), e == nil || !e.Unknown
 }
 
-func serviceFailure(e *azuredevops.Error) *Failure {
-	return &Failure{
-		Source: SourceAzureDevOps, Kind: string(e.Kind), Status: e.Status, Code: e.Code,
-		ActivityID: e.ActivityID, RetryAfter: e.RetryAfter, Claims: e.Claims, Unknown: e.Unknown,
-	}
+// ended reports whether a context ended.
+func ended(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

@@ -1,5 +1,7 @@
 package operation
 
+import "github.com/patdesk/patdesk/internal/failure"
+
 // Phase is where an operation stands, in one word: the one thing that lists, banners, pages and batches switch on.
 type Phase string
 
@@ -65,7 +67,7 @@ func (o *Operation) Phase() Phase {
 
 func (o *Operation) unknownPhase() Phase {
 	switch {
-	case o.Failure != nil && o.Failure.Kind == Unreadable:
+	case o.Failure != nil && o.Failure.Kind == failure.Unreadable:
 		return PhaseUnreadable
 	case len(o.Candidates) > 0:
 		return PhaseFound

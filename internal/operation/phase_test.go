@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -108,7 +109,7 @@ func TestPhase(t *testing.T) {
 	if len(seen) != len(phaseRules) {
 		t.Errorf("%d of %d phases can be reached", len(seen), len(phaseRules))
 	}
-	unreadable := &operation.Operation{State: operation.Unknown, Failure: &operation.Failure{Kind: operation.Unreadable}}
+	unreadable := &operation.Operation{State: operation.Unknown, Failure: &failure.Failure{Kind: failure.Unreadable}}
 	if unreadable.Phase() != operation.PhaseUnreadable || !unreadable.Phase().Unknown() || !unreadable.Pending() {
 		t.Errorf("unreadable: %s", unreadable.Phase())
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 )
 
 const (
@@ -277,7 +278,7 @@ func notLookedAt(err error) bool {
 // noAccessToken says that err kept a call from being made at all (see Service).
 func noAccessToken(err error) bool {
 	var e *azuredevops.Error
-	return err != nil && !errors.As(err, &e) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+	return err != nil && !errors.As(err, &e) && !ended(err)
 }
 
 // revokeAgain goes on with revokes that were asked for and may not have been done: the service doesn't know yet a token
@@ -291,9 +292,9 @@ func (w *work) revokeAgain(ctx context.Context, s *sight) error {
 			err := w.revoke(context.WithoutCancel(ctx), id)
 			if err == nil {
 				done = append(done, id)
-			} else if failure, definite := w.failureOf(cmp.Or(missingIsUnknown(err), err)); definite {
+			} else if cause, definite := failureOf(cmp.Or(missingIsUnknown(err), err)); definite {
 				given = append(given, id)
-				w.tellRevoking(ctx, id, failure)
+				w.tellRevoking(ctx, id, cause)
 			}
 			failed = errors.Join(failed, err)
 		case s.err == nil && w.record.over(s.at):
@@ -311,9 +312,9 @@ func (w *work) revokeAgain(ctx context.Context, s *sight) error {
 }
 
 // tellRevoking tells of a token whose revoke was refused, or isn't known to be done.
-func (w *work) tellRevoking(ctx context.Context, authorizationID string, failure *Failure) {
+func (w *work) tellRevoking(ctx context.Context, authorizationID string, cause *failure.Failure) {
 	w.tell(ctx, &w.record.Operation, Event{
-		Step: RevokingCandidate, Outcome: failure.outcome(), Token: &azuredevops.Token{AuthorizationID: authorizationID}, Failure: failure,
+		Step: RevokingCandidate, Outcome: outcomeOf(cause), Token: &azuredevops.Token{AuthorizationID: authorizationID}, Failure: cause,
 	})
 }
 
@@ -336,8 +337,8 @@ func (j *Journal) RevokeCandidate(ctx context.Context, s Service, person, id, au
 		if err == nil {
 			return w.report(ctx, w.record, func(r *record) error { r.moveToRevoked(authorizationID); return nil })
 		}
-		failure, definite := w.failureOf(cmp.Or(missingIsUnknown(err), err))
-		w.tellRevoking(ctx, authorizationID, failure)
+		cause, definite := failureOf(cmp.Or(missingIsUnknown(err), err))
+		w.tellRevoking(ctx, authorizationID, cause)
 		if definite {
 			return err
 		}

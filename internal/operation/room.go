@@ -43,10 +43,6 @@ const (
 	dropBatches    = 5
 )
 
-// FullPrefix stands before the kind of record in the Kind of a Failure of SourceStore that says that there are as many as
-// one person may have.
-const FullPrefix = "full."
-
 // bounds are those of the kinds of records that a Journal keeps.
 func bounds() []session.Bound {
 	return []session.Bound{

@@ -39,7 +39,7 @@ func (w *work) retire(ctx context.Context) error {
 			return nil
 		}
 		r.Old = OldFailed
-		r.OldFailure, _ = w.failureOf(err)
+		r.OldFailure, _ = failureOf(err)
 		if r.oldInDoubt() {
 			w.beginDoubt(r, asked)
 		}

@@ -129,7 +129,7 @@ func (w *work) revokeOrphan(ctx context.Context) (settle func(*record)) {
 			return
 		}
 		r.Candidates = orphans
-		if _, definite := w.failureOf(cmp.Or(missingIsUnknown(err), err)); !definite && r.resultID() != "" {
+		if _, definite := failureOf(cmp.Or(missingIsUnknown(err), err)); !definite && r.resultID() != "" {
 			w.goOnRevoking(r, r.resultID())
 			r.looked(w.options.Now(), err)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -67,7 +68,7 @@ func TestIntentThatCannotBeTakenBackSaysThatNothingWasSent(t *testing.T) {
 	r.store.failing(nil)
 	op := w.do(r, q)
 	w.wantState(op, operation.Failed)
-	if op.Failure == nil || op.Failure.Kind != operation.Interrupted {
+	if op.Failure == nil || op.Failure.Kind != failure.Interrupted {
 		t.Errorf("failure = %+v, want interrupted", op.Failure)
 	}
 	w.wantCalls("create", 0)

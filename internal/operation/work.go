@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 )
 
 // listTimeout bounds the listing before a creation, which delays the person; lookTimeout bounds looking for what an
@@ -51,7 +52,7 @@ func (w *work) make(ctx context.Context) {
 	if err := w.intend(ctx, known, listed); err != nil {
 		w.withdraw(ctx)
 		w.tell(ctx, &w.record.Operation, Event{
-			Step: Step(w.record.Action), Outcome: WasRefused, Token: w.record.Before, Failure: &Failure{Source: SourceOperation, Kind: NotKept},
+			Step: Step(w.record.Action), Outcome: WasRefused, Token: w.record.Before, Failure: &failure.Failure{Source: failure.SourceOperation, Kind: failure.NotKept},
 		})
 		w.land(w.flight, nil, notKept(err))
 		return
@@ -169,18 +170,18 @@ func (w *work) conclude(ctx context.Context, result azuredevops.Token, err error
 // refuse records that the change was not done, or that this can't be known. Then it looks at once, unless the service asked
 // for a pause: the person needn't wait for that.
 func (w *work) refuse(ctx context.Context, err error) {
-	failure, definite := w.failureOf(err)
+	cause, definite := failureOf(err)
 	reportErr := w.report(ctx, w.record, func(r *record) error {
 		if r.State == Succeeded { // another process has found the kept secret
 			return errUnchanged
 		}
-		r.State, r.Failure, r.Finished = Unknown, failure, w.options.Now()
+		r.State, r.Failure, r.Finished = Unknown, cause, w.options.Now()
 		if definite {
 			r.State = Failed
 			return nil
 		}
 		w.beginDoubt(r, r.Started)
-		r.putOffLook(w.options.Now().Add(failure.RetryAfter))
+		r.putOffLook(w.options.Now().Add(cause.RetryAfter))
 		var e *azuredevops.Error
 		if errors.As(err, &e) && e.Token != nil {
 			r.Named, r.Candidates, r.Ours = e.Token.AuthorizationID, []azuredevops.Token{*e.Token}, true
@@ -188,7 +189,7 @@ func (w *work) refuse(ctx context.Context, err error) {
 		return nil
 	})
 	w.reach("refused")
-	if definite || reportErr != nil || failure.RetryAfter > 0 {
+	if definite || reportErr != nil || cause.RetryAfter > 0 {
 		return
 	}
 	w.flight.update(w.record.at(w.options.Now()))
@@ -208,7 +209,7 @@ func (w *work) revoke(ctx context.Context, authorizationID string) error {
 		if err == nil {
 			return nil
 		}
-		if _, definite := w.failureOf(err); !definite {
+		if _, definite := failureOf(err); !definite {
 			maybe = err
 		}
 		wait, again := retryAfter(err, try)

@@ -32,15 +32,16 @@ var imports = map[string][]string{
 	},
 	"handlers": {
 		"static", "templates",
-		"internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/formid", "internal/inventory", "internal/limit", "internal/operation",
+		"internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/failure", "internal/formid", "internal/inventory", "internal/limit", "internal/operation",
 		"internal/plaintext", "internal/session",
 	},
 	"templates":                   {"static"},
-	"internal/audit":              {"internal/azuredevops", "internal/operation", "internal/plaintext", "internal/session"},
+	"internal/audit":              {"internal/azuredevops", "internal/failure", "internal/operation", "internal/plaintext", "internal/session"},
 	"internal/calendar":           {"internal/session"},
+	"internal/failure":            {"internal/azuredevops", "internal/entra", "internal/session"},
 	"internal/formid":             {"internal/session"},
 	"internal/inventory":          {"internal/azuredevops"},
-	"internal/operation":          {"internal/azuredevops", "internal/formid", "internal/session"},
+	"internal/operation":          {"internal/azuredevops", "internal/failure", "internal/formid", "internal/session"},
 	"internal/session/redisstore": {"internal/session"},
 }
 
