@@ -2,12 +2,13 @@ package templates_test
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"text/template/parse"
-
-	"github.com/patdesk/patdesk/templates"
 )
 
 // call is one use of a message in a page.
@@ -20,36 +21,55 @@ type call struct {
 func pageCalls(t *testing.T) []call {
 	t.Helper()
 	var calls []call
-	for _, page := range templates.Names() {
-		for _, part := range english.Page(page).Templates() {
-			if part.Tree == nil {
-				continue
-			}
-			inspect(part.Tree.Root, func(c *parse.CommandNode) {
-				function, ok := c.Args[0].(*parse.IdentifierNode)
-				if !ok || function.Ident != "t" && function.Ident != "counted" {
-					return
-				}
-				key, ok := c.Args[1].(*parse.StringNode)
-				if !ok {
-					t.Errorf("%s: the key of %s is put together", page, c)
-					return
-				}
-				one := call{page: page, key: key.Text}
-				if function.Ident == "counted" {
-					one.values = []string{"Count"}
-				}
-				for i := 2; i < len(c.Args); i += 2 {
-					name, ok := c.Args[i].(*parse.StringNode)
-					if !ok {
-						t.Errorf("%s: the name of a placeholder of %s is put together", page, c)
-						return
-					}
-					one.values = append(one.values, name.Text)
-				}
-				calls = append(calls, one)
-			})
+	for _, pattern := range []string{"layout.html", "partials/*.html", "pages/*.html"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) == 0 {
+			t.Fatal(pattern, err)
 		}
+		for _, name := range names {
+			calls = append(calls, callsIn(t, name)...)
+		}
+	}
+	return calls
+}
+
+func callsIn(t *testing.T, page string) []call {
+	t.Helper()
+	source, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, parts := parse.New(page), map[string]*parse.Tree{}
+	tree.Mode = parse.SkipFuncCheck
+	if _, err := tree.Parse(string(source), "", "", parts); err != nil {
+		t.Fatal(err)
+	}
+	var calls []call
+	for _, part := range parts {
+		inspect(part.Root, func(c *parse.CommandNode) {
+			function, ok := c.Args[0].(*parse.IdentifierNode)
+			if !ok || function.Ident != "t" && function.Ident != "counted" {
+				return
+			}
+			key, ok := c.Args[1].(*parse.StringNode)
+			if !ok {
+				t.Errorf("%s: the key of %s is put together", page, c)
+				return
+			}
+			one := call{page: page, key: key.Text}
+			if function.Ident == "counted" {
+				one.values = []string{"Count"}
+			}
+			for i := 2; i < len(c.Args); i += 2 {
+				name, ok := c.Args[i].(*parse.StringNode)
+				if !ok {
+					t.Errorf("%s: the name of a placeholder of %s is put together", page, c)
+					return
+				}
+				one.values = append(one.values, name.Text)
+			}
+			calls = append(calls, one)
+		})
 	}
 	return calls
 }
@@ -115,6 +135,8 @@ func TestPagesFillTheirMessages(t *testing.T) {
 	}
 }
 
+// A message of a page stands in attributes, too: quotes are typographic, or written &quot;.
+//
 // Messages are of few tags: what a translator has to keep. Whatever needs more stands in the page.
 func TestMessagesHaveFewTags(t *testing.T) {
 	used := map[string]bool{}
@@ -124,6 +146,9 @@ func TestMessagesHaveFewTags(t *testing.T) {
 	allowed := regexp.MustCompile(`^</?(strong|b|bdi|code|span|a|time)>$|^<span class="(visually-hidden|nowrap)">$|^<a href="(\{\{\.(URL|CSV|JSON)\}\}|#presets)"( download)?>$|^<time datetime="\{\{\.ISO\}\}">$`)
 	for _, key := range english.Keys() {
 		for _, form := range english.Forms(key) {
+			if used[key] && strings.Contains(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(form, ""), `"`) {
+				t.Errorf("%s has a quote", key)
+			}
 			for _, tag := range regexp.MustCompile(`<[^>]*>?|&\w*;?`).FindAllString(form, -1) {
 				if !used[key] || !allowed.MatchString(tag) {
 					t.Errorf("%s has %s", key, tag)

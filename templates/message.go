@@ -48,10 +48,6 @@ func (m parsedMessage) Execute(data any) (string, error) {
 // t is the function of that name in the pages: the message key as HTML, filled with pairs of a placeholder and its
 // value. Its inline tags are the message's own; a value never becomes markup.
 func (w *Words) t(key string, pairs ...any) (template.HTML, error) {
-	if fixed, ok := w.fixed.Load(key); ok {
-		html, _ := fixed.(template.HTML)
-		return html, nil
-	}
 	m := w.messages[key]
 	if m == nil {
 		return "", fmt.Errorf("no message %q", key)
@@ -67,14 +63,7 @@ func (w *Words) t(key string, pairs ...any) (template.HTML, error) {
 		}
 	}
 	text, err := w.html.Localize(w.config(key, data, count, asHTML))
-	if err != nil {
-		return "", err
-	}
-	html := template.HTML(text) //nolint:gosec // escaped by the message's own template
-	if len(pairs) == 0 {
-		w.fixed.Store(key, html)
-	}
-	return html, nil
+	return template.HTML(text), err //nolint:gosec // escaped by the message's own template
 }
 
 func pairsOf(pairs []any) (map[string]any, error) {

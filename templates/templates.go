@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -47,17 +49,53 @@ func Names() []string { return slices.Sorted(maps.Keys(english.pages())) }
 
 // parsePages has one set for each page: the layout, the partials and that page, whose "main" the layout calls.
 func parsePages(w *Words) map[string]*template.Template {
-	functions := template.FuncMap{"asset": static.Path, "clock": w.clock, "lang": w.Language, "codes": w.codes, "list": w.list, "counted": w.counted, "names": w.names, "number": w.Number, "t": w.t}
-	common := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "layout.html", "partials/*.html"))
-	entries, err := files.ReadDir("pages")
-	if err != nil {
-		panic(err) // the folder is part of the program
+	common := template.New("layout.html").Funcs(template.FuncMap{
+		"asset": static.Path, "clock": w.clock, "codes": w.codes, "counted": w.counted, "lang": w.Language, "list": w.list,
+		"names": w.names, "number": w.Number, "t": w.t,
+	})
+	for _, name := range filesIn("layout.html", "partials/*.html") {
+		set := common
+		if name != "layout.html" {
+			set = common.New(name)
+		}
+		template.Must(set.Parse(w.read(name)))
 	}
 	sets := map[string]*template.Template{}
-	for _, entry := range entries {
+	for _, name := range filesIn("pages/*.html") {
 		set := template.Must(common.Clone())
-		name := strings.TrimSuffix(entry.Name(), ".html")
-		sets[name] = template.Must(set.ParseFS(files, path.Join("pages", entry.Name())))
+		template.Must(set.New(name).Parse(w.read(name)))
+		sets[strings.TrimSuffix(path.Base(name), ".html")] = set
 	}
 	return sets
+}
+
+// filesIn panics: the folders are part of the program.
+func filesIn(patterns ...string) []string {
+	var names []string
+	for _, pattern := range patterns {
+		found, err := fs.Glob(files, pattern)
+		if err != nil || found == nil {
+			panic(fmt.Sprintf("templates: %s: %v", pattern, err))
+		}
+		names = append(names, found...)
+	}
+	return names
+}
+
+// fixedText is where a page names a message without values.
+var fixedText = regexp.MustCompile(`\{\{t "([^"]+)"\}\}`)
+
+// read is the file of a page with its fixed messages in their places: most texts then cost nothing when a page is made.
+func (w *Words) read(name string) string {
+	content, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // the file is part of the program
+	}
+	return fixedText.ReplaceAllStringFunc(string(content), func(call string) string {
+		m := w.messages[fixedText.FindStringSubmatch(call)[1]]
+		if m == nil {
+			panic(fmt.Sprintf("templates: %s: there is no message for %s", name, call))
+		}
+		return m.Other
+	})
 }

@@ -99,6 +99,7 @@ type Words struct {
 	html     *i18n.Localizer     // the same messages as HTML
 	fixed    sync.Map            // key -> template.HTML of a message without placeholders
 	numbers  *message.Printer
+	small    []string // the numbers from 0 on, which nearly all are
 	pages    func() map[string]*template.Template
 }
 
@@ -129,6 +130,9 @@ func newWords(tag language.Tag, messages []*i18n.Message) *Words {
 		if names := strings.Split(m.ID, without); len(names) == 2 {
 			w.optional[names[0]] = append(w.optional[names[0]], names[1])
 		}
+	}
+	for n := range 1000 {
+		w.small = append(w.small, w.numbers.Sprint(number.Decimal(n)))
 	}
 	for _, names := range w.optional {
 		slices.Sort(names)
@@ -187,7 +191,11 @@ func (w *Words) Text(key string, pairs ...any) string {
 	if err != nil {
 		panic(err) // names are literals
 	}
-	return w.plain(key, w.valuesOf(data))
+	v := values{text: make(map[string]string, len(data)), count: data["Count"]}
+	for name, value := range data {
+		v.text[name] = w.valueText(reflect.ValueOf(value))
+	}
+	return w.plain(key, v)
 }
 
 // Has says if there is a message key, or one of its parts.
@@ -221,7 +229,12 @@ func (w *Words) Forms(key string) map[string]string {
 func (w *Words) Language() string { return w.tag.String() }
 
 // Number is n as the language writes it: "1,024".
-func (w *Words) Number(n int) string { return w.numbers.Sprint(number.Decimal(n)) }
+func (w *Words) Number(n int) string {
+	if 0 <= n && n < len(w.small) {
+		return w.small[n]
+	}
+	return w.numbers.Sprint(number.Decimal(n))
+}
 
 // values are what fills a message: text by placeholder, and the number that chooses a plural form.
 type values struct {
@@ -291,6 +304,8 @@ func (w *Words) valueText(v reflect.Value) string {
 	switch {
 	case !v.IsValid() || v.IsZero():
 		return ""
+	case v.Kind() == reflect.String:
+		return v.String()
 	case v.CanInt():
 		return w.Number(int(v.Int()))
 	default:
