@@ -97,7 +97,6 @@ type Words struct {
 	optional map[string][]string // placeholders that a message can do without, in the order of the alphabet
 	text     *i18n.Localizer     // messages as plain text
 	html     *i18n.Localizer     // the same messages as HTML
-	fixed    sync.Map            // key -> template.HTML of a message without placeholders
 	numbers  *message.Printer
 	small    []string // the numbers from 0 on, which nearly all are
 	pages    func() map[string]*template.Template
