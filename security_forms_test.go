@@ -12,6 +12,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/patdesk/patdesk/handlers"
+	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -22,7 +23,7 @@ type route struct{ method, pattern string }
 // routeTable walks the table itself, so that no route is left out of these tests.
 func routeTable(t *testing.T) []route {
 	t.Helper()
-	h, err := handlers.New(handlers.Options{RedirectPath: "/getAToken"})
+	h, err := handlers.New(handlers.Options{Options: web.Options{RedirectPath: "/getAToken"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/patdesk/patdesk/config"
 	"github.com/patdesk/patdesk/handlers"
+	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/calendar"
@@ -151,18 +152,20 @@ func assemble(ctx context.Context, s setup, local *url.URL, log *slog.Logger) (*
 		Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: s.client, Now: now,
 		Sleep: s.pause, Timeout: s.callTimeout, ChangeTimeout: s.callTimeout, Watch: told.watchAzureDevOps,
 	})
-	web, err := handlers.New(handlers.Options{
-		Sessions: sessions, Entra: provider, Journal: journal, Calendar: calendar.New(sessions.Records(), now), API: api, Telemetry: told,
-		BaseURL: baseURL(cfg), Local: local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
-		SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute,
-		Organizations: cfg.Organizations, ClientID: cfg.ClientID, AzureURL: "https://dev.azure.com",
-		Demo: s.demo, Version: buildVersion(), Now: now, Log: log,
+	pages, err := handlers.New(handlers.Options{
+		Options: web.Options{
+			Sessions: sessions, Entra: provider, Journal: journal, API: api, Telemetry: told,
+			BaseURL: baseURL(cfg), Local: local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
+			SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute, ClientID: cfg.ClientID,
+			Demo: s.demo, Version: buildVersion(), Now: now, Log: log,
+		},
+		Calendar: calendar.New(sessions.Records(), now), Organizations: cfg.Organizations, AzureURL: "https://dev.azure.com",
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &program{
-		handlers: web, routes: web.Routes(), provider: provider, api: api, journal: journal, sessions: sessions, backend: backend, telemetry: told, log: log,
+		handlers: pages, routes: pages.Routes(), provider: provider, api: api, journal: journal, sessions: sessions, backend: backend, telemetry: told, log: log,
 	}, nil
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/patdesk/patdesk/config"
-	"github.com/patdesk/patdesk/handlers"
+	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/metrics"
@@ -52,20 +52,20 @@ func startTraces(ctx context.Context, cfg config.Config, log *slog.Logger) (*tra
 	return tracing.New(ctx, tracing.Options{Endpoint: cfg.Traces.Endpoint, Headers: headers, Gzip: cfg.Traces.Gzip, Timeout: cfg.Traces.Timeout, Version: buildVersion(), Log: log})
 }
 
-// Request is part of handlers.Telemetry.
-func (t *telemetry) Request(r *http.Request) (on *http.Request, traceID string, done func(handlers.Seen)) {
+// Request is part of web.Telemetry.
+func (t *telemetry) Request(r *http.Request) (on *http.Request, traceID string, done func(web.Seen)) {
 	method, measured := r.Method, t.metrics.Begin()
 	on, traceID, traced := t.tracer.Request(r)
-	return on, traceID, func(s handlers.Seen) {
+	return on, traceID, func(s web.Seen) {
 		measured(s.Route, method, s.Status, s.Took)
 		traced(s.Route, s.Status)
 	}
 }
 
-// Limited is part of handlers.Telemetry.
+// Limited is part of web.Telemetry.
 func (t *telemetry) Limited(limit string) { t.metrics.Limited(limit) }
 
-// SignIn is part of handlers.Telemetry.
+// SignIn is part of web.Telemetry.
 func (t *telemetry) SignIn(outcome string) { t.metrics.SignIn(outcome) }
 
 // watchAzureDevOps is azuredevops.Options.Watch.
@@ -78,7 +78,7 @@ func (t *telemetry) watchAzureDevOps(ctx context.Context, operation string, head
 		}
 		t.metrics.Upstream(serviceAzureDevOps, operation, outcome, took)
 		traced(e.Status, outcome, e.ActivityID)
-		handlers.NoteUpstream(ctx, took, failedID)
+		web.NoteUpstream(ctx, took, failedID)
 	}
 }
 
@@ -89,7 +89,7 @@ func (t *telemetry) watchEntra(ctx context.Context, call string, header http.Hea
 		took := time.Since(start)
 		t.metrics.Upstream(serviceEntra, call, outcome, took)
 		traced(status, outcome, "")
-		handlers.NoteUpstream(ctx, took, "")
+		web.NoteUpstream(ctx, took, "")
 	}
 }
 
@@ -110,8 +110,8 @@ func (p *program) measure(cfg config.Config) {
 		Version: buildVersion(), Revision: buildRevision(), Routes: patterns(p.routes),
 		Upstream:  map[string][]string{serviceEntra: entra.Calls(), serviceAzureDevOps: azuredevops.Operations()},
 		Outcomes:  append(texts(azuredevops.Kinds()), texts(entra.Kinds())...),
-		Refreshes: entra.Refreshes(), SignIns: append([]string{handlers.SignInOK, handlers.SignInStore}, texts(entra.Kinds())...),
-		Limits: handlers.Limits(), Sessions: session.Events(), Kinds: kindsOf(p.sessions), Actions: texts(operation.Actions()), States: texts(operation.States()),
+		Refreshes: entra.Refreshes(), SignIns: append([]string{web.SignInOK, web.SignInStore}, texts(entra.Kinds())...),
+		Limits: web.LimitNames(), Sessions: session.Events(), Kinds: kindsOf(p.sessions), Actions: texts(operation.Actions()), States: texts(operation.States()),
 		Ready:  func() bool { return p.handlers.Ready(context.Background()) == nil },
 		Active: p.sessions.Active, Busy: p.journal.Busy, Snapshots: p.handlers.SnapshotBytes, Load: p.load, Bounds: texts(azuredevops.Bounds()), CredentialTo: certificate,
 	})

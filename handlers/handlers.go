@@ -1,117 +1,81 @@
-// Package handlers holds what patdesk does on a request: the route table, one file for each action with its form
-// and its page struct, the middleware, and the one place that turns an error into status, log record and page.
+// Package handlers is the route table, which carries the policy of every route, and puts the areas of pages together.
 //
-// A request is read into a visit; the action decides and returns an answer (a page or a redirect); respond.go
-// writes it. Nothing is written before the decision has been made, so a failure always gets a whole page.
+// Each area has a folder: its actions, a file each, with their forms and page structs. Areas stand on handlers/web and on the
+// packages below, never on each other.
 package handlers
 
 import (
 	"context"
-	"log/slog"
-	"net/netip"
-	"net/url"
-	"time"
+	"net"
+	"net/http"
 
-	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/handlers/account"
+	"github.com/patdesk/patdesk/handlers/bulk"
+	"github.com/patdesk/patdesk/handlers/changes"
+	"github.com/patdesk/patdesk/handlers/globaltokens"
+	"github.com/patdesk/patdesk/handlers/overview"
+	"github.com/patdesk/patdesk/handlers/signin"
+	"github.com/patdesk/patdesk/handlers/tokens"
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/internal/calendar"
-	"github.com/patdesk/patdesk/internal/entra"
-	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/inventory"
-	"github.com/patdesk/patdesk/internal/operation"
-	"github.com/patdesk/patdesk/internal/session"
 )
 
-// Options is what the handlers need to know of the configuration, and the parts they stand on.
+// Options is what the handlers need.
 type Options struct {
-	Sessions *session.Manager
-	Entra    *entra.Provider
-	API      *azuredevops.Client
-	Journal  *operation.Journal
-	Calendar *calendar.Feeds
+	web.Options // but Inventory, which New makes
 
-	BaseURL        *url.URL       // public address; nil if it is not configured
-	Local          *url.URL       // address on the loopback interface, used when nothing else says the public one; may be nil
-	TrustedProxies []netip.Prefix // peers whose forwarded headers count
-	RedirectPath   string         // "/getAToken"
-
-	SignInsPerMinute int // sign-ins that one network may begin; 0: any number
-	ChangesPerMinute int // requests of one person that change something; 0: any number
-
+	Calendar      *calendar.Feeds
 	Organizations []string // fixed by the operator; empty = discovered
-	ClientID      string   // named on the page that asks for admin approval
 	AzureURL      string   // https://dev.azure.com, for links to the token page of Azure DevOps
-	Demo          bool     // marks every page
-	Version       string
-
-	Now       func() time.Time // nil: time.Now
-	Log       *slog.Logger     // nil: slog.Default
-	Telemetry Telemetry        // nil: nobody is told
 }
 
 // Handlers answers requests.
 type Handlers struct {
-	Options
-	guard      *crossOriginGuard
-	Inventory  *inventory.Cache
-	forms      *formid.Forms
-	limits     limits
-	sending    sending
-	finishWait time.Duration
-	draining   drainState
+	Site     *web.Site
+	signin   *signin.Handlers
+	account  *account.Handlers
+	tokens   *tokens.Handlers
+	overview *overview.Handlers
+	global   *globaltokens.Handlers
+	changes  *changes.Handlers
+	bulk     *bulk.Handlers
 }
 
-// New makes Handlers. It fails only if a page that has to be there at any time can't be rendered.
+// New makes Handlers.
 func New(o Options) (*Handlers, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	if o.Telemetry == nil {
-		o.Telemetry = nobody{}
-	}
-	h := &Handlers{
-		Options: o, limits: newLimits(o), finishWait: finishWait,
-	}
-	if o.Sessions != nil {
-		h.forms = formid.New(o.Sessions.Records(), o.Now)
-	}
-	h.Inventory = inventory.New(inventory.Options{
-		Organizations: o.Organizations, SignInNeeded: signInHelps, Observe: h.observeRead, Now: o.Now, Log: o.Log,
+	o.Options = o.WithDefaults()
+	o.Inventory = inventory.New(inventory.Options{
+		Organizations: o.Organizations, SignInNeeded: web.SignInHelps, Observe: account.RefreshCalendars(o.Calendar, o.Telemetry, o.Log), Now: o.Now, Log: o.Log,
 	})
-	guard, err := newCrossOriginGuard(o.BaseURL)
+	site, err := web.New(o.Options)
 	if err != nil {
 		return nil, err
 	}
-	h.guard = guard
-	return h, nil
+	outcomes := outcome.Outcomes{Journal: o.Journal, Demo: o.Demo}
+	return &Handlers{
+		Site:     site,
+		signin:   &signin.Handlers{Site: site, Sessions: o.Sessions, Entra: o.Entra, Journal: o.Journal, Inventory: o.Inventory},
+		account:  &account.Handlers{Site: site, Sessions: o.Sessions, Entra: o.Entra, Calendar: o.Calendar, Inventory: o.Inventory},
+		tokens:   &tokens.Handlers{Site: site, Journal: o.Journal, Inventory: o.Inventory, Outcomes: outcomes, AzureURL: o.AzureURL},
+		overview: &overview.Handlers{Inventory: o.Inventory},
+		global:   &globaltokens.Handlers{Site: site, Journal: o.Journal, Inventory: o.Inventory, Outcomes: outcomes},
+		changes:  &changes.Handlers{Site: site, Journal: o.Journal, Outcomes: outcomes},
+		bulk:     &bulk.Handlers{Site: site, Entra: o.Entra, Journal: o.Journal, Inventory: o.Inventory},
+	}, nil
 }
 
-// owner is whose tokens the visitor's are.
-func (h *Handlers) owner(v *visit) inventory.Owner {
-	return inventory.Owner{
-		Session: v.session.Hash(), Person: v.session.Person().Key(), API: h.caller(v),
-		Typed: func() []string { return v.session.State().Organizations },
-	}
+// Serving prepares server and its listener for the routes.
+func (h *Handlers) Serving(server *http.Server, listener net.Listener) net.Listener {
+	return h.Site.Serving(server, listener)
 }
 
-// outdate drops what the session remembers of an organization, since something was changed there. A change of a
-// global token is seen in all organizations.
-func (h *Handlers) outdate(v *visit, organization string, t *azuredevops.Token, before time.Time) {
-	if t != nil && t.Global() {
-		organization = ""
-	}
-	h.Inventory.Invalidate(v.session.Hash(), organization, before)
-}
+// Ready says whether requests should be sent here, and if not, why.
+func (h *Handlers) Ready(ctx context.Context) error { return h.Site.Health.Ready(ctx) }
+
+// Drain makes the program unready, so that load balancers stop sending before it stops listening.
+func (h *Handlers) Drain() { h.Site.Health.Drain() }
 
 // SnapshotBytes is how much memory people's tokens take that were read in the last minutes.
-func (h *Handlers) SnapshotBytes() int64 { return h.Inventory.Bytes() }
-
-// caller is the API on behalf of the visitor.
-func (h *Handlers) caller(v *visit) *azuredevops.Caller {
-	tokens, person := v.session.Tokens(), v.session.Person()
-	return h.API.As(person.Key(), func(ctx context.Context) (string, error) {
-		return h.Entra.AccessToken(ctx, tokens, person.Account)
-	})
-}
+func (h *Handlers) SnapshotBytes() int64 { return h.Site.Inventory.Bytes() }

@@ -3,66 +3,69 @@ package handlers
 import (
 	"net/http"
 
+	"github.com/patdesk/patdesk/handlers/bulk"
+	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/static"
 )
 
 // Routes is the whole program as one handler.
 func (h *Handlers) Routes() http.Handler {
-	t := newTable(h)
-	t.Any(StaticPattern, static.Handler())
-	t.File("/favicon.ico", http.HandlerFunc(static.Favicon))
-	t.File("/robots.txt", http.HandlerFunc(h.robots))
-	t.File(FeedPattern, h.limitGuesses(h.serveCalendar, h.unknownCalendar)) // open to all who know the address
+	t := web.NewTable(h.Site)
+	t.Any(web.StaticPattern, static.Handler())
+	t.File("/favicon.ico", static.Favicon)
+	t.File("/robots.txt", web.Robots)
+	t.File(web.FeedPattern, h.Site.Limits.LimitGuesses(h.account.ServeCalendar, h.account.UnknownCalendar)) // open to all who know the address
 
 	anyone := t.Anyone()
-	anyone.Get(HomePath, h.home)
-	anyone.Get(SignInPath, h.signIn)
-	anyone.Get(StartSignInPath, h.startSignIn, Opened, SignIns)
-	anyone.Get(h.RedirectPath, h.finishSignIn, Finishing)
-	anyone.Get(SignOutPath, h.askSignOut).Post("", h.signOut)
-	anyone.Get(ScopesPath, h.listScopes)
+	anyone.Get(web.HomePath, h.signin.Home)
+	anyone.Get(web.SignInPath, h.signin.SignIn)
+	anyone.Get(web.StartSignInPath, h.signin.Start, web.Opened, web.SignIns)
+	anyone.Get(h.Site.RedirectPath, h.signin.Finish, web.Finishing)
+	anyone.Get(web.SignOutPath, h.signin.AskSignOut).Post("", h.signin.SignOut)
+	anyone.Get(web.ScopesPath, h.tokens.ListScopes)
 
 	in := t.SignedIn()
-	in.Get(OverviewPath, h.overview)
-	in.Get(OverviewPath+".csv", h.exportCSV)
-	in.Get(OverviewPath+".json", h.exportJSON)
-	in.Get(GlobalTokensPath, h.listGlobalTokens)
-	in.Get(GlobalPattern, h.askReplace).Post("", h.replaceGlobal)
-	in.Get(GlobalPattern+"/result", h.showReplaced)
+	in.Get(web.OverviewPath, h.overview.Show)
+	in.Get(web.OverviewPath+".csv", h.overview.CSV)
+	in.Get(web.OverviewPath+".json", h.overview.JSON)
+	in.Get(web.GlobalTokensPath, h.global.List)
+	in.Get(web.GlobalPattern, h.global.AskReplace).Post("", h.global.Replace)
+	in.Get(web.GlobalPattern+"/result", h.global.Result)
 
-	in.Get(OrganizationsPath, h.chooseOrganization)
-	in.Get(TokensPath, h.listTokens)
-	in.Get(NewTokenPath, h.newToken).Form(Form{operation.Create, h.createToken, h.outcome, h.createTooSoon})
-	in.Get(TokenPattern, h.showToken)
-	in.Get(TokenPattern+"/edit", h.editToken).Form(Form{operation.Update, h.updateToken, h.outcome, nil})
-	in.Get(TokenPattern+"/revoke", h.askRevoke).Form(Form{operation.Revoke, h.revokeToken, h.outcome, nil})
-	in.Get(TokenPattern+"/rotate", h.askRotate).Form(Form{operation.Rotate, h.rotateToken, h.outcome, nil})
+	form := web.Form{Sent: h.tokens.Sent}
+	in.Get(web.OrganizationsPath, h.tokens.ChooseOrganization)
+	in.Get(web.TokensPath, h.tokens.List)
+	in.Get(web.NewTokenPath, h.tokens.New).Form(form.For(operation.Create, h.tokens.Create).Again(h.tokens.CreateTooSoon))
+	in.Get(web.TokenPattern, h.tokens.Show)
+	in.Get(web.TokenPattern+"/edit", h.tokens.Edit).Form(form.For(operation.Update, h.tokens.Update))
+	in.Get(web.TokenPattern+"/revoke", h.tokens.AskRevoke).Form(form.For(operation.Revoke, h.tokens.Revoke))
+	in.Get(web.TokenPattern+"/rotate", h.tokens.AskRotate).Form(form.For(operation.Rotate, h.tokens.Rotate))
 
-	in.Get(OperationPattern, h.showOperation).
-		Post("/acknowledge", h.acknowledgeSecret).
-		Post("/revoke-old", h.revokeOld).
-		Post("/keep-old", h.keepOld).
-		Post("/check", h.checkOperation).
-		Post("/revoke-candidate", h.revokeCandidate).
-		Post("/dismiss", h.dismissOperation)
-	in.Get(ChangesPath, h.listChanges)
+	in.Get(web.OperationPattern, h.changes.Show).
+		Post("/acknowledge", h.changes.Acknowledge).
+		Post("/revoke-old", h.changes.RevokeOld).
+		Post("/keep-old", h.changes.KeepOld).
+		Post("/check", h.changes.Check).
+		Post("/revoke-candidate", h.changes.RevokeCandidate).
+		Post("/dismiss", h.changes.Dismiss)
+	in.Get(web.ChangesPath, h.changes.List)
 
-	in.Get(BulkPath, h.restoreSelection).Post("", h.selectTokens, MaxBytes(maxSelectionBytes))
-	in.Get(BatchPattern, h.showBatch).
-		Post("", h.startBatch).
-		Post("/stop", h.stopBatch).
-		Post("/go-on", h.goOn).
-		Post("/retry", h.retryBatch).
-		Post("/saved", h.saveBatch).
-		Post("/download", h.downloadSecrets).
-		Post("/revoke-old", h.retireBatch).
-		Post("/keep-old", h.keepOldOnes).
-		Post("/dismiss", h.dismissBatch)
+	in.Get(web.BulkPath, h.bulk.Selection).Post("", h.bulk.Select, web.MaxBytes(bulk.MaxSelectionBytes))
+	in.Get(web.BatchPattern, h.bulk.Show).
+		Post("", h.bulk.Start).
+		Post("/stop", h.bulk.Stop).
+		Post("/go-on", h.bulk.GoOn).
+		Post("/retry", h.bulk.Retry).
+		Post("/saved", h.bulk.Save).
+		Post("/download", h.bulk.Download).
+		Post("/revoke-old", h.bulk.RevokeOld).
+		Post("/keep-old", h.bulk.KeepOld).
+		Post("/dismiss", h.bulk.Dismiss)
 
-	in.Get(CalendarPath, h.showCalendar).
-		Post(MakeStep, h.makeCalendarAddress).
-		Post(RevokeStep, h.revokeCalendarAddress)
-	in.Get(SessionsPath, h.listSessions).Post("/end-others", h.endOtherSessions)
+	in.Get(web.CalendarPath, h.account.ShowCalendar).
+		Post(web.MakeStep, h.account.MakeCalendar).
+		Post(web.RevokeStep, h.account.RevokeCalendar)
+	in.Get(web.SessionsPath, h.account.ListSessions).Post("/end-others", h.account.EndOtherSessions)
 	return t.Handler()
 }

@@ -48,6 +48,16 @@ func Kinds() []Kind {
 	return append(kinds, patTokenErrors[1:]...)
 }
 
+// NotFound says that what was asked for isn't there: the organization, or the token.
+func (k Kind) NotFound() bool {
+	switch k {
+	case KindOrganization, "authorizationNotFound", "tokenNotFound", "hostAuthorizationNotFound":
+		return true
+	default:
+		return false
+	}
+}
+
 // patTokenErrors are the values of patTokenError in the order of the service's
 // enumeration, which sends the name, or in older versions the number.
 //

@@ -34,6 +34,12 @@ var organizationPattern = regexp.MustCompile(`^[0-9A-Za-z](?:[0-9A-Za-z_-]{0,62}
 // https://learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions
 func ValidOrganization(name string) bool { return organizationPattern.MatchString(name) }
 
+// scopePattern is what a scope may look like. Spaces separate scopes on the wire.
+var scopePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,99}$`)
+
+// ValidScope says if id can be a scope, whether or not it is a known one.
+func ValidScope(id string) bool { return scopePattern.MatchString(id) }
+
 // Organizations discovers the person's organizations, sorted by name. Those that
 // are disabled, deleted or moved are left out.
 //

@@ -26,14 +26,42 @@ const module = "github.com/patdesk/patdesk"
 // stands on its own can be read, tested and replaced on its own.
 var imports = map[string][]string{
 	".": {
-		"config", "handlers", "static", "templates",
+		"config", "handlers", "handlers/web", "static", "templates",
 		"internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/keyvault", "internal/metrics", "internal/operation", "internal/preflight",
 		"internal/session", "internal/session/redisstore", "internal/simulator", "internal/tracing",
 	},
 	"handlers": {
-		"static", "templates",
-		"internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/failure", "internal/formid", "internal/inventory", "internal/limit", "internal/operation",
+		"handlers/account", "handlers/bulk", "handlers/changes", "handlers/globaltokens", "handlers/overview", "handlers/signin", "handlers/tokens",
+		"handlers/web", "handlers/web/outcome", "static", "internal/calendar", "internal/inventory", "internal/operation",
+	},
+	"handlers/web": {
+		"templates", "internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/failure", "internal/formid",
+		"internal/inventory", "internal/limit", "internal/operation", "internal/plaintext", "internal/session",
+	},
+	"handlers/web/outcome":   {"handlers/web", "templates", "internal/azuredevops", "internal/operation", "internal/plaintext"},
+	"handlers/web/tokenform": {"handlers/web", "templates", "internal/azuredevops"},
+	"handlers/web/tokenlist": {"handlers/web", "templates", "internal/azuredevops", "internal/inventory", "internal/operation"},
+	// Areas of pages: none knows another.
+	"handlers/account": {
+		"handlers/web", "templates", "internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/inventory",
 		"internal/plaintext", "internal/session",
+	},
+	"handlers/bulk": {
+		"handlers/web", "handlers/web/outcome", "handlers/web/tokenform", "handlers/web/tokenlist", "templates",
+		"internal/azuredevops", "internal/entra", "internal/inventory", "internal/operation", "internal/session",
+	},
+	"handlers/changes": {"handlers/web", "handlers/web/outcome", "templates", "internal/failure", "internal/operation"},
+	"handlers/globaltokens": {
+		"handlers/web", "handlers/web/outcome", "handlers/web/tokenform", "handlers/web/tokenlist", "templates",
+		"internal/azuredevops", "internal/inventory", "internal/operation", "internal/plaintext",
+	},
+	"handlers/overview": {"handlers/web", "handlers/web/tokenlist", "templates", "internal/azuredevops", "internal/inventory"},
+	"handlers/signin": {
+		"handlers/web", "templates", "internal/audit", "internal/entra", "internal/failure", "internal/inventory", "internal/operation", "internal/session",
+	},
+	"handlers/tokens": {
+		"handlers/web", "handlers/web/outcome", "handlers/web/tokenform", "handlers/web/tokenlist", "templates",
+		"internal/azuredevops", "internal/inventory", "internal/operation", "internal/plaintext",
 	},
 	"templates":                   {"static"},
 	"internal/audit":              {"internal/azuredevops", "internal/failure", "internal/operation", "internal/plaintext", "internal/session"},
@@ -184,7 +212,58 @@ func faults(sources []source) []string {
 			found = append(found, s.uncontained()...)
 		}
 	}
+	return append(found, oversized(sources)...)
+}
+
+const (
+	mostMethods = 30   // of a type of handlers: what does more is several things
+	mostLines   = 1500 // of an area of pages
+)
+
+// oversized returns types of handlers and areas of pages that have grown too large to be one thing.
+func oversized(sources []source) []string {
+	methods, lines, at := map[string]int{}, map[string]int{}, map[string]string{}
+	for _, s := range sources {
+		if s.test() || !s.within("handlers/") {
+			continue
+		}
+		dir := path.Dir(s.name)
+		if dir != "handlers" && !strings.HasPrefix(dir, "handlers/web") {
+			lines[dir] += s.fset.File(s.file.Pos()).LineCount()
+			at[dir] = s.name
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil {
+				of := dir + "." + receiver(f)
+				methods[of]++
+				at[of] = s.fset.Position(f.Pos()).String()
+			}
+		}
+	}
+	var found []string
+	for of, n := range methods {
+		if n > mostMethods {
+			found = append(found, fmt.Sprintf("%s: %s has %d methods: more than %d are several things in one; take one of them out", at[of], of, n, mostMethods))
+		}
+	}
+	for dir, n := range lines {
+		if n > mostLines {
+			found = append(found, fmt.Sprintf("%s: %s has %d lines: an area above %d is two; split it", at[dir], dir, n, mostLines))
+		}
+	}
 	return found
+}
+
+// receiver names the type that a method belongs to.
+func receiver(f *ast.FuncDecl) string {
+	t := f.Recv.List[0].Type
+	if star, ok := t.(*ast.StarExpr); ok {
+		t = star.X
+	}
+	if id, ok := t.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
 }
 
 // mayImport returns why the file may not import that, "" if it may.
@@ -339,7 +418,22 @@ func TestFaults(t *testing.T) {
 		name, content string
 		faults        int
 	}{
-		{"handlers/a.go", importing(self + "azuredevops"), 0},
+		{"handlers/web/a.go", importing(self + "azuredevops"), 0},
+		{"handlers/a.go", importing(module + "/handlers/tokens"), 0},
+		{"handlers/tokens/a.go", importing(module + "/handlers/web"), 0},
+		{"handlers/tokens/a.go", importing(module + "/handlers/overview"), 1},
+		{"handlers/bulk/a.go", importing(module + "/handlers"), 1},
+		{"handlers/web/a.go", importing(module + "/handlers/tokens"), 1},
+		{"handlers/web/a.go", importing(module + "/handlers/web/tokenlist"), 1},
+		{"internal/app/a.go", importing(module + "/handlers/tokens"), 1},
+		{"internal/operation/a.go", importing(module + "/handlers/web"), 1},
+		{"handlers/tokens/a.go", "package p\ntype a int\n" + strings.Repeat("func (*a) b() {}\n", 30), 0},
+		{"handlers/tokens/a.go", "package p\ntype a int\n" + strings.Repeat("func (*a) b() {}\n", 31), 1},
+		{"handlers/web/a.go", "package p\ntype a int\n" + strings.Repeat("func (a) b() {}\n", 31), 1},
+		{"handlers/tokens/a.go", "package p\n" + strings.Repeat("\n", 1499), 0},
+		{"handlers/tokens/a.go", "package p\n" + strings.Repeat("\n", 1500), 1},
+		{"handlers/tokens/a_test.go", "package p\n" + strings.Repeat("\n", 2000), 0},
+		{"handlers/web/a.go", "package p\n" + strings.Repeat("\n", 2000), 0},
 		{"handlers/a.go", importing(self + "simulator"), 1},
 		{"handlers/a.go", importing(module + "/config"), 1},
 		{"handlers/a_test.go", importing(self + "simulator"), 0},

@@ -1,0 +1,24 @@
+// Package account has what a person has here beside tokens: sessions, and the address of a calendar.
+package account
+
+import (
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/calendar"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// Handlers are the actions of this area.
+type Handlers struct {
+	Site      *web.Site
+	Sessions  *session.Manager
+	Entra     *entra.Provider
+	Calendar  *calendar.Feeds
+	Inventory *inventory.Cache
+}
+
+// Pages are the page structs of this area, by template.
+func Pages() map[string]any {
+	return map[string]any{"sessions": sessionsPage{}, "calendar": calendarPage{}}
+}

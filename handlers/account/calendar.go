@@ -1,0 +1,134 @@
+package account
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/audit"
+	"github.com/patdesk/patdesk/internal/calendar"
+	"github.com/patdesk/patdesk/templates"
+)
+
+const (
+	// makeCalendar is what the form that makes a calendar address is drawn for. It begins no operation: nothing is sent.
+	makeCalendar = "calendar"
+	// calendarWait is how long the answer to that form waits for what the calendar is filled with: programs that read it
+	// may come at once, and then not again for a day.
+	calendarWait = 4 * time.Second
+)
+
+// calendarPage tells of the person's calendar address, and shows a new one, once.
+type calendarPage struct {
+	web.Base
+	Address         string // just made
+	Exists          bool
+	Made, Refreshed templates.When
+	Lapsed          bool // refreshed too long ago to be shown
+	Asked           templates.When
+	AskedBy         string // program and address
+	Places          []calendarPlace
+	LocalOnly       bool // no other machine can read it
+	Problem         *web.ProblemSummary
+	Done            string
+	Form, Mark      string
+	MakeAction      string
+	RevokeAction    string
+	Public          string // half of the address that names it
+	OverviewURL     string
+}
+
+// calendarPlace is an organization in the calendar.
+type calendarPlace struct {
+	Organization string
+	Count, Left  int
+	Read         templates.When
+}
+
+func (h *Handlers) ShowCalendar(v *web.Request) (web.Answer, error) {
+	done := ""
+	if v.URL.Query().Has("revoked") {
+		done = v.Words.Message("calendar.revoked", nil).What
+	}
+	return h.calendarAnswer(v, "", done, web.FormState{})
+}
+
+// MakeCalendar answers with the address itself, as it is kept nowhere. Sending the form again gives the same one.
+func (h *Handlers) MakeCalendar(v *web.Request) (web.Answer, error) {
+	person, form, mark := v.Person(), v.PostForm.Get("form"), v.PostForm.Get("mark")
+	_, err := h.Site.Forms.Check(form, person, makeCalendar, mark)
+	if status, key := web.FormRefusal(err); status != 0 {
+		v.NoteError(err)
+		return h.calendarAnswer(v, "", "", web.FormState{Status: status, Problem: web.Summary(key, nil)})
+	}
+	if err != nil {
+		return nil, err
+	}
+	address, made, err := h.Calendar.Make(v.Context(), person, form, mark)
+	if errors.Is(err, calendar.ErrChanged) {
+		return h.calendarAnswer(v, "", "", web.FormState{Status: http.StatusConflict, Problem: web.Summary("calendar.changed", nil)})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if made {
+		audit.Record(v.Context(), h.Site.Log, "make-calendar-address")
+	}
+	h.fillCalendar(v)
+	return h.calendarAnswer(v, address, "", web.FormState{})
+}
+
+func (h *Handlers) RevokeCalendar(v *web.Request) (web.Answer, error) {
+	revoked, err := h.Calendar.Revoke(v.Context(), v.Person(), v.PostForm.Get("public"))
+	if revoked {
+		audit.Record(v.Context(), h.Site.Log, "revoke-calendar-address")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v.To(web.CalendarPath + "?revoked"), nil
+}
+
+func (h *Handlers) calendarAnswer(v *web.Request, address, done string, no web.FormState) (web.Answer, error) {
+	person := v.Person()
+	feed, err := h.Calendar.Of(v.Context(), person)
+	if err != nil {
+		return nil, err
+	}
+	p := calendarPage{
+		Base:   v.Base(v.Words.Message("calendar.title", nil).Title, "overview"),
+		Exists: feed.Address != "", Made: v.When(feed.Made), Refreshed: v.When(feed.Refreshed), Asked: v.When(feed.Asked),
+		LocalOnly: loopbackOrigin(v.Address), Problem: no.Problem, Done: done,
+		Form: v.DrawForm(makeCalendar, feed.Mark()), Mark: feed.Mark(), MakeAction: v.Link(web.CalendarPath + web.MakeStep),
+		RevokeAction: v.Link(web.CalendarPath + web.RevokeStep), Public: feed.Address, OverviewURL: v.Link(web.OverviewPath),
+		Lapsed: !feed.Refreshed.IsZero() && v.Now.Sub(feed.Refreshed) >= calendar.Life,
+	}
+	if feed.Unreadable && p.Problem == nil {
+		p.Problem = web.Summary("calendar.unreadable", nil)
+	}
+	if address != "" {
+		p.Address = v.Address.URL(web.FeedPath(address))
+	}
+	if !feed.Asked.IsZero() {
+		p.AskedBy = v.Words.Message("calendar.askedBy", map[string]any{"Browser": web.BrowserName(feed.AskedBy.Program), "Address": feed.AskedBy.Address}).Title
+	}
+	if !p.Exists || p.Lapsed {
+		return web.Page{Status: no.Status, Template: "calendar", Data: p}, nil
+	}
+	parts, err := h.Calendar.Parts(v.Context(), person)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
+		p.Places = append(p.Places, calendarPlace{part.Organization, len(part.Expiries), part.Left, v.When(part.Read)})
+	}
+	return web.Page{Status: no.Status, Template: "calendar", Data: p}, nil
+}
+
+// loopbackOrigin says that only this machine can open our address.
+func loopbackOrigin(a web.Address) bool {
+	u, err := url.Parse(a.Origin)
+	return err == nil && web.LoopbackHost(u.Host)
+}

@@ -1,0 +1,146 @@
+package account
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/calendar"
+	"github.com/patdesk/patdesk/internal/plaintext"
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/templates"
+)
+
+const (
+	// calendarStale is after how long without a visit the calendar itself reminds of one.
+	calendarStale = 14 * web.Day
+	// calendarProduct names who wrote it (RFC 5545, 3.7.3).
+	calendarProduct = "-//patdesk//Token expiries//EN"
+)
+
+// ServeCalendar answers programs that read calendars. They have no session: who knows the address may read it. No cookie
+// is read or set, and the request's log record leaves the address out.
+// It reports whether there is one at that address; if there isn't, nothing is answered.
+func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found bool) {
+	by := calendar.Reader{Address: web.ClientOf(r), Program: plaintext.Line(r.UserAgent(), plaintext.NameLength)}
+	person, feed, err := h.Calendar.Open(r.Context(), chi.URLParam(r, "address"), by, h.personAllowed)
+	var parts []calendar.Part
+	if err == nil {
+		parts, err = h.Calendar.Parts(r.Context(), person)
+	}
+	switch {
+	case errors.Is(err, calendar.ErrUnknown):
+		return false
+	case err != nil:
+		web.NoteError(r.Context(), err)
+		w.Header().Set("Retry-After", "600")
+		refuseCalendar(w, r, http.StatusServiceUnavailable, "store.unavailable")
+		return true
+	case !feed.Refreshed.IsZero() && h.Site.Now().Sub(feed.Refreshed) >= calendar.Life:
+		refuseCalendar(w, r, http.StatusGone, "calendar.lapsed")
+		return true
+	}
+	content, err := calendar.Encode(calendarDocument(web.AddressOf(r.Context()), feed, parts, h.Site.Now()))
+	if err != nil {
+		web.NoteError(r.Context(), err)
+		refuseCalendar(w, r, http.StatusInternalServerError, "http.500")
+		return true
+	}
+	sum := sha256.Sum256(content)
+	w.Header().Set("ETag", `"`+base64.RawURLEncoding.EncodeToString(sum[:15])+`"`)
+	w.Header().Set("Cache-Control", "private, no-cache")
+	w.Header().Set("Content-Type", "text/calendar; charset=utf-8; method=PUBLISH")
+	w.Header().Set("Content-Disposition", `attachment; filename="tokens.ics"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	return true
+}
+
+// UnknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of somebody
+// who isn't let in any more.
+func (h *Handlers) UnknownCalendar(w http.ResponseWriter, r *http.Request) {
+	refuseCalendar(w, r, http.StatusNotFound, "calendar.unknown")
+}
+
+// personAllowed says if a person, by their key, would still be let in.
+func (h *Handlers) personAllowed(key string) bool {
+	return h.Entra.TenantAllowed(session.TenantOf(key))
+}
+
+// refuseCalendar answers in plain text: these programs show no pages, some of them show that.
+func refuseCalendar(w http.ResponseWriter, r *http.Request, status int, key string) {
+	text := templates.Message(key, nil)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text.Title + "\n\n" + text.What + " " + text.Advice + "\n" + web.AddressOf(r.Context()).URL(web.CalendarPath) + "\n")) // the visitor may be gone; there is nobody to tell
+}
+
+// calendarDocument is the calendar as it stands at now. As long as nothing was read anew it is the same, but for the
+// reminder of a stale one, which moves on with the day.
+func calendarDocument(a web.Address, feed calendar.Feed, parts []calendar.Part, now time.Time) calendar.Document {
+	text := templates.Message("calendar.document", map[string]any{"Date": templates.At(feed.Refreshed, now).Date})
+	if left := expiriesLeft(parts); left > 0 {
+		text.What += " " + templates.Message("calendar.document.left", map[string]any{"Count": left}).Title
+	}
+	d := calendar.Document{Name: text.Title, Description: text.What + "\n" + a.URL(web.CalendarPath), Product: calendarProduct, Modified: feed.Refreshed}
+	seen := map[string]bool{} // a global token is in the list of every organization
+	for _, part := range parts {
+		for _, e := range part.Expiries {
+			if !seen[e.ID] {
+				seen[e.ID] = true
+				d.Events = append(d.Events, expiryEvent(a, part, e, now))
+			}
+		}
+	}
+	if now.Sub(feed.Refreshed) >= calendarStale {
+		d.Events = append(d.Events, staleEvent(a, feed, now))
+	}
+	return d
+}
+
+// expiriesLeft counts those that found no room in the kept parts.
+func expiriesLeft(parts []calendar.Part) (n int) {
+	for _, part := range parts {
+		n += part.Left
+	}
+	return n
+}
+
+// expiryEvent is timed, not all-day: a token ends at a moment, which all-day entries would put on the wrong day for
+// everybody who doesn't live by UTC.
+func expiryEvent(a web.Address, part calendar.Part, e calendar.Expiry, now time.Time) calendar.Event {
+	place := part.Organization
+	if e.Global {
+		place = templates.Message("organization.all", nil).Title
+	}
+	page := a.URL(web.TokenPath(part.Organization, e.ID, ""))
+	text := templates.Message("calendar.event", map[string]any{
+		"Token": e.Name, "Organization": place, "Date": templates.At(part.Read, now).Date,
+	})
+	return calendar.Event{
+		UID: calendar.UID(e.ID), Summary: text.Title, Description: text.What + "\n" + page + "\n\n" + text.Advice, URL: page, Starts: e.Ends,
+		Stamp: part.Read, Modified: e.Changed, Sequence: e.Sequence, Alarm: text.Title,
+	}
+}
+
+// staleEvent stands on today, all day, until somebody looks.
+func staleEvent(a web.Address, feed calendar.Feed, now time.Time) calendar.Event {
+	key, since := "calendar.stale", feed.Refreshed
+	if since.IsZero() {
+		key, since = "calendar.empty", feed.Made
+	}
+	page := a.URL(web.OverviewPath)
+	text := templates.Message(key, map[string]any{
+		"Date": templates.At(since, now).Date, "Until": templates.At(since.Add(calendar.Life), now).Date,
+	})
+	today := now.UTC().Truncate(web.Day)
+	return calendar.Event{
+		UID: calendar.UID("reminder " + feed.Address), Summary: text.Title, Description: text.What + "\n\n" + text.Advice + "\n" + page, URL: page,
+		Starts: today, AllDay: true, Stamp: today, Modified: today, Sequence: int(today.Sub(since.Truncate(web.Day)) / web.Day),
+	}
+}

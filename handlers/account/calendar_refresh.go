@@ -1,0 +1,62 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/calendar"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// RefreshCalendars puts what was read of an organization into the person's calendar. That fails for itself: a list is no worse
+// for it.
+func RefreshCalendars(feeds *calendar.Feeds, t web.Telemetry, log *slog.Logger) func(context.Context, inventory.Read) {
+	return func(ctx context.Context, r inventory.Read) {
+		err := refreshCalendar(context.WithoutCancel(ctx), feeds, r)
+		switch {
+		case errors.Is(err, session.ErrFull):
+			t.Limited(web.LimitFull)
+		case err != nil:
+			log.WarnContext(ctx, "a calendar could not be refreshed", "request_id", web.RequestID(ctx), "error", err)
+		}
+	}
+}
+
+// refreshCalendar keeps the active tokens, if all of them were read. What an organization that there isn't any more had
+// goes; any other failure says nothing about the tokens.
+func refreshCalendar(ctx context.Context, feeds *calendar.Feeds, r inventory.Read) error {
+	for _, missing := range r.Failed {
+		var api *azuredevops.Error
+		if missing.Status == azuredevops.Active && errors.As(missing.Err, &api) && api.Kind == azuredevops.KindOrganization {
+			return feeds.Forget(ctx, r.Person, r.Organization)
+		}
+		if missing.Status == azuredevops.Active {
+			return nil
+		}
+	}
+	if !slices.Contains(r.Statuses, azuredevops.Active) {
+		return nil
+	}
+	var expiries []calendar.Expiry
+	for _, t := range r.Tokens {
+		if t.Status == azuredevops.Active && !t.ValidTo.IsZero() {
+			expiries = append(expiries, calendar.Expiry{ID: t.AuthorizationID, Name: web.NamedPlainly(t.DisplayName), Ends: t.Ends(), Global: t.Global()})
+		}
+	}
+	return feeds.Refresh(ctx, r.Person, r.Organization, r.Begun, expiries)
+}
+
+// fillCalendar reads all organizations anew for a calendar that was just made, and waits for a moment until that is done.
+// What takes longer goes on, and comes into the calendar later.
+func (h *Handlers) fillCalendar(v *web.Request) {
+	h.Inventory.Invalidate(v.Session.Hash(), "", h.Site.Now())
+	enough := time.NewTimer(calendarWait)
+	defer enough.Stop()
+	_ = h.Inventory.Load(v.Context(), v.Owner(), enough.C) // each organization's failure stands on the overview
+}

@@ -1,0 +1,22 @@
+// Package bulk has the pages of changes to many tokens at once: choosing them, the plan, the run, and its secrets.
+package bulk
+
+import (
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// Handlers are the actions of this area.
+type Handlers struct {
+	Site      *web.Site
+	Entra     *entra.Provider
+	Journal   *operation.Journal
+	Inventory *inventory.Cache
+}
+
+// Pages are the page structs of this area, by template.
+func Pages() map[string]any {
+	return map[string]any{"bulk": bulkPage{}, "bulk-plan": bulkPlanPage{}, "bulk-run": bulkRunPage{}}
+}

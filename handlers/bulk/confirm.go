@@ -1,0 +1,205 @@
+package bulk
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/handlers/web/tokenform"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// bulkPlanPage lists exactly what will happen to each token, before it does.
+type bulkPlanPage struct {
+	web.Base
+	Problem               *web.ProblemSummary
+	Errors                []web.FieldError
+	Verb                  string // "revoke", "rotate", "extend"
+	Lead, Warning, Button string
+	Address               string // of this page, for another expiry
+	Form                  string
+	CancelURL             string
+	Rows                  []bulkPlanRow
+	Places                int // organizations
+	Tools                 int // tokens that tools made for themselves
+	LeftOut               []bulkLeftOut
+	Expiry                []web.Option
+	Date                  string
+	DateMin, DateMax      string
+	ExpiryError           string
+	Choice, ChoiceDate    string // what the list was made for
+	Global                bool   // some are left out because they are global
+}
+
+type bulkPlanRow struct {
+	Name, URL, Organization, MadeBy string
+	Scopes                          []string
+	Expires, New                    templates.When
+}
+
+// bulkLeftOut is a chosen token that nothing is done to.
+type bulkLeftOut struct {
+	Name, URL, Organization string
+	Expires                 templates.When
+	Why                     string
+}
+
+// Show is the page of a batch: what will happen, what happens, or what has happened.
+func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
+	b, err := h.Journal.Batch(v.Context(), v.Person(), v.Param("batch"))
+	if err != nil {
+		return nil, batchError(err)
+	}
+	if !b.Started.IsZero() {
+		return h.batchAnswer(v, b, web.FormState{})
+	}
+	q := v.URL.Query()
+	expiry := bulkExpiryOf(b.Action, q.Get("expiry"), strings.TrimSpace(q.Get("date")))
+	if kept, ok := v.Restore(); ok {
+		expiry = bulkExpiryOf(b.Action, kept.Get("expiry"), kept.Get("date"))
+	}
+	return h.planAnswer(v, b, expiry, web.FormState{}), nil
+}
+
+// batchError tells a batch that isn't there from an operation.
+func batchError(err error) error {
+	if err == operation.ErrNotFound { //nolint:errorlint // the journal's own, as it is
+		return &web.HTTPError{Status: http.StatusNotFound, Key: "bulk.notFound"}
+	}
+	return err
+}
+
+// Start confirms a plan and sets it going.
+func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
+	person, id := v.Person(), v.Param("batch")
+	b, err := h.Journal.Batch(v.Context(), person, id)
+	if err != nil {
+		return nil, batchError(err)
+	}
+	expiry := bulkExpiryOf(b.Action, v.PostForm.Get("expiry"), v.PostForm.Get("date"))
+	if b.Started.IsZero() {
+		if expiry.fault(b.Action, b.Planned) != "" {
+			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity}), nil
+		}
+		trial := *b
+		if expiry.settle(&trial); len(trial.Items) == 0 {
+			b, err = h.Journal.Batch(v.Context(), person, id) // settling has taken it apart
+			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.nothingToDo", nil)}), err
+		}
+	}
+	if err := h.ready(v)(v.Context()); err != nil { // where a new sign-in is what it takes, that comes first
+		return nil, err
+	}
+	content := url.Values{"expiry": {expiry.choice}, "date": {expiry.date}}.Encode() // two windows on one plan may draw two forms
+	rotating := rotating(v)
+	b, err = h.Journal.StartBatch(v.Context(), person, id, v.PostForm.Get("form"), content, func(b *operation.Batch) {
+		expiry.settle(b)
+		leaveOutRotating(b, rotating)
+	})
+	h.Site.Limits.CountFull(err)
+	if status, key := web.FormRefusal(err); status != 0 {
+		return h.refusedStart(v, id, expiry, status, key, err)
+	}
+	if err != nil {
+		return nil, batchError(err)
+	}
+	return h.runBatch(v, b.ID)
+}
+
+// refusedStart shows the page again after a form that can't be accepted.
+func (h *Handlers) refusedStart(v *web.Request, id string, expiry bulkExpiry, status int, key string, cause error) (web.Answer, error) {
+	v.NoteError(cause)
+	b, err := h.Journal.Batch(v.Context(), v.Person(), id)
+	if err != nil {
+		return nil, batchError(err)
+	}
+	no := web.FormState{Status: status, Problem: web.Summary(key, nil)}
+	if !b.Started.IsZero() {
+		return h.batchAnswer(v, b, no)
+	}
+	return h.planAnswer(v, b, expiry, no), nil
+}
+
+func (h *Handlers) planAnswer(v *web.Request, b *operation.Batch, expiry bulkExpiry, no web.FormState) web.Answer {
+	fault := expiry.fault(b.Action, b.Planned)
+	if fault == "" {
+		expiry.settle(b)
+	}
+	verb := web.BulkVerb(b.Action)
+	words := map[string]any{"Count": len(b.Items)}
+	text := v.Words.Message("bulk.plan."+verb, words)
+	p := bulkPlanPage{
+		Base: v.Base(text.Title, "tokens"), Problem: no.Problem, Verb: verb, Lead: text.What, Warning: text.Advice,
+		Button: v.Words.Message("bulk.do."+verb, words).Title, Address: v.Link(web.BatchPath(b.ID)),
+		Form: h.Journal.Form(b.Person, operation.BatchAction(b.Action), b.ID), CancelURL: v.Link(backFrom(b.From)),
+		Choice: expiry.choice, ChoiceDate: expiry.date, Places: outcome.Organizations(b),
+	}
+	for _, item := range b.Items {
+		row := bulkPlanRow{
+			Name: web.ShownName(item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(&item.Before, item.Organization),
+			MadeBy: azuredevops.MadeBy(item.Before.DisplayName), Scopes: web.ScopeList(item.Before.Scopes),
+			Expires: v.When(item.Before.ValidTo), New: v.When(item.ValidTo),
+		}
+		if row.MadeBy != "" {
+			p.Tools++
+		}
+		p.Rows = append(p.Rows, row)
+	}
+	p.LeftOut = leftOut(v, b)
+	for _, one := range b.LeftOut {
+		p.Global = p.Global || one.Reason == leftGlobal
+	}
+	if b.Action != operation.Revoke {
+		p.chooseExpiry(v, b, expiry, fault)
+	}
+	if fault != "" && no.Status == 0 {
+		no.Status = http.StatusUnprocessableEntity
+	}
+	return web.Page{Status: no.Status, Template: "bulk-plan", Data: p, Header: no.Header}
+}
+
+func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *operation.Batch, expiry bulkExpiry, fault string) {
+	planned := *v
+	planned.Now = b.Planned // the ends are counted from there
+	p.Expiry = tokenform.Form{Expiry: expiry.choice, Date: expiry.date}.ExpiryOptions(&planned, "")
+	if b.Action == operation.Rotate {
+		text := v.Words.Message("bulk.sameLife", nil)
+		p.Expiry = append([]web.Option{{Value: keepsLife, Text: text.Title, Hint: text.What, Selected: expiry.choice == keepsLife}}, p.Expiry...)
+	}
+	p.Date = expiry.date
+	p.DateMin, p.DateMax = b.Planned.UTC().Format(web.DateLayout), b.Planned.Add(tokenform.MaxTokenLife).UTC().Format(web.DateLayout)
+	if fault != "" {
+		p.ExpiryError = v.Words.Message(fault, nil).What
+		p.Errors = []web.FieldError{{ID: "expiry", Text: p.ExpiryError}}
+	}
+}
+
+// worksIn names the organizations where a token of a batch works; it was read, and is changed, through one of them.
+func worksIn(t *azuredevops.Token, organization string) string {
+	if t.Global() {
+		return templates.Message("organization.all", nil).Title
+	}
+	return organization
+}
+
+func leftOut(v *web.Request, b *operation.Batch) []bulkLeftOut {
+	var out []bulkLeftOut
+	for _, one := range b.LeftOut {
+		row := bulkLeftOut{
+			Name: web.NameOf(&one.Token), Organization: worksIn(&one.Token, one.Organization), Expires: v.When(one.Token.ValidTo),
+			Why: v.Words.Message("bulk.leftOut."+one.Reason, map[string]any{"Organization": one.Organization}).What,
+		}
+		if one.Reason != leftGone && one.Reason != leftUnread {
+			row.URL = web.TokenURL(v, one.Organization, &one.Token)
+		}
+		if row.Name == "" {
+			row.Name = v.Words.Message("bulk.unreadTokens", nil).Title
+		}
+		out = append(out, row)
+	}
+	return out
+}

@@ -1,0 +1,130 @@
+package bulk
+
+import (
+	"slices"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web/tokenform"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// Why a chosen token is left out. Each has its words in the catalogue, "bulk.leftOut.<reason>".
+const (
+	leftGlobal   = "global"   // of what isn't revoked: it has to be replaced, see /global-tokens
+	leftExpired  = "expired"  // nothing can be done with it any more
+	leftRevoked  = "revoked"  // likewise
+	leftGone     = "gone"     // it isn't there
+	leftUnread   = "unread"   // its organization couldn't be read, so nothing is known of it
+	leftRotating = "rotating" // its rotation isn't finished
+	leftLonger   = "longer"   // it lasts at least as long as that already
+)
+
+// chosenToken is one that was ticked, with what is known of it.
+type chosenToken struct {
+	organization, id string
+	token            *inventory.Token // nil: not found
+	unread           bool             // because its organization couldn't be read
+}
+
+// planBulk says which of the chosen tokens something can be done with. rotating are those whose rotation isn't finished.
+func planBulk(action operation.Action, chosen []chosenToken, rotating func(id string) bool) (items []operation.BatchItem, left []operation.LeftOut) {
+	seen := map[string]bool{}
+	for _, c := range chosen {
+		if seen[c.id] && c.id != "" {
+			continue
+		}
+		seen[c.id] = true
+		reason := whyLeftOut(action, c, rotating)
+		switch {
+		case reason == "":
+			items = append(items, operation.BatchItem{Organization: c.organization, Before: c.token.Token})
+		case c.token == nil:
+			left = append(left, operation.LeftOut{Organization: c.organization, Token: azuredevops.Token{AuthorizationID: c.id, TargetAccounts: []string{}}, Reason: reason})
+		default:
+			left = append(left, operation.LeftOut{Organization: c.organization, Token: c.token.Token, Reason: reason})
+		}
+	}
+	return items, left
+}
+
+func whyLeftOut(action operation.Action, c chosenToken, rotating func(id string) bool) string {
+	switch {
+	case c.token == nil && c.unread:
+		return leftUnread
+	case c.token == nil:
+		return leftGone
+	case c.token.Status == azuredevops.Revoked:
+		return leftRevoked
+	case c.token.Status == azuredevops.Expired:
+		return leftExpired
+	case c.token.Global() && action != operation.Revoke:
+		return leftGlobal
+	case action == operation.Rotate && rotating(c.id):
+		return leftRotating
+	}
+	return ""
+}
+
+// bulkExpiry is when tokens are to end: a choice of the form for one token, or "same".
+type bulkExpiry struct{ choice, date string }
+
+// keepsLife gives every new token the length of life of its old one.
+const keepsLife = "same"
+
+// bulkExpiryOf is what was chosen, or what is proposed.
+func bulkExpiryOf(action operation.Action, choice, date string) bulkExpiry {
+	switch {
+	case choice != "":
+		return bulkExpiry{choice, date}
+	case action == operation.Rotate:
+		return bulkExpiry{keepsLife, ""}
+	default:
+		return bulkExpiry{"90", ""}
+	}
+}
+
+// fault says what is wrong with the choice, as a key of the catalogue.
+func (e bulkExpiry) fault(action operation.Action, planned time.Time) string {
+	if action == operation.Revoke || e.choice == keepsLife && action == operation.Rotate {
+		return ""
+	}
+	_, fault := tokenform.Form{Expiry: e.choice, Date: e.date}.ValidTo(planned)
+	return fault
+}
+
+// settle gives each token of a plan its new end, and leaves out those that it would shorten. Ends are counted from when the
+// batch was planned, so that what happens is what the page has shown.
+func (e bulkExpiry) settle(b *operation.Batch) {
+	if b.Action == operation.Revoke {
+		return
+	}
+	end, _ := tokenform.Form{Expiry: e.choice, Date: e.date}.ValidTo(b.Planned) // its fault was found before
+	b.Items = slices.DeleteFunc(b.Items, func(item operation.BatchItem) bool {
+		if b.Action != operation.Update || end.Sub(item.Before.ValidTo) > time.Minute {
+			return false
+		}
+		b.LeftOut = append(b.LeftOut, operation.LeftOut{Organization: item.Organization, Token: item.Before, Reason: leftLonger})
+		return true
+	})
+	for i := range b.Items {
+		if b.Items[i].ValidTo = end; e.choice == keepsLife {
+			b.Items[i].ValidTo = b.Planned.Add(tokenform.SameLife(b.Items[i].Before)).UTC().Truncate(time.Second)
+		}
+	}
+}
+
+// leaveOutRotating leaves out what has begun to be rotated since the plan was made, in another window.
+func leaveOutRotating(b *operation.Batch, rotating func(id string) bool) {
+	if b.Action != operation.Rotate {
+		return
+	}
+	b.Items = slices.DeleteFunc(b.Items, func(item operation.BatchItem) bool {
+		is := rotating(item.Before.AuthorizationID)
+		if is {
+			b.LeftOut = append(b.LeftOut, operation.LeftOut{Organization: item.Organization, Token: item.Before, Reason: leftRotating})
+		}
+		return is
+	})
+}

@@ -1,0 +1,247 @@
+package bulk
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/tokenlist"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// bulkWait is how long the chosen tokens are looked up before what isn't there yet counts as unreadable.
+const bulkWait = 20 * time.Second
+
+// freshEnough is how old may be what a plan is made from.
+const freshEnough = 10 * time.Second
+
+// MaxSelectionBytes bounds a form with chosen tokens: 10,000 rows, the most that a list shows, all ticked.
+const MaxSelectionBytes = 1 << 20
+
+// bulkPage holds a selection that nothing was done with yet: too large, empty, or kept through a sign-in.
+type bulkPage struct {
+	web.Base
+	Problem *web.ProblemSummary
+	Action  string
+	Fields  []web.HiddenField
+	Count   int // ticked one by one; 0: all that match
+	Chosen  bool
+	First   int // so many can be taken instead of all; 0: that isn't the problem
+	Verb    string
+	BackURL string
+}
+
+// selection is what was ticked in a list.
+type selection struct {
+	verb   string
+	tokens []string // organization/authorizationId
+	all    bool     // all that the view shows
+	view   string
+	first  bool // of too many, take the first
+	form   string
+}
+
+func readSelection(query, form url.Values) selection {
+	return selection{
+		verb: query.Get("do"), tokens: form["token"], all: form.Get("all") == "yes", view: form.Get("view"),
+		first: form.Get("first") == "yes", form: form.Get("form"),
+	}
+}
+
+// Selection shows a selection that was kept through a sign-in, or says how one is made.
+func (h *Handlers) Selection(v *web.Request) (web.Answer, error) {
+	kept, ok := v.Restore()
+	if !ok {
+		return v.To(web.OverviewPath), nil
+	}
+	s := readSelection(url.Values{}, kept)
+	if h.ownSelection(v, s.form) {
+		return h.selectionAnswer(v, s, web.FormState{}, 0), nil
+	}
+	return v.To(web.OverviewPath), nil // somebody else's, left in this browser
+}
+
+// ownSelection says that a list's form was drawn for the visitor.
+func (h *Handlers) ownSelection(v *web.Request, form string) bool {
+	_, err := h.Site.Forms.Check(form, v.Person(), tokenlist.Purpose, "")
+	return err == nil
+}
+
+// Select makes a plan of what was chosen, for the person to confirm.
+func (h *Handlers) Select(v *web.Request) (web.Answer, error) {
+	s := readSelection(v.URL.Query(), v.PostForm)
+	action, ok := web.BulkVerbs[s.verb]
+	if !ok {
+		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.noVerb", nil)}, 0), nil
+	}
+	chosen, err := h.chosenTokens(v, s)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(chosen) == 0:
+		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.nothingChosen", nil)}, 0), nil
+	case len(chosen) > operation.MaxBatch && s.first:
+		chosen = chosen[:operation.MaxBatch]
+	case len(chosen) > operation.MaxBatch:
+		problem := web.Summary("bulk.tooMany", map[string]any{"Count": len(chosen), "Max": operation.MaxBatch})
+		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: problem}, operation.MaxBatch), nil
+	}
+	b := &operation.Batch{Person: v.Person(), Action: action, From: backFrom(s.view)}
+	b.Items, b.LeftOut = planBulk(action, chosen, rotating(v))
+	err = h.Journal.PlanBatch(v.Context(), b)
+	if errors.Is(err, session.ErrTooLarge) {
+		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.tooLarge", nil)}, 0), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v.To(web.BatchPath(b.ID)), nil
+}
+
+// rotating says of a token whether its rotation is to be finished first.
+func rotating(v *web.Request) func(id string) bool {
+	unfinished := tokenlist.UnfinishedByToken(v)
+	return func(id string) bool { return unfinished[id] != nil && tokenlist.ToBeFinished(unfinished[id]) }
+}
+
+// backFrom is the list that a selection was made in, where it plainly is one of ours.
+func backFrom(view string) string {
+	if at := web.SafeReturn(view); strings.HasPrefix(at, web.TokensPath+"?") || at == web.OverviewPath || strings.HasPrefix(at, web.OverviewPath+"?") {
+		return at
+	}
+	return web.OverviewPath
+}
+
+func (h *Handlers) selectionAnswer(v *web.Request, s selection, no web.FormState, first int) web.Answer {
+	p := bulkPage{
+		Base: v.Base(v.Words.Message("bulk.title", nil).Title, "tokens"), Problem: no.Problem, Action: v.Link(web.BulkPath),
+		Chosen: s.all || len(s.tokens) > 0, Count: len(s.tokens), First: first, BackURL: v.Link(backFrom(s.view)), Verb: s.verb,
+	}
+	if s.all {
+		p.Count = 0
+	}
+	form := s.form
+	if !h.ownSelection(v, form) {
+		form = v.DrawForm(tokenlist.Purpose, "")
+	}
+	p.Fields = []web.HiddenField{{Name: "form", Value: form}, {Name: "view", Value: s.view}}
+	if s.all {
+		p.Fields = append(p.Fields, web.HiddenField{Name: "all", Value: "yes"})
+	} else {
+		for _, t := range s.tokens {
+			p.Fields = append(p.Fields, web.HiddenField{Name: "token", Value: t})
+		}
+	}
+	return web.Page{Status: no.Status, Template: "bulk", Data: p, Header: no.Header}
+}
+
+// chosenTokens looks up what was chosen. What can't be found is there all the same, so that the person is told.
+func (h *Handlers) chosenTokens(v *web.Request, s selection) ([]chosenToken, error) {
+	enough := time.NewTimer(bulkWait)
+	defer enough.Stop()
+	if s.all {
+		return h.allMatching(v, s.view, enough.C)
+	}
+	var names []string
+	for _, value := range s.tokens {
+		if name, _, _ := strings.Cut(value, "/"); h.Inventory.Allowed(name) && !inventory.ContainsFold(names, name) && len(names) < maxPlaces {
+			names = append(names, name)
+		}
+	}
+	h.Inventory.Invalidate(v.Session.Hash(), "", h.Site.Now().Add(-freshEnough))
+	found, whole := h.lookUp(v, names, enough.C)
+	h.lookAgain(v, s.tokens, found, whole)
+	var chosen []chosenToken
+	for _, value := range s.tokens {
+		name, id, _ := strings.Cut(value, "/")
+		chosen = append(chosen, chosenToken{organization: name, id: id, token: found[strings.ToLower(value)], unread: !whole[strings.ToLower(name)]})
+	}
+	return chosen, nil
+}
+
+// lookUp reads these organizations. found are their tokens, by what a list's form calls them; whole are the organizations, in
+// lower case, all of whose lists were read to the end.
+func (h *Handlers) lookUp(v *web.Request, names []string, enough <-chan time.Time) (found map[string]*inventory.Token, whole map[string]bool) {
+	found, whole = map[string]*inventory.Token{}, map[string]bool{}
+	for _, o := range h.Inventory.LoadOrganizations(v.Context(), v.Owner(), names, enough).Organizations {
+		if o.Loading {
+			continue
+		}
+		whole[strings.ToLower(o.Name)] = len(o.Failed) == 0
+		for i := range o.Tokens {
+			found[strings.ToLower(tokenlist.PickValue(o.Tokens[i]))] = &o.Tokens[i]
+		}
+	}
+	return found, whole
+}
+
+// lookAgain looks once more where a whole list lacks what was chosen from a list a moment ago. While other tokens are made or
+// revoked, one can slip from a page that isn't read yet to one that was; that isn't to be told as its end.
+func (h *Handlers) lookAgain(v *web.Request, values []string, found map[string]*inventory.Token, whole map[string]bool) {
+	var names []string
+	for _, value := range values {
+		name, _, _ := strings.Cut(value, "/")
+		if found[strings.ToLower(value)] == nil && whole[strings.ToLower(name)] && !inventory.ContainsFold(names, name) {
+			names = append(names, name)
+			h.Inventory.Invalidate(v.Session.Hash(), name, h.Site.Now())
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	enough := time.NewTimer(bulkWait / 2)
+	defer enough.Stop()
+	again, wholeAgain := h.lookUp(v, names, enough.C)
+	for _, name := range names {
+		whole[strings.ToLower(name)] = wholeAgain[strings.ToLower(name)]
+	}
+	for value, t := range again {
+		found[value] = t
+	}
+}
+
+// maxPlaces bounds the organizations that one form can have read.
+const maxPlaces = 200
+
+// allMatching is everything that a list shows, on all its pages. Organizations that can't be read are named.
+func (h *Handlers) allMatching(v *web.Request, address string, enough <-chan time.Time) ([]chosenToken, error) {
+	u, err := url.Parse(web.SafeReturn(address))
+	if err != nil || u.Path != web.OverviewPath && u.Path != web.TokensPath {
+		return nil, &web.HTTPError{Status: http.StatusBadRequest}
+	}
+	h.Inventory.Invalidate(v.Session.Hash(), "", h.Site.Now().Add(-freshEnough))
+	view := tokenlist.ReadOverview(u.Query())
+	var s inventory.Inventory
+	if u.Path == web.TokensPath {
+		name, err := v.OrganizationOf(u.Query().Get("organization"))
+		if err != nil {
+			return nil, err
+		}
+		view = tokenlist.Read(name, u.Query())
+		s = h.Inventory.LoadOrganizations(v.Context(), v.Owner(), []string{name}, enough)
+	} else {
+		s = h.Inventory.Load(v.Context(), v.Owner(), enough)
+	}
+	if err := s.SignInErr(web.SignInHelps); err != nil {
+		return nil, err
+	}
+	var chosen []chosenToken
+	for _, t := range view.Selected(s.Tokens, v.Now) {
+		chosen = append(chosen, chosenToken{organization: t.Organization, id: t.AuthorizationID, token: &t})
+	}
+	slices.SortFunc(s.Organizations, func(a, b inventory.Organization) int { return cmp.Compare(a.Name, b.Name) })
+	for _, o := range s.Organizations {
+		here := view.Narrow.Organization == "" || strings.EqualFold(o.Name, view.Narrow.Organization)
+		if here && (o.Loading || len(o.Failed) > 0) {
+			chosen = append(chosen, chosenToken{organization: o.Name, unread: true})
+		}
+	}
+	return chosen, nil
+}

@@ -1,0 +1,367 @@
+package bulk
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// bulkRunPage shows a batch that was confirmed: how far it is, its secrets, what is left to do.
+type bulkRunPage struct {
+	web.Base
+	Problem  *web.ProblemSummary
+	Verb     string
+	Sentence string
+	State    string // "sent", "succeeded", "unknown"
+	Running  bool
+	Stopping bool // running, but nothing more is begun
+	Address  string
+
+	All, Done, Failed, Unknown, Doing, NotBegun int
+	Finished                                    int // all that isn't in progress or still to be begun
+
+	Halt       *web.ProblemSummary // why nothing more was begun
+	Halts      []bulkHalt          // why not in single organizations
+	StopAction string
+	GoOnAction string
+	Retries    int // operations that may be tried again
+	RetryForm  string
+	Dismiss    string
+
+	Secrets        []bulkSecret
+	SecretsMade    int            // while it is running
+	SecretsURL     string         // shows them while it is running
+	SecretUntil    templates.When // the first of them
+	SecretFake     bool
+	SaveForm       string
+	Download       string
+	DownloadFormat []web.Option
+
+	OldAlive int // old tokens that still work
+	OldReady int // of them: with a new secret that was saved
+	Retire   string
+	KeepOld  string
+
+	ReloadAfter int // seconds, see Page
+
+	Rows    []bulkRow
+	LeftOut []bulkLeftOut
+	BackURL string
+	Return  string // where a step of one operation leads back to
+}
+
+// bulkHalt is an organization in which nothing more was begun, or which is waited for.
+type bulkHalt struct {
+	Organization, Heading, What, Advice string
+	Until                               templates.When
+}
+
+type bulkSecret struct {
+	Number             int
+	Name, Organization string
+	Operation          string
+	Secret             string
+	Until              templates.When
+	SaveAction         string
+}
+
+// bulkRow is how one token stands.
+type bulkRow struct {
+	Name, URL, Organization   string
+	State, StateText          string
+	What                      string
+	Before, After             templates.When
+	OperationURL, LinkText    string
+	RetryForm, RetryOperation string
+	RevokeOld                 string
+}
+
+// batchAnswer is the page of a batch that was confirmed.
+func (h *Handlers) batchAnswer(v *web.Request, b *operation.Batch, no web.FormState) (web.Answer, error) {
+	if !b.Running {
+		h.lookIntoBatch(v, b)
+	}
+	v.Invalidate("", nil, b.Ended)
+	tally, verb, path := b.Count(), web.BulkVerb(b.Action), web.BatchPath(b.ID)
+	p := bulkRunPage{
+		Base: v.Base(v.Words.Message("bulk.run."+verb, map[string]any{"Count": len(b.Items)}).Title, "changes"), Problem: no.Problem, Verb: verb,
+		Running: b.Running, Stopping: b.Running && (b.Stopped || b.Halt != nil), Address: v.Link(path),
+		All: len(b.Items), Done: tally.Done, Failed: tally.Failed, Unknown: tally.Unknown, Doing: tally.Doing, NotBegun: tally.NotBegun,
+		Finished: tally.Done + tally.Failed + tally.Unknown, SecretFake: h.Site.Demo, BackURL: v.Link(backFrom(b.From)), Return: path,
+		OldAlive: tally.OldAlive, SecretsMade: tally.Secrets, SecretsURL: v.Link(path + "?secrets=show"),
+	}
+	p.tell(b)
+	tellHalts(v, b, &p)
+	p.Rows = batchRows(v, b)
+	p.LeftOut = leftOut(v, b)
+	if !b.Running || v.URL.Query().Get("secrets") == "show" {
+		if err := h.tellSecrets(v, b, &p); err != nil {
+			return nil, err
+		}
+	}
+	if !b.Running && len(p.Secrets) == 0 { // a secret is not to move while it is copied
+		p.ReloadAfter = reloadBatchAfter(v, b)
+	}
+	offerSteps(v, b, &p)
+	p.Notices = slices.DeleteFunc(p.Notices, func(n web.Notice) bool { return n.URL == p.Address })
+	return web.Page{Status: no.Status, Template: "bulk-run", Data: p, Header: no.Header}, nil
+}
+
+// tell sums the batch up.
+func (p *bulkRunPage) tell(b *operation.Batch) {
+	key := "bulk.state.done"
+	p.State = "succeeded"
+	switch {
+	case p.Stopping:
+		key, p.State = "bulk.state.stopping", "sent"
+	case p.Running:
+		key, p.State = "bulk.state.running", "sent"
+	case p.NotBegun > 0 && b.Stopped:
+		key, p.State = "bulk.state.stopped", "unknown"
+	case p.NotBegun > 0 && (b.Working || b.Interrupted()):
+		key, p.State = "bulk.state.interrupted", "unknown"
+	case p.NotBegun > 0:
+		key, p.State = "bulk.state.halted", "unknown"
+	case p.Unknown > 0:
+		key, p.State = "bulk.state.unknown", "unknown"
+	case p.Failed > 0:
+		key, p.State = "bulk.state.partly", "unknown"
+	}
+	p.Sentence = templates.Message(key, map[string]any{"Count": p.Unknown}).What
+}
+
+// lookIntoBatch looks for what operations of unknown outcome have done, where that is due: see lookInto.
+func (h *Handlers) lookIntoBatch(v *web.Request, b *operation.Batch) {
+	due := func(item operation.BatchItem) bool {
+		return item.Operation != nil && item.Operation.LookDue(h.Site.Now())
+	}
+	if !slices.ContainsFunc(b.Items, due) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(v.Context(), outcome.LookWait)
+	defer cancel()
+	if err := h.Journal.LookNow(ctx, v.Caller(), b.Person); err != nil {
+		v.NoteError(err)
+	}
+	if seen, err := h.Journal.Batch(v.Context(), b.Person, b.ID); err == nil { // otherwise they are shown as they were
+		*b = *seen
+	}
+}
+
+// reloadBatchAfter is ReloadAfter of a batch in which something may turn up.
+func reloadBatchAfter(v *web.Request, b *operation.Batch) (seconds int) {
+	for _, item := range b.Items {
+		if item.Operation != nil && item.Operation.Pending() {
+			seconds = outcome.Sooner(seconds, outcome.ReloadAfter(v, item.Operation))
+		}
+	}
+	return seconds
+}
+
+// tellHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.
+func tellHalts(v *web.Request, b *operation.Batch, p *bulkRunPage) {
+	if b.Halt != nil && !b.Interrupted() { // that the batch's state says
+		p.Halt, _ = v.Refusal(b.Halt, b.Ended)
+	}
+	names := map[string]string{}
+	for _, item := range b.Items {
+		names[strings.ToLower(item.Organization)] = item.Organization
+	}
+	for at, halt := range b.Halted {
+		text := v.DescribeFailure(halt.In(names[at]), b.Ended).Text
+		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i operation.BatchItem) bool { return strings.EqualFold(i.Organization, at) && mayHaveMade(i) }) {
+			text.Advice = v.Words.Message("bulk.haltedInDoubt", nil).Advice // nobody is to be told to try those again
+		}
+		p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: text.Title, What: text.What, Advice: text.Advice})
+	}
+	for at, until := range b.Resting {
+		if b.Running && until.After(v.Now) {
+			text := v.Words.Message("bulk.resting", map[string]any{"Organization": names[at]})
+			p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: text.Title, What: text.What, Until: v.When(until)})
+		}
+	}
+	slices.SortFunc(p.Halts, func(a, b bulkHalt) int { return strings.Compare(a.Organization, b.Organization) })
+}
+
+func batchRows(v *web.Request, b *operation.Batch) []bulkRow {
+	rows := make([]bulkRow, 0, len(b.Items))
+	for i := range b.Items {
+		item := &b.Items[i]
+		row := bulkRow{
+			Name: web.ShownName(item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(&item.Before, item.Organization),
+			Before: v.When(item.Before.ValidTo), After: v.When(item.ValidTo),
+		}
+		tellItem(v, b, item, &row)
+		row.StateText = v.Words.Message("bulk.item."+row.State, nil).Title
+		if !b.Running && item.MayRetry() {
+			row.RetryForm, row.RetryOperation = v.Link(web.BatchPath(b.ID)+"/retry"), item.Operation.ID
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// tellItem words how one token stands.
+func tellItem(v *web.Request, b *operation.Batch, item *operation.BatchItem, row *bulkRow) {
+	op := item.Operation
+	if op == nil {
+		row.State = "notBegun"
+		if _, halted := b.Halted[strings.ToLower(item.Organization)]; b.Running && !b.Stopped && b.Halt == nil && !halted {
+			row.State = "toCome"
+		}
+		return
+	}
+	row.State = string(op.State)
+	if op.Result != nil && b.Action != operation.Revoke {
+		row.After = v.When(op.Result.ValidTo)
+	}
+	switch phase := op.Phase(); phase {
+	case operation.PhaseUnderWay:
+	case operation.PhaseTakenBack:
+		row.State, row.What = string(operation.Failed), v.Words.Message("operation.orphanRevoked", web.OperationWords(v, op)).What
+	case operation.PhaseOrphaned:
+		row.State, row.What = string(operation.Unknown), v.Words.Message("bulk.orphaned", web.OperationWords(v, op)).What
+		row.OperationURL, row.LinkText = v.Link(web.OperationPath(op.ID)), v.Words.Message("bulk.findOut", nil).Title
+	case operation.PhaseFailed:
+		row.What = failureWords(v, op)
+	case operation.PhaseUnreadable:
+		row.What = v.Words.Message("operation.unreadable", nil).What
+	default:
+		if !phase.Unknown() {
+			tellDone(v, b, item, row)
+			return
+		}
+		if op.Dismissed {
+			row.What = v.Words.Message("bulk.dismissed", nil).What
+			return
+		}
+		row.What = v.Words.Message(outcome.UnknownKey(op), web.OperationWords(v, op)).What
+		row.OperationURL, row.LinkText = v.Link(web.OperationPath(op.ID)), v.Words.Message("bulk.findOut", nil).Title
+	}
+}
+
+func failureWords(v *web.Request, op *operation.Operation) string {
+	if op.Failure.NoLongerActive() {
+		return v.Words.Message("bulk.noLongerActive", nil).What
+	}
+	text := v.DescribeFailure(op.Failure, op.Finished).Text
+	return text.Title + ". " + text.What + " " + text.Advice
+}
+
+// tellDone words what was done, with what is left of a rotation.
+func tellDone(v *web.Request, b *operation.Batch, item *operation.BatchItem, row *bulkRow) {
+	op := item.Operation
+	words := web.OperationWords(v, op)
+	switch {
+	case b.Action == operation.Revoke && item.Already:
+		row.What = v.Words.Message("bulk.already", nil).What
+	case outcome.Shortened(op):
+		row.What = v.Words.Message("bulk.shortened", words).What
+	}
+	if b.Action != operation.Rotate {
+		return
+	}
+	row.URL = web.TokenURL(v, op.Organization, op.Result)
+	row.OperationURL, row.LinkText = v.Link(web.OperationPath(op.ID)), v.Words.Message("bulk.seeRotation", nil).Title
+	switch op.Phase() {
+	case operation.PhaseSecretWaiting:
+		row.State = "waitingSecret"
+	case operation.PhaseSecretExpired, operation.PhaseSecretUnkept:
+		row.State = "lostSecret"
+		if !op.Dismissed {
+			row.What = v.Words.Message("bulk.lostSecret", nil).What
+		} else {
+			row.What = ""
+		}
+	case operation.PhaseHalfWay:
+		row.State = "oldAlive"
+		if op.Old == operation.OldFailed && op.OldFailure != nil {
+			row.State = "oldFailed"
+			row.What = v.DescribeFailure(op.OldFailure, op.Finished).Text.Title + "."
+		}
+		if !b.Running {
+			row.RevokeOld = v.Link(web.OperationPath(op.ID) + "/revoke-old")
+		}
+	}
+}
+
+// offerSteps offers what can be done now.
+func offerSteps(v *web.Request, b *operation.Batch, p *bulkRunPage) {
+	step := func(verb string) string { return v.Link(web.BatchPath(b.ID) + "/" + verb) }
+	if b.Running {
+		if !p.Stopping {
+			p.StopAction = step("stop")
+		}
+		return
+	}
+	for i := range b.Items {
+		item := &b.Items[i]
+		if item.MayRetry() {
+			p.Retries++
+		}
+		if op := item.Operation; op != nil && op.Phase() == operation.PhaseHalfWay {
+			p.OldReady++
+		}
+	}
+	if p.NotBegun > 0 {
+		p.GoOnAction = step("go-on")
+	}
+	if p.Retries > 0 {
+		p.RetryForm = step("retry")
+	}
+	if p.OldAlive > 0 {
+		p.KeepOld = step("keep-old")
+	}
+	if p.OldReady > 0 {
+		p.Retire = step("revoke-old")
+	}
+	if !b.Dismissed && p.OldAlive == 0 && p.SecretsMade == 0 && (p.NotBegun+p.Failed > 0 || slices.ContainsFunc(b.Items, pendingItem)) {
+		p.Dismiss = step("dismiss")
+	}
+}
+
+// mayHaveMade says that a token may have been made whose owner hasn't settled what becomes of it.
+func mayHaveMade(item operation.BatchItem) bool {
+	if item.Operation == nil {
+		return false
+	}
+	switch item.Operation.Phase() {
+	case operation.PhaseInDoubt, operation.PhaseFound, operation.PhaseUnreadable:
+		return true
+	}
+	return false
+}
+
+func pendingItem(item operation.BatchItem) bool {
+	return item.Operation != nil && item.Operation.Pending()
+}
+
+// tellSecrets shows the secrets that wait.
+func (h *Handlers) tellSecrets(v *web.Request, b *operation.Batch, p *bulkRunPage) error {
+	err := h.eachSecret(v, b, func(op *operation.Operation, secret string) {
+		p.Secrets = append(p.Secrets, bulkSecret{
+			Number: len(p.Secrets) + 1, Name: web.OperationToken(op), Organization: op.Organization, Operation: op.ID, Secret: secret,
+			Until: v.When(op.SecretUntil), SaveAction: v.Link(web.OperationPath(op.ID) + "/acknowledge"),
+		})
+		if p.SecretUntil.ISO == "" || v.When(op.SecretUntil).ISO < p.SecretUntil.ISO {
+			p.SecretUntil = v.When(op.SecretUntil)
+		}
+	})
+	if err != nil || len(p.Secrets) == 0 {
+		return err
+	}
+	p.SaveForm, p.Download = v.Link(web.BatchPath(b.ID)+"/saved"), v.Link(web.BatchPath(b.ID)+"/download")
+	chosen := v.PostForm.Get("format")
+	for _, format := range []string{"env", "json"} {
+		text := v.Words.Message("bulk.format."+format, nil)
+		p.DownloadFormat = append(p.DownloadFormat, web.Option{
+			Value: format, Text: text.Title, Hint: text.What, Selected: format == chosen || chosen == "" && format == "env",
+		})
+	}
+	return nil
+}

@@ -1,0 +1,20 @@
+// Package changes has the pages of operations: how one stands, the steps that finish it, and the list of the last ones.
+package changes
+
+import (
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// Handlers are the actions of this area.
+type Handlers struct {
+	Site     *web.Site
+	Journal  *operation.Journal
+	Outcomes outcome.Outcomes
+}
+
+// Pages are the page structs of this area, by template.
+func Pages() map[string]any {
+	return map[string]any{"operation": outcome.Page{}, "changes": changesPage{}}
+}

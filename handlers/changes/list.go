@@ -1,0 +1,115 @@
+package changes
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// batchChanges are the person's batches as the list of changes shows them.
+func (h *Handlers) batchChanges(v *web.Request) ([]changeRow, error) {
+	batches, err := h.Journal.RecentBatches(v.Context(), v.Person())
+	var out []changeRow
+	for i := range batches {
+		b := &batches[i]
+		words := map[string]any{"Count": len(b.Items), "Done": b.Tally.Done}
+		state := "partly"
+		switch {
+		case b.Running:
+			state = "sent"
+		case b.Ended.IsZero() || b.Working:
+			state = "halfway"
+		case b.Tally.Done == len(b.Items):
+			state = "succeeded"
+		}
+		out = append(out, changeRow{
+			When: v.When(b.Started), What: v.Words.Message("bulk.change."+web.BulkVerb(b.Action), words).Title,
+			Token: v.Words.Message("bulk.changeTokens", words).Title, Organization: batchPlaces(b),
+			Outcome: v.Words.Message("bulk.outcome."+state, words).Title, OutcomeClass: map[string]string{"partly": "unknown"}[state] + strings.TrimPrefix(state, "partly"),
+			URL: v.Link(web.BatchPath(b.ID)), started: b.Started, Address: b.Asked.Address, Browser: web.BrowserName(b.Asked.Browser),
+		})
+	}
+	return out, err
+}
+
+// batchPlaces names the organization of a batch, or counts them.
+func batchPlaces(b *operation.Batch) string {
+	if n := outcome.Organizations(b); n != 1 {
+		return templates.Message("bulk.places", map[string]any{"Count": n}).Title
+	}
+	return b.Items[0].Organization
+}
+
+// changesPage lists the person's own last changes.
+type changesPage struct {
+	web.Base
+	Changes []changeRow
+}
+
+type changeRow struct {
+	When                                                  templates.When
+	What, Token, Organization, Outcome, OutcomeClass, URL string
+	Why                                                   string // it was refused, or isn't known: heading of the cause
+	Address, Browser                                      string // it was asked for from there
+	started                                               time.Time
+}
+
+const shownChanges = 100
+
+func (h *Handlers) List(v *web.Request) (web.Answer, error) {
+	operations, err := h.Journal.Recent(v.Context(), v.Person(), shownChanges)
+	if err != nil {
+		return nil, err
+	}
+	p := changesPage{Base: v.Base(v.Words.Message("changes.title", nil).Title, "changes")}
+	if p.Changes, err = h.batchChanges(v); err != nil {
+		return nil, err
+	}
+	for i := range operations {
+		op := &operations[i]
+		p.Changes = append(p.Changes, changeRow{
+			When: v.When(op.Started), What: v.Words.Message("change."+string(op.Action), nil).Title, Token: web.OperationToken(op),
+			Organization: op.Organization, Outcome: v.Words.Message("outcome."+shownOutcome(op), nil).Title, OutcomeClass: shownOutcome(op),
+			URL: v.Link(web.OperationPath(op.ID)), started: op.Started,
+			Why: changeCause(v, op), Address: op.From.Address, Browser: web.BrowserName(op.From.Browser),
+		})
+	}
+	slices.SortStableFunc(p.Changes, func(a, b changeRow) int { return b.started.Compare(a.started) })
+	p.Changes = p.Changes[:min(len(p.Changes), shownChanges)]
+	return web.Page{Template: "changes", Data: p}, nil
+}
+
+// changeCause is why a change wasn't done, or isn't known to be.
+func changeCause(v *web.Request, op *operation.Operation) string {
+	cause := op.Failure
+	if op.State == operation.Succeeded && op.Old == operation.OldFailed {
+		cause = op.OldFailure
+	}
+	if cause == nil || op.State == operation.Sent {
+		return ""
+	}
+	return v.DescribeFailure(cause, op.Finished).Text.Title
+}
+
+// shownOutcome is an operation's phase as the list of changes shows it.
+func shownOutcome(op *operation.Operation) string {
+	switch op.Phase() {
+	case operation.PhaseTakenBack:
+		return string(operation.Failed)
+	case operation.PhaseOrphaned:
+		return string(operation.Unknown)
+	case operation.PhaseSecretWaiting:
+		return "waiting"
+	case operation.PhaseSecretExpired, operation.PhaseSecretUnkept:
+		return "secretExpired"
+	case operation.PhaseHalfWay:
+		return "halfway"
+	default:
+		return string(op.State)
+	}
+}

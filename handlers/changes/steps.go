@@ -1,0 +1,75 @@
+package changes
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/failure"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// stepPage is where a step of an operation leads: its own page, or that of the results it was taken on.
+func stepPage(posted url.Values, id string) string {
+	if back := posted.Get("return"); back != "" {
+		if back = web.SafeReturn(back); strings.HasPrefix(back, web.GlobalTokensPath+"/") || strings.HasPrefix(back, web.BulkPath+"/") {
+			return back
+		}
+	}
+	return web.OperationPath(id)
+}
+
+// step takes one step of an existing operation and shows its page again.
+func (h *Handlers) step(v *web.Request, take func(ctx context.Context, person, id string) (*operation.Operation, error)) (web.Answer, error) {
+	ctx, cancel := context.WithTimeout(v.Context(), web.ChangeWait)
+	defer cancel()
+	id := v.Param("operation")
+	op, err := take(ctx, v.Person(), id)
+	if op != nil {
+		v.Invalidate(op.Organization, op.Before, h.Site.Now())
+	}
+	switch _, signIn := web.NeedsSignIn(err); {
+	case err == nil:
+	case signIn:
+		return nil, err
+	case failure.Of(err).Source == failure.SourceAzureDevOps: // recorded in the operation: its page says so
+		v.NoteError(err)
+	default:
+		return nil, err
+	}
+	return v.To(stepPage(v.PostForm, id)), nil
+}
+
+// Acknowledge: "I have saved it".
+func (h *Handlers) Acknowledge(v *web.Request) (web.Answer, error) {
+	return h.step(v, h.Journal.Acknowledge)
+}
+
+// RevokeOld: "the new one is in place". Where only a new sign-in was missing, it leads through one.
+func (h *Handlers) RevokeOld(v *web.Request) (web.Answer, error) {
+	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
+		op, err := h.Journal.RevokeOld(ctx, v.Caller(), person, id)
+		if err == nil && op.Old == operation.OldFailed && op.OldFailure != nil {
+			err = op.OldFailure
+		}
+		return op, err
+	})
+}
+
+func (h *Handlers) KeepOld(v *web.Request) (web.Answer, error) { return h.step(v, h.Journal.KeepOld) }
+
+// Check looks again for what an unknown outcome has left behind.
+func (h *Handlers) Check(v *web.Request) (web.Answer, error) {
+	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
+		return h.Journal.Reconcile(ctx, v.Caller(), person, id)
+	})
+}
+
+func (h *Handlers) RevokeCandidate(v *web.Request) (web.Answer, error) {
+	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
+		return h.Journal.RevokeCandidate(ctx, v.Caller(), person, id, v.PostForm.Get("authorizationId"))
+	})
+}
+
+func (h *Handlers) Dismiss(v *web.Request) (web.Answer, error) { return h.step(v, h.Journal.Dismiss) }

@@ -1,0 +1,59 @@
+package globaltokens
+
+import (
+	"slices"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/tokenlist"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// globalTokensPage lists the tokens that work in all organizations, each with the way to replace it.
+type globalTokensPage struct {
+	web.Base
+	tokenlist.Progress
+	Heading  string // what happens to such tokens, or has happened
+	What     string
+	Dead     bool // the day has come
+	Tokens   []globalToken
+	BackURL  string
+	Complete bool
+}
+
+type globalToken struct {
+	Name, URL, MadeBy     string
+	Scopes                []string
+	FullAccess            bool
+	Created, Expires      templates.When
+	ReplaceURL, RevokeURL string
+}
+
+func (h *Handlers) List(v *web.Request) (web.Answer, error) {
+	if organization := v.URL.Query().Get("retry"); v.URL.Query().Has("retry") {
+		return tokenlist.ReadAgain(h.Inventory, v, tokenlist.View{Path: web.GlobalTokensPath}, organization)
+	}
+	enough := time.NewTimer(tokenlist.Wait)
+	defer enough.Stop()
+	s := h.Inventory.Load(v.Context(), v.Owner(), enough.C)
+	if err := s.SignInErr(web.SignInHelps); err != nil {
+		return nil, err
+	}
+	note := tokenlist.GlobalText("global.", v.Now)
+	p := globalTokensPage{
+		Base:     v.Base(v.Words.Message("globalTokens.title", nil).Title, "overview"),
+		Progress: tokenlist.ProgressOf(v, tokenlist.View{Path: web.GlobalTokensPath}, s),
+		Heading:  note.Title, What: note.What, Dead: !v.Now.Before(inventory.GlobalTokensEnd), BackURL: v.Link(web.OverviewPath), Complete: s.Complete(),
+	}
+	living := slices.DeleteFunc(slices.Clone(s.Tokens), func(t inventory.Token) bool { return !t.LivingGlobal() })
+	for _, t := range (tokenlist.View{Sort: "name"}).Arrange(living, v.Now) {
+		p.Tokens = append(p.Tokens, globalToken{
+			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			Scopes: web.ScopeList(t.Scopes), FullAccess: t.FullAccess(), Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo),
+			ReplaceURL: v.Link(web.GlobalPath(t.Organization, t.AuthorizationID)), RevokeURL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "revoke")),
+		})
+	}
+	return web.Page{Template: "global-tokens", Data: p}, nil
+}

@@ -1,0 +1,157 @@
+package overview
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/tokenlist"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// attentionLines is how many tokens of a group are named; a link leads to all of them.
+const attentionLines = 5
+
+// attentionGroup is one reason to do something, with the tokens that it is about.
+type attentionGroup struct {
+	ID, Heading, What string
+	Urgent            bool
+	Count             int
+	Lines             []attentionLine
+	AllText, AllURL   string // "" where all are named
+}
+
+type attentionLine struct {
+	Name, URL, Organization string
+	MadeBy                  string
+	Expires                 templates.When
+	Past                    bool
+	Action                  web.NextAction
+}
+
+// attentionRule finds the tokens of a group and what to do with each.
+type attentionRule struct {
+	id     string
+	fits   func(t inventory.Token, now time.Time) bool
+	view   tokenlist.View // that shows the same tokens
+	action func(v *web.Request, t inventory.Token) web.NextAction
+	urgent bool
+}
+
+// within says that an active token ends in more than after and at most until days.
+func within(after, until int) func(inventory.Token, time.Time) bool {
+	return func(t inventory.Token, now time.Time) bool {
+		left := tokenlist.DaysFrom(now, t.ValidTo)
+		return t.Status == azuredevops.Active && left > after && left <= until
+	}
+}
+
+func active(fits func(inventory.Token) bool) func(inventory.Token, time.Time) bool {
+	return func(t inventory.Token, _ time.Time) bool { return t.Status == azuredevops.Active && fits(t) }
+}
+
+// attentionRules are in the order of the page. A token stands in every group that it belongs to.
+var attentionRules = []attentionRule{
+	{id: "days7", urgent: true, fits: within(-2, 7), view: tokenlist.View{Narrow: tokenlist.Filter{Within: 7}}, action: renewAction},
+	{id: "days30", fits: within(7, 30), view: tokenlist.View{Narrow: tokenlist.Filter{Within: 30}}, action: renewAction},
+	{id: "expired30", fits: func(t inventory.Token, now time.Time) bool {
+		return t.Status == azuredevops.Expired && tokenlist.DaysFrom(t.ValidTo, now) <= 30
+	}, view: tokenlist.View{Status: "expired", Order: "desc", Narrow: tokenlist.Filter{Within: 30}}, action: replaceAction},
+	{id: "full", urgent: true, fits: active(inventory.Token.FullAccess), view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"full"}}}, action: narrowAction},
+	{id: "global", urgent: true, fits: active(inventory.Token.Global),
+		view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"global"}}}, action: globalAction},
+	{id: "powerful", fits: active(func(t inventory.Token) bool { return t.HighPrivilege() && t.LongLived() }),
+		view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"high", "long"}}}, action: narrowAction},
+	{id: "twins", fits: active(func(t inventory.Token) bool { return t.Twin }), view: tokenlist.View{Sort: "name", Narrow: tokenlist.Filter{Is: []string{"twin"}}}, action: revokeAction},
+}
+
+func renewAction(v *web.Request, t inventory.Token) web.NextAction {
+	if t.Global() {
+		return globalAction(v, t)
+	}
+	return lineAction(v, "action.rotate", web.TokenPath(t.Organization, t.AuthorizationID, "rotate"))
+}
+
+func replaceAction(v *web.Request, t inventory.Token) web.NextAction {
+	return lineAction(v, "action.replace", web.ReplacementPath(t.Organization, t.Token))
+}
+
+func narrowAction(v *web.Request, t inventory.Token) web.NextAction {
+	if t.Global() {
+		return globalAction(v, t)
+	}
+	return lineAction(v, "action.edit", web.TokenPath(t.Organization, t.AuthorizationID, "edit"))
+}
+
+func revokeAction(v *web.Request, t inventory.Token) web.NextAction {
+	return lineAction(v, "action.revoke", web.TokenPath(t.Organization, t.AuthorizationID, "revoke"))
+}
+
+func globalAction(v *web.Request, t inventory.Token) web.NextAction {
+	return lineAction(v, "action.replaceGlobal", web.GlobalPath(t.Organization, t.AuthorizationID))
+}
+
+func lineAction(v *web.Request, key, path string) web.NextAction {
+	return web.NextAction{Text: v.Words.Message(key, nil).Title, URL: v.Link(path)}
+}
+
+// attention finds what needs the person, most pressing first. Groups without tokens are left out.
+func attention(v *web.Request, tokens []inventory.Token) []attentionGroup {
+	var groups []attentionGroup
+	for _, rule := range attentionRules {
+		var found []inventory.Token
+		for _, t := range tokens {
+			if rule.fits(t, v.Now) {
+				found = append(found, t)
+			}
+		}
+		if len(found) > 0 {
+			groups = append(groups, rule.group(v, found))
+		}
+	}
+	return groups
+}
+
+func (r attentionRule) group(v *web.Request, found []inventory.Token) attentionGroup {
+	key := "attention." + r.id
+	if r.id == "global" && !v.Now.Before(inventory.GlobalTokensEnd) {
+		key += "After"
+	}
+	text := v.Words.Message(key, nil)
+	g := attentionGroup{ID: r.id, Heading: text.Title, What: text.What, Urgent: r.urgent, Count: len(found)}
+	slices.SortFunc(found, r.order)
+	for _, t := range found[:min(len(found), attentionLines)] {
+		line := attentionLine{
+			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), Organization: t.Organization,
+			MadeBy: azuredevops.MadeBy(t.DisplayName), Expires: v.When(t.ValidTo), Past: t.Status == azuredevops.Expired, Action: r.action(v, t),
+		}
+		if t.Global() {
+			line.Organization = v.Words.Message("organization.all", nil).Title
+		}
+		g.Lines = append(g.Lines, line)
+	}
+	switch {
+	case r.id == "global":
+		g.AllText, g.AllURL = v.Words.Message("action.replaceGlobals", nil).Title, v.Link(web.GlobalTokensPath)
+	case len(found) > attentionLines:
+		view := r.view
+		view.Path = web.OverviewPath
+		g.AllText, g.AllURL = v.Words.Message("attention.all", map[string]any{"Count": len(found)}).Title, v.Link(view.Address())
+	}
+	return g
+}
+
+// order puts first what ends first, of expired ones what ended last, and duplicates side by side.
+func (r attentionRule) order(a, b inventory.Token) int {
+	if r.id == "twins" {
+		return cmp.Or(tokenlist.CompareFold(a.OrganizationKey(), b.OrganizationKey()), tokenlist.CompareFold(a.DisplayName, b.DisplayName), a.ValidFrom.Compare(b.ValidFrom))
+	}
+	by := a.ValidTo.Compare(b.ValidTo)
+	if r.id == "expired30" {
+		by = -by
+	}
+	return cmp.Or(by, tokenlist.CompareFold(a.DisplayName, b.DisplayName), cmp.Compare(a.AuthorizationID, b.AuthorizationID))
+}

@@ -1,0 +1,152 @@
+package overview
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/tokenlist"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+// exportWait is how long an export waits for organizations that are slow: a file can't be completed later.
+const exportWait = 90 * time.Second
+
+// exported is one token as exports tell it.
+type exported struct {
+	Name            string    `json:"name"`
+	Organization    string    `json:"organization,omitempty"` // none: global
+	Global          bool      `json:"global"`
+	Status          string    `json:"status"`
+	Scopes          []string  `json:"scopes"`
+	FullAccess      bool      `json:"fullAccess"`
+	HighPrivilege   bool      `json:"highPrivilege"`
+	MadeBy          string    `json:"madeBy,omitempty"`
+	ValidFrom       time.Time `json:"validFrom"`
+	ValidTo         time.Time `json:"validTo"`
+	AuthorizationID string    `json:"authorizationId"`
+}
+
+// export is the JSON file. Missing tells what couldn't be read, so that nobody takes a part for the whole.
+type export struct {
+	Made     time.Time     `json:"made"`
+	Complete bool          `json:"complete"`
+	Missing  []exportedGap `json:"missing"`
+	Tokens   []exported    `json:"tokens"`
+}
+
+type exportedGap struct {
+	Organization string `json:"organization"`
+	Reason       string `json:"reason"`
+}
+
+// exportAll reads everything and picks what the address asks for.
+func (h *Handlers) exportAll(v *web.Request) (export, error) {
+	view := tokenlist.ReadOverview(v.URL.Query())
+	enough := time.NewTimer(exportWait)
+	defer enough.Stop()
+	s := h.Inventory.Load(v.Context(), v.Owner(), enough.C)
+	if err := s.SignInErr(web.SignInHelps); err != nil {
+		return export{}, err
+	}
+	if err := checkOrganization(s, view.Narrow.Organization); err != nil {
+		return export{}, err
+	}
+	if s.Discovering {
+		return export{}, &azuredevops.Error{Call: "organizations", Kind: azuredevops.KindTimeout}
+	}
+	out := export{Made: v.Now.UTC().Truncate(time.Second), Complete: true, Missing: []exportedGap{}, Tokens: []exported{}}
+	if s.DiscoveryErr != nil {
+		out.Missing = append(out.Missing, exportedGap{Reason: v.Describe(s.DiscoveryErr).Text.Title})
+	}
+	for _, o := range s.Organizations {
+		switch {
+		case o.Loading:
+			late := &azuredevops.Error{Organization: o.Name, Kind: azuredevops.KindTimeout}
+			out.Missing = append(out.Missing, exportedGap{o.Name, v.Describe(late).Text.Title})
+		case len(o.Failed) > 0:
+			out.Missing = append(out.Missing, exportedGap{o.Name, v.Describe(o.Failed[0].Err).Text.Title})
+		}
+	}
+	out.Complete = len(out.Missing) == 0
+	for _, t := range view.Selected(s.Tokens, v.Now) {
+		out.Tokens = append(out.Tokens, exported{
+			Name: t.DisplayName, Organization: t.OrganizationKey(), Global: t.Global(), Status: string(t.Status), Scopes: t.Scopes,
+			FullAccess: t.FullAccess(), HighPrivilege: t.HighPrivilege(), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			ValidFrom: t.ValidFrom, ValidTo: t.ValidTo, AuthorizationID: t.AuthorizationID,
+		})
+	}
+	return out, nil
+}
+
+// fileName says in the name of the file that it isn't everything, as a CSV file can't say it elsewhere.
+func (e export) fileName(ending string) string {
+	name := "tokens-" + e.Made.Format(web.DateLayout)
+	if !e.Complete {
+		name += "-incomplete"
+	}
+	return name + "." + ending
+}
+
+func (h *Handlers) JSON(v *web.Request) (web.Answer, error) {
+	e, err := h.exportAll(v)
+	if err != nil {
+		return nil, err
+	}
+	content, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encoding the export: %w", err)
+	}
+	return web.Download{Name: e.fileName("json"), ContentType: "application/json; charset=utf-8", Content: append(content, '\n')}, nil
+}
+
+var exportColumns = []string{
+	"name", "organization", "global", "status", "scopes", "fullAccess", "highPrivilege", "madeBy", "validFrom", "validTo", "authorizationId",
+}
+
+// byteOrderMark tells Excel and Windows PowerShell 5.1 that a file is UTF-8; without it they read the code page of their
+// machine (https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_character_encoding).
+const byteOrderMark = "\ufeff"
+
+// CSV writes RFC 4180: CRLF, quotes where they are needed.
+func (h *Handlers) CSV(v *web.Request) (web.Answer, error) {
+	e, err := h.exportAll(v)
+	if err != nil {
+		return nil, err
+	}
+	var content bytes.Buffer
+	content.WriteString(byteOrderMark)
+	w := csv.NewWriter(&content)
+	w.UseCRLF = true
+	rows := [][]string{exportColumns}
+	for _, t := range e.Tokens {
+		rows = append(rows, []string{
+			inert(t.Name), inert(t.Organization), fmt.Sprint(t.Global), t.Status, inert(strings.Join(t.Scopes, " ")), fmt.Sprint(t.FullAccess),
+			fmt.Sprint(t.HighPrivilege), inert(t.MadeBy), t.ValidFrom.Format(time.RFC3339), t.ValidTo.Format(time.RFC3339), t.AuthorizationID,
+		})
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return nil, fmt.Errorf("encoding the export: %w", err)
+	}
+	return web.Download{Name: e.fileName("csv"), ContentType: "text/csv; charset=utf-8; header=present", Content: content.Bytes()}, nil
+}
+
+// newCell is where a spreadsheet that separates by something else than commas begins a cell in the middle of a text, with a
+// formula.
+var newCell = regexp.MustCompile(`([;\t\r\n|\x{2028}\x{2029}]["\s\x{a0}\x{3000}]*)([=+\-@＝＋－＠])`)
+
+// inert keeps a spreadsheet from taking text for a formula: a token's name is free text, and other people's tools choose
+// it, too (https://owasp.org/www-community/attacks/CSV_Injection). Whether commas, semicolons or tabs separate, the place
+// where the file is opened decides.
+func inert(text string) string {
+	text = newCell.ReplaceAllString(text, "$1'$2")
+	if strings.IndexAny(strings.TrimLeft(text, " \u00a0\u3000"), "=+-@\t\r\n＝＋－＠") == 0 {
+		return "'" + text
+	}
+	return text
+}

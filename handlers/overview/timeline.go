@@ -1,0 +1,120 @@
+package overview
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/tokenlist"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/templates"
+)
+
+const (
+	timelineBar  = 84 // pixels of the longest bar
+	timelineBase = 104
+	shownEnds    = 3 // names in a row of the table
+)
+
+// timeline is the picture of the next twelve months: one bar for each week in which tokens end. Positions along it are
+// in percent, so that it fits every width without its words shrinking.
+type timeline struct {
+	Months []timelineMonth
+	Marks  []timelineMark
+	Total  int
+	GlobalX, GlobalText,
+	GlobalAnchor string // where global tokens end, "" if there are none or it is past
+}
+
+type timelineMonth struct{ X, Name string }
+
+type timelineMark struct {
+	X, Width, LabelX string
+	Y, Height        int
+	LabelY           int
+	First, Last      templates.When // days of the week
+	Count            int
+	Names            []string
+	More             int
+	URL, Class       string
+}
+
+// newTimeline counts the ends of active tokens by weeks, from today on. nil: none of them ends in that time.
+func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
+	start := v.Now.UTC().Truncate(web.Day)
+	end := start.AddDate(1, 0, 0)
+	span := end.Sub(start)
+	weeks := make([][]inventory.Token, int(span/(7*web.Day))+1)
+	line, most := &timeline{}, 0
+	for _, t := range tokens {
+		if t.Status != azuredevops.Active || t.ValidTo.Before(start) || !t.ValidTo.Before(end) {
+			continue
+		}
+		week := int(t.ValidTo.Sub(start) / (7 * web.Day))
+		weeks[week] = append(weeks[week], t)
+		most = max(most, len(weeks[week]))
+		line.Total++
+	}
+	if line.Total == 0 {
+		return nil
+	}
+	for week, ending := range weeks {
+		if len(ending) > 0 {
+			line.Marks = append(line.Marks, newMark(v, start.AddDate(0, 0, 7*week), span, ending, most))
+		}
+	}
+	for month := time.Date(start.Year(), start.Month()+1, 1, 0, 0, 0, 0, time.UTC); month.Before(end); month = month.AddDate(0, 1, 0) {
+		line.Months = append(line.Months, timelineMonth{X: percent(month.Sub(start), span), Name: month.Format("Jan")})
+	}
+	line.markGlobalEnd(tokens, start, span)
+	return line
+}
+
+func newMark(v *web.Request, first time.Time, span time.Duration, ending []inventory.Token, most int) timelineMark {
+	start := v.Now.UTC().Truncate(web.Day)
+	last := first.AddDate(0, 0, 6)
+	at, width := first.Sub(start), min(7*web.Day, span-first.Sub(start))
+	m := timelineMark{
+		X: percent(at, span), Width: percent(width-web.Day, span), LabelX: percent(at+(width-web.Day)/2, span),
+		Height: max(6, len(ending)*timelineBar/most), First: v.When(first), Last: v.When(last), Count: len(ending),
+	}
+	m.Y = timelineBase - m.Height
+	m.LabelY = m.Y - 5
+	earliest := ending[0]
+	for _, t := range ending {
+		if t.ValidTo.Before(earliest.ValidTo) {
+			earliest = t
+		}
+		if len(m.Names) < shownEnds {
+			m.Names = append(m.Names, web.ShownName(t.DisplayName))
+		}
+	}
+	m.More = len(ending) - len(m.Names)
+	m.Class = tokenlist.Urgency(earliest.ValidTo, v.Now)
+	m.URL = v.Link(web.TokenPath(earliest.Organization, earliest.AuthorizationID, ""))
+	if len(ending) > 1 {
+		m.URL = v.Link(tokenlist.View{Path: web.OverviewPath, Narrow: tokenlist.Filter{From: first, To: last}}.Address())
+	}
+	return m
+}
+
+func (l *timeline) markGlobalEnd(tokens []inventory.Token, start time.Time, span time.Duration) {
+	ahead := inventory.GlobalTokensEnd.Sub(start)
+	if ahead <= 0 || ahead >= span {
+		return
+	}
+	for _, t := range tokens {
+		if t.LivingGlobal() {
+			l.GlobalX, l.GlobalText, l.GlobalAnchor = percent(ahead, span), templates.Message("timeline.globalEnd", nil).Title, "start"
+			if ahead > span*2/3 {
+				l.GlobalAnchor = "end"
+			}
+			return
+		}
+	}
+}
+
+func percent(part, whole time.Duration) string {
+	return fmt.Sprintf("%.2f%%", 100*float64(part)/float64(whole))
+}

@@ -1,0 +1,95 @@
+package tokens
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// change carries out a form's operation once, however often the form is sent, and decides what to answer: the
+// next page where it succeeded, the form again where it was refused, the operation's page for everything in between.
+func (h *Handlers) change(v *web.Request, r operation.Request, again func(web.FormState) web.Answer) (web.Answer, error) {
+	r.Person, r.Form, r.Delivery, r.Begun = v.Person(), v.PostForm.Get("form"), v.Delivery, v.Begun
+	r.Content = v.PostForm.Encode() // as typed: dates counted from now differ between two clicks
+	ctx, cancel := context.WithTimeout(v.Context(), web.ChangeWait)
+	defer cancel()
+	op, err := h.Journal.Do(ctx, v.Caller(), r)
+	v.Invalidate(r.Organization, r.Before, h.Site.Now())
+	h.Site.Limits.CountFull(err)
+	if status, key := web.FormRefusal(err); status != 0 {
+		v.NoteError(err)
+		no := web.FormState{Status: status, Problem: web.Summary(key, nil), Form: r.Form}
+		if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests { // then the same form can be sent again
+			no.Form = h.Journal.Form(r.Person, r.Action, r.Target)
+		}
+		return again(no), nil
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case op.State == operation.Failed:
+		return h.failed(v, op, r, again)
+	default:
+		return h.Sent(v, op)
+	}
+}
+
+// Sent is the answer to a form whose operation wasn't refused.
+func (h *Handlers) Sent(v *web.Request, op *operation.Operation) (web.Answer, error) {
+	switch {
+	case op.Phase() == operation.PhaseShowOnce:
+		return h.Outcomes.Answer(v, op) // its secret stands nowhere else
+	case op.State == operation.Succeeded:
+		return v.To(donePath(op)), nil
+	default:
+		return v.To(web.OperationPath(op.ID)), nil
+	}
+}
+
+// donePath is the page that a successful change leads to.
+func donePath(op *operation.Operation) string {
+	done := url.Values{"done": {op.ID}}
+	switch op.Action {
+	case operation.Update:
+		return web.TokenPath(op.Organization, op.Before.AuthorizationID, "") + "?" + done.Encode()
+	case operation.Revoke:
+		done.Set("organization", op.Organization)
+		return web.TokensPath + "?" + done.Encode()
+	default:
+		return web.OperationPath(op.ID)
+	}
+}
+
+// failed shows the form again, or leads through a sign-in where that is what was missing.
+func (h *Handlers) failed(v *web.Request, op *operation.Operation, r operation.Request, again func(web.FormState) web.Answer) (web.Answer, error) {
+	err := op.Failure
+	v.NoteError(err)
+	if _, signIn := web.NeedsSignIn(err); signIn && !web.AnsweredBefore(v.Session, err) {
+		return nil, err
+	}
+	no := web.FormState{Form: h.Journal.Form(r.Person, r.Action, r.Target)}
+	if web.AnsweredBefore(v.Session, err) {
+		no.Status, no.Problem = http.StatusForbidden, web.Summary("signin.challengeRepeated", nil)
+		return again(no), nil
+	}
+	problem, t := v.Refusal(op.Failure, op.Finished)
+	no.Status, no.Problem, no.Header = t.Status, problem, web.RetryHeader(t.RetryAfter)
+	return again(no), nil
+}
+
+// doneSentence says what was just done, on the page that a successful change leads to.
+func (h *Handlers) doneSentence(v *web.Request) string {
+	id := v.URL.Query().Get("done")
+	if id == "" {
+		return ""
+	}
+	op, err := h.Journal.Get(v.Context(), v.Person(), id)
+	if err != nil || op.State != operation.Succeeded {
+		return ""
+	}
+	return v.Words.Message(outcome.SuccessKey(op), web.OperationWords(v, op)).What
+}

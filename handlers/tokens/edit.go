@@ -1,0 +1,111 @@
+package tokens
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/tokenform"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
+)
+
+func (h *Handlers) Edit(v *web.Request) (web.Answer, error) {
+	organization, t, err := v.VisitedToken()
+	if err != nil {
+		return nil, err
+	}
+	if t.Status != azuredevops.Active {
+		return unchangeable(v, organization, t), nil
+	}
+	target := web.ChangeTarget(organization, t.AuthorizationID)
+	f := tokenform.Form{Name: t.DisplayName, Expiry: "keep", Scopes: tokenform.Pick(t.Scopes), FormID: h.Journal.Form(v.Person(), operation.Update, target)}
+	if kept, ok := v.Restore(); ok {
+		next, done, mine := h.restoredForm(v, kept.Get("form"), operation.Update, target)
+		if done != nil {
+			return v.To(web.OperationPath(done.ID)), nil
+		}
+		if mine {
+			f = tokenform.Read(kept)
+		}
+		f.FormID = next
+	}
+	return editAnswer(v, organization, t, f, tokenform.Faults{}, web.FormState{}), nil
+}
+
+// Update sends only what was changed.
+func (h *Handlers) Update(v *web.Request) (web.Answer, error) {
+	organization, t, err := v.VisitedToken()
+	if err != nil {
+		return nil, err
+	}
+	f := tokenform.Read(v.PostForm)
+	if t.Status != azuredevops.Active && !h.sentBefore(v, f.FormID) {
+		return unchangeable(v, organization, t), nil
+	}
+	want, faults := changes(v, f, t.Token)
+	again := func(no web.FormState) web.Answer {
+		if no.Form != "" {
+			f.FormID = no.Form
+		}
+		return editAnswer(v, organization, t, f, faults, no)
+	}
+	if len(faults) > 0 {
+		return again(web.FormState{Status: http.StatusUnprocessableEntity}), nil
+	}
+	if want.DisplayName == "" && want.Scopes == nil && want.ValidTo.IsZero() && !h.sentBefore(v, f.FormID) {
+		return again(web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("form.nothingChanged", nil)}), nil
+	}
+	before := t.Token
+	return h.change(v, operation.Request{
+		Action: operation.Update, Target: web.ChangeTarget(organization, t.AuthorizationID), Organization: organization, Before: &before, Want: want,
+	}, again)
+}
+
+// changes is what differs from the token as it is.
+func changes(v *web.Request, f tokenform.Form, t azuredevops.Token) (azuredevops.Wanted, tokenform.Faults) {
+	var want azuredevops.Wanted
+	faults := tokenform.Faults{}
+	if f.Name != t.DisplayName {
+		if fault := tokenform.NameFault(f.Name); fault != "" {
+			faults["name"] = fault
+		}
+		want.DisplayName = f.Name
+	}
+	if scopes := f.WantedScopes(faults); !sameScopes(scopes, t.Scopes) {
+		want.Scopes = scopes
+	}
+	if f.Expiry != "keep" {
+		end, fault := f.ValidTo(v.Now)
+		if fault != "" {
+			faults["expiry"] = fault
+		}
+		want.ValidTo = end
+	}
+	return want, faults
+}
+
+func editAnswer(v *web.Request, organization string, t inventory.Token, f tokenform.Form, faults tokenform.Faults, no web.FormState) web.Answer {
+	name, expires := web.ShownName(t.DisplayName), v.When(t.ValidTo)
+	p := tokenform.Page{
+		Base:       v.Base(v.Words.Message("editToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
+		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "edit")), Problem: no.Problem,
+		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")), TokenName: name,
+		Current: []web.Field{
+			{Label: v.Words.Message("column.organization", nil).Title, Value: organization},
+			{Label: v.Words.Message("column.scopes", nil).Title, Value: web.ScopeWords(t.Scopes)},
+			{Label: v.Words.Message("column.expires", nil).Title, Value: expires.Date + " (" + expires.Relative + ")"},
+		},
+	}
+	f.Fill(v, &p, faults, expires.Date)
+	return web.Page{Status: no.Status, Template: "token-edit", Data: p, Header: no.Header}
+}
+
+func sameScopes(a, b []string) bool {
+	x, y := slices.Clone(a), slices.Clone(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(slices.Compact(x), slices.Compact(y))
+}

@@ -1,0 +1,152 @@
+package tokens
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/tokenform"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// New shows the form, filled from the address: so a link can propose a name, an expiry, scopes or a preset; one from
+// another site only what is harmless (see tamed).
+//
+// A form that is filled has its id in its address, too: whoever goes back to it after creating the token and sends it
+// again finds that token and makes no second one. An empty form can't be sent by mistake.
+func (h *Handlers) New(v *web.Request) (web.Answer, error) {
+	values := v.URL.Query()
+	person := v.Person()
+	form := h.Journal.Form(person, operation.Create, "")
+	var sent *operation.Operation
+	if kept, ok := v.Restore(); ok {
+		next, done, mine := h.restoredForm(v, kept.Get("form"), operation.Create, "")
+		if done != nil {
+			return v.To(web.OperationPath(done.ID)), nil
+		}
+		if mine {
+			values = kept
+		}
+		form = next
+	} else if foreign := fromForeignLink(v) && (proposes(values) || values.Has("organization")); foreign || proposes(values) {
+		if foreign {
+			values = h.tamed(v, values)
+		}
+		next, done, _ := h.restoredForm(v, values.Get("form"), operation.Create, "")
+		if done == nil && (next != values.Get("form") || foreign && values.Encode() != v.URL.Query().Encode()) {
+			values.Set("form", next)
+			return v.To(web.NewTokenPath + "?" + values.Encode()), nil
+		}
+		form, sent = values.Get("form"), done
+	}
+	f := tokenform.Read(values)
+	f.FormID = form
+	if f.Expiry == "" {
+		f.Expiry = "30"
+	}
+	switch {
+	case values.Get("preset") != "":
+		f.Scopes = tokenform.Pick(tokenform.PresetScopes(values.Get("preset")))
+	case values.Get("scope") != "":
+		f.Scopes = tokenform.Pick(strings.Fields(values.Get("scope")))
+	}
+	if f.Organization == "" {
+		f.Organization = v.CurrentOrganization()
+	}
+	var notices []web.Notice
+	if sent != nil {
+		text := v.Words.Message("notice.formSent", web.OperationWords(v, sent))
+		notices = append(notices, web.Notice{Kind: "warning", Text: text.What, LinkText: text.Title, URL: v.Link(web.OperationPath(sent.ID))})
+	}
+	if values.Has("from") {
+		notices = append(notices, linkNotice(v.URL.Query()))
+	}
+	return h.tokenFormAnswer(v, f, tokenform.Faults{}, web.FormState{}, notices...)
+}
+
+// proposes says if an address fills the form with more than where the token is to be.
+func proposes(address url.Values) bool {
+	for name := range address {
+		if name != "organization" && name != "draft" {
+			return true
+		}
+	}
+	return false
+}
+
+// Create makes the token. Sent twice, the form leads to the same token.
+func (h *Handlers) Create(v *web.Request) (web.Answer, error) {
+	f := tokenform.Read(v.PostForm)
+	want, faults := h.wanted(v, f)
+	if len(faults) > 0 {
+		return h.tokenFormAnswer(v, f, faults, web.FormState{Status: http.StatusUnprocessableEntity})
+	}
+	again := func(no web.FormState) web.Answer {
+		f.FormID = no.Form
+		result, err := h.tokenFormAnswer(v, f, tokenform.Faults{}, no)
+		if err != nil {
+			return h.Site.Problem(v, err)
+		}
+		return result
+	}
+	return h.change(v, operation.Request{Action: operation.Create, Organization: f.Organization, Want: want}, again)
+}
+
+// CreateTooSoon shows the form again, as it was sent.
+func (h *Handlers) CreateTooSoon(v *web.Request, no web.FormState) (web.Answer, error) {
+	return h.tokenFormAnswer(v, tokenform.Read(v.PostForm), tokenform.Faults{}, no)
+}
+
+// wanted checks everything that was typed and says all faults at once.
+func (h *Handlers) wanted(v *web.Request, f tokenform.Form) (azuredevops.Wanted, tokenform.Faults) {
+	faults := tokenform.Faults{}
+	if fault := tokenform.NameFault(f.Name); fault != "" {
+		faults["name"] = fault
+	}
+	switch {
+	case f.Organization == "":
+		faults["organization"] = "form.organizationRequired"
+	case !azuredevops.ValidOrganization(f.Organization):
+		faults["organization"] = "form.organizationInvalid"
+	case !h.Inventory.Allowed(f.Organization):
+		faults["organization"] = "form.organizationUnknown"
+	}
+	end, fault := f.ValidTo(v.Now)
+	if fault != "" {
+		faults["expiry"] = fault
+	}
+	return azuredevops.Wanted{DisplayName: f.Name, Scopes: f.WantedScopes(faults), ValidTo: end}, faults
+}
+
+func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults tokenform.Faults, no web.FormState, notices ...web.Notice) (web.Answer, error) {
+	if f.FormID == "" { // the form came without its id: by hand, or cut
+		f.FormID = h.Journal.Form(v.Person(), operation.Create, "")
+	}
+	names, err := h.Inventory.Organizations(v.Context(), v.Owner())
+	if _, again := web.NeedsSignIn(err); again && v.Method == http.MethodGet {
+		return nil, err
+	}
+	p := tokenform.Page{
+		Base:       v.Base(v.Words.Message("newToken.title", nil).Title, "tokens"),
+		FormAction: v.Link(web.NewTokenPath), Problem: no.Problem, Presets: tokenform.Presets(), CancelURL: v.Link(web.ListPath(f.Organization)),
+	}
+	p.Notices = append(p.Notices, notices...)
+	p.CanTypeOrganization = !h.Inventory.Fixed() && len(names) == 0
+	if f.Organization != "" && !inventory.ContainsFold(names, f.Organization) && !h.Inventory.Fixed() {
+		if p.CanTypeOrganization || !azuredevops.ValidOrganization(f.Organization) {
+			p.CanTypeOrganization = true
+		} else {
+			names = append(slices.Clone(names), f.Organization)
+		}
+	}
+	for _, name := range names {
+		p.OrganizationChoices = append(p.OrganizationChoices, web.Option{Value: name, Text: name, Selected: strings.EqualFold(name, f.Organization)})
+	}
+	p.OrganizationTyped = f.Organization
+	f.Fill(v, &p, faults, "")
+	return web.Page{Status: no.Status, Template: "token-new", Data: p, Header: no.Header}, nil
+}

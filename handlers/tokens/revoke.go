@@ -1,0 +1,70 @@
+package tokens
+
+import (
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// revokePage asks before a token is revoked.
+type revokePage struct {
+	web.Base
+	Problem                     *web.ProblemSummary
+	FormAction, Form, CancelURL string
+	Name, OrganizationText      string
+	Scopes                      []string
+	Expires                     templates.When
+	MadeBy                      string // revoking breaks that tool
+	GlobalNote                  string
+}
+
+func (h *Handlers) AskRevoke(v *web.Request) (web.Answer, error) {
+	organization, t, err := v.VisitedToken()
+	if err != nil {
+		return nil, err
+	}
+	if t.Status == azuredevops.Revoked {
+		return unchangeable(v, organization, t), nil
+	}
+	form, done := h.restoredOrNew(v, operation.Revoke, web.ChangeTarget(organization, t.AuthorizationID))
+	if done != nil {
+		return done, nil
+	}
+	return revokeAnswer(v, organization, t.Token, web.FormState{Form: form}), nil
+}
+
+// Revoke doesn't insist on reading the token first: what has leaked must be revocable even then.
+func (h *Handlers) Revoke(v *web.Request) (web.Answer, error) {
+	organization, err := v.OrganizationOf(v.Param("organization"))
+	if err != nil {
+		return nil, err
+	}
+	id := v.Param("id")
+	t, err := v.Caller().Get(v.Context(), organization, id)
+	if _, again := web.NeedsSignIn(err); again {
+		return nil, err
+	}
+	if err != nil {
+		t = azuredevops.Token{AuthorizationID: id, TargetAccounts: []string{}}
+	}
+	again := func(no web.FormState) web.Answer { return revokeAnswer(v, organization, t, no) }
+	return h.change(v, operation.Request{Action: operation.Revoke, Target: web.ChangeTarget(organization, id), Organization: organization, Before: &t}, again)
+}
+
+func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, no web.FormState) web.Answer {
+	name := web.NameOf(&t)
+	p := revokePage{
+		Base:       v.Base(v.Words.Message("revokeToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
+		Problem:    no.Problem,
+		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke")), Form: no.Form,
+		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
+		Name:      name, OrganizationText: organization, Scopes: web.ScopeList(t.Scopes), Expires: v.When(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
+	}
+	if t.Global() {
+		p.OrganizationText = v.Words.Message("organization.all", nil).Title
+		p.GlobalNote = v.Words.Message("global.revoke", nil).What
+	}
+	return web.Page{Status: no.Status, Template: "token-revoke", Data: p, Header: no.Header}
+}

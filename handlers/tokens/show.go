@@ -1,0 +1,99 @@
+package tokens
+
+import (
+	"net/http"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/tokenlist"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/plaintext"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// tokenPage shows every field of one token.
+type tokenPage struct {
+	web.Base
+	Name, AuthorizationID, OrganizationText string
+	Status, StatusClass                     string
+	Scopes                                  []scopeRow
+	Created, Expires                        templates.When
+	Ends                                    string // of a global token
+	Urgency                                 string
+	Global                                  bool
+	GlobalNote                              string
+	MadeBy                                  string
+	Targets                                 []string
+	EditURL, RotateURL, RevokeURL           string // "" when not possible
+	WhyNot                                  string
+	ReplaceURL                              string
+	AzureURL                                string
+	BackURL                                 string
+	Done                                    string
+	Unfinished                              string // a rotation that stands half-way
+	UnfinishedURL                           string
+}
+
+func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
+	organization, t, err := v.VisitedToken()
+	if err != nil {
+		return nil, err
+	}
+	v.RememberOrganization(organization)
+	p := tokenPage{
+		Base: v.Base(plaintext.InSentence(web.ShownName(t.DisplayName)), "tokens"),
+		Name: web.ShownName(t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: organization,
+		Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
+		Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Urgency: tokenlist.Urgency(t.ValidTo, v.Now), Ends: tokenlist.GlobalEnds(t, v.Now),
+		Global: t.Global(), MadeBy: azuredevops.MadeBy(t.DisplayName),
+		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.doneSentence(v),
+		ReplaceURL: v.Link(web.ReplacementPath(organization, t.Token)),
+	}
+	for _, id := range t.Scopes {
+		p.Scopes = append(p.Scopes, explain(id))
+	}
+	if t.Global() {
+		p.OrganizationText = v.Words.Message("organization.all", nil).Title
+		if t.Status == azuredevops.Active {
+			p.GlobalNote = tokenlist.GlobalTokenNote(v.Now)
+		}
+	}
+	names := h.organizationNames(v)
+	for _, id := range t.TargetAccounts {
+		if name, ok := names[id]; ok {
+			id = name
+		}
+		p.Targets = append(p.Targets, id)
+	}
+	switch t.Status {
+	case azuredevops.Active:
+		p.EditURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "edit"))
+		p.RotateURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate"))
+		p.RevokeURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke"))
+	case azuredevops.Expired:
+		p.WhyNot = v.Words.Message("form.expiredCannotChange", nil).What
+	default:
+		p.WhyNot = v.Words.Message("form.revokedCannotChange", nil).What
+	}
+	if op, ok := tokenlist.UnfinishedByToken(v)[t.AuthorizationID]; ok {
+		p.Unfinished = tokenlist.PartOfRotation(op, t.AuthorizationID)
+		p.UnfinishedURL = v.Link(web.OperationPath(op.ID))
+	}
+	return web.Page{Template: "token", Data: p}, nil
+}
+
+// unchangeable answers for a token that can't be changed any more: why, and what to do instead.
+func unchangeable(v *web.Request, organization string, t inventory.Token) web.Answer {
+	key := "form.revokedCannotChange"
+	if t.Status == azuredevops.Expired {
+		key = "form.expiredCannotChange"
+	}
+	text := v.Words.Message(key, nil)
+	return web.Page{Status: http.StatusConflict, Template: "problem", Data: web.ProblemPage{
+		Base: v.Base(text.Title, "tokens"), Status: http.StatusConflict, Heading: text.Title, What: text.What, Advice: text.Advice,
+		Actions: []web.NextAction{
+			{Text: v.Words.Message("action.replace", nil).Title, URL: v.Link(web.ReplacementPath(organization, t.Token)), Primary: true},
+			{Text: v.Words.Message("action.backToToken", nil).Title, URL: v.Link(web.TokenPath(organization, t.AuthorizationID, ""))},
+		},
+	}}
+}

@@ -1,0 +1,27 @@
+// Package tokens has the pages of single tokens: an organization's list, and creating, changing, revoking and rotating one.
+package tokens
+
+import (
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/handlers/web/tokenform"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// Handlers are the actions of this area.
+type Handlers struct {
+	Site      *web.Site
+	Journal   *operation.Journal
+	Inventory *inventory.Cache
+	Outcomes  outcome.Outcomes
+	AzureURL  string // https://dev.azure.com, for links to the token page of Azure DevOps
+}
+
+// Pages are the page structs of this area, by template.
+func Pages() map[string]any {
+	return map[string]any{
+		"organizations": organizationsPage{}, "tokens": tokenListPage{}, "token": tokenPage{}, "token-new": tokenform.Page{},
+		"token-edit": tokenform.Page{}, "token-revoke": revokePage{}, "token-rotate": rotatePage{}, "scopes": scopesPage{},
+	}
+}

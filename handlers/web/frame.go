@@ -1,0 +1,61 @@
+package web
+
+import (
+	"github.com/patdesk/patdesk/templates"
+)
+
+// Base is what the layout needs; every page struct embeds it.
+type Base struct {
+	Root          string // path prefix of all our links: "" or "/pat"
+	Title         string
+	Demo          bool
+	Version       string
+	RequestID     string
+	SignedIn      bool
+	PersonName    string
+	Username      string
+	Organization  string                     // the current one, "" if none
+	Organizations []OrganizationLink         // for the switcher
+	Notices       []Notice                   // on every page: secrets that wait, rotations half-way, unknown outcomes
+	Here          string                     // address of the page below the root, to come back to
+	Languages     []templates.LanguageChoice // to choose among; none where there is one language
+	Section       string                     // active entry of the navigation: "overview", "tokens", "changes", "scopes", "sessions"
+}
+
+type OrganizationLink struct {
+	Name, URL string
+	Current   bool
+}
+
+type Field struct{ Label, Value string }
+
+// link offered as a next step.
+type NextAction struct {
+	Text, URL string
+	Primary   bool
+}
+
+// Base fills what every page shows. It reads the journal (for banners) and only what is already known of the
+// organizations: no page view costs a call to Azure DevOps for its frame.
+func (v *Request) Base(title, section string) Base {
+	b := Base{
+		Root: v.Address.root, Title: title, Demo: v.site.Demo, Version: v.site.Version,
+		RequestID: v.RequestID(), Section: section,
+	}
+	if v.Session == nil || !v.Session.SignedIn() {
+		return b
+	}
+	person := v.Session.Person()
+	b.SignedIn, b.PersonName, b.Username = true, person.Name, person.Username
+	if b.PersonName == "" {
+		b.PersonName = person.Username
+	}
+	b.Organization = v.CurrentOrganization()
+	for _, name := range v.site.Inventory.Known(v.Owner()) {
+		b.Organizations = append(b.Organizations, OrganizationLink{
+			Name: name, URL: v.Link(ListPath(name)), Current: name == b.Organization,
+		})
+	}
+	b.Notices = v.site.notices(v)
+	return b
+}

@@ -1,0 +1,109 @@
+package web
+
+import (
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+// Notice is a banner. Kind: "secret", "rotation", "running", "unknown", "done" or "warning".
+type Notice struct {
+	Kind, Text, LinkText, URL string
+}
+
+// notices lists what waits for the person, on every page but the one that it leads to.
+func (s *Site) notices(v *Request) []Notice {
+	pending, err := v.Pending()
+	if err != nil {
+		s.Log.WarnContext(v.Context(), "unfinished operations could not be listed", "error", err)
+		text := v.Words.Message("notice.unreadable", nil)
+		return []Notice{{Kind: "warning", Text: text.What}}
+	}
+	s.Journal.LookSoon(v.Context(), v.Caller(), v.Person(), pending)
+	secrets := map[string]int{} // that wait to be saved, by batch
+	for i := range pending {
+		if kind, _ := NoticeKind(&pending[i]); kind == "secret" {
+			secrets[pending[i].Batch]++
+		}
+	}
+	out, batches, err := s.batchNotices(v, secrets)
+	if err != nil {
+		s.Log.WarnContext(v.Context(), "unfinished batches could not be listed", "error", err)
+		text := v.Words.Message("notice.unreadable", nil)
+		out = []Notice{{Kind: "warning", Text: text.What}}
+	}
+	for i := range pending {
+		op := &pending[i]
+		if v.URL.Path == OperationPath(op.ID) || batches[op.Batch] { // the batch's banner stands for all of its operations
+			continue
+		}
+		kind, key := NoticeKind(op)
+		text := v.Words.Message(key, OperationWords(v, op))
+		out = append(out, Notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.Link(OperationPath(op.ID))})
+	}
+	return out
+}
+
+// NoticeKind says which banner an unfinished operation gets: the most pressing first.
+func NoticeKind(op *operation.Operation) (kind, key string) {
+	switch op.Phase() {
+	case operation.PhaseSecretWaiting:
+		return "secret", "notice.secretWaiting"
+	case operation.PhaseUnderWay:
+		if op.Action == operation.Create || op.Action == operation.Rotate {
+			return "secret", "notice.secretComing"
+		}
+		return "unknown", "notice.inProgress"
+	case operation.PhaseFound:
+		return "unknown", "notice.found"
+	case operation.PhaseSecretUnkept, operation.PhaseOrphaned, operation.PhaseTakenBack:
+		return "unknown", "notice.secretUnkept"
+	case operation.PhaseHalfWay:
+		return "rotation", "notice.rotation"
+	case operation.PhaseSecretExpired:
+		if op.OldOpen() {
+			return "rotation", "notice.rotation"
+		}
+		return "unknown", "notice.secretExpired"
+	default:
+		return "unknown", "notice.unknown"
+	}
+}
+
+// batchNotices are the banners of batches that aren't finished. secrets counts what waits to be saved, by batch.
+func (s *Site) batchNotices(v *Request, secrets map[string]int) (out []Notice, open map[string]bool, err error) {
+	batches, err := s.Journal.OpenBatches(v.Context(), v.Person())
+	if err != nil {
+		return nil, nil, err
+	}
+	open = map[string]bool{}
+	for _, b := range batches {
+		open[b.ID] = true
+		if v.URL.Path == BatchPath(b.ID) {
+			continue
+		}
+		kind, key, count := "unknown", "notice.batch."+BulkVerb(b.Action), b.Count
+		switch {
+		case b.Running:
+			kind, key = "running", "notice.batchRunning."+BulkVerb(b.Action)
+		case secrets[b.ID] > 0:
+			kind, key, count = "secret", "notice.batchSecrets", secrets[b.ID]
+		}
+		text := v.Words.Message(key, map[string]any{"Count": count})
+		out = append(out, Notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.Link(BatchPath(b.ID))})
+	}
+	return out, open, nil
+}
+
+// pending is what needs the visitor, as it stood when the page was first about it: a page shows it in several places.
+type pending struct {
+	operations []operation.Operation
+	err        error
+}
+
+// Pending reads what needs the visitor, once for each request.
+func (v *Request) Pending() ([]operation.Operation, error) {
+	if v.pending == nil {
+		all, err := v.site.Journal.Pending(v.Context(), v.Person())
+		v.pending = &pending{all, err}
+	}
+	return v.pending.operations, v.pending.err
+}

@@ -1,0 +1,45 @@
+package web
+
+import (
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// BulkVerbs are what can be done with many tokens at once, by the word in addresses.
+var BulkVerbs = map[string]operation.Action{"rotate": operation.Rotate, "extend": operation.Update, "revoke": operation.Revoke}
+
+// BulkVerb is the word for an action.
+func BulkVerb(a operation.Action) string {
+	for verb, action := range BulkVerbs {
+		if action == a {
+			return verb
+		}
+	}
+	return ""
+}
+
+// OperationWords is what the catalogue's sentences about an operation can name.
+func OperationWords(v *Request, op *operation.Operation) map[string]any {
+	words := map[string]any{
+		"Organization": op.Organization, "Token": plaintext.InSentence(OperationToken(op)), "Action": string(op.Action),
+		"Until": v.When(op.SecretUntil).Relative, "Asked": v.When(op.Want.ValidTo).Date, "Sent": v.When(op.Started).Clock,
+	}
+	if v.Now.Before(op.LookUntil) && (op.State != operation.Unknown || !op.Dismissed) {
+		words["LookUntil"] = v.When(op.LookUntil).Clock
+	}
+	if op.Result != nil {
+		words["Granted"] = v.When(op.Result.ValidTo).Date
+	}
+	return words
+}
+
+// OperationToken names the token that an operation is about.
+func OperationToken(op *operation.Operation) string {
+	for _, name := range []string{op.Want.DisplayName, NameOf(op.Before), NameOf(op.Result)} {
+		if name != "" {
+			return name
+		}
+	}
+	return templates.Message("token.unnamed", nil).Title
+}

@@ -1,0 +1,34 @@
+package outcome
+
+import (
+	"strings"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+func Organizations(b *operation.Batch) int {
+	names := map[string]bool{}
+	for _, item := range b.Items {
+		names[strings.ToLower(item.Organization)] = true
+	}
+	return len(names)
+}
+
+// SuccessKey names the sentence for a change that succeeded.
+func SuccessKey(op *operation.Operation) string {
+	key := map[operation.Action]string{
+		operation.Create: "operation.created", operation.Update: "operation.updated",
+		operation.Revoke: "operation.revoked", operation.Rotate: "operation.rotated",
+	}[op.Action]
+	if Shortened(op) {
+		key += "Shortened"
+	}
+	return key
+}
+
+// Shortened says that the service gave an earlier end than was asked for. It rounds to hundredths of a second
+// and, where a policy says so, cuts; a minute tells the two apart.
+func Shortened(op *operation.Operation) bool {
+	return op.Result != nil && !op.Want.ValidTo.IsZero() && op.Want.ValidTo.Sub(op.Result.ValidTo) > time.Minute
+}

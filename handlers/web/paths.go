@@ -1,0 +1,94 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+)
+
+// Paths of pages, below the public address's root. The route table and everything that links to a page take them from here.
+const (
+	HomePath          = "/"
+	SignInPath        = "/sign-in"
+	StartSignInPath   = "/sign-in/start"
+	SignOutPath       = "/sign-out"
+	OverviewPath      = "/overview"
+	OrganizationsPath = "/organizations"
+	TokensPath        = "/tokens"
+	NewTokenPath      = "/tokens/new"
+	ScopesPath        = "/scopes"
+	GlobalTokensPath  = "/global-tokens"
+	BulkPath          = "/bulk"
+	ChangesPath       = "/changes"
+	SessionsPath      = "/sessions"
+	CalendarPath      = "/calendar"
+
+	HealthPath    = "/healthz"
+	ReadyPath     = "/readyz"
+	StaticPattern = "/static/*"
+
+	operationsPath = "/operations"
+)
+
+// Patterns of pages that have a name in their path, and the steps below the calendar's page.
+const (
+	TokenPattern     = TokensPath + "/{organization}/{id}"
+	GlobalPattern    = GlobalTokensPath + "/{organization}/{id}"
+	OperationPattern = operationsPath + "/{operation}"
+	BatchPattern     = BulkPath + "/{batch}"
+	FeedPattern      = CalendarPath + "/{address}/tokens.ics"
+
+	MakeStep   = "/make"
+	RevokeStep = "/revoke"
+)
+
+// TokenPath is the address of a token's page, or with a verb of one of its forms.
+func TokenPath(organization, id, verb string) string {
+	path := TokensPath + "/" + url.PathEscape(organization) + "/" + url.PathEscape(id)
+	if verb != "" {
+		path += "/" + verb
+	}
+	return path
+}
+
+// ListPath is the address of an organization's token list.
+func ListPath(organization string) string {
+	if organization == "" {
+		return TokensPath
+	}
+	return TokensPath + "?" + url.Values{"organization": {organization}}.Encode()
+}
+
+func OperationPath(id string) string { return operationsPath + "/" + url.PathEscape(id) }
+
+func BatchPath(id string) string { return BulkPath + "/" + url.PathEscape(id) }
+
+// GlobalPath is the page that replaces a global token.
+func GlobalPath(organization, id string) string {
+	return GlobalTokensPath + "/" + url.PathEscape(organization) + "/" + url.PathEscape(id)
+}
+
+// FeedPath is where programs read a calendar.
+func FeedPath(address string) string { return CalendarPath + "/" + address + "/tokens.ics" }
+
+// StartPath begins a sign-in that leads back to a page, with what was typed there.
+func StartPath(returnTo, draft string) string {
+	q := url.Values{}
+	if returnTo != "" && returnTo != HomePath {
+		q.Set("return", returnTo)
+	}
+	if draft != "" {
+		q.Set("draft", draft)
+	}
+	if len(q) == 0 {
+		return StartSignInPath
+	}
+	return StartSignInPath + "?" + q.Encode()
+}
+
+// ReplacementPath is the form for a new token like t.
+func ReplacementPath(organization string, t azuredevops.Token) string {
+	q := url.Values{"organization": {organization}, "name": {t.DisplayName}, "scope": {strings.Join(t.Scopes, " ")}}
+	return NewTokenPath + "?" + q.Encode()
+}

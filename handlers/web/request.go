@@ -1,0 +1,118 @@
+package web
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// userAgentLength bounds what is kept of a User-Agent.
+const userAgentLength = 256
+
+func OriginOf(r *http.Request) operation.Origin {
+	return operation.Origin{Address: ClientOf(r), Browser: plaintext.Line(r.UserAgent(), userAgentLength)}
+}
+
+// ClientOf is the client's address without its port.
+func ClientOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// wordsFor are those of the visitor's language.
+func wordsFor(r *http.Request) *templates.Words {
+	return templates.Offered().Choose("", r.Header.Get("Accept-Language"))
+}
+
+// Request is one request as an action sees it.
+type Request struct {
+	*http.Request
+	W       http.ResponseWriter // for cookies only; answers are returned
+	site    *Site
+	Words   *templates.Words // of the visitor's language
+	Session *session.Session
+	Address Address
+	Now     time.Time
+	Barred  bool     // the session has just ended, as its person isn't let in any more
+	step    string   // of a posted form: what its path has behind that of the page that holds it
+	Begun   func()   // says that a form's operation is under way; nil: nobody waits for that
+	pending *pending // nil: not read yet
+
+	Delivery *operation.Delivery // the answer, for what may stand in this one only; respond.go ends it
+}
+
+// Action answers one kind of request. It decides; respond.go writes.
+type Action func(*Request) (Answer, error)
+
+// Person is the key of who is signed in.
+func (v *Request) Person() string { return v.Session.Person().Key() }
+
+// RequestID is the request's id in the log, and on pages for support.
+func (v *Request) RequestID() string { return RequestID(v.Context()) }
+
+// NoteError has the request's log record say what went wrong.
+func (v *Request) NoteError(err error) { NoteError(v.Context(), err) }
+
+// Link makes an address of ours from a path below the root.
+func (v *Request) Link(path string) string { return v.Address.root + path }
+
+// To redirects to a path of ours.
+func (v *Request) To(path string) Redirect { return Redirect{v.Link(path)} }
+
+// When words a moment as seen now.
+func (v *Request) When(t time.Time) templates.When { return v.Words.At(t, v.Now) }
+
+// fromElsewhere says that another site led here, by a link or without being asked
+// (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header). Coming back from Entra counts as that too.
+func (v *Request) fromElsewhere() bool {
+	site := v.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
+}
+
+// navigates says that the browser opens the page itself, as far as it says so
+// (https://www.w3.org/TR/fetch-metadata/): not in a frame, as an image, for a script, or for later.
+func (v *Request) navigates() bool {
+	mode, dest := v.Header.Get("Sec-Fetch-Mode"), v.Header.Get("Sec-Fetch-Dest")
+	if mode != "" && mode != "navigate" || dest != "" && dest != "document" {
+		return false
+	}
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		if purpose := strings.ToLower(strings.Join(v.Header.Values(name), ",")); strings.Contains(purpose, "prefetch") || strings.Contains(purpose, "prerender") || strings.Contains(purpose, "preview") {
+			return false
+		}
+	}
+	return true
+}
+
+// Here is the visited path and query, below the root.
+func (v *Request) Here() string {
+	if v.URL.RawQuery == "" {
+		return v.URL.EscapedPath()
+	}
+	return v.URL.EscapedPath() + "?" + v.URL.RawQuery
+}
+
+// Param is a path parameter, unescaped once. chi cuts it out of RawPath where there is one, and else out of Path,
+// which is unescaped already.
+func (v *Request) Param(name string) string {
+	raw := chi.URLParam(v.Request, name)
+	if v.URL.RawPath == "" {
+		return raw
+	}
+	if text, err := url.PathUnescape(raw); err == nil {
+		return text
+	}
+	return raw
+}

@@ -1,0 +1,190 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/patdesk/patdesk/internal/audit"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// handle makes an http.HandlerFunc of an action.
+func (s *Site) handle(e endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(e.maxBytes, maxFormBytes)) // answered as 413
+		v := &Request{
+			Request: r, W: w, site: s, Words: wordsFor(r),
+			Address: AddressOf(r.Context()), Now: s.Now(), step: e.step, Delivery: operation.NewDelivery()}
+		defer v.Delivery.Done(errNotShown) // if it panics
+		result, err := s.decide(v, e.action)
+		if err != nil { // what was handed out doesn't stand on the page of an error
+			v.Delivery.Done(err)
+			result = s.Problem(v, err)
+		}
+		boundWrite(w, v.Delivery)
+		v.Delivery.Done(s.write(v, result))
+	}
+}
+
+// decide reads the session and lets the action decide.
+func (s *Site) decide(v *Request, a Action) (Answer, error) {
+	opened, err := s.Sessions.Open(v.Request)
+	if err != nil {
+		return nil, err
+	}
+	v.Session = opened
+	if err := s.bar(v); err != nil {
+		return nil, err
+	}
+	if opened = v.Session; opened.SignedIn() {
+		fields := fieldsOf(v.Context())
+		fields.Person, fields.Session = opened.Person().ObjectID, opened.Hash()
+	}
+	v.Request = v.WithContext(audit.WithActor(v.Context(), audit.Actor{
+		Person: opened.Person(), Session: opened.Hash(), RequestID: v.RequestID(), Origin: OriginOf(v.Request),
+	}))
+	if v.Method == http.MethodPost {
+		if err := v.ParseForm(); err != nil {
+			return nil, badForm(err)
+		}
+	}
+	return a(v)
+}
+
+// bar ends the session of somebody who wouldn't be let in any more: ALLOWED_TENANTS or AUTHORITY has changed.
+func (s *Site) bar(v *Request) error {
+	if !v.Session.SignedIn() || s.Entra.TenantAllowed(v.Session.Person().TenantID) {
+		return nil
+	}
+	if err := s.Sessions.End(v.W, v.Request); err != nil {
+		return err
+	}
+	s.Inventory.Forget(v.Session.Hash())
+	v.Session, v.Barred = &session.Session{}, true
+	return nil
+}
+
+func badForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return &HTTPError{Status: http.StatusRequestEntityTooLarge, cause: err}
+	}
+	return &HTTPError{Status: http.StatusBadRequest, cause: err}
+}
+
+// signedIn lets only signed-in people through. Others are led to the sign-in page, and from there back to where
+// they wanted to go, with what they had typed.
+func (s *Site) signedIn(a Action) Action {
+	return func(v *Request) (Answer, error) {
+		if v.Session.SignedIn() {
+			return a(v)
+		}
+		if v.Barred {
+			return nil, ErrBarred
+		}
+		return s.signInFirst(v, challenge{})
+	}
+}
+
+// write reports whether the answer, with all that stands in it, was written to the browser's connection. A browser that has
+// gone before is not written to, whatever the network takes.
+func (s *Site) write(v *Request, result Answer) error {
+	gone := v.Context().Err()
+	err := s.writeAnswer(v, result)
+	switch {
+	case gone != nil:
+		return gone
+	case v.Method == http.MethodHead:
+		return errNotShown
+	case err != nil:
+		return err
+	default:
+		return writeThrough(v.W, v.Delivery)
+	}
+}
+
+// writeAnswer renders into memory first: a template that fails must not leave half a page behind.
+func (s *Site) writeAnswer(v *Request, result Answer) error {
+	switch result := result.(type) {
+	case Redirect:
+		http.Redirect(v.W, v.Request, bounded(result.To), http.StatusSeeOther)
+		return errNotShown
+	case Download:
+		return result.write(v.W)
+	case Page:
+		var body bytes.Buffer
+		if err := v.Words.Render(&body, result.Template, result.Data); err != nil {
+			s.Log.ErrorContext(v.Context(), "page could not be rendered", "request_id", v.RequestID(), "template", result.Template, "error", err)
+			s.writePlain(v.W, v.Request, http.StatusInternalServerError)
+			return err
+		}
+		return writePage(v.W, result, body.Bytes())
+	default:
+		s.Log.ErrorContext(v.Context(), "action without an answer", "request_id", v.RequestID(), "answer", fmt.Sprintf("%T", result))
+		s.writePlain(v.W, v.Request, http.StatusInternalServerError)
+		return errNotShown
+	}
+}
+
+// maxLocation bounds an address that is redirected to, in bytes: the head of an answer has to stay below 4 KB, with cookies.
+const maxLocation = 3100
+
+// bounded is an address without its query if it is one of ours that is too long: the page opens as it is without. Those of
+// Entra ID are bounded where they are made.
+func bounded(to string) string {
+	if len(to) <= maxLocation || !strings.HasPrefix(to, "/") {
+		return to
+	}
+	to, _, _ = strings.Cut(to, "?")
+	return to
+}
+
+func writePage(w http.ResponseWriter, p Page, body []byte) error {
+	for name, values := range p.Header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if p.Status == 0 {
+		p.Status = http.StatusOK
+	}
+	w.WriteHeader(p.Status)
+	_, err := w.Write(body)
+	return err
+}
+
+// writePlain is the page for when nothing else can be trusted: no session, no address, no journal.
+func (s *Site) writePlain(w http.ResponseWriter, r *http.Request, status int) {
+	text := templates.Message("http."+strconv.Itoa(status), map[string]any{"Address": s.homeAddress()})
+	p := ProblemPage{
+		Base:   Base{Root: AddressOf(r.Context()).root, Title: text.Title, Demo: s.Demo, Version: s.Version, RequestID: RequestID(r.Context())},
+		Status: status, Heading: text.Title, What: text.What, Advice: text.Advice,
+		Details: []Field{{Label: templates.Message("label.requestID", nil).Title, Value: RequestID(r.Context())}},
+	}
+	var body bytes.Buffer
+	if err := templates.Render(&body, "problem", p); err != nil {
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	_ = writePage(w, Page{Status: status}, body.Bytes()) // the visitor may be gone
+}
+
+func (s *Site) homeAddress() string {
+	for _, u := range []*url.URL{s.BaseURL, s.Local} {
+		if u != nil {
+			return addressFrom(u).URL("/")
+		}
+	}
+	return ""
+}
+
+// StoreDown says that the session store could not be asked or written.
+func StoreDown(err error) bool { return errors.Is(err, session.ErrUnavailable) }

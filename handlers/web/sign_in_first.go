@@ -1,0 +1,132 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/failure"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+// keepDraft keeps what was typed, or a page to come back to, through a sign-in. The oldest ones that have to go for it, of
+// this person or network first, are dropped.
+func (l *Limits) keepDraft(v *Request, d Draft) (id string, err error) {
+	id, record, err := l.Sessions.KeepDraft(v.W, v.Request, d, AttemptLife)
+	if err != nil {
+		return "", err
+	}
+	whose := v.network()
+	if v.Session.SignedIn() {
+		whose = v.Person()
+	}
+	for _, oldest := range l.drafts.Begin(whose, record) {
+		if err := l.Sessions.DropDraft(v.Context(), oldest); err != nil {
+			l.Log.WarnContext(v.Context(), "what was typed before a sign-in could not be dropped", "request_id", v.RequestID(), "error", err)
+		}
+	}
+	return id, nil
+}
+
+// keepForStranger counts what is kept for somebody who isn't signed in: it comes before a sign-in, and counts as one.
+func (l *Limits) keepForStranger(v *Request) error {
+	if v.Session.SignedIn() {
+		return nil
+	}
+	if wait := l.takeSignIn(v.network()); wait > 0 {
+		return l.tooMany(v, limitSignIns, wait)
+	}
+	return nil
+}
+
+// ErrBarred says why a session is over, and that another account may do. It leads nowhere by itself: that would go round in
+// circles.
+var ErrBarred = &HTTPError{Status: http.StatusForbidden, Key: "signin.barred"}
+
+// AttemptLife is how long a sign-in may take, from leaving for Entra to coming back; also how long what was typed
+// is kept for it.
+const AttemptLife = 15 * time.Minute
+
+// challenge is what a new sign-in has to satisfy; empty for an ordinary one.
+type challenge struct{ claims string }
+
+// Draft is what a person had typed when the sign-in turned out to be over.
+type Draft struct {
+	Path   string     `json:"path"` // of the page with the form, below the root
+	Form   url.Values `json:"form,omitempty"`
+	Claims string     `json:"claims,omitempty"`
+}
+
+// signInFirst leads to the sign-in page and from there back to the visited page, with what was typed into its form.
+func (s *Site) signInFirst(v *Request, c challenge) (Answer, error) {
+	query := url.Values{}
+	if c.claims != "" {
+		query.Set("check", "1")
+	} else {
+		query.Set("ended", "1")
+		if !v.Session.Ended() && !v.Session.SignedIn() {
+			query.Del("ended") // a first visit: nothing has ended
+		}
+	}
+	switch {
+	case v.Method == http.MethodPost && c.claims == "" && !s.Forms.Drawn(v.PostForm.Get("form")):
+		query.Set("return", SafeReturn(v.formPath())) // not a form of ours: nothing is kept for whoever sent it
+	case v.Method == http.MethodPost:
+		id, err := s.keepTyped(v, c)
+		if err != nil {
+			return nil, err
+		}
+		query.Set("draft", id)
+		query.Set("typed", "1")
+	case c.claims != "":
+		id, err := s.Limits.keepDraft(v, Draft{Path: v.Here(), Claims: c.claims})
+		if err != nil {
+			return nil, err
+		}
+		return v.To(StartPath("", id)), nil
+	default:
+		query.Set("return", SafeReturn(v.Here()))
+	}
+	return v.To(SignInPath + "?" + query.Encode()), nil
+}
+
+// keepTyped keeps a form as it was sent. One that is larger than any of ours can be was not typed: it is refused.
+func (s *Site) keepTyped(v *Request, c challenge) (id string, err error) {
+	if err := s.Limits.keepForStranger(v); err != nil {
+		return "", err
+	}
+	id, err = s.Limits.keepDraft(v, Draft{Path: v.formPath(), Form: v.PostForm, Claims: c.claims})
+	if errors.Is(err, session.ErrTooLarge) {
+		err = &HTTPError{Status: http.StatusRequestEntityTooLarge, cause: err}
+	}
+	return id, err
+}
+
+// SignInHelps says if an error means that the person has to sign in again.
+func SignInHelps(err error) bool {
+	_, again := NeedsSignIn(err)
+	return again
+}
+
+// NeedsSignIn says if an error means that the person has to sign in again, and with which claims.
+func NeedsSignIn(err error) (challenge, bool) {
+	var (
+		api  *azuredevops.Error
+		sign *entra.Error
+		past *failure.Failure
+	)
+	switch {
+	case errors.As(err, &sign) && sign.Kind == entra.KindInteraction:
+		return challenge{sign.Claims}, true
+	case errors.As(err, &api) && api.Kind == azuredevops.KindClaims:
+		return challenge{api.Claims}, true
+	case errors.As(err, &past):
+		claims, again := past.NeedsSignIn()
+		return challenge{claims}, again
+	default:
+		return challenge{}, false
+	}
+}

@@ -1,0 +1,43 @@
+package web
+
+import (
+	"net/http"
+	"time"
+)
+
+// Telemetry is told what happens here, for metrics and traces. It must not block.
+type Telemetry interface {
+	// Request begins a request. The request that it returns goes on; done is called at its end.
+	Request(r *http.Request) (on *http.Request, traceID string, done func(Seen))
+	// Limited is told that a request was held up, by the name of the limit (see Limits).
+	Limited(limit string)
+	// SignIn is told that a sign-in ended: "ok", or an entra.Kind.
+	SignIn(shownOutcome string)
+}
+
+// Outcomes of a sign-in that came back from Entra, beside the kinds of entra.Error.
+const (
+	SignInOK    = "ok"
+	SignInStore = "store" // the session could not be kept
+)
+
+// Seen is one request as it ended.
+type Seen struct {
+	Route  string // the pattern, not the path; "" if there is none
+	Status int
+	Took   time.Duration
+}
+
+// noTelemetry is told nothing.
+type noTelemetry struct{}
+
+// Request lets the request go on as it is.
+func (noTelemetry) Request(r *http.Request) (on *http.Request, traceID string, done func(Seen)) {
+	return r, "", func(Seen) {}
+}
+
+// Limited does nothing.
+func (noTelemetry) Limited(string) {}
+
+// SignIn does nothing.
+func (noTelemetry) SignIn(string) {}

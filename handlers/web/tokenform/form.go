@@ -1,0 +1,175 @@
+package tokenform
+
+import (
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/templates"
+)
+
+const maxNameLength = 1024 // characters; the service's own limit is not documented, it answers invalidDisplayName
+
+const MaxTokenLife = 365 * 24 * time.Hour
+
+// Page is the form for a new token and for changing one.
+type Page struct {
+	web.Base
+	FormAction          string
+	Form                string
+	Errors              []web.FieldError
+	Problem             *web.ProblemSummary
+	Name                string
+	NameError           string
+	OrganizationChoices []web.Option
+	CanTypeOrganization bool
+	OrganizationTyped   string
+	OrganizationError   string
+	Expiry              []web.Option
+	Date                string
+	DateMin, DateMax    string
+	ExpiryError         string
+	Groups              []scopeGroup
+	OtherScopes         string
+	ScopesError         string
+	Full                bool
+	Presets             []preset
+	ScopesURL           string
+	CancelURL           string
+	TokenName           string      // of the token being changed
+	Current             []web.Field // what it is now
+}
+
+// Form is what was typed. It is kept as typed until the service has taken it.
+type Form struct {
+	Name, Organization string
+	Expiry, Date       string
+	Scopes             Scopes
+	FormID             string // the operation's form id
+}
+
+func Read(values url.Values) Form {
+	return Form{
+		Name: strings.TrimSpace(values.Get("name")), Organization: strings.TrimSpace(values.Get("organization")),
+		Expiry: values.Get("expiry"), Date: strings.TrimSpace(values.Get("date")),
+		Scopes: ReadScopes(values), FormID: values.Get("form"),
+	}
+}
+
+// Faults are catalogue keys by field id.
+type Faults map[string]string
+
+// The order in which faults are listed, which is the order of the fields on the page.
+var faultOrder = []string{"name", "organization", "expiry", "scopes"}
+
+func (f Faults) texts() (list []web.FieldError, byField map[string]string) {
+	byField = map[string]string{}
+	for _, id := range faultOrder {
+		if key, ok := f[id]; ok {
+			text := templates.Message(key, map[string]any{"Max": maxNameLength}).What
+			list = append(list, web.FieldError{ID: id, Text: text})
+			byField[id] = text
+		}
+	}
+	return list, byField
+}
+
+// NameFault says what is wrong with a name, as far as we can tell before the service does.
+func NameFault(name string) string {
+	switch {
+	case name == "":
+		return "form.nameRequired"
+	case utf8.RuneCountInString(name) > maxNameLength:
+		return "form.nameTooLong"
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return "form.nameInvalid"
+	default:
+		return ""
+	}
+}
+
+var lifeChoices = []struct {
+	value string
+	life  time.Duration
+}{{"7", 7 * web.Day}, {"30", 30 * web.Day}, {"60", 60 * web.Day}, {"90", 90 * web.Day}, {"365", MaxTokenLife}}
+
+// ValidTo is the end that was chosen: a number of days from now, or the end of a day (UTC).
+func (f Form) ValidTo(now time.Time) (time.Time, string) {
+	for _, c := range lifeChoices {
+		if f.Expiry == c.value {
+			return now.Add(c.life).UTC().Truncate(time.Second), ""
+		}
+	}
+	if f.Expiry != "date" {
+		return time.Time{}, "form.expiryRequired"
+	}
+	date, err := time.Parse(web.DateLayout, f.Date)
+	switch {
+	case err != nil:
+		return time.Time{}, "form.dateInvalid"
+	case date.Before(now.UTC().Truncate(web.Day)):
+		return time.Time{}, "form.datePast"
+	case date.After(now.Add(MaxTokenLife)):
+		return time.Time{}, "form.dateTooFar"
+	}
+	end := date.Add(web.Day - time.Second)
+	if latest := now.Add(MaxTokenLife).UTC().Truncate(time.Second); end.After(latest) {
+		end = latest
+	}
+	return end, ""
+}
+
+func (f Form) ExpiryOptions(v *web.Request, keep string) []web.Option {
+	var out []web.Option
+	if keep != "" {
+		out = append(out, web.Option{Value: "keep", Text: v.Words.Message("expiry.keep", map[string]any{"Date": keep}).Title})
+	}
+	for _, c := range lifeChoices {
+		text := v.Words.Message("expiry."+c.value, map[string]any{"Date": v.When(v.Now.Add(c.life)).Date})
+		out = append(out, web.Option{Value: c.value, Text: text.Title, Hint: text.What})
+	}
+	own := v.Words.Message("expiry.date", nil)
+	out = append(out, web.Option{Value: "date", Text: own.Title, Hint: own.What})
+	for i := range out {
+		out[i].Selected = out[i].Value == f.Expiry
+	}
+	return out
+}
+
+// Fill puts what was typed, and what is wrong with it, into the page.
+func (f Form) Fill(v *web.Request, p *Page, faults Faults, keep string) {
+	list, byField := faults.texts()
+	p.Errors, p.NameError, p.OrganizationError = list, byField["name"], byField["organization"]
+	p.ExpiryError, p.ScopesError = byField["expiry"], byField["scopes"]
+	p.Name, p.Date, p.Form = f.Name, f.Date, f.FormID
+	p.DateMin, p.DateMax = v.Now.UTC().Format(web.DateLayout), v.Now.Add(MaxTokenLife).UTC().Format(web.DateLayout)
+	p.Expiry = f.ExpiryOptions(v, keep)
+	p.Groups, p.OtherScopes, p.Full = f.Scopes.groups(), f.Scopes.other, f.Scopes.Full
+	p.ScopesURL = v.Link(web.ScopesPath)
+}
+
+// scopesFault checks the chosen scopes and returns them.
+func (f Form) WantedScopes(faults Faults) []string {
+	scopes, fault := f.Scopes.All()
+	if fault != "" {
+		faults["scopes"] = fault
+	}
+	return scopes
+}
+
+// SameLife is the length of life that a token was given, within what the service allows.
+func SameLife(t azuredevops.Token) time.Duration {
+	life := t.ValidTo.Sub(t.ValidFrom)
+	switch {
+	case t.ValidFrom.IsZero() || life <= 0:
+		return 30 * web.Day
+	case life > MaxTokenLife:
+		return MaxTokenLife
+	default:
+		return life
+	}
+}

@@ -1,0 +1,32 @@
+package tokenlist
+
+import (
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
+)
+
+const Purpose = "bulk" // what a list's form is drawn for; it begins no operation by itself
+
+// Picking is what a list needs for choosing several of its tokens.
+type Picking struct {
+	PickAction   string // "" where nothing can be chosen
+	PickForm     string
+	PickView     string // of the list, for "all that match"
+	PickMatching int
+	PickMax      int
+}
+
+func NewPicking(v *web.Request, view View, matching int) Picking {
+	if matching == 0 {
+		return Picking{}
+	}
+	view.Number = 1
+	return Picking{
+		PickAction: v.Link(web.BulkPath), PickForm: v.DrawForm(Purpose, ""),
+		PickView: view.Address(), PickMatching: matching, PickMax: operation.MaxBatch,
+	}
+}
+
+// PickValue names a token in a list's form.
+func PickValue(t inventory.Token) string { return t.Organization + "/" + t.AuthorizationID }

@@ -1,0 +1,120 @@
+package tokenlist
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/templates"
+)
+
+type Row struct {
+	Name          string
+	URL           string
+	Scopes        []string
+	HighScopes    bool
+	FullAccess    bool
+	Organization  string
+	Global        bool
+	Created       templates.When
+	Expires       templates.When
+	Ends          string // of a global token: when it stops, whatever Expires says
+	Urgency       string // "", "soon", "urgent", "past"
+	Status        string
+	StatusClass   string
+	MadeBy        string
+	Unfinished    string
+	UnfinishedURL string
+	Pick          string // names the token when it is chosen among others
+	PickID        string // of its checkbox
+}
+
+func Rows(v *web.Request, tokens []inventory.Token) []Row {
+	unfinished := UnfinishedByToken(v)
+	rows := make([]Row, 0, len(tokens))
+	for i, t := range tokens {
+		row := Row{
+			Pick: PickValue(t), PickID: "pick-" + strconv.Itoa(i+1),
+			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")),
+			Organization: t.Organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
+			Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
+		}
+		if t.Global() {
+			row.Organization = v.Words.Message("organization.all", nil).Title
+		}
+		row.Ends = GlobalEnds(t, v.Now)
+		if t.Status == azuredevops.Active {
+			row.Urgency = Urgency(t.ValidTo, v.Now)
+		}
+		for _, id := range t.Scopes {
+			scope := azuredevops.LookupScope(id)
+			row.Scopes = append(row.Scopes, web.ScopeName(scope))
+			row.HighScopes = row.HighScopes || scope.High
+		}
+		if op, ok := unfinished[t.AuthorizationID]; ok {
+			row.Unfinished = PartOfRotation(op, t.AuthorizationID)
+			row.UnfinishedURL = v.Link(web.OperationPath(op.ID))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// UnfinishedByToken finds rotations that need the person, by their old and by their new token: of several the last one that is
+// to be finished, or else the last one.
+func UnfinishedByToken(v *web.Request) map[string]*operation.Operation {
+	pending, err := v.Pending()
+	if err != nil {
+		return nil // the banner says so already
+	}
+	out := map[string]*operation.Operation{}
+	for i := range pending {
+		op := &pending[i]
+		if op.Action != operation.Rotate || op.Before == nil {
+			continue
+		}
+		for _, t := range []*azuredevops.Token{op.Before, op.Result} {
+			if t == nil {
+				continue
+			}
+			if last := out[t.AuthorizationID]; last == nil || !ToBeFinished(last) && ToBeFinished(op) {
+				out[t.AuthorizationID] = op
+			}
+		}
+	}
+	return out
+}
+
+// PartOfRotation says which of a rotation's two tokens of the same name this one is.
+func PartOfRotation(op *operation.Operation, id string) string {
+	key := "rotation.old"
+	if op.Before.AuthorizationID != id {
+		key = "rotation.new"
+	}
+	return templates.Message(key, nil).Title
+}
+
+// Urgency says how near a token's end is.
+func Urgency(end, now time.Time) string {
+	switch left := end.Sub(now); {
+	case left <= 0:
+		return "past"
+	case left <= 7*web.Day:
+		return "urgent"
+	case left <= 30*web.Day:
+		return "soon"
+	default:
+		return ""
+	}
+}
+
+// ToBeFinished says that a rotation is being worked on, may have made its new token, or has it while the old one still works:
+// it isn't to be begun once more.
+func ToBeFinished(op *operation.Operation) bool {
+	return op.Phase() == operation.PhaseUnderWay || op.Undecided() || op.OldOpen()
+}

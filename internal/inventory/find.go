@@ -1,0 +1,71 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/panics"
+)
+
+// Find reads a token and its status. The status is known only from the list that holds the token, so the list of active ones
+// is read beside it, and the others only where that one doesn't hold it.
+func (c *Cache) Find(ctx context.Context, o Owner, organization, id string) (Token, error) {
+	var (
+		group   panics.Group
+		single  azuredevops.Token
+		active  []azuredevops.Token
+		getErr  error
+		listErr error
+	)
+	group.Go(func() error { single, getErr = o.API.Get(ctx, organization, id); return nil })
+	group.Go(func() error { active, listErr = o.API.List(ctx, organization, azuredevops.Active); return nil })
+	_ = group.Wait() // both errors are looked at below
+	if getErr != nil && !unknownToken(getErr) {
+		return Token{}, getErr
+	}
+	if listErr != nil {
+		return Token{}, listErr
+	}
+	if t, ok := byID(active, id); ok {
+		if getErr != nil {
+			single = t
+		}
+		return Token{Token: single, Status: azuredevops.Active, Organization: organization}, nil
+	}
+	for _, status := range []azuredevops.Status{azuredevops.Revoked, azuredevops.Expired} {
+		tokens, err := o.API.List(ctx, organization, status)
+		if err != nil {
+			return Token{}, err
+		}
+		if t, ok := byID(tokens, id); ok {
+			if getErr != nil {
+				single = t
+			}
+			return Token{Token: single, Status: status, Organization: organization}, nil
+		}
+	}
+	if getErr != nil {
+		return Token{}, getErr
+	}
+	// The service knows it, no list holds it: the dates are all there is to go by.
+	if single.ValidTo.Before(c.options.Now()) {
+		return Token{Token: single, Status: azuredevops.Expired, Organization: organization}, nil
+	}
+	return Token{Token: single, Status: azuredevops.Revoked, Organization: organization}, nil
+}
+
+func byID(tokens []azuredevops.Token, id string) (azuredevops.Token, bool) {
+	i := slices.IndexFunc(tokens, func(t azuredevops.Token) bool { return t.AuthorizationID == id })
+	if i < 0 {
+		return azuredevops.Token{}, false
+	}
+	return tokens[i], true
+}
+
+// unknownToken says that the service doesn't know the token (by this answer; a list may still hold it).
+func unknownToken(err error) bool {
+	var api *azuredevops.Error
+	return errors.As(err, &api) && api.Kind.NotFound()
+}
