@@ -130,7 +130,7 @@ func literals(t *testing.T) func(yield func(where, literal string) bool) {
 			}
 			files := token.NewFileSet()
 			file, err := parser.ParseFile(files, name, source, parser.SkipObjectResolution)
-			if err != nil || !asksForWords(file) {
+			if err != nil || !asksForWords(name, file) {
 				return err
 			}
 			for node := range ast.Preorder(file) {
@@ -148,9 +148,9 @@ func literals(t *testing.T) func(yield func(where, literal string) bool) {
 	}
 }
 
-// asksForWords says if a file is of templates, of handlers or of another package that imports templates.
-func asksForWords(file *ast.File) bool {
-	return file.Name.Name == "templates" || strings.HasPrefix(file.Name.Name, "handlers") || slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool {
-		return strings.HasSuffix(i.Path.Value, `patdesk/templates"`) || strings.HasSuffix(i.Path.Value, `/handlers/web"`)
+// asksForWords says if a file is of handlers or of another package that imports templates, or of templates itself.
+func asksForWords(name string, file *ast.File) bool {
+	return file.Name.Name == "templates" || strings.HasPrefix(name, "handlers/") || slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool {
+		return strings.HasSuffix(i.Path.Value, `patdesk/templates"`)
 	})
 }
