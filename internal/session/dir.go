@@ -167,7 +167,7 @@ func (d *Dir) Stock(ctx context.Context, kind, group string) ([]Stored, error) {
 	var stock []Stored
 	err = d.inside(func(root *os.Root) error {
 		for _, name := range names {
-			if head, size, err := readHead(root, name); err == nil && !head.over(d.now()) { // or else it is gone or none
+			if head, size, err := readHead(root, name.file()); err == nil && !head.over(d.now()) { // or else it is gone or none
 				stock = append(stock, Stored{name, size, time.UnixMilli(head.Expires)})
 			}
 		}
@@ -177,9 +177,9 @@ func (d *Dir) Stock(ctx context.Context, kind, group string) ([]Stored, error) {
 	return stock, err
 }
 
-// readHead reads a record's head and tells its value's size.
-func readHead(root *os.Root, name Name) (head fileHead, size int, err error) {
-	f, whole, err := openRegular(root, name.file())
+// readHead reads the head of the record in a file, which is named from root on, and reports the size of its value.
+func readHead(root *os.Root, file string) (head fileHead, size int, err error) {
+	f, whole, err := openRegular(root, file)
 	if err != nil {
 		return head, 0, err
 	}

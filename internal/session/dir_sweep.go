@@ -31,10 +31,18 @@ func (d *Dir) Sweep(ctx context.Context, now time.Time) (removed int, err error)
 	return removed, err
 }
 
-// sweepFolder removes the expired records of one folder, and the folder if none is left.
+// sweepFolder removes the expired records of one folder, and the folder if none is left. It opens the folder once for all of
+// its records, of which there may be very many.
 func (d *Dir) sweepFolder(ctx context.Context, root *os.Root, kind, folder string, now time.Time) (removed int, err error) {
 	where := path.Join(kind, folder)
-	err = eachEntry(root, where, func(e fs.DirEntry) error {
+	records, err := root.OpenRoot(where)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	err = eachEntry(records, ".", func(e fs.DirEntry) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -45,37 +53,38 @@ func (d *Dir) sweepFolder(ctx context.Context, root *os.Root, kind, folder strin
 		if len(folder) > 2 {
 			name.Group = folder
 		}
-		if name.folder() != where || !expired(root, name, now) {
+		if name.folder() != where || !expired(records, e.Name(), now) {
 			return nil
 		}
-		gone, err := d.removeExpired(ctx, name, now)
+		gone, err := d.removeExpired(ctx, root, records, name, now)
 		if gone {
 			removed++
 		}
 		return err
 	})
+	_ = records.Close()    // nothing is written to it
 	_ = root.Remove(where) // refused unless it is empty
 	return removed, err
 }
 
-// expired reads no more of the record than its head. What can't be read is left where it is, for
-// somebody to look at.
-func expired(root *os.Root, name Name, now time.Time) bool {
-	head, _, err := readHead(root, name)
+// expired reads no more of the record than its head. What can't be read is left for an operator to look at.
+func expired(folder *os.Root, file string, now time.Time) bool {
+	head, _, err := readHead(folder, file)
 	return err == nil && head.over(now)
 }
 
-// removeExpired looks again before it removes, because the record may have been renewed. That
-// the removal outlasts a power cut doesn't matter: the record would be just as expired.
-func (d *Dir) removeExpired(ctx context.Context, name Name, now time.Time) (gone bool, err error) {
-	err = d.alone(ctx, name, func(root *os.Root) error {
-		if !expired(root, name, now) {
-			return nil
-		}
-		gone = true
-		return removeFile(root, name.file())
-	})
-	return gone, err
+// removeExpired looks again before it removes, because the record may have been renewed. It doesn't sync: after a power cut
+// the record would be just as expired.
+func (d *Dir) removeExpired(ctx context.Context, root, folder *os.Root, name Name, now time.Time) (gone bool, err error) {
+	l, err := d.acquire(ctx, root, name.stripe(), stripeRetry)
+	if err != nil {
+		return false, err
+	}
+	defer l.release()
+	if !expired(folder, name.ID, now) {
+		return false, nil
+	}
+	return true, removeFile(folder, name.ID)
 }
 
 // sweepTemps removes temporary files that a crash left behind: a file that is there while nobody
