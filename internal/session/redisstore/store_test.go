@@ -3,7 +3,10 @@ package redisstore_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/session"
@@ -11,6 +14,15 @@ import (
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
 )
+
+// TestMain lets more tests run side by side than there are processors: they wait for servers and time limits most of the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))) // a number
+	}
+	os.Exit(m.Run())
+}
 
 // open opens a store that ends with the test.
 func open(tb testing.TB, o redisstore.Options) *redisstore.Store {
@@ -23,10 +35,13 @@ func open(tb testing.TB, o redisstore.Options) *redisstore.Store {
 	return s
 }
 
+// confirmed are all kinds of records of the suite.
+var confirmed = []string{"note", "draft"}
+
 // suite runs the suite of all backends on what o describes, with writes of all its kinds confirmed.
 func suite(t *testing.T, o redisstore.Options, flush func()) {
 	t.Helper()
-	o.Confirm = []string{"note", "draft"}
+	o.Confirm = confirmed
 	sessiontest.TestBackend(t, func(t *testing.T) session.Backend {
 		t.Helper()
 		flush()
@@ -131,6 +146,18 @@ func TestCluster(t *testing.T) {
 	for _, server := range servers {
 		server.Do(append(users["commands"], "+cluster|slots")...)
 	}
-	o.Username, o.Password = "patdesk", "hush"
-	t.Run("limited user", func(t *testing.T) { suite(t, o, flushAll(servers...)) })
+	o.Username, o.Password, o.Confirm = "patdesk", "hush", confirmed
+	t.Run("limited user", func(t *testing.T) {
+		s, flush := open(t, o), flushAll(servers...)
+		sessiontest.TestBackend(t, func(*testing.T) session.Backend {
+			flush()
+			return shared{s}
+		})
+	})
 }
+
+// shared is one store for all parts of a suite. A user who may not ask which servers have replicas waits a second for each
+// to find out, and a new store for each part would do so each time.
+type shared struct{ *redisstore.Store }
+
+func (shared) Close() error { return nil }
