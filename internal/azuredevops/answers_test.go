@@ -22,6 +22,7 @@ const (
 
 // What each answer means, and whether a change may have been carried out.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	type want struct {
 		kind    azuredevops.Kind
 		unknown bool // of a change
@@ -113,6 +114,7 @@ func TestAnswers(t *testing.T) {
 // Only what is certainly the service's own is believed as a refusal of a change: its form, and something that nobody else
 // sends.
 func TestWhoseRefusal(t *testing.T) {
+	t.Parallel()
 	const (
 		own      = `{"$id":"1","innerException":null,"message":"TF50309: no.","typeName":"Microsoft.VisualStudio.Services.Common.X, Microsoft.VisualStudio.Services.Common","typeKey":"X","errorCode":0,"eventId":3000}`
 		noTypes  = `{"message":"Blocked.","typeKey":"X"}`
@@ -182,6 +184,7 @@ var patTokenErrors = strings.Fields(`none displayNameRequired invalidDisplayName
 // Each patTokenError, in each form, with each status that it can come with, is the
 // Kind of that name, and the change was definitely not made.
 func TestPatTokenErrors(t *testing.T) {
+	t.Parallel()
 	if len(patTokenErrors) != 37 {
 		t.Fatalf("%d values, want 37", len(patTokenErrors))
 	}

@@ -19,6 +19,7 @@ import (
 // Reads are tried again after passing faults, three times at most, waiting as long
 // as asked for; changes and other faults are not.
 func TestRetries(t *testing.T) {
+	t.Parallel()
 	again := func(status int, after string) reply { return reply{status, "Retry-After: " + after + "\n", ""} }
 	token := ok(resultJSON(id, `"`+secret+`"`))
 	for name, test := range map[string]struct {
@@ -235,6 +236,7 @@ func TestBreaker(t *testing.T) {
 
 // What makes a pause and what doesn't.
 func TestBreakerCounts(t *testing.T) {
+	t.Parallel()
 	series := func(n int, r reply) []reply { return slices.Repeat([]reply{r}, n) }
 	fine := ok(resultJSON(id, `"`+secret+`"`))
 	for name, test := range map[string]struct {

@@ -1,6 +1,7 @@
 package azuredevops_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/x509"
@@ -101,6 +102,7 @@ func TestCallerGoesAway(t *testing.T) {
 
 // Without a connection nothing was done, for sure.
 func TestNoConnection(t *testing.T) {
+	t.Parallel()
 	silent := listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	notTLS := listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); _ = c.Close() })
 	_, closed := bound(t)
@@ -287,10 +289,12 @@ func TestMemory(t *testing.T) {
 	}
 	bomb := func(w http.ResponseWriter) {
 		w.Header().Set("Content-Encoding", "gzip")
-		z := gzip.NewWriter(w)
-		block := make([]byte, 1<<20)
+		var block bytes.Buffer // a whole gzip file, which may be followed by others
+		z := gzip.NewWriter(&block)
+		_, _ = z.Write(make([]byte, 1<<20))
+		_ = z.Close()
 		for range 10 << 10 {
-			if _, err := z.Write(block); err != nil {
+			if _, err := w.Write(block.Bytes()); err != nil {
 				return
 			}
 		}
@@ -359,6 +363,7 @@ func TestCreateTooLarge(t *testing.T) {
 
 // All pages together are bounded as well.
 func TestListTooLarge(t *testing.T) {
+	t.Parallel()
 	var n int
 	padding := strings.Repeat(" ", 7<<20)
 	s := serve(t, azuredevops.Options{}, func(w http.ResponseWriter, r *http.Request) {
@@ -391,6 +396,7 @@ func TestGarbledAnswers(t *testing.T) {
 
 // Another host never hears from us, however it is named.
 func TestBearerStaysHome(t *testing.T) {
+	t.Parallel()
 	var heard atomic.Int32
 	canary := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { heard.Add(1) }))
 	t.Cleanup(canary.Close)
@@ -412,6 +418,7 @@ func TestBearerStaysHome(t *testing.T) {
 // The environment's proxy and certificates are used. It is read once per process,
 // hence the child.
 func TestEnvironment(t *testing.T) {
+	t.Parallel()
 	var seen atomic.Value
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen.Store(r.URL.String())

@@ -113,6 +113,7 @@ func TestOnePersonHoldsUpNobody(t *testing.T) {
 	for way, treat := range ways {
 		for _, people := range []int{1, 6, 200} {
 			t.Run(fmt.Sprint(way, ", ", people), func(t *testing.T) {
+				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					var trouble atomic.Bool
 					c := newCrowd(func(r *http.Request, who string) (*http.Response, error) {
@@ -194,6 +195,7 @@ func (c *crowd) many(n int) []*azuredevops.Caller {
 // The process's bound is kept, and shared out so that the next person gets in at once, whoever came before. Beyond any
 // reasonable number of people it is said that patdesk is too busy.
 func TestProcessBound(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ people, calls, most int }{
 		{1, 96, 32}, {10, 96, 320}, {200, 40, 2048}, {1500, 3, 2048 + 1500}, {3000, 2, 2048 + 3000},
 	} {
@@ -232,6 +234,7 @@ func TestProcessBound(t *testing.T) {
 
 // One organization isn't capped: whoever has few calls under way there gets all of them through at once.
 func TestManyPeopleInOneOrganization(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(func(r *http.Request, _ string) (*http.Response, error) { return quick(r) })
 		begun := time.Now()
@@ -492,6 +495,7 @@ func TestPlacesComeBack(t *testing.T) {
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrowd(func(r *http.Request, who string) (*http.Response, error) {
 					if who == me {
@@ -574,6 +578,7 @@ func (s *slowBody) Close() error { return nil }
 
 // Long answers share a bounded memory; those of usual length need none of it.
 func TestMemoryForLongAnswers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan struct{})
 		long, usual := bytes.Repeat([]byte(" "), 1<<20), bytes.Repeat([]byte(" "), 200<<10)

@@ -215,6 +215,7 @@ func TestCreate(t *testing.T) {
 // The answer to a create, cut off after each byte: the secret is there when the
 // whole of the object is, and otherwise the outcome is unknown.
 func TestCreateCutAnywhere(t *testing.T) {
+	t.Parallel()
 	whole := resultJSON(id, `"`+secret+`"`)
 	for _, length := range []string{"declared", "chunked"} {
 		for k := range len(whole) + 1 {
