@@ -31,12 +31,12 @@ test: ## Run all tests with the race detector; installs what they need where it 
 .PHONY: soak
 soak: ## Run 2,000 rounds of changes under random faults, lags and kills, in ten minutes; ROUNDS=… SEED=… ROUND=… replay
 	PATDESK_ROUNDS=$(or $(ROUNDS),2000) PATDESK_SEED=$(SEED) PATDESK_ROUND=$(ROUND) \
-		go test -count=1 -timeout 60m -parallel 12 -v -run '^TestCampaign$$' . ./internal/operation
+		go test -count=1 -timeout 60m -parallel 12 -v -run '^TestCampaign$$' ./test ./internal/operation
 
 .PHONY: rolling
 rolling: ## Restart two replicas under 300 requests per second behind HAProxy, Caddy and nginx, and count what fails
 	@scripts/test-deps
-	go test -count=1 -timeout 10m -v -run TestRollingRestart . -rolling
+	go test -count=1 -timeout 10m -v -run TestRollingRestart ./test -rolling
 
 .PHONY: gallery
 gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark

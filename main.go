@@ -1,7 +1,6 @@
 // Command patdesk is a web app with which people see and manage their Azure DevOps personal access tokens.
 //
-// What belongs here: choosing among the parts and wiring them together, once, for the real thing, for the demo and
-// for tests alike. No logic of pages, sign-in or tokens.
+// What belongs here: the command line and the exit codes. The program itself is internal/app.
 package main
 
 import (
@@ -14,11 +13,12 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/internal/app"
+	"github.com/patdesk/patdesk/internal/preflight"
 )
 
 // version is stamped by release builds (-ldflags "-X main.version=v1.2.3").
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case err != nil:
 		return exitMisused
 	case o.version:
-		fmt.Fprintln(stdout, "patdesk", buildVersion())
+		fmt.Fprintln(stdout, "patdesk", app.Version(version))
 		return exitOK
 	}
 	env := withListen(getenv, o.listen)
@@ -61,17 +61,51 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case o.healthcheck:
 		return healthcheck(ctx, env, stderr)
 	case o.demo:
-		return runDemo(ctx, env, stdout, stderr)
+		return demo(ctx, env, stdout, stderr)
 	}
 	cfg, err := config.Load(env, dotenv)
+	failed := 0
 	if o.check {
-		return runCheck(ctx, check{config: cfg, getenv: getenv, offline: o.offline, now: time.Now, limit: checkLimit}, err, stdout, stderr)
+		failed, err = preflight.Check{Config: cfg, Err: err, Getenv: getenv, Offline: o.offline, Now: time.Now}.Run(ctx, stdout)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		fmt.Fprintf(stderr, "patdesk can't start:\n%v\n", err)
 		return exitMisused
+	case failed > 0:
+		return exitFailed
+	case o.check:
+		return exitOK
 	}
-	return serve(ctx, setup{config: cfg, stdout: stdout, stderr: stderr})
+	program, err := app.New(ctx, cfg, app.Options{Version: version, Log: stderr})
+	if err != nil {
+		fmt.Fprintln(stderr, "patdesk can't start:", err)
+		return exitFailed
+	}
+	return ended(program.Serve(ctx))
+}
+
+// demo is run with -demo.
+func demo(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) int {
+	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr})
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		var settings *app.DemoError
+		if errors.As(err, &settings) {
+			return exitMisused
+		}
+		return exitFailed
+	}
+	program.Announce(stdout)
+	return ended(program.Serve(ctx))
+}
+
+// ended is the exit code for how serving ended. The log has the error already.
+func ended(err error) int {
+	if err != nil {
+		return exitFailed
+	}
+	return exitOK
 }
 
 // dotenv is read from the working directory if it is there.
@@ -147,20 +181,4 @@ func healthcheck(ctx context.Context, getenv func(string) string, stderr io.Writ
 		return exitFailed
 	}
 	return exitOK
-}
-
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "development " + s.Value[:12]
-		}
-	}
-	return "development"
 }

@@ -3,19 +3,15 @@ package main
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/patdesk/patdesk/internal/freeport"
-	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
@@ -112,7 +108,7 @@ func startDemoWith(t *testing.T, env map[string]string, args ...string) (address
 	t.Chdir(t.TempDir())
 	read, write := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
-	ended, log := make(chan int, 1), &logBuffer{}
+	ended, log := make(chan int, 1), &testkit.Log{}
 	go func() {
 		ended <- run(ctx, append([]string{"-demo"}, args...), func(name string) string { return env[name] }, write, log)
 		write.Close()
@@ -138,7 +134,7 @@ func TestDemo(t *testing.T) {
 	if !strings.Contains(b.Text(), "Demo") {
 		t.Errorf("the start page isn't marked as a demo:\n%s", b.Text())
 	}
-	signIn(b, mona)
+	b.Click("Sign in").Press("Continue as Mona Rivera")
 	if b.Status != http.StatusOK || b.Page.Find("tbody tr").Length() < 10 {
 		t.Fatalf("%d %s\n%s", b.Status, b.URL, b.Text())
 	}
@@ -146,7 +142,7 @@ func TestDemo(t *testing.T) {
 		t.Error("the list isn't marked as a demo")
 	}
 	b.Click("New token").Fill("Name", "try-out").Choose("Code", "Read").Press("Create token")
-	if secret := secretOf(b); !strings.Contains(secret, "FAKE") {
+	if secret := strings.TrimSpace(b.Page.Find("#secret").Text()); !strings.Contains(secret, "FAKE") {
 		t.Errorf("the secret doesn't say that it is a fake: %q", secret)
 	}
 	if code := stop(); code != exitOK {
@@ -158,7 +154,7 @@ func TestDemo(t *testing.T) {
 func TestDemoWithTrustedProxies(t *testing.T) {
 	address, stop := startDemoWith(t, map[string]string{"TRUSTED_PROXIES": "127.0.0.1"}, "-listen", "localhost:0")
 	b := webtest.New(t, nil).Open(address)
-	signIn(b, mona)
+	b.Click("Sign in").Press("Continue as Mona Rivera")
 	if b.Status != http.StatusOK || !b.Has("button", "Sign out") {
 		t.Errorf("%s: %d\n%s", b.URL, b.Status, b.Text())
 	}
@@ -167,61 +163,15 @@ func TestDemoWithTrustedProxies(t *testing.T) {
 	}
 }
 
-func TestHealth(t *testing.T) {
-	d := startDesk(t, deskOptions{})
-	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready"} {
-		b := webtest.New(t, nil).Open(d.url + path)
-		if b.Status != http.StatusOK || !strings.Contains(b.Body, want) {
-			t.Errorf("%s: %d %q", path, b.Status, b.Body)
+// A demo is for this machine only, its metrics too.
+func TestDemoIsMeasuredHereOnly(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{":0", "0.0.0.0:0"} {
+		var said testkit.Log
+		env := map[string]string{"METRICS_ADDRESS": address, "LISTEN_ADDRESS": "localhost:0"}
+		code := run(t.Context(), []string{"-demo"}, func(name string) string { return env[name] }, &said, &said)
+		if code != exitMisused || !strings.Contains(said.String(), "METRICS_ADDRESS is "+address) {
+			t.Errorf("%s: ended with %d:\n%s", address, code, &said)
 		}
 	}
-	env := map[string]string{"LISTEN_ADDRESS": strings.TrimPrefix(d.url, "http://")}
-	if code, _, stderr := runOnce(t, env, "-healthcheck"); code != exitOK {
-		t.Errorf("-healthcheck: %d %s", code, stderr)
-	}
-	d.sim.Close() // no reason to restart, or to send visitors elsewhere
-	for _, path := range []string{"/healthz", "/readyz"} {
-		if b := webtest.New(t, nil).Open(d.url + path); b.Status != http.StatusOK {
-			t.Errorf("%s without Entra ID and Azure DevOps: %d", path, b.Status)
-		}
-	}
-	d.stop()
-	if code, _, stderr := runOnce(t, env, "-healthcheck"); code != exitFailed || stderr == "" {
-		t.Errorf("-healthcheck of a stopped program: %d %s", code, stderr)
-	}
-}
-
-// The built binary, with settings alone, against services behind TLS that it has to be told to trust: as with a
-// stand-in that isn't ours.
-func TestSettingsAlone(t *testing.T) {
-	sim := simulator.New(simulator.Options{Seed: true})
-	if err := sim.StartTLS(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	defer sim.Close()
-	dir := t.TempDir()
-	ca := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(ca, sim.CertPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	port := freeport.Port(t)
-	settings := fmt.Sprintf("CLIENT_ID = %q\nCLIENT_SECRET = %q\nAUTHORITY = %q\nENDPOINT = '%s/contoso/_apis/Tokens/Pats?api-version=6.1-preview'\n"+
-		"DISCOVERY_ENDPOINT=%s\nSCOPE = [\"499b84ac-1321-427f-aa17-267ca6975798/.default\"]\nREDIRECT_PATH = \"/getAToken\"  # as registered\nSESSION_TYPE = \"filesystem\"\n",
-		sim.ClientID(), sim.ClientSecret(), sim.Authority(), sim.Endpoint(), sim.DiscoveryEndpoint())
-	if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	address := "http://localhost:" + port
-	sim.SetRedirectURIs(address + "/getAToken")
-	process := startBinary(t, dir, "SSL_CERT_FILE="+ca, "LISTEN_ADDRESS=localhost:"+port)
-	process.waitFor("serving")
-	b := webtest.New(t, sim.Client().Transport).Open(address)
-	signIn(b, mona)
-	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "Nightly backup of repositories") {
-		t.Fatalf("%d %s\n%s\n%s", b.Status, b.URL, b.Text(), process.log)
-	}
-	if b.Has("link", "fabrikam") {
-		t.Error("ENDPOINT names one organization, but another one is offered")
-	}
-	process.terminate()
 }

@@ -332,11 +332,11 @@ func goVersions(t *testing.T) []string {
 
 // Whoever ends the program waits at least as long as it takes to finish what is in flight.
 func TestThereIsTimeToStop(t *testing.T) {
-	source := read(t, "../serve.go")
+	source := read(t, "../internal/app/app.go")
 	constant := func(name string) time.Duration {
 		m := regexp.MustCompile(`(?m)^\t` + name + `\s*= (\d+) \* time.Second`).FindStringSubmatch(source)
 		if m == nil {
-			t.Fatalf("serve.go has no %s", name)
+			t.Fatalf("internal/app/app.go has no %s", name)
 		}
 		d, err := time.ParseDuration(m[1] + "s")
 		if err != nil {

@@ -2,7 +2,7 @@
 // library, and knows nothing of what it measures: that is passed to it.
 //
 // No metric has a secret, a person, an organization or a path as a label. Every label has a known, small number of values:
-// the lists of operations and outcomes are given to New, and what isn't in them counts as "other".
+// the lists of operations and outcomes are given to New and Watch, and what isn't in them counts as "other".
 package metrics
 
 import (
@@ -19,32 +19,38 @@ import (
 	"github.com/patdesk/patdesk/internal/panics"
 )
 
-// Options says what the labels can be, and where to look at what isn't counted but seen.
+// Options says what the labels can be.
 type Options struct {
 	Version, Revision string
 
-	Routes       []string            // patterns of the route table
-	Upstream     map[string][]string // names of the services that are called, and of the operations of each
-	Outcomes     []string            // how a call can end, beside "ok"
-	Refreshes    []string            // how a refresh of an access token can end
-	SignIns      []string            // how a sign-in can end
-	Limits       []string            // that a request can run into
-	Sessions     []string            // what can happen to a session
-	Kinds        []string            // of records
-	Actions      []string            // of operations
-	States       []string            // of operations
-	Ready        func() bool         // if requests should be sent here
-	Active       func() int          // sessions
-	Busy         func() int          // operations being worked on
-	Snapshots    func() int64        // bytes of people's tokens in memory
-	Load         func() Load         // on the way to Azure DevOps
-	Bounds       []string            // that a call to it can run into
-	CredentialTo func() time.Time    // when the app's credential runs out; zero: not known. nil: it is a kind of which it never is
+	Upstream  map[string][]string // names of the services that are called, and of the operations of each
+	Outcomes  []string            // how a call can end, beside "ok"
+	Refreshes []string            // how a refresh of an access token can end
+	SignIns   []string            // how a sign-in can end
+	Limits    []string            // that a request can run into
+	Sessions  []string            // what can happen to a session
+	Actions   []string            // of operations
+	States    []string            // of operations
+	Bounds    []string            // that a call to Azure DevOps can run into
+}
+
+// Sources is what only a program that is put together knows: its routes and records, and where to look at what isn't
+// counted but seen.
+type Sources struct {
+	Routes       []string         // patterns of the route table
+	Kinds        []string         // of records
+	Ready        func() bool      // if requests should be sent here
+	Active       func() int       // sessions
+	Busy         func() int       // operations being worked on
+	Snapshots    func() int64     // bytes of people's tokens in memory
+	Load         func() Load      // on the way to Azure DevOps
+	CredentialTo func() time.Time // when the app's credential runs out; zero: not known. nil: it is a kind of which it never is
 }
 
 // Metrics is what is measured. A nil *Metrics measures nothing.
 type Metrics struct {
 	options  Options
+	sources  Sources
 	registry *prometheus.Registry
 
 	requests   *prometheus.HistogramVec
@@ -64,7 +70,7 @@ var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60
 // other stands for what isn't in the list of a label's values.
 const other = "other"
 
-// New makes the metrics.
+// New makes the metrics. What reports to them may be made after that; Watch comes last, before anything is counted.
 func New(o Options) *Metrics {
 	m := &Metrics{options: o, registry: prometheus.NewRegistry()}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -87,14 +93,22 @@ func New(o Options) *Metrics {
 	m.sessions = counter("patdesk_sessions_total", "Sessions that were begun or ended through this process, by event. Those that run out aren't counted.", "event")
 	m.dropped = counter("patdesk_records_dropped_total", "Records that were dropped to make room for newer ones, by kind.", "kind")
 	m.operations = counter("patdesk_operations_total", "Changes that came into a state, by action and state.", "action", "state")
-	m.look()
-	m.begin()
+	m.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+	)
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "patdesk_build_info", Help: "1, with the version as a label."}, []string{"version", "revision"})
+	build.WithLabelValues(o.Version, o.Revision).Set(1)
+	m.registry.MustRegister(build)
 	return m
 }
 
-// look registers what is seen when it is asked for.
-func (m *Metrics) look() {
-	o := m.options
+// Watch adds what is seen when Prometheus asks for it. It is called once, before the program serves.
+func (m *Metrics) Watch(o Sources) {
+	if m == nil {
+		return
+	}
+	m.sources = o
 	gauge := func(name, help string, value func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, seen(value)))
 	}
@@ -107,14 +121,8 @@ func (m *Metrics) look() {
 	gauge("patdesk_sessions_active", "Sessions used through this process within the idle timeout.", func() float64 { return float64(o.Active()) })
 	gauge("patdesk_operations_in_progress", "Changes being worked on in this process.", func() float64 { return float64(o.Busy()) })
 	gauge("patdesk_snapshot_bytes", "Memory that people's tokens take which were read in the last minutes.", func() float64 { return float64(o.Snapshots()) })
-	m.registry.MustRegister(
-		expiry{o.CredentialTo}, upstream{o.Load, o.Bounds},
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewBuildInfoCollector(),
-	)
-	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "patdesk_build_info", Help: "1, with the version as a label."}, []string{"version", "revision"})
-	build.WithLabelValues(o.Version, o.Revision).Set(1)
-	m.registry.MustRegister(build)
+	m.registry.MustRegister(expiry{o.CredentialTo}, upstream{o.Load, m.options.Bounds})
+	m.begin()
 }
 
 // seen is value, or not a number if that panics: the registry asks in goroutines of its own, where a panic ends the process.
@@ -132,7 +140,7 @@ func seen(value func() float64) func() float64 {
 func (m *Metrics) begin() {
 	for vec, values := range map[*prometheus.CounterVec][]string{
 		m.limited: m.options.Limits, m.refreshes: m.options.Refreshes, m.signIns: m.options.SignIns, m.sessions: m.options.Sessions,
-		m.dropped: m.options.Kinds,
+		m.dropped: m.sources.Kinds,
 	} {
 		for _, value := range values {
 			vec.WithLabelValues(value)
@@ -180,7 +188,7 @@ func (m *Metrics) Begin() (done func(route, method string, status int, took time
 	m.inFlight.Inc()
 	return func(route, method string, status int, took time.Duration) {
 		m.inFlight.Dec()
-		m.requests.WithLabelValues(one(m.options.Routes, route), one(methods, method), shownStatus(status)).Observe(took.Seconds())
+		m.requests.WithLabelValues(one(m.sources.Routes, route), one(methods, method), shownStatus(status)).Observe(took.Seconds())
 	}
 }
 
@@ -235,7 +243,7 @@ func (m *Metrics) Session(event string) {
 
 // Dropped counts a record that made room for a newer one.
 func (m *Metrics) Dropped(kind string) {
-	m.count(func() { m.dropped.WithLabelValues(one(m.options.Kinds, kind)).Inc() })
+	m.count(func() { m.dropped.WithLabelValues(one(m.sources.Kinds, kind)).Inc() })
 }
 
 // Operation counts a change that came into a state.

@@ -20,16 +20,28 @@ func text(t *testing.T, m *metrics.Metrics) string {
 
 func options() metrics.Options {
 	return metrics.Options{
-		Routes: []string{"/a"}, Upstream: map[string][]string{"entra": {"keys"}}, Outcomes: []string{"failed"}, Refreshes: []string{"ok"},
-		SignIns: []string{"ok"}, Limits: []string{"x"}, Sessions: []string{"begun"}, Kinds: []string{"operation"}, Actions: []string{"create"}, States: []string{"sent"},
+		Upstream: map[string][]string{"entra": {"keys"}}, Outcomes: []string{"failed"}, Refreshes: []string{"ok"},
+		SignIns: []string{"ok"}, Limits: []string{"x"}, Sessions: []string{"begun"}, Actions: []string{"create"}, States: []string{"sent"},
+	}
+}
+
+func sources() metrics.Sources {
+	return metrics.Sources{
+		Routes: []string{"/a"}, Kinds: []string{"operation"},
 		Ready: func() bool { return true }, Active: func() int { return 7 }, Busy: func() int { return 0 }, Snapshots: func() int64 { return 1 << 20 }, Load: func() metrics.Load { return metrics.Load{} },
 	}
+}
+
+func watching(s metrics.Sources) *metrics.Metrics {
+	m := metrics.New(options())
+	m.Watch(s)
+	return m
 }
 
 // Whatever is told, no label gets a value that wasn't foreseen: strangers could fill the memory with them, and names would
 // leave the house.
 func TestLabelsAreBounded(t *testing.T) {
-	m := metrics.New(options())
+	m := watching(sources())
 	tell := func(s string) {
 		m.Begin()(s, s, 999, time.Second)
 		m.Upstream("entra", s, s, time.Second)
@@ -56,13 +68,13 @@ func TestLabelsAreBounded(t *testing.T) {
 // The end of a certificate is told as it is at that moment, and left out where it isn't known.
 func TestCredentialExpiry(t *testing.T) {
 	const name = "patdesk_credential_expiry_timestamp_seconds"
-	if strings.Contains(text(t, metrics.New(options())), name) {
+	if strings.Contains(text(t, watching(sources())), name) {
 		t.Error("a client secret has an end")
 	}
 	var end time.Time
-	o := options()
+	o := sources()
 	o.CredentialTo = func() time.Time { return end }
-	m := metrics.New(o)
+	m := watching(o)
 	if strings.Contains(text(t, m), name) {
 		t.Error("a certificate that wasn't read yet has an end")
 	}
@@ -76,6 +88,7 @@ func TestCredentialExpiry(t *testing.T) {
 // Metrics that are off cost nothing and fail nothing.
 func TestOff(t *testing.T) {
 	var m *metrics.Metrics
+	m.Watch(sources())
 	m.Begin()("/a", "GET", 200, time.Second)
 	m.Upstream("entra", "keys", "ok", time.Second)
 	m.Limited("x")
@@ -87,13 +100,13 @@ func TestOff(t *testing.T) {
 
 // What is looked at may panic: the registry asks in goroutines of its own, and the process lives. The rest is still told.
 func TestPanickingGauges(t *testing.T) {
-	o := options()
+	o := sources()
 	o.Ready = func() bool { panic("ready") }
 	o.Active = func() int { panic("active") }
 	o.CredentialTo = func() time.Time { panic("credential") }
 	o.Load = func() metrics.Load { panic("load") }
 	for range 20 {
-		if got := text(t, metrics.New(o)); !strings.Contains(got, "patdesk_ready NaN") || !strings.Contains(got, "patdesk_operations_in_progress 0") {
+		if got := text(t, watching(o)); !strings.Contains(got, "patdesk_ready NaN") || !strings.Contains(got, "patdesk_operations_in_progress 0") {
 			t.Fatal(got)
 		}
 	}

@@ -1,4 +1,4 @@
-package preflight_test
+package preflight
 
 import (
 	"context"
@@ -7,8 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/patdesk/patdesk/internal/preflight"
 )
 
 // All tries run at once, the rows keep their order, and one that nothing can stop is given up.
@@ -16,18 +14,18 @@ func TestRunIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		done := make(chan struct{})
-		obedient := func(ctx context.Context) preflight.Row {
+		obedient := func(ctx context.Context) row {
 			<-ctx.Done()
-			return preflight.Row{Outcome: preflight.Warning, Found: "late"}
+			return row{Outcome: outcomeWarning, Found: "late"}
 		}
-		quick := func(context.Context) preflight.Row { return preflight.Row{Outcome: preflight.OK} }
-		deaf := func(context.Context) preflight.Row { <-done; return preflight.Row{Outcome: preflight.OK} }
-		rows := preflight.Run(t.Context(), 8*time.Second, []preflight.Try{{"a", obedient}, {"b", deaf}, {"c", quick}, {"d", deaf}})
+		quick := func(context.Context) row { return row{Outcome: outcomeOK} }
+		deaf := func(context.Context) row { <-done; return row{Outcome: outcomeOK} }
+		rows := runAll(t.Context(), 8*time.Second, []try{{"a", obedient}, {"b", deaf}, {"c", quick}, {"d", deaf}})
 		var got []string
 		for _, r := range rows {
 			got = append(got, r.What+" "+string(r.Outcome))
 		}
-		if text := strings.Join(got, ", "); text != "a warning, b failed, c ok, d failed" || preflight.Failures(rows) != 2 {
+		if text := strings.Join(got, ", "); text != "a warning, b failed, c ok, d failed" || failures(rows) != 2 {
 			t.Errorf("got %s", text)
 		}
 		if took := time.Since(start); took > 10*time.Second {
@@ -39,9 +37,9 @@ func TestRunIsBounded(t *testing.T) {
 
 func TestPrint(t *testing.T) {
 	var b strings.Builder
-	preflight.Print(&b, []preflight.Row{
-		{What: "Entra ID", Outcome: preflight.OK, Found: "It answers."},
-		{What: "Größe", Outcome: preflight.Failed, Found: strings.Repeat("word ", 30), Advice: "Do\nthis.\x1b[2J\u202e"},
+	printTable(&b, []row{
+		{What: "Entra ID", Outcome: outcomeOK, Found: "It answers."},
+		{What: "Größe", Outcome: outcomeFailed, Found: strings.Repeat("word ", 30), Advice: "Do\nthis.\x1b[2J\u202e"},
 	})
 	want := `What      Result   What was found, and what to do
 --------  -------  ------------------------------
@@ -67,16 +65,16 @@ func TestDrift(t *testing.T) {
 		"a.example": now.Add(2 * time.Second).Format(http.TimeFormat), "b.example": now.Add(-time.Second).Format(http.TimeFormat),
 		"wrong.example": now.Add(-24 * time.Hour).Format(http.TimeFormat), "none.example": "", "odd.example": "yesterday",
 	}
-	w := preflight.NewWire(roundTrips(func(r *http.Request) (*http.Response, error) {
+	w := newWire(roundTrips(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Date": {dates[r.URL.Hostname()]}}, Body: http.NoBody}, nil
 	}), func() time.Time { return now })
-	if _, hosts := w.Drift(); hosts != 0 {
+	if _, hosts := w.drift(); hosts != 0 {
 		t.Errorf("%d hosts before the first call", hosts)
 	}
 	for host := range dates {
-		w.Get(t.Context(), "https://"+host+"/")
+		w.get(t.Context(), "https://"+host+"/")
 	}
-	if drift, hosts := w.Drift(); drift.Abs() > 3*time.Second || hosts != 3 {
-		t.Errorf("Drift = %v, %d", drift, hosts)
+	if drift, hosts := w.drift(); drift.Abs() > 3*time.Second || hosts != 3 {
+		t.Errorf("drift = %v, %d", drift, hosts)
 	}
 }

@@ -17,17 +17,17 @@ const (
 	headTimeout = 7 * time.Second // until the answer's headers
 )
 
-// Wire is a way to the services like that of the running program, which remembers how it went. It is an
+// wire is a way to the services like that of the running program, which remembers how it went. It is an
 // http.RoundTripper and may be used by several goroutines.
-type Wire struct {
+type wire struct {
 	base  http.RoundTripper
 	now   func() time.Time
 	mu    sync.Mutex
-	trips map[string]Trip
+	trips map[string]attempt
 }
 
-// Trip is the last call to a host.
-type Trip struct {
+// attempt is the last call to a host.
+type attempt struct {
 	Host    string
 	Proxy   string // "http://proxy:3128", without user and password; "" if it went directly
 	Connect int    // the proxy's status when it was asked for the host; 0 if it wasn't, or didn't answer
@@ -39,10 +39,10 @@ type Trip struct {
 	dated bool          // drift is known
 }
 
-// NewWire returns a Wire over base; nil is a transport with the proxy that the environment names and the authorities
+// newWire returns a wire over base; nil is a transport with the proxy that the environment names and the authorities
 // that this machine trusts. now is the clock that is compared with the hosts'.
-func NewWire(base http.RoundTripper, now func() time.Time) *Wire {
-	w := &Wire{base: base, now: now, trips: map[string]Trip{}}
+func newWire(base http.RoundTripper, now func() time.Time) *wire {
+	w := &wire{base: base, now: now, trips: map[string]attempt{}}
 	if base == nil {
 		w.base = &http.Transport{
 			Proxy:                  w.proxy,
@@ -55,9 +55,9 @@ func NewWire(base http.RoundTripper, now func() time.Time) *Wire {
 }
 
 // proxy is http.ProxyFromEnvironment, whose choice is remembered.
-func (w *Wire) proxy(r *http.Request) (*url.URL, error) {
+func (w *wire) proxy(r *http.Request) (*url.URL, error) {
 	u, err := http.ProxyFromEnvironment(r)
-	w.change(r.URL.Hostname(), func(t *Trip) { t.Proxy = withoutUser(u) })
+	w.change(r.URL.Hostname(), func(t *attempt) { t.Proxy = withoutUser(u) })
 	return u, err
 }
 
@@ -68,16 +68,16 @@ func withoutUser(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
-func (w *Wire) connected(_ context.Context, _ *url.URL, request *http.Request, answer *http.Response) error {
+func (w *wire) connected(_ context.Context, _ *url.URL, request *http.Request, answer *http.Response) error {
 	host, _, err := net.SplitHostPort(request.Host)
 	if err != nil {
 		host = request.Host
 	}
-	w.change(host, func(t *Trip) { t.Connect = answer.StatusCode })
+	w.change(host, func(t *attempt) { t.Connect = answer.StatusCode })
 	return nil
 }
 
-func (w *Wire) change(host string, f func(*Trip)) {
+func (w *wire) change(host string, f func(*attempt)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.trips[host]
@@ -87,16 +87,16 @@ func (w *Wire) change(host string, f func(*Trip)) {
 }
 
 // RoundTrip implements http.RoundTripper.
-func (w *Wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, _, err := w.call(r)
 	return answer, err
 }
 
-func (w *Wire) call(r *http.Request) (answer *http.Response, trip Trip, err error) {
+func (w *wire) call(r *http.Request) (answer *http.Response, trip attempt, err error) {
 	start := w.now()
 	answer, err = w.base.RoundTrip(r)
 	end := w.now()
-	w.change(r.URL.Hostname(), func(t *Trip) {
+	w.change(r.URL.Hostname(), func(t *attempt) {
 		if t.Err, t.Status, t.Header = err, 0, nil; err == nil {
 			t.Status, t.Header = answer.StatusCode, answer.Header
 			t.compare(start, end)
@@ -107,18 +107,18 @@ func (w *Wire) call(r *http.Request) (answer *http.Response, trip Trip, err erro
 }
 
 // compare reads the host's clock.
-func (t *Trip) compare(start, end time.Time) {
+func (t *attempt) compare(start, end time.Time) {
 	if date, err := http.ParseTime(t.Header.Get("Date")); err == nil {
 		// A Date has whole seconds: it was written half a second later on average, half way through the call.
 		t.drift, t.dated = date.Add(time.Second/2).Sub(start.Add(end.Sub(start)/2)), true
 	}
 }
 
-// Get asks for an address and returns what became of it. The body isn't read and no redirect is followed.
-func (w *Wire) Get(ctx context.Context, address string) Trip {
+// get asks for an address and returns what became of it. The body isn't read and no redirect is followed.
+func (w *wire) get(ctx context.Context, address string) attempt {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return Trip{Err: err}
+		return attempt{Err: err}
 	}
 	answer, trip, err := w.call(r)
 	if err == nil {
@@ -127,16 +127,16 @@ func (w *Wire) Get(ctx context.Context, address string) Trip {
 	return trip
 }
 
-// Trip is the last call to a host.
-func (w *Wire) Trip(host string) Trip {
+// last is the last call to a host.
+func (w *wire) last(host string) attempt {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.trips[host]
 }
 
-// Drift is how far the hosts' clocks are ahead of ours, and how many hosts have told theirs. It is the middle one of
+// drift is how far the hosts' clocks are ahead of ours, and how many hosts have told theirs. It is the middle one of
 // them, so that a single host whose clock is wrong says nothing of ours.
-func (w *Wire) Drift() (drift time.Duration, hosts int) {
+func (w *wire) drift() (drift time.Duration, hosts int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var drifts []time.Duration
@@ -152,8 +152,8 @@ func (w *Wire) Drift() (drift time.Duration, hosts int) {
 	return drifts[(len(drifts)-1)/2], len(drifts)
 }
 
-// Way says how the host was reached, for the end of a sentence.
-func (t Trip) Way() string {
+// way says how the host was reached, for the end of a sentence.
+func (t attempt) way() string {
 	if t.Proxy == "" {
 		return "directly"
 	}

@@ -26,15 +26,15 @@ const (
 	adviceProxy = "Look if HTTPS_PROXY is right and the proxy runs; hosts that have to be reached without it belong into NO_PROXY."
 )
 
-// Words says why a call didn't come through, and what to do.
-func (t Trip) Words() (found, advice string) {
+// words says why a call didn't come through, and what to do.
+func (t attempt) words() (found, advice string) {
 	if found, advice = t.proxyWords(); found != "" {
 		return found, advice
 	}
 	if found, advice = certificateWords(t.Err); found == "" {
 		found, advice = connectionWords(t.Err)
 	}
-	return t.Host + ", asked " + t.Way() + ", " + found + ".", advice
+	return t.Host + ", asked " + t.way() + ", " + found + ".", advice
 }
 
 func connectionWords(err error) (found, advice string) {
@@ -59,7 +59,7 @@ func connectionWords(err error) (found, advice string) {
 }
 
 // proxyWords are for what the proxy does; "" if it isn't the one.
-func (t Trip) proxyWords() (found, advice string) {
+func (t attempt) proxyWords() (found, advice string) {
 	var op *net.OpError
 	atProxy := errors.As(t.Err, &op) && op.Op == "proxyconnect"
 	switch {

@@ -25,11 +25,14 @@ const module = "github.com/patdesk/patdesk"
 // import. Tests may import any. A package that isn't here may import none: what
 // stands on its own can be read, tested and replaced on its own.
 var imports = map[string][]string{
-	".": {
-		"config", "handlers", "handlers/web", "static", "templates",
-		"internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/keyvault", "internal/metrics", "internal/operation", "internal/preflight",
-		"internal/session", "internal/session/redisstore", "internal/simulator", "internal/tracing",
+	".": {"config", "internal/app", "internal/preflight"},
+	"internal/app": { // the only one that wires
+		"config", "handlers", "handlers/web",
+		"internal/audit", "internal/azuredevops", "internal/backing", "internal/calendar", "internal/entra", "internal/metrics", "internal/operation",
+		"internal/session", "internal/simulator", "internal/tracing",
 	},
+	"internal/backing":   {"config", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore"},
+	"internal/preflight": {"config", "internal/backing", "internal/entra", "internal/session", "internal/session/redisstore"},
 	"handlers": {
 		"handlers/account", "handlers/bulk", "handlers/changes", "handlers/globaltokens", "handlers/overview", "handlers/signin", "handlers/tokens",
 		"handlers/web", "handlers/web/outcome", "static", "internal/calendar", "internal/inventory", "internal/operation",
@@ -114,8 +117,8 @@ var singles = []single{
 		"internal/session is the only writer of the cookie",
 	},
 	{
-		module + "/internal/simulator", []string{"demo.go"}, true,
-		"production code has no word for the simulator; demo.go of the main package starts it, tests use it",
+		module + "/internal/simulator", []string{"internal/app/demo.go"}, true,
+		"production code has no word for the simulator; internal/app/demo.go starts it, tests use it",
 	},
 	{
 		"golang.org/x/sync/errgroup", []string{"internal/panics/"}, true,
@@ -148,7 +151,12 @@ type source struct {
 
 // test says that the file is only for tests.
 func (s source) test() bool {
-	return strings.HasSuffix(s.name, "_test.go") || strings.HasSuffix(path.Dir(s.name), "test")
+	return strings.HasSuffix(s.name, "_test.go") || forTests(path.Dir(s.name))
+}
+
+// forTests says that the package in that folder is only for tests.
+func forTests(folder string) bool {
+	return strings.HasSuffix(folder, "test") || strings.HasSuffix(folder, "/testkit")
 }
 
 // The tree keeps the rules.
@@ -278,8 +286,8 @@ func (s source) mayImport(imported string) string {
 	if !ok || s.test() {
 		return ""
 	}
-	if strings.HasSuffix(ours, "test") {
-		return "a package whose name ends in test is for tests"
+	if forTests(ours) {
+		return "testkit, and a package whose name ends in test, is for tests"
 	}
 	if dir := path.Dir(s.name); !slices.Contains(imports[dir], ours) && !slices.Contains(everywhere, ours) {
 		return dir + " must not know it; data flows one way (docs/architecture.md). If that has to change, say so in internal/rules"
@@ -439,10 +447,19 @@ func TestFaults(t *testing.T) {
 		{"handlers/a_test.go", importing(self + "simulator"), 0},
 		{"handlers/a_test.go", importing(module + "/config"), 0},
 		{"handlers/deep/a.go", importing(self + "azuredevops"), 1},
-		{"main.go", importing(module + "/handlers"), 0},
+		{"main.go", importing(self + "app"), 0},
+		{"main.go", importing(module + "/handlers"), 1},
 		{"main.go", importing(self + "simulator"), 1},
-		{"demo.go", importing(self + "simulator"), 0},
+		{"internal/app/app.go", importing(module + "/handlers"), 0},
+		{"internal/app/app.go", importing(self + "simulator"), 1},
+		{"internal/app/demo.go", importing(self + "simulator"), 0},
 		{"cmd/demo.go", importing(self + "simulator"), 1},
+		{"internal/preflight/a.go", importing(self + "app"), 1},
+		{"internal/preflight/a.go", importing(module + "/handlers"), 1},
+		{"internal/app/a.go", importing(self + "testkit"), 1},
+		{"internal/app/a_test.go", importing(self + "testkit"), 0},
+		{"internal/testkit/a.go", importing(self + "simulator"), 0},
+		{"internal/testkit/a.go", body(`"time"`, `time.Sleep(1)`), 1},
 		{"internal/azuredevops/a.go", importing(self + "entra"), 1},
 		{"internal/entra/a.go", importing(self + "azuredevops"), 1},
 		{"internal/session/a.go", importing(module + "/config"), 1},

@@ -1,0 +1,301 @@
+// Package app is the program as a value: New takes the addresses and puts the parts together, Serve runs until it is to
+// end, Stop ends it gracefully. The command, the demo and the tests start it alike.
+//
+// What belongs here: choosing among the parts and wiring them together. No logic of pages, sign-in or tokens.
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/handlers"
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/audit"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/backing"
+	"github.com/patdesk/patdesk/internal/calendar"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/panics"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 3 * time.Minute // longer than a change may take, see handlers and internal/operation
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+
+	sweepEvery = time.Minute
+	// stopTimeout is how long requests and operations in flight may take to finish.
+	stopTimeout = 75 * time.Second
+	// lateChanges is how long of that requests in flight may still begin a change, such as the next one of several: the rest
+	// is for finishing it.
+	lateChanges = 10 * time.Second
+)
+
+// Options is what isn't a setting of the operator's: where the program writes, and what the demo and tests have of their
+// own. The zero value of each field but Log is the real thing.
+type Options struct {
+	Version string       // of a release, see Version
+	Log     io.Writer    // gets the log
+	Client  *http.Client // to Entra ID, Azure DevOps and the Key Vault; nil: each has its own
+	Demo    bool         // pages are marked as a demo's
+
+	Now         func() time.Time                                 // the clock of sessions, sign-ins, operations and pages; nil: time.Now
+	Pause       func(ctx context.Context, d time.Duration) error // waits for d or until ctx ends, between two tries; nil: for a real d
+	ReadTimeout time.Duration                                    // of a request; 0: 30 seconds
+	CallTimeout time.Duration                                    // of one call to Azure DevOps; 0: as internal/azuredevops and internal/operation have it
+	StopTimeout time.Duration                                    // of a graceful stop; 0: 75 seconds
+}
+
+// prepareOptions changes the options in programs that are built for tests, with the tag faultpoints. It is nil in every
+// release.
+var prepareOptions func(*Options)
+
+// App is a patdesk that has its addresses. It serves once.
+type App struct {
+	config    config.Config
+	options   Options
+	listener  net.Listener
+	local     *url.URL // see localURL
+	handlers  *handlers.Handlers
+	routes    http.Handler
+	provider  *entra.Provider
+	api       *azuredevops.Client
+	journal   *operation.Journal
+	sessions  *session.Manager
+	backend   session.Backend
+	telemetry *telemetry
+	measured  *metricsServer // nil: none
+	log       *slog.Logger
+
+	stopOnce sync.Once
+	stopping chan struct{} // closed by Stop
+	ended    chan struct{} // closed when Serve has ended, with err
+	err      error
+}
+
+// New takes the addresses and puts the program together. If that fails, nothing is left listening. What libraries write
+// to Go's standard logger goes to the log from then on.
+func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
+	if prepareOptions != nil {
+		prepareOptions(&o)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Version = Version(o.Version)
+	log := newLog(cfg, o.Log)
+	recordLibraries(log)
+	for _, warning := range cfg.Warnings {
+		log.Warn(warning)
+	}
+	listener, err := listen(ctx, cfg.ListenAddress)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{
+		config: cfg, options: o, listener: listener, local: localURL(cfg, listener), log: log,
+		stopping: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if a.measured, err = listenForMetrics(ctx, cfg.MetricsAddress); err == nil {
+		err = a.assemble(ctx)
+	}
+	if err != nil {
+		_ = listener.Close() // the reason to stop is the other error
+		a.measured.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// assemble makes the parts, each after those that it uses.
+func (a *App) assemble(ctx context.Context) (err error) {
+	cfg, o, log := a.config, a.options, a.log
+	if a.telemetry, err = newTelemetry(ctx, cfg, o.Version, log); err != nil {
+		return err
+	}
+	tel := a.telemetry
+	backend, keys, err := backing.OpenStore(ctx, cfg, o.Now, log)
+	if err != nil {
+		return err
+	}
+	a.backend = backend
+	a.sessions, err = session.New(backend, session.Options{
+		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, PerPerson: cfg.SessionsPerPerson, Secure: cfg.Secure(), Instance: instance(cfg, a.local), Now: o.Now, Log: log,
+		Count: tel.metrics.Session, Dropped: tel.metrics.Dropped,
+	})
+	if err != nil {
+		return err
+	}
+	if a.provider, err = newProvider(ctx, cfg, o, tel, log); err != nil {
+		return err
+	}
+	record := audit.Operations(log)
+	a.journal = operation.New(a.sessions.Records(), operation.Options{
+		DisplayTime: cfg.SecretDisplayTime, CallTimeout: o.CallTimeout * 7 / 6, Now: o.Now, Pause: o.Pause, Log: log,
+		Observe: func(ctx context.Context, e operation.Event) {
+			tel.operation(e)
+			record(ctx, e)
+		},
+		Origin: audit.Origin,
+	})
+	a.api = azuredevops.New(azuredevops.Options{
+		Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: o.Client, Now: o.Now,
+		Sleep: o.Pause, Timeout: o.CallTimeout, ChangeTimeout: o.CallTimeout, Watch: tel.watchAzureDevOps,
+	})
+	a.handlers, err = handlers.New(handlers.Options{
+		Options: web.Options{
+			Sessions: a.sessions, Entra: a.provider, Journal: a.journal, API: a.api, Telemetry: tel,
+			BaseURL: baseURL(cfg), Local: a.local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
+			SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute, ClientID: cfg.ClientID,
+			Demo: o.Demo, Version: o.Version, Now: o.Now, Log: log,
+		},
+		Calendar: calendar.New(a.sessions.Records(), o.Now), Organizations: cfg.Organizations, AzureURL: "https://dev.azure.com",
+	})
+	if err != nil {
+		return err
+	}
+	a.routes = a.handlers.Routes()
+	tel.metrics.Watch(a.sources())
+	return nil
+}
+
+func newProvider(ctx context.Context, cfg config.Config, o Options, tel *telemetry, log *slog.Logger) (*entra.Provider, error) {
+	credential, err := backing.ReadCredential(ctx, cfg.Credential, o.Client, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	credential.Record(log)
+	return entra.New(entra.Options{
+		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
+		Credential: credential.Credential, HTTPClient: o.Client, Now: o.Now, Log: log,
+		Watch: tel.watchEntra, Refreshed: tel.metrics.Refreshed,
+	})
+}
+
+// Address is where the program listens, host:port.
+func (a *App) Address() string { return a.listener.Addr().String() }
+
+// MetricsAddress is where it listens for Prometheus, host:port; "" if it doesn't.
+func (a *App) MetricsAddress() string {
+	if a.measured == nil {
+		return ""
+	}
+	return a.measured.listener.Addr().String()
+}
+
+// URL is what people open, without a trailing slash; "" if only the headers of trusted proxies tell it.
+func (a *App) URL() string {
+	public := a.config.PublicURL()
+	if public == "" && a.local != nil {
+		public = a.local.String()
+	}
+	return public
+}
+
+// Serve serves until ctx ends or Stop is called, and then lets everything in flight finish. An error says that serving
+// failed, or that not all could finish; the log has it already.
+func (a *App) Serve(ctx context.Context) error {
+	defer close(a.ended)
+	a.err = a.serve(ctx)
+	return a.err
+}
+
+// Stop ends Serve and returns what it returns.
+func (a *App) Stop() error {
+	a.stopOnce.Do(func() { close(a.stopping) })
+	<-a.ended
+	return a.err
+}
+
+func (a *App) serve(ctx context.Context) error {
+	server := &http.Server{
+		Handler: a.routes, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: cmp.Or(a.options.ReadTimeout, readTimeout),
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		DisableGeneralOptionsHandler: true, // that one answers without our headers
+		ErrorLog:                     slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	if a.measured != nil {
+		a.measured.serve(a.telemetry.metrics.Handler(), a.log)
+		defer a.measured.close()
+	}
+	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer endBackground()
+	panics.Go(a.log, "sweeping", func() { a.sessions.Sweeper(background, sweepEvery) })
+	failed, serving := make(chan error, 1), a.handlers.Serving(server, a.listener)
+	panics.Go(a.log, "serving", func() {
+		err := errServing
+		defer func() { failed <- err }()
+		err = server.Serve(serving)
+	})
+	a.log.Info("serving", "address", a.Address(), "public", a.URL(), "version", a.options.Version)
+	select {
+	case err := <-failed:
+		a.log.Error("serving failed", "error", err)
+		return err
+	case <-ctx.Done():
+	case <-a.stopping:
+	}
+	return a.shutDown(server)
+}
+
+// errServing is why the program ends if its listener panics.
+var errServing = errors.New("the listener panicked")
+
+// shutDown lets everything in flight finish. Batches begin nothing more from the first moment on, and readiness fails for
+// the settings' ShutdownDelay, so that nothing new is sent here. Then requests and operations finish side by side: a client
+// that reads slowly takes no time from an operation. What isn't finished at the limit is recorded as unknown, and
+// connections are closed.
+func (a *App) shutDown(server *http.Server) error {
+	unready, limit := a.config.ShutdownDelay, cmp.Or(a.options.StopTimeout, stopTimeout)
+	a.log.Info("stopping", "unready_for", unready.String(), "at_most", limit.String())
+	a.journal.EndBackground()
+	a.handlers.Drain()
+	<-time.After(unready)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	served := make(chan struct{})
+	var cutOff, unfinished error
+	panics.Go(a.log, "shutting down", func() {
+		defer close(served)
+		cutOff = server.Shutdown(ctx)
+	})
+	select {
+	case <-served:
+	case <-time.After(min(lateChanges, limit/2)):
+	}
+	if unfinished = a.journal.Drain(ctx); unfinished != nil {
+		a.log.Warn("operations in flight were recorded as unknown", "error", unfinished)
+	}
+	if <-served; cutOff != nil {
+		a.log.Warn("requests in flight were cut off", "error", cutOff)
+		_ = server.Close() // what is still open is given up
+	}
+	if err := a.backend.Close(); err != nil {
+		a.log.Warn("session store could not be closed", "error", err)
+	}
+	a.stopTraces()
+	a.log.Info("stopped")
+	return errors.Join(unfinished, cutOff)
+}
+
+// stopTraces sends the last spans. That a collector can't be reached is no fault of the stop.
+func (a *App) stopTraces() {
+	ctx, cancel := context.WithTimeout(context.Background(), tracesStopTimeout)
+	defer cancel()
+	if err := a.telemetry.tracer.Stop(ctx); err != nil {
+		a.log.Warn("the last traces could not be sent", "error", err)
+	}
+}

@@ -1,0 +1,223 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/entra"
+	"github.com/patdesk/patdesk/internal/metrics"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/panics"
+	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/tracing"
+)
+
+// Names of the services that are called, as metrics and spans have them.
+const (
+	serviceEntra       = "entra"
+	serviceAzureDevOps = "azuredevops"
+)
+
+// tracesStopTimeout is how long the last spans may take to be sent when the program stops.
+const tracesStopTimeout = 5 * time.Second
+
+// telemetry reports to metrics and traces what happens; either may be off. The parts of the program know neither, but the
+// functions that they call.
+type telemetry struct {
+	metrics *metrics.Metrics // nil: off
+	tracer  *tracing.Tracer  // nil: off
+}
+
+// newTelemetry makes it before the parts that report to it. The metrics learn of those at last, see sources.
+func newTelemetry(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (*telemetry, error) {
+	t := &telemetry{}
+	if cfg.MetricsAddress != "" {
+		t.metrics = metrics.New(metrics.Options{
+			Version: version, Revision: buildRevision(),
+			Upstream:  map[string][]string{serviceEntra: entra.Calls(), serviceAzureDevOps: azuredevops.Operations()},
+			Outcomes:  append(texts(azuredevops.Kinds()), texts(entra.Kinds())...),
+			Refreshes: entra.Refreshes(), SignIns: append([]string{web.SignInOK, web.SignInStore}, texts(entra.Kinds())...),
+			Limits: web.LimitNames(), Sessions: session.Events(), Actions: texts(operation.Actions()), States: texts(operation.States()),
+			Bounds: texts(azuredevops.Bounds()),
+		})
+	}
+	if cfg.Traces.Endpoint == "" {
+		return t, nil
+	}
+	headers := map[string]string{}
+	for name, value := range cfg.Traces.Headers {
+		headers[name] = value.Reveal()
+	}
+	var err error
+	t.tracer, err = tracing.New(ctx, tracing.Options{Endpoint: cfg.Traces.Endpoint, Headers: headers, Gzip: cfg.Traces.Gzip, Timeout: cfg.Traces.Timeout, Version: version, Log: log})
+	return t, err
+}
+
+// Request is part of web.Telemetry.
+func (t *telemetry) Request(r *http.Request) (on *http.Request, traceID string, done func(web.Seen)) {
+	method, measured := r.Method, t.metrics.Begin()
+	on, traceID, traced := t.tracer.Request(r)
+	return on, traceID, func(s web.Seen) {
+		measured(s.Route, method, s.Status, s.Took)
+		traced(s.Route, s.Status)
+	}
+}
+
+// Limited is part of web.Telemetry.
+func (t *telemetry) Limited(limit string) { t.metrics.Limited(limit) }
+
+// SignIn is part of web.Telemetry.
+func (t *telemetry) SignIn(outcome string) { t.metrics.SignIn(outcome) }
+
+// watchAzureDevOps is azuredevops.Options.Watch.
+func (t *telemetry) watchAzureDevOps(ctx context.Context, operation string, header http.Header) func(azuredevops.Exchange) {
+	start, traced := time.Now(), t.tracer.Call(ctx, serviceAzureDevOps, operation, header)
+	return func(e azuredevops.Exchange) {
+		took, outcome, failedID := time.Since(start), "ok", ""
+		if e.Kind != "" {
+			outcome, failedID = string(e.Kind), e.ActivityID
+		}
+		t.metrics.Upstream(serviceAzureDevOps, operation, outcome, took)
+		traced(e.Status, outcome, e.ActivityID)
+		web.NoteUpstream(ctx, took, failedID)
+	}
+}
+
+// watchEntra is entra.Options.Watch.
+func (t *telemetry) watchEntra(ctx context.Context, call string, header http.Header) func(int, string) {
+	start, traced := time.Now(), t.tracer.Call(ctx, serviceEntra, call, header)
+	return func(status int, outcome string) {
+		took := time.Since(start)
+		t.metrics.Upstream(serviceEntra, call, outcome, took)
+		traced(status, outcome, "")
+		web.NoteUpstream(ctx, took, "")
+	}
+}
+
+// operation counts the operations that came into a state; what else happens to one isn't counted.
+func (t *telemetry) operation(e operation.Event) {
+	if o := e.Operation; e.Step == operation.Step(o.Action) {
+		t.metrics.Operation(string(o.Action), string(o.State))
+	}
+}
+
+// sources are where the metrics look when Prometheus asks.
+func (a *App) sources() metrics.Sources {
+	s := metrics.Sources{
+		Routes: patterns(a.routes), Kinds: kindsOf(a.sessions),
+		Ready:  func() bool { return a.handlers.Ready(context.Background()) == nil },
+		Active: a.sessions.Active, Busy: a.journal.Busy, Snapshots: a.handlers.SnapshotBytes, Load: a.load,
+	}
+	if c := a.config.Credential; c.CertificateFile != "" || c.VaultURL != "" {
+		s.CredentialTo = a.provider.CredentialEnd
+	}
+	return s
+}
+
+// load is what is under way with Azure DevOps, for the metrics.
+func (a *App) load() metrics.Load {
+	l := a.api.Load()
+	refused := make(map[string]uint64, len(l.Refused))
+	for bound, n := range l.Refused {
+		refused[string(bound)] = n
+	}
+	return metrics.Load{
+		Exchanges: l.Exchanges, MaxExchanges: l.MaxExchanges, Waiting: l.Waiting,
+		Open: l.Open, HalfOpen: l.HalfOpen, PeoplePaused: l.PeoplePaused, OrganizationsPaused: l.OrganizationsPaused,
+		Refused: refused,
+	}
+}
+
+// kindsOf are the kinds of records that there are.
+func kindsOf(m *session.Manager) (kinds []string) {
+	for _, b := range m.Records().Bounds() {
+		kinds = append(kinds, b.Kind)
+	}
+	return kinds
+}
+
+// texts are the values of a type that is a text, for labels.
+func texts[T ~string](values []T) []string {
+	out := make([]string, 0, len(values))
+	for _, v := range values {
+		out = append(out, string(v))
+	}
+	return out
+}
+
+// patterns are those of the route table.
+func patterns(routes http.Handler) []string {
+	table, ok := routes.(chi.Routes)
+	if !ok {
+		return nil
+	}
+	var all []string
+	_ = chi.Walk(table, func(_, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		all = append(all, strings.ReplaceAll(pattern, "/*/", "/"))
+		return nil
+	})
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// metricsServer is the listener for Prometheus. It serves until it is closed, the stop of the program included.
+type metricsServer struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// listenForMetrics returns nil if there are to be none.
+func listenForMetrics(ctx context.Context, address string) (*metricsServer, error) {
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := listen(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("METRICS_ADDRESS: %w", err)
+	}
+	return &metricsServer{listener: listener}, nil
+}
+
+func (m *metricsServer) serve(handler http.Handler, log *slog.Logger) {
+	m.server = &http.Server{
+		Handler: answered(handler, log), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readHeaderTimeout, WriteTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	panics.Go(log, "serving metrics", func() {
+		if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics are no longer served", "error", err)
+		}
+	})
+	log.Info("serving metrics", "metrics_address", m.listener.Addr().String())
+}
+
+// answered answers with 500 where next panics; net/http would only cut the connection.
+func answered(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !panics.Contain(log, "answering Prometheus", func() { next.ServeHTTP(w, r) }) {
+			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		}
+	})
+}
+
+func (m *metricsServer) close() {
+	switch {
+	case m == nil:
+	case m.server != nil:
+		_ = m.server.Close()
+	default:
+		_ = m.listener.Close()
+	}
+}

@@ -1,0 +1,675 @@
+package test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/webtest"
+)
+
+// many gives Mona that many organizations, "org-01" and so on.
+func many(organizations int) simulator.Options {
+	o := simulator.Options{}
+	mona := simulator.Person{Name: "Mona Rivera", Username: simulator.Mona, ObjectID: "30aa0000-de30-4000-8000-000000000011", TenantID: simulator.DefaultTenantID}
+	o.Organizations = []simulator.Organization{}
+	for i := range organizations {
+		name := fmt.Sprintf("org-%02d", i+1)
+		o.Organizations = append(o.Organizations, simulator.Organization{
+			Name: name, ID: fmt.Sprintf("00000000-0b60-4000-8000-%012d", i+1), TenantID: simulator.DefaultTenantID,
+		})
+		mona.Organizations = append(mona.Organizations, name)
+	}
+	o.People = []simulator.Person{mona}
+	return o
+}
+
+// fill gives every organization that many active tokens.
+func fill(sim *simulator.Simulator, each int) {
+	now := time.Now()
+	for _, o := range sim.Organizations() {
+		for i := range each {
+			sim.AddToken(simulator.Token{
+				DisplayName: fmt.Sprintf("%s token %03d", o.Name, i), Organization: o.Name, Scope: "vso.code vso.build_execute",
+				ValidFrom: now.AddDate(0, 0, -i%100), ValidTo: now.AddDate(0, 0, 1+i%360),
+			})
+		}
+	}
+}
+
+// whole opens an address of the overview again until nothing is being read any more.
+func whole(t testing.TB, b *webtest.Browser, address string) *webtest.Browser {
+	t.Helper()
+	for range 100 {
+		if b.Open(address); b.Status != http.StatusOK || b.Page.Find("[data-in-progress]").Length() == 0 {
+			return b
+		}
+	}
+	t.Fatalf("never complete:\n%s", b.Text())
+	return b
+}
+
+// listed are the tokens in the overview's table.
+func listed(b *webtest.Browser) []string {
+	return b.Page.Find("#token-rows tr").Map(func(_ int, s *goquery.Selection) string { return webtest.Fold(s.Find("a").First().Text()) })
+}
+
+// section is the section under that heading.
+func section(b *webtest.Browser, heading string) *goquery.Selection {
+	return b.Page.Find("section").FilterFunction(func(_ int, s *goquery.Selection) bool {
+		return strings.HasPrefix(webtest.Fold(s.Find("h2, h3").First().Text()), heading)
+	})
+}
+
+func TestOverviewShowsAllOrganizations(t *testing.T) {
+	d := startDesk(t, seeded())
+	b := d.signedIn(mona).Click("Overview")
+	if b.URL.Path != "/overview" || b.Heading() != "Overview" {
+		t.Fatalf("the navigation leads to %s %q", b.URL, b.Heading())
+	}
+	whole(t, b, d.url+"/overview")
+	for _, want := range []string{"Terraform", "Container scan", "Symbol server", "vsce publish"} {
+		if !slices.Contains(listed(b), want) {
+			t.Errorf("%q is missing in %q", want, listed(b))
+		}
+	}
+	global := 0
+	for _, name := range listed(b) {
+		if name == "vsce publish" {
+			global++
+		}
+	}
+	if global != 1 {
+		t.Errorf("a global token stands there %d times", global)
+	}
+	row := b.Page.Find("#token-rows tr").FilterFunction(func(_ int, s *goquery.Selection) bool { return strings.Contains(s.Text(), "vsce publish") })
+	if text := webtest.Fold(row.Text()); !strings.Contains(text, "All organizations") || !strings.Contains(text, "Global") {
+		t.Errorf("the global token's row says %q", text)
+	}
+}
+
+func TestOnePersonWithOneOrganizationGetsItsList(t *testing.T) {
+	d := startDesk(t, deskOptions{sim: many(1)})
+	if b := d.signedIn(mona); b.URL.Path != "/tokens" {
+		t.Errorf("signing in leads to %s", b.URL)
+	}
+}
+
+func TestNoOrganizationAtAll(t *testing.T) {
+	d := startDesk(t, deskOptions{sim: many(0)})
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "You don't seem to belong to any organization") {
+		t.Errorf("%d\n%s", b.Status, b.Text())
+	}
+}
+
+func TestNoTokensAtAll(t *testing.T) {
+	d := startDesk(t, deskOptions{sim: many(2)})
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "You have no tokens yet") || section(b, "What needs attention").Length() > 0 {
+		t.Errorf("%d\n%s", b.Status, b.Text())
+	}
+}
+
+// The page comes with what is there, while one organization hangs, for however long; the rest follows when it is asked for
+// again.
+func TestOverviewDoesNotWaitForSlowOrganizations(t *testing.T) {
+	t.Parallel()
+	d := startDesk(t, seeded())
+	b := d.signedInAt(mona, "/changes")
+	var held []*simulator.Held
+	for range 3 { // its three lists
+		held = append(held, d.sim.Hold(simulator.CallList, "fabrikam", false))
+	}
+	begun := time.Now()
+	for { // as a page without JavaScript does, and with it in the background: all but fabrikam come
+		b.Open(d.url + "/overview")
+		if strings.Contains(b.Text(), "2 of 3 organizations read. Still reading fabrikam.") {
+			break
+		}
+		if time.Since(begun) > time.Minute {
+			t.Fatalf("while fabrikam hangs:\n%s", b.Text())
+		}
+	}
+	t.Logf("the other organizations' tokens were there after %s", time.Since(begun))
+	if !slices.Contains(listed(b), "Terraform") || !slices.Contains(listed(b), "Symbol server") || slices.Contains(listed(b), "Container scan") {
+		t.Errorf("while fabrikam hangs: %q", listed(b))
+	}
+	if refresh := b.Page.Find("head noscript").Text(); !strings.Contains(refresh, `http-equiv="refresh"`) || b.Page.Find("[data-in-progress]").Length() == 0 {
+		t.Errorf("the page doesn't look again: %q", refresh)
+	}
+	for _, address := range []string{"/overview?q=Terraform", "/overview?organization=contoso", "/overview?page=2"} {
+		if b.Open(d.url + address); b.Status != http.StatusOK || !strings.Contains(b.Text(), "Still reading fabrikam.") {
+			t.Errorf("%s while fabrikam hangs: %d", address, b.Status)
+		}
+	}
+	for _, one := range held {
+		one.Release()
+	}
+	if whole(t, b, d.url+"/overview"); !slices.Contains(listed(b), "Container scan") || b.Page.Find("head noscript").Length() > 0 {
+		t.Errorf("in the end fabrikam's tokens are missing: %q", listed(b))
+	}
+}
+
+func TestOneOrganizationsFailureStandsBesideTheOthersResults(t *testing.T) {
+	for fault, want := range map[string]string{
+		"forbiddenConditionalAccess": "fabrikam: A security rule of your organization blocks this",
+		"html203":                    "fabrikam: Azure DevOps didn't accept your sign-in",
+		"unauthorizedBOM":            "fabrikam: fabrikam doesn't let you do this",
+		"notFound":                   "fabrikam: No organization named fabrikam",
+		"claimsChallenge":            "fabrikam: Your organization wants to check again",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			d := startDesk(t, seeded())
+			d.sim.SetFault(fault, simulator.FaultOptions{Organization: "fabrikam"})
+			b := whole(t, d.signedIn(mona), d.url+"/overview?q=s")
+			if b.Status != http.StatusOK || !strings.Contains(b.Text(), want) {
+				t.Fatalf("%d, no %q in\n%s", b.Status, want, b.Text())
+			}
+			if !slices.Contains(listed(b), "Symbol server") || slices.Contains(listed(b), "Container scan") {
+				t.Errorf("beside the failure: %q", listed(b))
+			}
+			d.sim.ClearFaults()
+			retry := "Try again with fabrikam"
+			if fault == "claimsChallenge" {
+				retry = "Sign in again with fabrikam"
+			}
+			before := d.sim.Calls("list")
+			b.Click(retry)
+			if fault == "claimsChallenge" {
+				b.Press("Continue as " + mona)
+			} else if got := d.sim.Calls("list") - before; got != 3 {
+				t.Errorf("trying one organization again took %d calls", got)
+			}
+			if b.URL.Query().Get("q") != "s" || b.URL.Query().Has("retry") {
+				t.Errorf("trying again led to %s", b.URL)
+			}
+			if whole(t, b, b.URL.String()); strings.Contains(b.Text(), want) || !slices.Contains(listed(b), "Container scan") {
+				t.Errorf("after trying again:\n%s", b.Text())
+			}
+		})
+	}
+}
+
+func TestOverviewSaysUntilWhenAnOrganizationIsPaused(t *testing.T) {
+	d := startDesk(t, seeded())
+	d.sim.SetFault("serverError500", simulator.FaultOptions{Organization: "fabrikam"})
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	for range 3 {
+		b.Click("Try again with fabrikam")
+		whole(t, b, b.URL.String())
+	}
+	if !strings.Contains(b.Text(), "Paused until ") {
+		t.Errorf("nothing is said of the pause:\n%s", b.Text())
+	}
+}
+
+func TestOverviewStateIsInTheAddress(t *testing.T) {
+	d := startDesk(t, seeded())
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	b.Fill("Search", "code").Fill("Organization", "contoso").Check("Made by a tool").Press("Show")
+	q := b.URL.Query()
+	if q.Get("q") != "code" || q.Get("organization") != "contoso" || q.Get("is") != "tool" {
+		t.Errorf("the form leads to %s", b.URL)
+	}
+	if got := listed(b); !slices.Equal(got, []string{"git: https://dev.azure.com/contoso on LAPTOP-7", "b3e1f0a2-5c64-4f0e-9a5e-7d1c2f3a4b5c"}) {
+		t.Errorf("found %q", got)
+	}
+	b.Click("All")
+	if q := b.URL.Query(); q.Get("q") != "code" || q.Get("organization") != "contoso" || q.Get("status") != "all" || len(listed(b)) <= 2 {
+		t.Errorf("another status leads to %s with %q", b.URL, listed(b))
+	}
+	b.Click("Clear filters")
+	if q := b.URL.Query(); q.Has("q") || q.Get("status") != "all" {
+		t.Errorf("clearing leads to %s", b.URL)
+	}
+}
+
+func TestOverviewFiltersAndSorts(t *testing.T) {
+	d := startDesk(t, seeded())
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	calls := d.sim.Calls("list")
+	for address, want := range map[string][]string{
+		"scope=vso.packaging":                        {"npm restore on CI", "git: https://dev.azure.com/fabrikam on LAPTOP-7", "git: https://dev.azure.com/contoso on LAPTOP-7"},
+		"within=1&organization=northwind-labs":       nil,
+		"within=2&organization=fabrikam":             {"Load test rig", "git: https://dev.azure.com/fabrikam on LAPTOP-7"},
+		"status=expired&within=10":                   {"Größenänderung – Übersicht", "Sprint report", "Prototype"},
+		"is=full":                                    {"Everything everywhere", "Old laptop"},
+		"is=global&sort=name":                        {"Everything everywhere", "vsce publish"},
+		"is=high&is=long&organization=contoso":       {"Everything everywhere", "Old laptop", "vsce publish", "Terraform"},
+		"q=nuget&sort=organization":                  {"NuGet publish", "NuGet publish"},
+		"organization=northwind-labs&status=revoked": {"Withdrawn by security", "Global clone script"},
+	} {
+		got := listed(b.Open(d.url + "/overview?" + address))
+		slices.Sort(want)
+		slices.Sort(got)
+		if b.Status != http.StatusOK || !slices.Equal(got, want) {
+			t.Errorf("%s: %d %q", address, b.Status, got)
+		}
+	}
+	b.Open(d.url + "/overview?sort=name&order=desc")
+	got := listed(b)
+	if !slices.IsSortedFunc(got, func(a, b string) int { return strings.Compare(strings.ToLower(b), strings.ToLower(a)) }) {
+		t.Errorf("not sorted by name, last first: %q", got)
+	}
+	if d.sim.Calls("list") != calls {
+		t.Errorf("looking through what was read took %d calls", d.sim.Calls("list")-calls)
+	}
+}
+
+func TestOverviewTakesAnyAddress(t *testing.T) {
+	d := startDesk(t, seeded())
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	for _, address := range []string{
+		"page=99", "page=-1", "page=x", "within=abc", "within=999999999999999999999", "scope=%00", "scope=<b>", "from=yesterday&to=2026-99-99",
+		"is=nothing&is=", "sort=nonsense&order=up", "status=nonsense", "q=" + strings.Repeat("%F0%9F%A4%96", 300), "rows=all&page=3", "q=%ff",
+	} {
+		if b.Open(d.url + "/overview?" + address); b.Status != http.StatusOK {
+			t.Errorf("%s: %d", address, b.Status)
+		}
+	}
+	for _, organization := range []string{"no-such", "../contoso", "a b"} {
+		if b.Open(d.url + "/overview" + query("organization", organization)); b.Status != http.StatusNotFound {
+			t.Errorf("organization %q: %d", organization, b.Status)
+		}
+	}
+}
+
+func TestWhatNeedsAttention(t *testing.T) {
+	d := startDesk(t, seeded())
+	d.sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: time.Now().AddDate(0, 0, 100)})
+	d.sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: time.Now().AddDate(0, 0, 101)})
+	d.sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "fabrikam", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: time.Now().AddDate(0, 0, 102)})
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	first := b.Page.Find("main h2").First()
+	if webtest.Fold(first.Text()) != "What needs attention" {
+		t.Errorf("the first heading is %q", first.Text())
+	}
+	for _, c := range []struct {
+		heading, token, action, path string
+		count                        int
+	}{
+		{"Expire within 7 days", "Weekend experiment", "Rotate", "/rotate", 6},
+		{"Expire within 30 days", "Work item sync", "Rotate", "/rotate", 6},
+		{"Expired in the last 30 days", "Sprint report", "Create a replacement", "/tokens/new", 5},
+		{"Full access", "Old laptop", "Edit", "/edit", 2},
+		{"Global tokens", "vsce publish", "Replace", "/global-tokens/", 2},
+		{"High privilege for more than 180 days", "Terraform", "Edit", "/edit", 5},
+		{"Same name in one organization", "twin", "Revoke", "/revoke", 2},
+	} {
+		group := section(b, c.heading)
+		if got := webtest.Fold(group.Find(".badge").First().Text()); got != fmt.Sprint(c.count) {
+			t.Errorf("%s: %s tokens", c.heading, got)
+			continue
+		}
+		line := group.Find("li").FilterFunction(func(_ int, s *goquery.Selection) bool { return strings.Contains(s.Text(), c.token) }).First()
+		link := line.Find("a").Last()
+		to := link.AttrOr("href", "")
+		if !strings.HasPrefix(webtest.Fold(link.Text()), c.action+" "+c.token+" in ") || !strings.Contains(to, c.path) {
+			t.Errorf("%s: the action is %q to %q", c.heading, webtest.Fold(link.Text()), to)
+			continue
+		}
+		if page := b.Twin().Open(d.url + to); page.Status != http.StatusOK {
+			t.Errorf("%s: %s answers %d", c.heading, to, page.Status)
+		}
+	}
+	b.Open(d.url + section(b, "Expire within 7 days").Find("p a").AttrOr("href", ""))
+	if got := listed(b); b.Status != http.StatusOK || len(got) != 6 {
+		t.Errorf("all of a group: %d %q at %s", b.Status, got, b.URL)
+	}
+}
+
+func TestTimeline(t *testing.T) {
+	d := startDesk(t, seeded())
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	line := section(b, "Expiry in the next twelve months")
+	marks, rows := line.Find("svg a"), line.Find("tbody tr")
+	if marks.Length() == 0 || marks.Length() != rows.Length() {
+		t.Fatalf("%d marks, %d rows", marks.Length(), rows.Length())
+	}
+	count := 0
+	rows.Each(func(i int, row *goquery.Selection) {
+		link := row.Find("a")
+		var n int
+		if _, err := fmt.Sscan(webtest.Fold(link.Text()), &n); err != nil {
+			t.Errorf("the link is %q", link.Text())
+		}
+		count += n
+		to := link.AttrOr("href", "")
+		if got := marks.Eq(i).AttrOr("href", "-"); got != to {
+			t.Errorf("the mark leads to %q, the row to %q", got, to)
+		}
+		page := b.Twin().Open(d.url + to)
+		if page.Status != http.StatusOK || n > 1 && len(listed(page)) != n {
+			t.Errorf("%s: %d, %d tokens instead of %d", to, page.Status, len(listed(page)), n)
+		}
+	})
+	if want := len(listed(b)); count != want {
+		t.Errorf("the timeline counts %d tokens, the list has %d", count, want)
+	}
+	if words := line.Find("caption").Text(); !strings.Contains(words, fmt.Sprint(count)) {
+		t.Errorf("the caption says %q", words)
+	}
+}
+
+// What somebody changes is seen at once, in spite of the snapshot.
+func TestOverviewSeesTheOwnChanges(t *testing.T) {
+	d := startDesk(t, seeded())
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	before := d.sim.Calls("list")
+	b.Open(d.url+"/tokens/new"+query("organization", "fabrikam")).Fill("Name", "made just now").Choose("Wiki", "Read").Press("Create token").Press("I have saved it")
+	made := d.sim.Calls("list") - before
+	if whole(t, b, d.url+"/overview"); !slices.Contains(listed(b), "made just now") {
+		t.Errorf("the new token is missing: %q", listed(b))
+	}
+	if again := d.sim.Calls("list") - before - made; again != 3 {
+		t.Errorf("the change of one organization made %d lists be read", again)
+	}
+	b.Open(d.url + "/overview?q=vsce").Open(b.Page.Find("#token-rows a").AttrOr("href", "")).Click("Revoke").Press("Revoke")
+	if whole(t, b, d.url+"/overview"); slices.Contains(listed(b), "vsce publish") {
+		t.Error("a revoked global token is still there")
+	}
+	b.Press("Sign out")
+	before = d.sim.Calls("list")
+	if whole(t, d.signedIn(mona), d.url+"/overview"); d.sim.Calls("list") == before {
+		t.Error("a new session shows what an old one had read")
+	}
+}
+
+// Requests that come at the same time share what is read.
+func TestOverviewReadsOnceForAllRequests(t *testing.T) {
+	d := startDesk(t, seeded())
+	d.sim.SetFault("hang", simulator.FaultOptions{Call: "list", Delay: 1500 * time.Millisecond})
+	b := d.signedIn(mona)
+	before := d.sim.Calls("list")
+	var wg sync.WaitGroup
+	for range 10 {
+		twin := b.Twin()
+		wg.Go(func() { twin.Open(d.url + "/overview") })
+	}
+	wg.Wait()
+	whole(t, b, d.url+"/overview")
+	if got := d.sim.Calls("list") - before; got != 9 {
+		t.Errorf("%d lists were read of 3 organizations", got)
+	}
+}
+
+func TestTenOrganizationsWithThreeHundredTokens(t *testing.T) {
+	d := startDesk(t, deskOptions{sim: many(10)})
+	fill(d.sim, 300)
+	b := d.signedIn(mona)
+	begun := time.Now()
+	whole(t, b, d.url+"/overview")
+	complete := time.Since(begun)
+	if got := len(listed(b)); got != 200 || !strings.Contains(b.Text(), "3000 tokens, 1 to 200 shown") {
+		t.Fatalf("%d rows\n%.600s", got, b.Text())
+	}
+	size := len(b.Body)
+	begun = time.Now()
+	b.Open(d.url + "/overview?q=token+299")
+	t.Logf("complete after %s, %d bytes; a search takes %s", complete, size, time.Since(begun))
+	if got := listed(b); len(got) != 10 {
+		t.Errorf("the search found %q", got)
+	}
+	seen := map[string]bool{}
+	b.Open(d.url + "/overview?sort=name")
+	for pages := 1; ; pages++ {
+		for _, name := range listed(b) {
+			seen[name] = true
+		}
+		if !b.Has("link", "Next") {
+			if pages != 15 {
+				t.Errorf("%d pages", pages)
+			}
+			break
+		}
+		b.Click("Next")
+	}
+	if len(seen) != 3000 {
+		t.Errorf("the pages show %d tokens", len(seen))
+	}
+}
+
+func TestFiveThousandTokensAndStrangeNames(t *testing.T) {
+	d := startDesk(t, deskOptions{sim: many(2)})
+	fill(d.sim, 2495)
+	strange := []string{strings.Repeat("n", 1000), "اسم الرمز <script>alert(1)</script>", "Z̸̧͓a̶l̵g̷o̴", "\u202eevil", "  "}
+	for i, name := range strange {
+		d.sim.AddToken(simulator.Token{DisplayName: name, Organization: "org-01", Scope: "vso.code", ValidTo: time.Now().Add(time.Duration(i+1) * time.Hour)})
+	}
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	if !strings.Contains(b.Text(), "4995 tokens, 1 to 200 shown") {
+		t.Fatalf("%.800s", b.Text())
+	}
+	for _, name := range []string{strange[0], strange[1], "(no name)"} {
+		if !slices.Contains(listed(b), webtest.Fold(name)) {
+			t.Errorf("%.40q is missing", name)
+		}
+	}
+	if b.Page.Find("main script").Length() > 0 {
+		t.Error("a name became markup")
+	}
+	b.Page.Find("#token-rows th a, .attention-token a").Each(func(_ int, s *goquery.Selection) {
+		if s.Find("bdi").Length() != 1 {
+			t.Errorf("the name isn't kept apart from the text around it: %q", s.Text())
+		}
+	})
+	if b.Open(d.url + "/overview?rows=all"); b.Status != http.StatusOK || len(listed(b)) != 4995 {
+		t.Errorf("%d: %d rows to print", b.Status, len(listed(b)))
+	}
+}
+
+func TestExportCSV(t *testing.T) {
+	d := startDesk(t, seeded())
+	d.sim.AddToken(simulator.Token{DisplayName: `=HYPERLINK("http://evil.example","x")`, Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki"})
+	for _, formula := range []string{"+1", "-1", "@x", "\tx", " =1", "＝1", "\u00a0=1"} {
+		d.sim.AddToken(simulator.Token{DisplayName: formula, Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki"})
+	}
+	d.sim.AddToken(simulator.Token{DisplayName: "two, \"words\"", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki"})
+	b := whole(t, d.signedIn(mona), d.url+"/overview"+query("status", "all", "organization", "contoso"))
+	want := b.Page.Find("#token-rows tr").Length()
+	b.Click("CSV")
+	if b.Status != http.StatusOK || !strings.HasPrefix(b.Header.Get("Content-Type"), "text/csv") || !strings.HasPrefix(b.Header.Get("Content-Disposition"), "attachment; filename=tokens-") {
+		t.Fatalf("%d %v", b.Status, b.Header)
+	}
+	content, marked := strings.CutPrefix(b.Body, "\ufeff")
+	if !marked {
+		t.Error("without a byte order mark Excel and Windows PowerShell read the file as ANSI")
+	}
+	rows, err := csv.NewReader(strings.NewReader(content)).ReadAll()
+	if err != nil || len(rows) != want+1 {
+		t.Fatalf("%v, %d rows instead of %d", err, len(rows), want+1)
+	}
+	if strings.Count(b.Body, "\r\n") != want+1 {
+		t.Error("lines don't end with CRLF")
+	}
+	all := map[string][]string{}
+	for _, row := range rows[1:] {
+		all[row[0]] = row
+	}
+	if _, ok := all[`'=HYPERLINK("http://evil.example","x")`]; !ok {
+		t.Error("a formula isn't kept from being one")
+	}
+	for name := range all {
+		if trimmed := strings.TrimLeft(name, " \u00a0"); trimmed != "" && strings.ContainsAny(trimmed[:1], "=+-@\t") || strings.HasPrefix(trimmed, "＝") {
+			t.Errorf("%q would be a formula", name)
+		}
+	}
+	if row := all[`two, "words"`]; row == nil || row[1] != "contoso" || row[3] != "active" {
+		t.Errorf("the row is %q", row)
+	}
+	if row := all["vsce publish"]; row == nil || row[1] != "" || row[2] != "true" {
+		t.Errorf("the global token's row is %q", row)
+	}
+}
+
+func TestExportJSONSaysWhatIsMissing(t *testing.T) {
+	d := startDesk(t, seeded())
+	d.sim.SetFault("forbiddenConditionalAccess", simulator.FaultOptions{Organization: "fabrikam"})
+	b := whole(t, d.signedIn(mona), d.url+"/overview"+query("q", "publish"))
+	b.Click("JSON")
+	var got struct {
+		Complete bool
+		Missing  []struct{ Organization, Reason string }
+		Tokens   []struct {
+			Name, Organization, Status, AuthorizationID string
+			Scopes                                      []string
+			ValidTo                                     time.Time
+		}
+	}
+	if err := json.Unmarshal([]byte(b.Body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Complete || len(got.Missing) != 1 || got.Missing[0].Organization != "fabrikam" || !strings.Contains(b.Header.Get("Content-Disposition"), "incomplete") {
+		t.Errorf("%+v, %s", got, b.Header.Get("Content-Disposition"))
+	}
+	if len(got.Tokens) != 2 || got.Tokens[0].Name != "NuGet publish" || got.Tokens[0].ValidTo.IsZero() || len(got.Tokens[0].Scopes) != 1 {
+		t.Errorf("%+v", got.Tokens)
+	}
+}
+
+func TestOverviewIsForSignedInPeopleOnly(t *testing.T) {
+	d := startDesk(t, seeded())
+	b := d.browser()
+	for _, path := range []string{"/overview", "/overview.csv", "/overview.json", "/global-tokens"} {
+		if b.Open(d.url + path); b.URL.Path != "/sign-in" || strings.Contains(b.Body, "Terraform") {
+			t.Errorf("%s shows %s", path, b.URL)
+		}
+	}
+	if b := d.signedIn(jonas); strings.Contains(whole(t, b, d.url+"/overview").Text(), "Terraform") {
+		t.Error("somebody else's tokens are shown")
+	}
+}
+
+// An organization that was deleted in between is said to be gone, the others stay.
+func TestOrganizationDeletedInBetween(t *testing.T) {
+	now := time.Now()
+	var mu sync.Mutex
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	o := seeded()
+	o.now = clock
+	d := startDesk(t, o)
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	d.sim.SetFault("notFound", simulator.FaultOptions{Organization: "northwind-labs"})
+	mu.Lock()
+	now = now.Add(61 * time.Second)
+	mu.Unlock()
+	whole(t, b, d.url+"/overview")
+	if !strings.Contains(b.Text(), "No organization named northwind-labs") || !slices.Contains(listed(b), "Terraform") || slices.Contains(listed(b), "Symbol server") {
+		t.Errorf("%s", b.Text())
+	}
+}
+
+// renaming stands before Azure DevOps and, once it is done, knows an organization by its new name only.
+type renaming struct {
+	next     http.RoundTripper
+	from, to string
+	done     atomic.Bool
+}
+
+func (n *renaming) wrap(next http.RoundTripper) http.RoundTripper {
+	n.next = next
+	return n
+}
+
+func (n *renaming) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !n.done.Load() {
+		return n.next.RoundTrip(r)
+	}
+	r = r.Clone(r.Context())
+	r.URL.Path = strings.NewReplacer("/"+n.from+"/", "/nobody-has-this/", "/"+n.to+"/", "/"+n.from+"/").Replace(r.URL.Path)
+	answer, err := n.next.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(r.URL.Path, "/_apis/accounts") {
+		return answer, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	body = bytes.ReplaceAll(body, []byte(n.from), []byte(n.to))
+	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	answer.Header.Del("Content-Length")
+	return answer, nil
+}
+
+// An organization that was renamed in between is asked for under its new name as soon as discovery tells it; the old name is
+// said to be gone, on the overview and on pages that were open.
+func TestOrganizationRenamedInBetween(t *testing.T) {
+	t.Parallel()
+	clock, names := newTestClock(), &renaming{from: "org-01", to: "org-renamed"}
+	d := startDesk(t, deskOptions{sim: many(2), now: clock.now, wrap: names.wrap})
+	fill(d.sim, 3)
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	page := b.Twin().Open(d.url + b.Page.Find("#token-rows a").First().AttrOr("href", ""))
+	names.done.Store(true)
+	clock.move(61 * time.Second)
+	whole(t, b, d.url+"/overview")
+	if !strings.Contains(b.Text(), "No organization named org-01") || !slices.Contains(listed(b), "org-02 token 000") {
+		t.Errorf("before discovery is asked again:\n%s", b.Text())
+	}
+	if page.Click("Edit"); page.Status != http.StatusNotFound || !strings.Contains(page.Text(), "No organization named org-01") {
+		t.Errorf("a page that was open: %d\n%s", page.Status, page.Text())
+	}
+	b.Open(d.url + "/overview").Click("Read again")
+	whole(t, b, d.url+"/overview")
+	if strings.Contains(b.Text(), "No organization named") || !strings.Contains(b.Text(), "org-renamed") || !slices.Contains(listed(b), "org-01 token 000") {
+		t.Errorf("after discovery:\n%s", b.Text())
+	}
+}
+
+func TestOverviewOfConfiguredOrganizations(t *testing.T) {
+	for _, organizations := range []string{"contoso", "contoso,northwind-labs"} {
+		o := seeded()
+		o.env = map[string]string{"ORGANIZATIONS": organizations}
+		d := startDesk(t, o)
+		b := d.signedIn(mona)
+		if whole(t, b, d.url+"/overview"); !slices.Contains(listed(b), "Terraform") || slices.Contains(listed(b), "Container scan") {
+			t.Errorf("%s: %q", organizations, listed(b))
+		}
+	}
+}
+
+func TestOverviewWhereOrganizationsCannotBeFound(t *testing.T) {
+	d := startDesk(t, seeded())
+	d.sim.SetFault("serverError500", simulator.FaultOptions{Call: "accounts"})
+	b := whole(t, d.signedIn(mona), d.url+"/overview")
+	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "Azure DevOps has a fault") {
+		t.Fatalf("%d\n%s", b.Status, b.Text())
+	}
+	d.sim.ClearFaults()
+	if b.Click("Look again for organizations"); b.URL.Path != "/overview" {
+		t.Errorf("looking again leads to %s", b.URL)
+	}
+	if whole(t, b, d.url+"/overview"); !slices.Contains(listed(b), "Terraform") {
+		t.Errorf("%s", b.Text())
+	}
+}
+
+// What was changed elsewhere is there after "Read again".
+func TestReadAgain(t *testing.T) {
+	d := startDesk(t, seeded())
+	b := whole(t, d.signedIn(mona), d.url+"/overview?q=elsewhere")
+	d.sim.AddToken(simulator.Token{DisplayName: "made elsewhere", Organization: "fabrikam", Owner: simulator.Mona, Scope: "vso.wiki"})
+	if whole(t, b, b.URL.String()); len(listed(b)) != 0 {
+		t.Errorf("read again by itself: %q", listed(b))
+	}
+	if b.Click("Read again"); b.URL.RawQuery != "q=elsewhere" {
+		t.Errorf("reading again leads to %s", b.URL)
+	}
+	if whole(t, b, b.URL.String()); !slices.Equal(listed(b), []string{"made elsewhere"}) {
+		t.Errorf("%q", listed(b))
+	}
+}

@@ -1,0 +1,79 @@
+package test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/webtest"
+)
+
+// A tenant that is taken out of ALLOWED_TENANTS is out at the next request: its sessions are over, with a page that says why
+// and leads nowhere by itself, and its calendars are unknown addresses. People of other tenants go on, also in that browser.
+func TestTenantTakenOut(t *testing.T) {
+	t.Parallel()
+	const aiko = "Aiko Tanaka"
+	o := seeded()
+	dir := t.TempDir() + "/sessions"
+	o.env = map[string]string{"SESSION_DIR": dir}
+	f, desks := startBehind(t, place{}, 1, o)
+	d := desks[0]
+	b, other, elsewhere := d.signedInAt(mona, "/changes"), d.signedInAt(aiko, "/changes"), d.signedInAt(mona, "/changes")
+	feed := newCalendar(t, b, f.url)
+	tag := webtest.New(t, d.transport()).OpenOnce(feed).Header.Get("ETag")
+	b.Open(f.url + "/tokens/new?organization=contoso")
+	_, to, form := b.Form("Create token")
+
+	after := seeded()
+	after.env = map[string]string{"SESSION_DIR": dir, "BASE_URL": f.url, "ALLOWED_TENANTS": simulator.OtherTenantID}
+	now := startDeskOn(t, d.sim, after, dir)
+	f.targets = append(f.targets, &url.URL{Scheme: "http", Host: now.at})
+	f.use(1)
+	calls := len(d.sim.Requests())
+
+	barred := func(b *webtest.Browser) {
+		t.Helper()
+		checkFailure(t, b, http.StatusForbidden)
+		if !strings.Contains(b.Text(), "Your organization is no longer let in") || !b.Has("link", "Sign in") || b.Has("button", "Sign out") {
+			t.Errorf("%s: %d\n%s", b.URL, b.Status, b.Text())
+		}
+	}
+	b.Post(to.String(), form)
+	barred(b)
+	for _, path := range []string{"/", "/tokens", "/sign-in"} { // the session is over: from here on it is like any first visit
+		if b.Open(f.url + path); b.Status != http.StatusOK || !b.Has("link", "Sign in") {
+			t.Errorf("%s: %d\n%s", path, b.Status, b.Text())
+		}
+	}
+	elsewhere.Open(f.url + "/")
+	barred(elsewhere)
+	for _, condition := range []string{"", tag} {
+		reader := webtest.New(t, d.transport())
+		reader.Edit(func(r *http.Request) { r.Header.Set("If-None-Match", condition) })
+		unknown := webtest.New(t, d.transport()).OpenOnce(f.url + "/calendar/unknown/tokens.ics")
+		if reader.OpenOnce(feed); reader.Status != http.StatusNotFound || reader.Body != unknown.Body {
+			t.Errorf("the calendar: %d %s", reader.Status, reader.Body)
+		}
+	}
+	if n := len(d.sim.Requests()) - calls; n != 0 || d.sim.Created() != 0 {
+		t.Errorf("%d calls were made for people who aren't let in", n)
+	}
+	if other.Open(f.url + "/changes"); other.Status != http.StatusOK || !other.Has("button", "Sign out") {
+		t.Errorf("another tenant: %d\n%s", other.Status, other.Text())
+	}
+	// Somebody who is let in signs in where a barred session still is: nothing stands in the way.
+	f.use(0)
+	shared := d.signedInAt(mona, "/changes")
+	f.use(1)
+	shared.Open(f.url + "/sign-in?return=/changes")
+	signIn(shared, aiko)
+	if shared.Status != http.StatusOK || !shared.Has("button", "Sign out") {
+		t.Errorf("%s: %d\n%s", shared.URL, shared.Status, shared.Text())
+	}
+	f.use(0)
+	if b.Open(f.url + "/changes"); b.Has("button", "Sign out") {
+		t.Error("the session goes on where the setting is another one: it wasn't ended")
+	}
+}
