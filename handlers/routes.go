@@ -18,7 +18,10 @@ func (h *Handlers) Routes() http.Handler {
 	t.File(web.FeedPattern, h.Site.Limits.LimitGuesses(h.account.ServeCalendar, h.account.UnknownCalendar)) // open to all who know the address
 
 	anyone := t.Anyone()
-	anyone.Get(web.HomePath, h.signin.Home)
+	home := anyone.Get(web.HomePath, h.signin.Home)
+	if len(h.Site.Languages) > 1 {
+		home.Post(web.LanguageStep, h.Site.ChooseLanguage)
+	}
 	anyone.Get(web.SignInPath, h.signin.SignIn)
 	anyone.Get(web.StartSignInPath, h.signin.Start, web.Opened, web.SignIns)
 	anyone.Get(h.Site.RedirectPath, h.signin.Finish, web.Finishing)

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -40,16 +41,16 @@ func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found 
 	case err != nil:
 		web.NoteError(r.Context(), err)
 		w.Header().Set("Retry-After", "600")
-		refuseCalendar(w, r, http.StatusServiceUnavailable, "store.unavailable")
+		h.refuseCalendar(w, r, http.StatusServiceUnavailable, "store.unavailable")
 		return true
 	case !feed.Refreshed.IsZero() && h.Site.Now().Sub(feed.Refreshed) >= calendar.Life:
-		refuseCalendar(w, r, http.StatusGone, "calendar.lapsed")
+		h.refuseCalendar(w, r, http.StatusGone, "calendar.lapsed")
 		return true
 	}
-	content, err := calendar.Encode(calendarDocument(web.AddressOf(r.Context()), feed, parts, h.Site.Now()))
+	content, err := calendar.Encode(calendarDocument(h.Site.WordsForProgram(r), web.AddressOf(r.Context()), feed, parts, h.Site.Now()))
 	if err != nil {
 		web.NoteError(r.Context(), err)
-		refuseCalendar(w, r, http.StatusInternalServerError, "http.500")
+		h.refuseCalendar(w, r, http.StatusInternalServerError, "http.500")
 		return true
 	}
 	sum := sha256.Sum256(content)
@@ -64,7 +65,7 @@ func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found 
 // UnknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of somebody
 // who isn't let in any more.
 func (h *Handlers) UnknownCalendar(w http.ResponseWriter, r *http.Request) {
-	refuseCalendar(w, r, http.StatusNotFound, "calendar.unknown")
+	h.refuseCalendar(w, r, http.StatusNotFound, "calendar.unknown")
 }
 
 // personAllowed says if a person, by their key, would still be let in.
@@ -73,8 +74,8 @@ func (h *Handlers) personAllowed(key string) bool {
 }
 
 // refuseCalendar answers in plain text: these programs show no pages, some of them show that.
-func refuseCalendar(w http.ResponseWriter, r *http.Request, status int, key string) {
-	text := templates.Message(key, nil)
+func (h *Handlers) refuseCalendar(w http.ResponseWriter, r *http.Request, status int, key string) {
+	text := h.Site.WordsForProgram(r).Message(key, nil)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text.Title + "\n\n" + text.What + " " + text.Advice + "\n" + web.AddressOf(r.Context()).URL(web.CalendarPath) + "\n")) // the visitor may be gone; there is nobody to tell
@@ -82,10 +83,10 @@ func refuseCalendar(w http.ResponseWriter, r *http.Request, status int, key stri
 
 // calendarDocument is the calendar as it stands at now. As long as nothing was read anew it is the same, but for the
 // reminder of a stale one, which moves on with the day.
-func calendarDocument(a web.Address, feed calendar.Feed, parts []calendar.Part, now time.Time) calendar.Document {
-	text := templates.Message("calendar.document", map[string]any{"Date": templates.At(feed.Refreshed, now).Date})
+func calendarDocument(words *templates.Words, a web.Address, feed calendar.Feed, parts []calendar.Part, now time.Time) calendar.Document {
+	text := words.Message("calendar.document", map[string]any{"Date": words.At(feed.Refreshed, now).Date})
 	if left := expiriesLeft(parts); left > 0 {
-		text.What += " " + templates.Message("calendar.document.left", map[string]any{"Count": left}).Title
+		text.What += " " + words.Message("calendar.document.left", map[string]any{"Count": left}).Title
 	}
 	d := calendar.Document{Name: text.Title, Description: text.What + "\n" + a.URL(web.CalendarPath), Product: calendarProduct, Modified: feed.Refreshed}
 	seen := map[string]bool{} // a global token is in the list of every organization
@@ -93,12 +94,12 @@ func calendarDocument(a web.Address, feed calendar.Feed, parts []calendar.Part, 
 		for _, e := range part.Expiries {
 			if !seen[e.ID] {
 				seen[e.ID] = true
-				d.Events = append(d.Events, expiryEvent(a, part, e, now))
+				d.Events = append(d.Events, expiryEvent(words, a, part, e, now))
 			}
 		}
 	}
 	if now.Sub(feed.Refreshed) >= calendarStale {
-		d.Events = append(d.Events, staleEvent(a, feed, now))
+		d.Events = append(d.Events, staleEvent(words, a, feed, now))
 	}
 	return d
 }
@@ -113,14 +114,18 @@ func expiriesLeft(parts []calendar.Part) (n int) {
 
 // expiryEvent is timed, not all-day: a token ends at a moment, which all-day entries would put on the wrong day for
 // everybody who doesn't live by UTC.
-func expiryEvent(a web.Address, part calendar.Part, e calendar.Expiry, now time.Time) calendar.Event {
+func expiryEvent(words *templates.Words, a web.Address, part calendar.Part, e calendar.Expiry, now time.Time) calendar.Event {
 	place := part.Organization
 	if e.Global {
-		place = templates.Message("organization.all", nil).Title
+		place = words.Message("organization.all", nil).Title
+	}
+	name := e.Name
+	if strings.TrimSpace(name) == "" {
+		name = words.Text("token.unnamed")
 	}
 	page := a.URL(web.TokenPath(part.Organization, e.ID, ""))
-	text := templates.Message("calendar.event", map[string]any{
-		"Token": e.Name, "Organization": place, "Date": templates.At(part.Read, now).Date,
+	text := words.Message("calendar.event", map[string]any{
+		"Token": name, "Organization": place, "Date": words.At(part.Read, now).Date,
 	})
 	return calendar.Event{
 		UID: calendar.UID(e.ID), Summary: text.Title, Description: text.What + "\n" + page + "\n\n" + text.Advice, URL: page, Starts: e.Ends,
@@ -129,14 +134,14 @@ func expiryEvent(a web.Address, part calendar.Part, e calendar.Expiry, now time.
 }
 
 // staleEvent stands on today, all day, until somebody looks.
-func staleEvent(a web.Address, feed calendar.Feed, now time.Time) calendar.Event {
+func staleEvent(words *templates.Words, a web.Address, feed calendar.Feed, now time.Time) calendar.Event {
 	key, since := "calendar.stale", feed.Refreshed
 	if since.IsZero() {
 		key, since = "calendar.empty", feed.Made
 	}
 	page := a.URL(web.OverviewPath)
-	text := templates.Message(key, map[string]any{
-		"Date": templates.At(since, now).Date, "Until": templates.At(since.Add(calendar.Life), now).Date,
+	text := words.Message(key, map[string]any{
+		"Date": words.At(since, now).Date, "Until": words.At(since.Add(calendar.Life), now).Date,
 	})
 	today := now.UTC().Truncate(web.Day)
 	return calendar.Event{

@@ -11,6 +11,7 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -46,7 +47,7 @@ func refreshCalendar(ctx context.Context, feeds *calendar.Feeds, r inventory.Rea
 	var expiries []calendar.Expiry
 	for _, t := range r.Tokens {
 		if t.Status == azuredevops.Active && !t.ValidTo.IsZero() {
-			expiries = append(expiries, calendar.Expiry{ID: t.AuthorizationID, Name: web.NamedPlainly(t.DisplayName), Ends: t.Ends(), Global: t.Global()})
+			expiries = append(expiries, calendar.Expiry{ID: t.AuthorizationID, Name: plaintext.Name(t.DisplayName), Ends: t.Ends(), Global: t.Global()})
 		}
 	}
 	return feeds.Refresh(ctx, r.Person, r.Organization, r.Begun, expiries)

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"net/http"
+
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -40,7 +42,10 @@ type NextAction struct {
 func (v *Request) Base(title, section string) Base {
 	b := Base{
 		Root: v.Address.root, Title: title, Demo: v.site.Demo, Version: v.site.Version,
-		RequestID: v.RequestID(), Section: section,
+		RequestID: v.RequestID(), Section: section, Languages: v.site.Languages.Choices(v.Words),
+	}
+	if b.Here = v.Here(); v.Method == http.MethodPost {
+		b.Here = v.formPath()
 	}
 	if v.Session == nil || !v.Session.SignedIn() {
 		return b

@@ -9,6 +9,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/limit"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/templates"
 )
 
 const (
@@ -52,6 +53,7 @@ type Limits struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Telemetry Telemetry
+	words     func(*http.Request) *templates.Words // for programs
 
 	signIns   *limit.Rate    // sign-ins begun, by network
 	wide      *limit.Rate    // and by the wider network, wideFactor times as many
@@ -67,7 +69,7 @@ type Limits struct {
 
 func newLimits(o Options) *Limits {
 	return &Limits{
-		Sessions: o.Sessions, Now: o.Now, Log: o.Log, Telemetry: o.Telemetry, finishWait: finishWait,
+		Sessions: o.Sessions, Now: o.Now, Log: o.Log, Telemetry: o.Telemetry, words: o.WordsForProgram, finishWait: finishWait,
 		signIns: limit.NewRate(o.SignInsPerMinute, o.Now), wide: limit.NewRate(wideFactor*o.SignInsPerMinute, o.Now), pending: limit.NewPending(maxPending, maxPendingInAll, AttemptLife, o.Now),
 		drafts:    limit.NewPending(maxDrafts, maxDraftsInAll, AttemptLife, o.Now),
 		finishing: limit.NewPlaces(maxFinishing, maxFinishingEach),
@@ -184,7 +186,7 @@ func (l *Limits) LimitGuesses(look func(http.ResponseWriter, *http.Request) (fou
 			defer cancel()
 			leave, err := l.lookups.Enter(ctx, network)
 			if err != nil {
-				l.writeHeldUp(w, r, l.tooMany(&Request{Request: r, Words: wordsFor(r), Now: l.Now()}, limitGuesses, lookupWait))
+				l.writeHeldUp(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now()}, limitGuesses, lookupWait))
 				return
 			}
 			defer leave()
@@ -193,7 +195,7 @@ func (l *Limits) LimitGuesses(look func(http.ResponseWriter, *http.Request) (fou
 			return
 		}
 		if wait := l.guesses.Take(network); wait > 0 {
-			l.writeHeldUp(w, r, l.tooMany(&Request{Request: r, Words: wordsFor(r), Now: l.Now()}, limitGuesses, wait))
+			l.writeHeldUp(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now()}, limitGuesses, wait))
 			return
 		}
 		unknown(w, r)
@@ -206,6 +208,6 @@ func (l *Limits) writeHeldUp(w http.ResponseWriter, r *http.Request, e *HTTPErro
 	for name, values := range RetryHeader(e.retryAfter) {
 		w.Header()[name] = values
 	}
-	text := wordsFor(r).Message(e.Key, e.Data)
+	text := l.words(r).Message(e.Key, e.Data)
 	writeText(w, e.Status, text.Title+"\n\n"+text.What+" "+text.Advice+"\n")
 }

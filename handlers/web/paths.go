@@ -39,8 +39,9 @@ const (
 	BatchPattern     = BulkPath + "/{batch}"
 	FeedPattern      = CalendarPath + "/{address}/tokens.ics"
 
-	MakeStep   = "/make"
-	RevokeStep = "/revoke"
+	LanguageStep = "language" // below HomePath, which ends with a slash
+	MakeStep     = "/make"
+	RevokeStep   = "/revoke"
 )
 
 // TokenPath is the address of a token's page, or with a verb of one of its forms.

@@ -31,11 +31,6 @@ func ClientOf(r *http.Request) string {
 	return host
 }
 
-// wordsFor are those of the visitor's language.
-func wordsFor(r *http.Request) *templates.Words {
-	return templates.Offered().Choose("", r.Header.Get("Accept-Language"))
-}
-
 // Request is one request as an action sees it.
 type Request struct {
 	*http.Request

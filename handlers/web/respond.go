@@ -13,7 +13,6 @@ import (
 	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
-	"github.com/patdesk/patdesk/templates"
 )
 
 // handle makes an http.HandlerFunc of an action.
@@ -21,7 +20,7 @@ func (s *Site) handle(e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(e.maxBytes, maxFormBytes)) // answered as 413
 		v := &Request{
-			Request: r, W: w, site: s, Words: wordsFor(r),
+			Request: r, W: w, site: s, Words: s.wordsFor(r),
 			Address: AddressOf(r.Context()), Now: s.Now(), step: e.step, Delivery: operation.NewDelivery()}
 		defer v.Delivery.Done(errNotShown) // if it panics
 		result, err := s.decide(v, e.action)
@@ -163,14 +162,15 @@ func writePage(w http.ResponseWriter, p Page, body []byte) error {
 
 // writePlain is the page for when nothing else can be trusted: no session, no address, no journal.
 func (s *Site) writePlain(w http.ResponseWriter, r *http.Request, status int) {
-	text := templates.Message("http."+strconv.Itoa(status), map[string]any{"Address": s.homeAddress()})
+	words := s.wordsFor(r)
+	text := words.Message("http."+strconv.Itoa(status), map[string]any{"Address": s.homeAddress()})
 	p := ProblemPage{
 		Base:   Base{Root: AddressOf(r.Context()).root, Title: text.Title, Demo: s.Demo, Version: s.Version, RequestID: RequestID(r.Context())},
 		Status: status, Heading: text.Title, What: text.What, Advice: text.Advice,
-		Details: []Field{{Label: templates.Message("label.requestID", nil).Title, Value: RequestID(r.Context())}},
+		Details: []Field{{Label: words.Message("label.requestID", nil).Title, Value: RequestID(r.Context())}},
 	}
 	var body bytes.Buffer
-	if err := templates.Render(&body, "problem", p); err != nil {
+	if err := words.Render(&body, "problem", p); err != nil {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/templates"
 )
 
 // Options is what pages need to know of the configuration, and the parts they stand on.
@@ -36,9 +37,10 @@ type Options struct {
 	SignInsPerMinute int // sign-ins that one network may begin; 0: any number
 	ChangesPerMinute int // requests of one person that change something; 0: any number
 
-	ClientID string // named on the page that asks for admin approval
-	Demo     bool   // marks every page
-	Version  string
+	ClientID  string              // named on the page that asks for admin approval
+	Demo      bool                // marks every page
+	Languages templates.Languages // nil: all that pages are written in
+	Version   string
 
 	Now       func() time.Time // nil: time.Now
 	Log       *slog.Logger     // nil: slog.Default
@@ -47,6 +49,9 @@ type Options struct {
 
 // WithDefaults fills in what was left out.
 func (o Options) WithDefaults() Options {
+	if o.Languages == nil {
+		o.Languages = templates.Offered()
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

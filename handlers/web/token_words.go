@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
-	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -19,9 +18,6 @@ func NameOf(t *azuredevops.Token) string {
 	}
 	return t.DisplayName
 }
-
-// NamedPlainly is a token's name outside pages.
-func NamedPlainly(name string) string { return plaintext.Name(ShownName(name)) }
 
 const DateLayout = "2006-01-02" // of <input type=date>
 

@@ -1,0 +1,41 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/patdesk/patdesk/templates"
+)
+
+// wordsFor are those of the visitor's language: the one that was chosen in this browser, else what the browser asks for.
+func (o Options) wordsFor(r *http.Request) *templates.Words {
+	choice := ""
+	if o.Sessions != nil {
+		choice = o.Sessions.Language(r)
+	}
+	return o.Languages.Choose(choice, r.Header.Get("Accept-Language"))
+}
+
+// WordsForProgram are for programs that read an address: they have no cookies, and nobody chooses for them.
+func (o Options) WordsForProgram(r *http.Request) *templates.Words {
+	return o.Languages.Choose("", r.Header.Get("Accept-Language"))
+}
+
+// ChooseLanguage keeps the language that was chosen at the foot of a page, and leads back there.
+func (s *Site) ChooseLanguage(v *Request) (Answer, error) {
+	tag := v.PostForm.Get("language")
+	if !s.Languages.Has(tag) {
+		return nil, &HTTPError{Status: http.StatusBadRequest}
+	}
+	s.Sessions.SetLanguage(v.W, tag)
+	return v.To(languageReturn(v.PostForm.Get("return"))), nil
+}
+
+// languageReturn is where the language was chosen. Other than after signing in, that may be the page where one signs in.
+func languageReturn(raw string) string {
+	back := SafeReturn(raw)
+	if u, err := url.Parse(raw); err == nil && back == HomePath && len(raw) <= maxReturnPath && u.Scheme == "" && u.Host == "" && u.Path == SignInPath {
+		back = (&url.URL{Path: SignInPath, RawQuery: u.Query().Encode()}).String()
+	}
+	return back
+}

@@ -1,0 +1,21 @@
+package web
+
+import "testing"
+
+func TestLanguageReturn(t *testing.T) {
+	for raw, want := range map[string]string{
+		"/tokens?q=x":                     "/tokens?q=x",
+		"/sign-in?return=%2Ftokens":       "/sign-in?return=%2Ftokens",
+		"/sign-in":                        "/sign-in",
+		"/sign-in/start?return=%2Ftokens": "/",
+		"/sign-out":                       "/",
+		"//evil.example/sign-in":          "/",
+		"https://evil.example/sign-in":    "/",
+		"javascript:alert(1)":             "/",
+		"":                                "/",
+	} {
+		if got := languageReturn(raw); got != want {
+			t.Errorf("%q leads to %q, want %q", raw, got, want)
+		}
+	}
+}
