@@ -25,6 +25,8 @@ func families() map[string][]string {
 	verbs := strings.Fields("rotate extend revoke")
 	ends := strings.Fields("before after")
 	actions := textsOf(operation.Create, operation.Update, operation.Revoke, operation.Rotate)
+	levels := idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) azuredevops.LevelID { return s.Level })
+	levels = slices.DeleteFunc(levels, func(l azuredevops.LevelID) bool { return l == "" }) // Full access is all of its group
 	return map[string][]string{
 		"attention.":   strings.Fields("days7 days30 expired30 full global globalAfter powerful twins"),
 		"azuredevops.": append(textsOf(azuredevops.Kinds()...), "none"), // the service's word for no error
@@ -56,12 +58,25 @@ func families() map[string][]string {
 		"operation.":           {failure.Interrupted, failure.Unreadable, "createdShortened", "updatedShortened", "rotatedShortened"},
 		"outcome.":             strings.Fields("sent succeeded failed unknown waiting secretExpired halfway"),
 		"rotate.old.":          strings.Fields("confirm now"),
+		"preset.":              textsOf(idsOf(azuredevops.Presets(), func(p azuredevops.Preset) string { return p.ID })...),
+		"scope.":               textsOf(idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) string { return s.ID })...),
+		"scopeGroup.":          textsOf(idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) azuredevops.GroupID { return s.Group })...),
+		"scopeLevel.":          textsOf(levels...),
+		"tool.":                textsOf(azuredevops.Tools()...),
 		"status.":              strings.Fields("active expired revoked all"),
 		"store.":               {failure.Unavailable, failure.NotKept, failure.FullPrefix + "unfinished", failure.FullPrefix + "operation", failure.FullPrefix + "batch"},
 		"time.ago.":            strings.Fields("minutes hours days years"),
 		"time.in.":             strings.Fields("minutes hours days years"),
 		"tokens.missing.":      strings.Fields("active expired revoked"),
 	}
+}
+
+func idsOf[T any, ID ~string](all []T, id func(T) ID) []ID {
+	var out []ID
+	for _, one := range all {
+		out = append(out, id(one))
+	}
+	return out
 }
 
 func textsOf[T ~string](all ...T) []string {

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"bytes"
+	"strings"
 
 	"golang.org/x/text/collate"
 )
@@ -23,4 +24,9 @@ func (w *Words) Order() func(a, b string) int {
 		return k
 	}
 	return func(a, b string) int { return bytes.Compare(key(a), key(b)) }
+}
+
+// List is texts one after the other, as the language separates them.
+func (w *Words) List(texts []string) string {
+	return strings.Join(texts, w.messages["list.separator"].Other)
 }

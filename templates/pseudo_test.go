@@ -93,3 +93,13 @@ func stringsOf(v reflect.Value) []string {
 	}
 	return out
 }
+
+// Azure DevOps' own term stands beside a translation, and no browser translates it.
+func TestTermsStandBesideTheirTranslation(t *testing.T) {
+	p := newForm()
+	p.FullName = term{Text: "전체 액세스", English: "Full access"}
+	label := parsed(t, render(t, "token-new", p)).Find(`label[for="full"]`)
+	if english := label.Find(`[lang="en"][translate="no"]`); english.Text() != "(Full access)" || label.Text() != "전체 액세스 (Full access)" {
+		t.Errorf("the label is %q, of which %q is marked as English", label.Text(), english.Text())
+	}
+}

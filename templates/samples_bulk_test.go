@@ -42,7 +42,7 @@ type (
 	}
 	bulkPlanRow struct {
 		Name, URL, Organization, MadeBy string
-		Scopes                          []string
+		Scopes                          []term
 		Expires, New                    when
 	}
 	bulkLeftOut struct {
@@ -119,8 +119,8 @@ func bulkSamples() []sample {
 			base: frame(t.Title, "tokens"), Verb: verb, Lead: t.What, Warning: t.Advice, Button: text("bulk.do."+verb, 2).Title,
 			Address: "/pat/bulk/1", Form: "form", CancelURL: "/pat/tokens", Places: 2, Tools: 1, LeftOut: left, Global: true,
 			Rows: []bulkPlanRow{
-				{Name: "build agent 7", URL: "/pat/tokens/contoso/1", Organization: "contoso", Scopes: []string{"Agent Pools: Read & manage"}, Expires: at(3), New: at(90)},
-				{Name: hostile, URL: "/pat/tokens/contoso/2", Organization: "fabrikam", MadeBy: "Git Credential Manager", Scopes: []string{"Code: Read"}, Expires: at(30), New: at(90)},
+				{Name: "build agent 7", URL: "/pat/tokens/contoso/1", Organization: "contoso", Scopes: terms("Agent Pools: Read & manage"), Expires: at(3), New: at(90)},
+				{Name: hostile, URL: "/pat/tokens/contoso/2", Organization: "fabrikam", MadeBy: "Git Credential Manager", Scopes: terms("Code: Read"), Expires: at(30), New: at(90)},
 			},
 		}
 		if verb != "revoke" {

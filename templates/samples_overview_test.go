@@ -69,7 +69,7 @@ type (
 	}
 	globalToken struct {
 		Name, URL, MadeBy     string
-		Scopes                []string
+		Scopes                []term
 		FullAccess            bool
 		Created, Expires      when
 		ReplaceURL, RevokeURL string
@@ -79,7 +79,7 @@ type (
 		Heading, What string
 		Dead          bool
 		OldName       string
-		OldScopes     []string
+		OldScopes     []term
 		OldExpires    when
 		MadeBy        string
 		Places        []option
@@ -154,7 +154,7 @@ func fullOverview() overviewPage {
 		Narrowed: true, ClearURL: "/pat/overview",
 		Columns: []columnLink{{"Name", "/pat/overview?sort=name", ""}, {"Scopes", "/1", ""}, {"Organization", "/2", ""}, {"Created", "/3", ""}, {"Expires", "/4", "ascending"}, {"Status", "/5", ""}},
 		Tokens: []tokenRow{
-			{Name: hostile, URL: "/pat/tokens/contoso/1", Scopes: []string{"Full access"}, FullAccess: true, Organization: "All organizations", Global: true, Created: at(-9), Expires: at(9), Urgency: "soon", Status: "Active", StatusClass: "active"},
+			{Name: hostile, URL: "/pat/tokens/contoso/1", Scopes: terms("Full access"), FullAccess: true, Organization: "All organizations", Global: true, Created: at(-9), Expires: at(9), Urgency: "soon", Status: "Active", StatusClass: "active"},
 		},
 		Matching: 450, Total: 3000, First: 201, Last: 400, Page: 2, Pages: 3, PreviousURL: "/pat/overview", NextURL: "/pat/overview?page=3",
 		CSVURL: "/pat/overview.csv", JSONURL: "/pat/overview.json", PrintURL: "/pat/overview?rows=all",
@@ -177,15 +177,15 @@ func globalTokensSample(dead bool) globalTokensPage {
 	p := globalTokensPage{base: frame("Replace global tokens", "overview"), reading: fullReading(), Heading: "Global tokens stop working", What: "Replace them.", Dead: dead, BackURL: "/pat/overview"}
 	p.Loading, p.Reading = true, []string{"northwind"}
 	p.Tokens = []globalToken{
-		{hostile, "/pat/tokens/contoso/1", "Git Credential Manager", []string{"Code: Read"}, false, at(-9), at(9), "/pat/global-tokens/contoso/1", "/pat/tokens/contoso/1/revoke"},
-		{"everything", "/pat/tokens/contoso/2", "", []string{"Full access"}, true, at(-9), at(90), "/pat/global-tokens/contoso/2", "/pat/tokens/contoso/2/revoke"},
+		{hostile, "/pat/tokens/contoso/1", "Git Credential Manager", terms("Code: Read"), false, at(-9), at(9), "/pat/global-tokens/contoso/1", "/pat/tokens/contoso/1/revoke"},
+		{"everything", "/pat/tokens/contoso/2", "", terms("Full access"), true, at(-9), at(90), "/pat/global-tokens/contoso/2", "/pat/tokens/contoso/2/revoke"},
 	}
 	return p
 }
 
 func replaceSample(faulty bool) globalReplacePage {
 	p := globalReplacePage{
-		tokenFormPage: newForm(), Heading: "Global tokens stop working", What: "Replace them.", OldName: hostile, OldScopes: []string{"Full access"}, OldExpires: at(90), MadeBy: "Git Credential Manager",
+		tokenFormPage: newForm(), Heading: "Global tokens stop working", What: "Replace them.", OldName: hostile, OldScopes: terms("Full access"), OldExpires: at(90), MadeBy: "Git Credential Manager",
 		Places: []option{{"contoso", "contoso", "", true}, {"fabrikam", "fabrikam", "couldn't be read just now", false}}, Hidden: []hiddenField{{"form:contoso", "f0rm"}, {"form:fabrikam", "f0rm"}},
 		Old: []option{{"later", "Revoke it later", "Nothing is stopped.", true}, {"now", "Revoke it at once", "", false}},
 	}

@@ -83,7 +83,7 @@ type (
 	columnLink struct{ Text, URL, Sorted string }
 	tokenRow   struct {
 		Name, URL                         string
-		Scopes                            []string
+		Scopes                            []term
 		HighScopes, FullAccess            bool
 		Organization                      string
 		Global                            bool
@@ -117,10 +117,13 @@ type (
 		Unfinished, UnfinishedURL                   string
 	}
 	scopeRow struct {
-		ID, Group, Level, Description string
-		High, Known                   bool
-		Implies                       []string
+		ID          string
+		Name        term
+		Description string
+		High, Known bool
+		Implies     []string
 	}
+	term          struct{ Text, English string }
 	tokenFormPage struct {
 		base
 		FormAction, Form    string
@@ -139,6 +142,7 @@ type (
 		OtherScopes         string
 		ScopesError         string
 		Full                bool
+		FullName            term
 		Presets             []preset
 		ScopesURL           string
 		CancelURL           string
@@ -155,13 +159,16 @@ type (
 		Details               []field
 	}
 	scopeGroup struct {
-		Name, Slug string
-		Levels     []scopeLevel
-		Any        bool
+		Name   term
+		Slug   string
+		Levels []scopeLevel
+		Any    bool
 	}
 	scopeLevel struct {
-		ID, Text, Description string
-		High, Selected        bool
+		ID             string
+		Text           term
+		Description    string
+		High, Selected bool
 	}
 	preset     struct{ ID, Name, Description string }
 	revokePage struct {
@@ -169,7 +176,7 @@ type (
 		Problem                     *problemSummary
 		FormAction, Form, CancelURL string
 		Name, OrganizationText      string
-		Scopes                      []string
+		Scopes                      []term
 		Expires                     when
 		MadeBy                      string
 		GlobalNote                  string
@@ -180,7 +187,7 @@ type (
 		Errors                      []fieldError
 		FormAction, Form, CancelURL string
 		Name, OrganizationText      string
-		Scopes                      []string
+		Scopes                      []term
 		Expires                     when
 		NewExpires                  when
 		Life, MadeBy, GlobalNote    string
@@ -202,7 +209,7 @@ type (
 		Asked, Granted                    when
 		Shortened                         bool
 		Expires                           when
-		Scopes                            []string
+		Scopes                            []term
 		SaveAction                        string
 		Old                               *oldToken
 		Candidates                        []candidate
@@ -220,7 +227,7 @@ type (
 	candidate struct {
 		Name, AuthorizationID, URL string
 		Created, Expires           when
-		Scopes                     []string
+		Scopes                     []term
 		RevokeAction               string
 		Likely, Revoking           bool
 	}
@@ -240,7 +247,7 @@ type (
 		Count  int
 	}
 	scopeGroupRows struct {
-		Name   string
+		Name   term
 		Scopes []scopeRow
 	}
 	sessionsPage struct {
@@ -384,15 +391,15 @@ func fullList() tokenListPage {
 	p.GlobalNote = english.Message("global.before", nil).What
 	p.Problems = []partialProblem{{"Some tokens are missing here", "contoso: the revoked tokens couldn't be read.", "Azure DevOps took too long to answer. Try again in a minute.", "/pat/tokens"}}
 	p.Tokens = []tokenRow{
-		{Pick: "contoso/1", PickID: "pick-1", Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: []string{"Agent Pools: Read & manage"}, HighScopes: true, Organization: "contoso", Created: at(-87), Expires: at(3), Urgency: "urgent", Status: "Active", StatusClass: "active"},
-		{Pick: "contoso/2", PickID: "pick-2", Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: []string{"Marketplace: Manage"}, HighScopes: true, Organization: "All organizations", Global: true, Created: at(-200), Expires: at(165), Status: "Active", StatusClass: "active"},
-		{Pick: "contoso/3", PickID: "pick-3", Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Scopes: []string{"Packaging: Read & write"}, HighScopes: true, Organization: "contoso", Created: at(-70), Expires: at(20), Urgency: "soon", Status: "Active", StatusClass: "active", Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2"},
-		{Pick: "contoso/4", PickID: "pick-4", Name: "git: https://dev.azure.com/contoso on MONA-LAPTOP", URL: "/pat/tokens/contoso/4", Scopes: []string{"Code: Read & write"}, HighScopes: true, Organization: "contoso", Created: at(-2), Expires: at(88), Status: "Active", StatusClass: "active", MadeBy: "Git Credential Manager"},
-		{Pick: "contoso/5", PickID: "pick-5", Name: "migration 2025", URL: "/pat/tokens/contoso/5", Scopes: []string{"Full access"}, FullAccess: true, Organization: "contoso", Created: at(-300), Expires: at(65), Status: "Active", StatusClass: "active"},
-		{Pick: "contoso/6", PickID: "pick-6", Name: "reporting", URL: "/pat/tokens/contoso/6", Scopes: []string{"Analytics: Read", "Build: Read", "Code: Read", "Test Management: Read", "Wiki: Read", "Work Items: Read"}, Organization: "contoso", Created: at(-30), Expires: at(335), Status: "Active", StatusClass: "active"},
-		{Pick: "contoso/7", PickID: "pick-7", Name: "old deploy", URL: "/pat/tokens/contoso/7", Scopes: []string{"Release: Read, write, & execute", "Code: Read"}, HighScopes: true, Organization: "contoso", Created: at(-95), Expires: at(-5), Urgency: "past", Status: "Expired", StatusClass: "expired"},
-		{Pick: "contoso/8", PickID: "pick-8", Name: "leaked-by-accident-with-a-very-long-name-that-nobody-can-break-anywhere-at-all", URL: "/pat/tokens/contoso/8", Scopes: []string{"Code: Read"}, Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Revoked", StatusClass: "revoked"},
-		{Pick: "contoso/9", PickID: "pick-9", Name: hostile, URL: "/pat/tokens/contoso/9", Scopes: []string{"vso.something_new"}, Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/1", PickID: "pick-1", Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: terms("Agent Pools: Read & manage"), HighScopes: true, Organization: "contoso", Created: at(-87), Expires: at(3), Urgency: "urgent", Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/2", PickID: "pick-2", Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: terms("Marketplace: Manage"), HighScopes: true, Organization: "All organizations", Global: true, Created: at(-200), Expires: at(165), Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/3", PickID: "pick-3", Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Scopes: terms("Packaging: Read & write"), HighScopes: true, Organization: "contoso", Created: at(-70), Expires: at(20), Urgency: "soon", Status: "Active", StatusClass: "active", Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2"},
+		{Pick: "contoso/4", PickID: "pick-4", Name: "git: https://dev.azure.com/contoso on MONA-LAPTOP", URL: "/pat/tokens/contoso/4", Scopes: terms("Code: Read & write"), HighScopes: true, Organization: "contoso", Created: at(-2), Expires: at(88), Status: "Active", StatusClass: "active", MadeBy: "Git Credential Manager"},
+		{Pick: "contoso/5", PickID: "pick-5", Name: "migration 2025", URL: "/pat/tokens/contoso/5", Scopes: terms("Full access"), FullAccess: true, Organization: "contoso", Created: at(-300), Expires: at(65), Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/6", PickID: "pick-6", Name: "reporting", URL: "/pat/tokens/contoso/6", Scopes: terms("Analytics: Read", "Build: Read", "Code: Read", "Test Management: Read", "Wiki: Read", "Work Items: Read"), Organization: "contoso", Created: at(-30), Expires: at(335), Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/7", PickID: "pick-7", Name: "old deploy", URL: "/pat/tokens/contoso/7", Scopes: terms("Release: Read, write, & execute", "Code: Read"), HighScopes: true, Organization: "contoso", Created: at(-95), Expires: at(-5), Urgency: "past", Status: "Expired", StatusClass: "expired"},
+		{Pick: "contoso/8", PickID: "pick-8", Name: "leaked-by-accident-with-a-very-long-name-that-nobody-can-break-anywhere-at-all", URL: "/pat/tokens/contoso/8", Scopes: terms("Code: Read"), Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Revoked", StatusClass: "revoked"},
+		{Pick: "contoso/9", PickID: "pick-9", Name: hostile, URL: "/pat/tokens/contoso/9", Scopes: terms("vso.something_new"), Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Active", StatusClass: "active"},
 	}
 	return p
 }
@@ -416,11 +423,20 @@ func listSamples() []sample {
 	}
 }
 
+// terms are names that Azure DevOps gives, in English.
+func terms(texts ...string) []term {
+	var out []term
+	for _, text := range texts {
+		out = append(out, term{Text: text})
+	}
+	return out
+}
+
 func tokenSamples() []sample {
 	scopes := []scopeRow{
-		{ID: "vso.code_write", Group: "Code", Level: "Read & write", Description: "Also push, delete, run pull requests, and change branch policies", High: true, Known: true, Implies: []string{"vso.code", "vso.hooks_write", "vso.hooks", "vso.profile"}},
-		{ID: "vso.build", Group: "Build", Level: "Read", Description: "See builds, definitions, artifacts", Known: true},
-		{ID: "vso.something_new", Level: "vso.something_new"},
+		{ID: "vso.code_write", Name: term{Text: "Code: Read & write"}, Description: "Also push, delete, run pull requests, and change branch policies", High: true, Known: true, Implies: []string{"vso.code", "vso.hooks_write", "vso.hooks", "vso.profile"}},
+		{ID: "vso.build", Name: term{Text: "Build: Read"}, Description: "See builds, definitions, artifacts", Known: true},
+		{ID: "vso.something_new", Name: term{Text: "vso.something_new"}},
 	}
 	active := tokenPage{
 		Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2",
@@ -447,7 +463,7 @@ func expiries(keep bool) []option {
 }
 
 func group(name, slug string, chosen int, levels ...scopeLevel) scopeGroup {
-	g := scopeGroup{Name: name, Slug: slug, Levels: levels, Any: chosen > 0}
+	g := scopeGroup{Name: term{Text: name}, Slug: slug, Levels: levels, Any: chosen > 0}
 	if g.Any {
 		g.Levels[chosen-1].Selected = true
 	}
@@ -455,17 +471,19 @@ func group(name, slug string, chosen int, levels ...scopeLevel) scopeGroup {
 }
 
 func groups() []scopeGroup {
-	read := func(id, text string) scopeLevel { return scopeLevel{ID: id, Text: "Read", Description: text} }
+	read := func(id, text string) scopeLevel {
+		return scopeLevel{ID: id, Text: term{Text: "Read"}, Description: text}
+	}
 	return []scopeGroup{
-		group("Advanced Security", "advanced-security", 0, scopeLevel{"vso.advsec", "Read", "See security alerts and analysis results", true, false}, scopeLevel{"vso.advsec_write", "Read & write", "Also upload SARIF analyses", true, false}, scopeLevel{"vso.advsec_manage", "Read, write, & manage", "Also read upload details, delete analyses, change alert state", true, false}),
-		group("Agent Pools", "agent-pools", 0, read("vso.agentpools", "See pools, queues, agents and their jobs"), scopeLevel{"vso.agentpools_manage", "Read & manage", "Administer pools, queues, agents (register an agent)", true, false}),
+		group("Advanced Security", "advanced-security", 0, scopeLevel{"vso.advsec", term{Text: "Read"}, "See security alerts and analysis results", true, false}, scopeLevel{"vso.advsec_write", term{Text: "Read & write"}, "Also upload SARIF analyses", true, false}, scopeLevel{"vso.advsec_manage", term{Text: "Read, write, & manage"}, "Also read upload details, delete analyses, change alert state", true, false}),
+		group("Agent Pools", "agent-pools", 0, read("vso.agentpools", "See pools, queues, agents and their jobs"), scopeLevel{"vso.agentpools_manage", term{Text: "Read & manage"}, "Administer pools, queues, agents (register an agent)", true, false}),
 		group("Analytics", "analytics", 0, read("vso.analytics", "Query Analytics data")),
-		group("Build", "build", 1, read("vso.build", "See builds, definitions, artifacts; build hooks"), scopeLevel{"vso.build_execute", "Read & execute", "Also queue and edit builds and definitions", true, false}),
-		group("Code", "code", 2, read("vso.code", "Read and search repositories, commits, pull request metadata"), scopeLevel{"vso.code_write", "Read & write", "Also push, delete, run pull requests; also branch policies and pull request bypass", true, false}, scopeLevel{"vso.code_manage", "Read, write, & manage", "Also create, rename, delete repositories", true, false}, scopeLevel{"vso.code_full", "Full", "Also older client-object-model APIs", true, false}, scopeLevel{"vso.code_status", "Status", "Read and write commit and pull request statuses only", false, false}),
-		group("MemberEntitlement Management", "memberentitlement-management", 0, read("vso.memberentitlementmanagement", "See users, licences, project and extension access"), scopeLevel{"vso.memberentitlementmanagement_write", "Read & write", "Also change them", true, false}),
-		group("Notifications", "notifications", 0, read("vso.notification", "See subscriptions and event metadata"), scopeLevel{"vso.notification_write", "Read & write", "Also edit subscriptions", false, false}, scopeLevel{"vso.notification_manage", "Read, write, & manage", "Also administer them", false, false}, scopeLevel{"vso.notification_diagnostics", "Diagnostics", "Read notification logs, switch diagnostics on", false, false}),
-		group("Packaging", "packaging", 0, read("vso.packaging", "Restore packages, list feeds"), scopeLevel{"vso.packaging_write", "Read & write", "Also publish packages, create feeds", true, false}, scopeLevel{"vso.packaging_manage", "Read, write, & manage", "Also delete packages, administer feeds", true, false}),
-		group("Work Items", "work-items", 0, read("vso.work", "Read boards, queries, work items"), scopeLevel{"vso.work_write", "Read & write", "Also create and edit", false, false}, scopeLevel{"vso.work_full", "Read, write, & manage", "Everything in work tracking", false, false}),
+		group("Build", "build", 1, read("vso.build", "See builds, definitions, artifacts; build hooks"), scopeLevel{"vso.build_execute", term{Text: "Read & execute"}, "Also queue and edit builds and definitions", true, false}),
+		group("Code", "code", 2, read("vso.code", "Read and search repositories, commits, pull request metadata"), scopeLevel{"vso.code_write", term{Text: "Read & write"}, "Also push, delete, run pull requests; also branch policies and pull request bypass", true, false}, scopeLevel{"vso.code_manage", term{Text: "Read, write, & manage"}, "Also create, rename, delete repositories", true, false}, scopeLevel{"vso.code_full", term{Text: "Full"}, "Also older client-object-model APIs", true, false}, scopeLevel{"vso.code_status", term{Text: "Status"}, "Read and write commit and pull request statuses only", false, false}),
+		group("MemberEntitlement Management", "memberentitlement-management", 0, read("vso.memberentitlementmanagement", "See users, licences, project and extension access"), scopeLevel{"vso.memberentitlementmanagement_write", term{Text: "Read & write"}, "Also change them", true, false}),
+		group("Notifications", "notifications", 0, read("vso.notification", "See subscriptions and event metadata"), scopeLevel{"vso.notification_write", term{Text: "Read & write"}, "Also edit subscriptions", false, false}, scopeLevel{"vso.notification_manage", term{Text: "Read, write, & manage"}, "Also administer them", false, false}, scopeLevel{"vso.notification_diagnostics", term{Text: "Diagnostics"}, "Read notification logs, switch diagnostics on", false, false}),
+		group("Packaging", "packaging", 0, read("vso.packaging", "Restore packages, list feeds"), scopeLevel{"vso.packaging_write", term{Text: "Read & write"}, "Also publish packages, create feeds", true, false}, scopeLevel{"vso.packaging_manage", term{Text: "Read, write, & manage"}, "Also delete packages, administer feeds", true, false}),
+		group("Work Items", "work-items", 0, read("vso.work", "Read boards, queries, work items"), scopeLevel{"vso.work_write", term{Text: "Read & write"}, "Also create and edit", false, false}, scopeLevel{"vso.work_full", term{Text: "Read, write, & manage"}, "Everything in work tracking", false, false}),
 	}
 }
 
@@ -473,7 +491,7 @@ func newForm() tokenFormPage {
 	return tokenFormPage{
 		base: frame("New token", "tokens"), FormAction: "/pat/tokens/new", Form: "f0rm", Name: "build agent 8",
 		OrganizationChoices: []option{{"contoso", "contoso", "", true}, {"fabrikam", "fabrikam", "", false}},
-		Expiry:              expiries(false), DateMin: "2026-11-23", DateMax: "2027-11-22", Groups: groups(),
+		Expiry:              expiries(false), DateMin: "2026-11-23", DateMax: "2027-11-22", Groups: groups(), FullName: term{Text: "Full access"},
 		Presets: []preset{
 			{"git", "Clone and push", "Work with Git repositories from your machine or a build agent."},
 			{"packages", "Publish packages", "Restore and publish NuGet, npm, Maven and Python packages."},
@@ -496,11 +514,11 @@ func formSamples() []sample {
 	edit.base, edit.TokenName, edit.Name, edit.Presets = frame("Edit nuget-publish", "tokens"), "nuget-publish", "nuget-publish", nil
 	edit.Expiry, edit.OrganizationChoices = expiries(true), nil
 	edit.Current = []field{{"Name", "nuget-publish"}, {"Scopes", "Code: Read & write, Build: Read"}, {"Expires", "1 Dec 2026, in 9 days"}}
-	revoke := revokePage{base: frame("Revoke nuget-publish?", "tokens"), FormAction: "revoke", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: []string{"Packaging: Read & write"}, Expires: at(20), MadeBy: "Git Credential Manager"}
+	revoke := revokePage{base: frame("Revoke nuget-publish?", "tokens"), FormAction: "revoke", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: terms("Packaging: Read & write"), Expires: at(20), MadeBy: "Git Credential Manager"}
 	revokeAgain := revoke
 	revokeAgain.GlobalNote = english.Message("global.revoke", nil).What
 	revokeAgain.MadeBy, revokeAgain.Problem = "", refused.Problem
-	rotate := rotatePage{base: frame("Rotate nuget-publish", "tokens"), FormAction: "rotate", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: []string{"Packaging: Read & write", "Code: Read"}, Expires: at(20), NewExpires: at(90), Life: "90 days"}
+	rotate := rotatePage{base: frame("Rotate nuget-publish", "tokens"), FormAction: "rotate", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: terms("Packaging: Read & write", "Code: Read"), Expires: at(20), NewExpires: at(90), Life: "90 days"}
 	for _, value := range []string{"confirm", "now"} {
 		text := english.Message("rotate.old."+value, nil)
 		rotate.Old = append(rotate.Old, option{value, text.Title, text.What, value == "confirm"})
@@ -524,7 +542,7 @@ func operationSample(key, state string) operationPage {
 
 func withSecret(p operationPage) operationPage {
 	p.Secret, p.SecretUntil, p.SecretFake, p.SaveAction = secret, at(0, 9), true, "/pat/operations/1/acknowledge"
-	p.Scopes, p.Expires, p.TokenURL = []string{"Packaging: Read & write", "Code: Read"}, at(90), "/pat/tokens/contoso/3"
+	p.Scopes, p.Expires, p.TokenURL = terms("Packaging: Read & write", "Code: Read"), at(90), "/pat/tokens/contoso/3"
 	return p
 }
 
@@ -561,7 +579,7 @@ func operationSamples() []sample {
 	several := operationSample("unknownSeveral", "unknown")
 	several.DismissAction = "/pat/operations/1/dismiss"
 	for _, id := range []string{"4ab5f1c2-7c2b-4f7e-9f43-0d7b1f5f2c10", "9cd1e2f3-1111-4f7e-9f43-0d7b1f5f2c10"} {
-		several.Candidates = append(several.Candidates, candidate{Name: "nuget-publish", AuthorizationID: id, URL: "/pat/tokens/contoso/" + id, Created: at(0, -2), Expires: at(90), Scopes: []string{"Packaging: Read & write"}, RevokeAction: "/pat/operations/1/revoke-candidate"})
+		several.Candidates = append(several.Candidates, candidate{Name: "nuget-publish", AuthorizationID: id, URL: "/pat/tokens/contoso/" + id, Created: at(0, -2), Expires: at(90), Scopes: terms("Packaging: Read & write"), RevokeAction: "/pat/operations/1/revoke-candidate"})
 	}
 	one := several
 	lost := english.Message("operation.unknownOne", map[string]string{"Sent": "09:31:02 UTC"})
@@ -587,8 +605,8 @@ func otherSamples() []sample {
 		{at(-2), "Change", hostile, "contoso", "Not known", "unknown", "", "", "", ""},
 	}}
 	reference := scopesPage{base: frame("Scopes", "scopes"), Query: "code", Count: 3, Groups: []scopeGroupRows{
-		{"Build", []scopeRow{{ID: "vso.build", Group: "Build", Level: "Read", Description: "See builds, definitions, artifacts; build hooks", Known: true, Implies: []string{"vso.hooks_write", "vso.hooks", "vso.profile"}}}},
-		{"Code", []scopeRow{{ID: "vso.code", Group: "Code", Level: "Read", Description: "Read and search repositories, commits, pull request metadata", Known: true}, {ID: "vso.code_write", Group: "Code", Level: "Read & write", Description: "Also push, delete, run pull requests", High: true, Known: true, Implies: []string{"vso.code"}}}},
+		{term{Text: "Build"}, []scopeRow{{ID: "vso.build", Name: term{Text: "Build: Read"}, Description: "See builds, definitions, artifacts; build hooks", Known: true, Implies: []string{"vso.hooks_write", "vso.hooks", "vso.profile"}}}},
+		{term{Text: "Code"}, []scopeRow{{ID: "vso.code", Name: term{Text: "Code: Read"}, Description: "Read and search repositories, commits, pull request metadata", Known: true}, {ID: "vso.code_write", Name: term{Text: "Code: Read & write"}, Description: "Also push, delete, run pull requests", High: true, Known: true, Implies: []string{"vso.code"}}}},
 	}}
 	open := reference
 	open.base = visitor("Scopes")

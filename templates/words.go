@@ -45,11 +45,13 @@ var Placeholders = []string{
 	"First",         // number of the first row
 	"From",          // first day of a time
 	"Granted",       // date that was given: "1 Jan 2027"
+	"Group",         // heading of a group of scopes: "Code"
 	"Heading",       // heading of a group: "Full access"
 	"ID",            // a request's id
 	"ISO",           // a moment for machines
 	"JSON",          // address of a file
 	"Last",          // number of the last row
+	"Level",         // how far a scope goes within its group: "Read & write"
 	"Life",          // how long a token lives: "90 days"
 	"List",          // several words with what stands between them
 	"LookUntil",     // time of day until which patdesk looks for something that may turn up: "14:13:20 UTC"
@@ -69,6 +71,7 @@ var Placeholders = []string{
 	"Status",        // HTTP status: "403"
 	"System",        // what the browser runs on: "Windows"
 	"Tenant",        // id of an Entra tenant
+	"Term",          // what Azure DevOps calls something in English
 	"Time",          // time of day in digits: "14:13"
 	"To",            // last day of a time
 	"Token",         // name of a token: "ci-deploy"

@@ -137,7 +137,7 @@ func TestMessagesHaveNoBranches(t *testing.T) {
 }
 
 // What these say isn't a sentence but an entry of a list, a hint or a few words in a table.
-var fragments = regexp.MustCompile(`^(permissions\.|expiry\.|notice\.rotation$|bulk\.(sameLife|format\.)|changes\.what$)`)
+var fragments = regexp.MustCompile(`^(preset\.|permissions\.|expiry\.|notice\.rotation$|bulk\.(sameLife|format\.)|changes\.what$)`)
 
 // Two spaces, a space before a full stop, brackets around nothing, a value that isn't there, a slip of the keyboard.
 var readsBadly = regexp.MustCompile(`  | [.,;:?]|\(\)|“”|<no value>|\.\.|[Tt]he the|named$|for $`)

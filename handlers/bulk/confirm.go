@@ -37,7 +37,7 @@ type bulkPlanPage struct {
 
 type bulkPlanRow struct {
 	Name, URL, Organization, MadeBy string
-	Scopes                          []string
+	Scopes                          []web.Term
 	Expires, New                    templates.When
 }
 
@@ -141,7 +141,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *operation.Batch, expiry bulkExp
 	for _, item := range b.Items {
 		row := bulkPlanRow{
 			Name: web.ShownName(item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(&item.Before, item.Organization),
-			MadeBy: azuredevops.MadeBy(item.Before.DisplayName), Scopes: web.ScopeList(item.Before.Scopes),
+			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(item.Before.DisplayName)), Scopes: web.ScopeTerms(v.Words, item.Before.Scopes),
 			Expires: v.When(item.Before.ValidTo), New: v.When(item.ValidTo),
 		}
 		if row.MadeBy != "" {

@@ -233,7 +233,7 @@ func (h *Handlers) allMatching(v *web.Request, address string, enough <-chan tim
 		return nil, err
 	}
 	var chosen []chosenToken
-	for _, t := range view.Selected(s.Tokens, v.Now) {
+	for _, t := range view.Selected(v.Words, s.Tokens, v.Now) {
 		chosen = append(chosen, chosenToken{organization: t.Organization, id: t.AuthorizationID, token: &t})
 	}
 	slices.SortFunc(s.Organizations, func(a, b inventory.Organization) int { return cmp.Compare(a.Name, b.Name) })

@@ -25,7 +25,7 @@ type globalTokensPage struct {
 
 type globalToken struct {
 	Name, URL, MadeBy     string
-	Scopes                []string
+	Scopes                []web.Term
 	FullAccess            bool
 	Created, Expires      templates.When
 	ReplaceURL, RevokeURL string
@@ -48,10 +48,10 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 		Heading:  note.Title, What: note.What, Dead: !v.Now.Before(inventory.GlobalTokensEnd), BackURL: v.Link(web.OverviewPath), Complete: s.Complete(),
 	}
 	living := slices.DeleteFunc(slices.Clone(s.Tokens), func(t inventory.Token) bool { return !t.LivingGlobal() })
-	for _, t := range (tokenlist.View{Sort: "name"}).Arrange(living, v.Now) {
+	for _, t := range (tokenlist.View{Sort: "name"}).Arrange(v.Words, living, v.Now) {
 		p.Tokens = append(p.Tokens, globalToken{
-			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), MadeBy: azuredevops.MadeBy(t.DisplayName),
-			Scopes: web.ScopeList(t.Scopes), FullAccess: t.FullAccess(), Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo),
+			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
+			Scopes: web.ScopeTerms(v.Words, t.Scopes), FullAccess: t.FullAccess(), Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo),
 			ReplaceURL: v.Link(web.GlobalPath(t.Organization, t.AuthorizationID)), RevokeURL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "revoke")),
 		})
 	}

@@ -31,7 +31,7 @@ type globalReplacePage struct {
 	Heading, What string // see globalTokensPage
 	Dead          bool
 	OldName       string
-	OldScopes     []string
+	OldScopes     []web.Term
 	OldExpires    templates.When
 	MadeBy        string
 	Places        []web.Option
@@ -114,7 +114,7 @@ func (h *Handlers) replaceAnswer(v *web.Request, f replaceForm, t inventory.Toke
 			FormAction: v.Link(web.GlobalPath(f.organization, f.id)), Problem: no.Problem, CancelURL: v.Link(web.GlobalTokensPath),
 		},
 		Heading: note.Title, What: note.What, Dead: !v.Now.Before(inventory.GlobalTokensEnd), OldName: web.ShownName(t.DisplayName),
-		OldScopes: web.ScopeList(t.Scopes), OldExpires: v.When(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
+		OldScopes: web.ScopeTerms(v.Words, t.Scopes), OldExpires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	f.FormID = h.usable(v, f.FormID, operation.Revoke, web.ChangeTarget(f.organization, f.id))
 	f.Fill(v, &p.Page, faults, "")

@@ -122,11 +122,11 @@ func (r attentionRule) group(v *web.Request, found []inventory.Token) attentionG
 	}
 	text := v.Words.Message(key, nil)
 	g := attentionGroup{ID: r.id, Heading: text.Title, What: text.What, Urgent: r.urgent, Count: len(found)}
-	slices.SortFunc(found, r.order)
+	slices.SortFunc(found, r.order(v.Words.Order()))
 	for _, t := range found[:min(len(found), attentionLines)] {
 		line := attentionLine{
 			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), Organization: t.Organization,
-			MadeBy: azuredevops.MadeBy(t.DisplayName), Expires: v.When(t.ValidTo), Past: t.Status == azuredevops.Expired, Action: r.action(v, t),
+			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)), Expires: v.When(t.ValidTo), Past: t.Status == azuredevops.Expired, Action: r.action(v, t),
 		}
 		if t.Global() {
 			line.Organization = v.Words.Message("organization.all", nil).Title
@@ -145,13 +145,15 @@ func (r attentionRule) group(v *web.Request, found []inventory.Token) attentionG
 }
 
 // order puts first what ends first, of expired ones what ended last, and duplicates side by side.
-func (r attentionRule) order(a, b inventory.Token) int {
-	if r.id == "twins" {
-		return cmp.Or(tokenlist.CompareFold(a.OrganizationKey(), b.OrganizationKey()), tokenlist.CompareFold(a.DisplayName, b.DisplayName), a.ValidFrom.Compare(b.ValidFrom))
+func (r attentionRule) order(names func(a, b string) int) func(a, b inventory.Token) int {
+	return func(a, b inventory.Token) int {
+		if r.id == "twins" {
+			return cmp.Or(names(a.OrganizationKey(), b.OrganizationKey()), names(a.DisplayName, b.DisplayName), a.ValidFrom.Compare(b.ValidFrom))
+		}
+		by := a.ValidTo.Compare(b.ValidTo)
+		if r.id == "expired30" {
+			by = -by
+		}
+		return cmp.Or(by, names(a.DisplayName, b.DisplayName), cmp.Compare(a.AuthorizationID, b.AuthorizationID))
 	}
-	by := a.ValidTo.Compare(b.ValidTo)
-	if r.id == "expired30" {
-		by = -by
-	}
-	return cmp.Or(by, tokenlist.CompareFold(a.DisplayName, b.DisplayName), cmp.Compare(a.AuthorizationID, b.AuthorizationID))
 }

@@ -74,10 +74,10 @@ func (h *Handlers) exportAll(v *web.Request) (export, error) {
 		}
 	}
 	out.Complete = len(out.Missing) == 0
-	for _, t := range view.Selected(s.Tokens, v.Now) {
+	for _, t := range view.Selected(v.Words, s.Tokens, v.Now) {
 		out.Tokens = append(out.Tokens, exported{
 			Name: t.DisplayName, Organization: t.OrganizationKey(), Global: t.Global(), Status: string(t.Status), Scopes: t.Scopes,
-			FullAccess: t.FullAccess(), HighPrivilege: t.HighPrivilege(), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			FullAccess: t.FullAccess(), HighPrivilege: t.HighPrivilege(), MadeBy: azuredevops.MadeBy(t.DisplayName).Term(),
 			ValidFrom: t.ValidFrom, ValidTo: t.ValidTo, AuthorizationID: t.AuthorizationID,
 		})
 	}

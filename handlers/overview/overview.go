@@ -10,7 +10,6 @@ import (
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
-	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -103,14 +102,14 @@ func (p *overviewPage) tellTokens(v *web.Request, s inventory.Inventory) {
 }
 
 func (p *overviewPage) tellTable(h *Handlers, v *web.Request, view tokenlist.View, s inventory.Inventory) {
-	found := view.Selected(s.Tokens, v.Now)
+	found := view.Selected(v.Words, s.Tokens, v.Now)
 	p.Query, p.Status, p.Sort, p.Order = view.Query, view.Status, view.Sort, view.Order
 	p.From, p.To = dateValue(view.Narrow.From), dateValue(view.Narrow.To)
 	p.Matching, p.Total = len(found), len(s.Tokens)
 	p.Narrowed = view.Query != "" || view.Narrow.Organization != "" || len(view.Narrow.Values()) > 0
 	p.ClearURL = v.Link(tokenlist.View{Path: view.Path, Status: view.Status, Sort: view.Sort, Order: view.Order}.Address())
 	p.Filters, p.Columns = view.Filters(v), view.Columns(v)
-	p.chooseFilters(view, s)
+	p.chooseFilters(v, view, s)
 	p.Tokens = tokenlist.Rows(v, p.cut(v, view, found))
 	p.Picking = tokenlist.NewPicking(v, view, len(found))
 	p.CSVURL, p.JSONURL = v.Link(view.ExportAddress("csv")), v.Link(view.ExportAddress("json"))
@@ -157,21 +156,21 @@ func (p *overviewPage) cut(v *web.Request, view tokenlist.View, found []inventor
 }
 
 // chooseFilters fills the filter's choices: only organizations and scopes that there are.
-func (p *overviewPage) chooseFilters(view tokenlist.View, s inventory.Inventory) {
-	anywhere := web.Option{Text: templates.Message("organization.all", nil).Title}
+func (p *overviewPage) chooseFilters(v *web.Request, view tokenlist.View, s inventory.Inventory) {
+	anywhere := web.Option{Text: v.Words.Message("organization.all", nil).Title}
 	p.InPlaces = []web.Option{anywhere}
 	for _, o := range s.Organizations {
 		p.InPlaces = append(p.InPlaces, web.Option{Value: o.Name, Text: o.Name, Selected: strings.EqualFold(o.Name, view.Narrow.Organization)})
 	}
-	p.ScopeChoices = scopeChoices(s.Tokens, view.Narrow.Scope)
-	p.EndChoices = endChoices(view.Narrow.Within)
+	p.ScopeChoices = scopeChoices(v.Words, s.Tokens, view.Narrow.Scope)
+	p.EndChoices = endChoices(v.Words, view.Narrow.Within)
 	for _, kind := range tokenlist.TokenKinds {
-		text := templates.Message("kind."+kind.Name, nil)
+		text := v.Words.Message("kind."+kind.Name, nil)
 		p.Kinds = append(p.Kinds, web.Option{Value: kind.Name, Text: text.Title, Selected: slices.Contains(view.Narrow.Is, kind.Name)})
 	}
 }
 
-func scopeChoices(tokens []inventory.Token, chosen string) []web.Option {
+func scopeChoices(w *templates.Words, tokens []inventory.Token, chosen string) []web.Option {
 	used := map[string]bool{}
 	if chosen != "" {
 		used[chosen] = true
@@ -181,25 +180,26 @@ func scopeChoices(tokens []inventory.Token, chosen string) []web.Option {
 			used[id] = true
 		}
 	}
-	out := []web.Option{{Text: templates.Message("filter.anyScope", nil).Title}}
+	out := []web.Option{{Text: w.Message("filter.anyScope", nil).Title}}
 	for id := range used {
-		out = append(out, web.Option{Value: id, Text: web.ScopeName(azuredevops.LookupScope(id)), Selected: id == chosen})
+		out = append(out, web.Option{Value: id, Text: web.ScopeTerm(w, id).Plain(w), Selected: id == chosen})
 	}
+	order := w.Order()
 	slices.SortFunc(out[1:], func(a, b web.Option) int {
-		return cmp.Or(tokenlist.CompareFold(a.Text, b.Text), cmp.Compare(a.Value, b.Value))
+		return cmp.Or(order(a.Text, b.Text), cmp.Compare(a.Value, b.Value))
 	})
 	return out
 }
 
-func endChoices(chosen int) []web.Option {
+func endChoices(w *templates.Words, chosen int) []web.Option {
 	days := []int{7, 30, 90, 180}
 	if chosen > 0 && !slices.Contains(days, chosen) {
 		days = append(days, chosen)
 		slices.Sort(days)
 	}
-	out := []web.Option{{Text: templates.Message("filter.anyEnd", nil).Title}}
+	out := []web.Option{{Text: w.Message("filter.anyEnd", nil).Title}}
 	for _, n := range days {
-		out = append(out, web.Option{Value: strconv.Itoa(n), Text: templates.Message("life.days", map[string]any{"Count": n}).Title, Selected: n == chosen})
+		out = append(out, web.Option{Value: strconv.Itoa(n), Text: w.Message("life.days", map[string]any{"Count": n}).Title, Selected: n == chosen})
 	}
 	return out
 }

@@ -95,7 +95,7 @@ func editAnswer(v *web.Request, organization string, t inventory.Token, f tokenf
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")), TokenName: name,
 		Current: []web.Field{
 			{Label: v.Words.Message("column.organization", nil).Title, Value: organization},
-			{Label: v.Words.Message("column.scopes", nil).Title, Value: web.ScopeWords(t.Scopes)},
+			{Label: v.Words.Message("column.scopes", nil).Title, Value: web.ScopeList(v.Words, t.Scopes)},
 			{Label: v.Words.Message("column.expires", nil).Title, Value: expires.Date + " (" + expires.Relative + ")"},
 		},
 	}

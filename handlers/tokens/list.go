@@ -56,7 +56,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 		p.Problems = append(p.Problems, *missing(v, f))
 	}
 	p.Filters, p.Columns = view.Filters(v), view.Columns(v)
-	p.Tokens = tokenlist.Rows(v, view.Arrange(listed, v.Now))
+	p.Tokens = tokenlist.Rows(v, view.Arrange(v.Words, listed, v.Now))
 	p.Picking = tokenlist.NewPicking(v, view, len(p.Tokens))
 	if slices.ContainsFunc(listed, func(t inventory.Token) bool { return t.Global() && t.Status == azuredevops.Active }) {
 		p.GlobalNote = tokenlist.GlobalNote(v.Now)

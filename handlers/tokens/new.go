@@ -132,7 +132,7 @@ func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults toke
 	}
 	p := tokenform.Page{
 		Base:       v.Base(v.Words.Message("newToken.title", nil).Title, "tokens"),
-		FormAction: v.Link(web.NewTokenPath), Problem: no.Problem, Presets: tokenform.Presets(), CancelURL: v.Link(web.ListPath(f.Organization)),
+		FormAction: v.Link(web.NewTokenPath), Problem: no.Problem, Presets: tokenform.Presets(v.Words), CancelURL: v.Link(web.ListPath(f.Organization)),
 	}
 	p.Notices = append(p.Notices, notices...)
 	p.CanTypeOrganization = !h.Inventory.Fixed() && len(names) == 0

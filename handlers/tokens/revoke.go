@@ -14,7 +14,7 @@ type revokePage struct {
 	Problem                     *web.ProblemSummary
 	FormAction, Form, CancelURL string
 	Name, OrganizationText      string
-	Scopes                      []string
+	Scopes                      []web.Term
 	Expires                     templates.When
 	MadeBy                      string // revoking breaks that tool
 	GlobalNote                  string
@@ -60,7 +60,7 @@ func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, no w
 		Problem:    no.Problem,
 		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke")), Form: no.Form,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
-		Name:      name, OrganizationText: organization, Scopes: web.ScopeList(t.Scopes), Expires: v.When(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
+		Name:      name, OrganizationText: organization, Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	if t.Global() {
 		p.OrganizationText = v.Words.Message("organization.all", nil).Title

@@ -30,7 +30,7 @@ type rotatePage struct {
 	Errors                      []web.FieldError
 	FormAction, Form, CancelURL string
 	Name, OrganizationText      string
-	Scopes                      []string
+	Scopes                      []web.Term
 	Expires                     templates.When
 	NewExpires                  templates.When
 	Life                        string
@@ -110,8 +110,8 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, old st
 		Problem: no.Problem, Errors: faults,
 		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate")), Form: no.Form,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
-		Name:      name, OrganizationText: organization, Scopes: web.ScopeList(t.Scopes), Expires: v.When(t.ValidTo),
-		NewExpires: v.When(v.Now.Add(life)), Life: lifeWords(life), MadeBy: azuredevops.MadeBy(t.DisplayName),
+		Name:      name, OrganizationText: organization, Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: v.When(t.ValidTo),
+		NewExpires: v.When(v.Now.Add(life)), Life: lifeWords(life), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	for _, choice := range []string{"confirm", "now"} {
 		text := v.Words.Message("rotate.old."+choice, nil)

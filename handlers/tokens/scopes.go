@@ -2,23 +2,29 @@ package tokens
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/templates"
 )
 
 // scopeRow explains one scope.
 type scopeRow struct {
-	ID, Group, Level, Description string
-	High, Known                   bool
-	Implies                       []string
+	ID          string
+	Name        web.Term
+	Description string
+	High, Known bool
+	Implies     []string
 }
 
-func explain(id string) scopeRow {
+func explain(w *templates.Words, id string) scopeRow {
 	s := azuredevops.LookupScope(id)
-	return scopeRow{ID: s.ID, Group: s.Group, Level: s.Level, Description: s.Description, High: s.High, Known: s.Known, Implies: azuredevops.Implied(id)}
+	row := scopeRow{ID: id, Name: web.ScopeTerm(w, id), High: s.High, Known: s.Known, Implies: azuredevops.Implied(id)}
+	if s.Known {
+		row.Description = w.Text("scope." + id)
+	}
+	return row
 }
 
 // scopesPage is the reference of all scopes.
@@ -30,20 +36,19 @@ type scopesPage struct {
 }
 
 type scopeGroupRows struct {
-	Name   string
+	Name   web.Term
 	Scopes []scopeRow
 }
 
 func (h *Handlers) ListScopes(v *web.Request) (web.Answer, error) {
 	query := strings.TrimSpace(v.URL.Query().Get("q"))
 	p := scopesPage{Base: v.Base(v.Words.Message("scopes.title", nil).Title, "scopes"), Query: query}
-	words := strings.Fields(strings.ToLower(query))
-	for _, g := range azuredevops.Groups() {
-		box := scopeGroupRows{Name: g.Name}
+	search := web.SearchFor(query)
+	for _, g := range web.ScopeGroups(v.Words) {
+		box := scopeGroupRows{Name: web.GroupTerm(v.Words, g.ID)}
 		for _, s := range g.Scopes {
-			text := strings.ToLower(strings.Join([]string{g.Name, s.Level, s.ID, s.Description}, " "))
-			if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
-				box.Scopes = append(box.Scopes, explain(s.ID))
+			if row := explain(v.Words, s.ID); search.In(web.Searchable(v.Words, []string{s.ID}) + " " + row.Description) {
+				box.Scopes = append(box.Scopes, row)
 			}
 		}
 		if len(box.Scopes) > 0 {

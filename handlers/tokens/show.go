@@ -45,12 +45,12 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		Name: web.ShownName(t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: organization,
 		Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
 		Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Urgency: tokenlist.Urgency(t.ValidTo, v.Now), Ends: tokenlist.GlobalEnds(t, v.Now),
-		Global: t.Global(), MadeBy: azuredevops.MadeBy(t.DisplayName),
+		Global: t.Global(), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.doneSentence(v),
 		ReplaceURL: v.Link(web.ReplacementPath(organization, t.Token)),
 	}
 	for _, id := range t.Scopes {
-		p.Scopes = append(p.Scopes, explain(id))
+		p.Scopes = append(p.Scopes, explain(v.Words, id))
 	}
 	if t.Global() {
 		p.OrganizationText = v.Words.Message("organization.all", nil).Title

@@ -21,39 +21,11 @@ func NameOf(t *azuredevops.Token) string {
 
 const DateLayout = "2006-01-02" // of <input type=date>
 
-func ScopeList(ids []string) []string {
-	var out []string
-	for _, id := range ids {
-		out = append(out, ScopeName(azuredevops.LookupScope(id)))
-	}
-	return out
-}
-
 func ShownName(name string) string {
 	if strings.TrimSpace(name) == "" {
 		return templates.Message("token.unnamed", nil).Title
 	}
 	return name
-}
-
-// ScopeName is a scope in words: "Code: Read & write". What the table doesn't know is shown as it is.
-func ScopeName(s azuredevops.Scope) string {
-	switch {
-	case !s.Known:
-		return s.ID
-	case s.ID == azuredevops.FullAccess || s.Level == "" || s.Level == s.Group:
-		return s.Group
-	default:
-		return s.Group + ": " + s.Level
-	}
-}
-
-func ScopeWords(ids []string) string {
-	var words []string
-	for _, id := range ids {
-		words = append(words, ScopeName(azuredevops.LookupScope(id)))
-	}
-	return strings.Join(words, ", ")
 }
 
 const Day = 24 * time.Hour

@@ -1,12 +1,35 @@
 package azuredevops
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// UnknownTool is what MadeBy answers for a name that no person types.
-const UnknownTool = "an unknown tool"
+// Tool is something that makes tokens by itself.
+type Tool string
+
+// UnknownTool stands for what gives its tokens names that no person types.
+const UnknownTool Tool = "unknown"
+
+// Term is what its maker calls the tool in English.
+func (t Tool) Term() string { return toolTerms[t] }
+
+// Tools lists all that MadeBy can answer.
+func Tools() []Tool { return slices.Sorted(maps.Keys(toolTerms)) }
+
+var toolTerms = map[Tool]string{
+	"azure-repos-generate-git-credentials": "Azure Repos, Generate Git Credentials",
+	"git-credential-manager":               "Git Credential Manager",
+	"azure-artifacts-credential-provider":  "Azure Artifacts Credential Provider",
+	"azure-devops-plugin-for-intellij":     "Azure DevOps plugin for IntelliJ",
+	"team-explorer-everywhere":             "Team Explorer Everywhere",
+	"service-hooks":                        "Service hooks",
+	"web-load-testing":                     "Web load testing",
+	"microsoft-teams":                      "Microsoft Teams",
+	UnknownTool:                            "an unknown tool",
+}
 
 // makers are the names that tools give to the tokens they make, from Microsoft's
 // list of unexpected tokens and from the tools' own code.
@@ -18,23 +41,22 @@ const UnknownTool = "an unknown tool"
 // https://github.com/microsoft/team-explorer-everywhere (getPATDisplayName)
 var makers = []struct {
 	name *regexp.Regexp
-	tool string
+	tool Tool
 }{
-	{regexp.MustCompile(`(?i)^git: https?://\S+ on the website\.?$`), "Azure Repos, Generate Git Credentials"},
-	{regexp.MustCompile(`(?i)^git: https?://\S+ on \S`), "Git Credential Manager"},
-	{regexp.MustCompile(`^Azure DevOps Artifacts Credential Provider`), "Azure Artifacts Credential Provider"},
-	{regexp.MustCompile(`^VSTS IntelliJ Plugin: `), "Azure DevOps plugin for IntelliJ"},
-	{regexp.MustCompile(`^TF from: .* on: `), "Team Explorer Everywhere"},
-	{regexp.MustCompile(`^Service Hooks ?:`), "Service hooks"},
-	{regexp.MustCompile(`^WebAppLoadTestCDIntToken`), "Web load testing"},
-	{regexp.MustCompile(`^Microsoft Teams Integration`), "Microsoft Teams"},
+	{regexp.MustCompile(`(?i)^git: https?://\S+ on the website\.?$`), "azure-repos-generate-git-credentials"},
+	{regexp.MustCompile(`(?i)^git: https?://\S+ on \S`), "git-credential-manager"},
+	{regexp.MustCompile(`^Azure DevOps Artifacts Credential Provider`), "azure-artifacts-credential-provider"},
+	{regexp.MustCompile(`^VSTS IntelliJ Plugin: `), "azure-devops-plugin-for-intellij"},
+	{regexp.MustCompile(`^TF from: .* on: `), "team-explorer-everywhere"},
+	{regexp.MustCompile(`^Service Hooks ?:`), "service-hooks"},
+	{regexp.MustCompile(`^WebAppLoadTestCDIntToken`), "web-load-testing"},
+	{regexp.MustCompile(`^Microsoft Teams Integration`), "microsoft-teams"},
 	{regexp.MustCompile(`(?i)^\{?[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\}?$`), UnknownTool},
 }
 
-// MadeBy names the tool that made a token of this name ("Git Credential
-// Manager"), "" if none is recognised. It is a guess from the name alone: the
-// service doesn't tell who made a token.
-func MadeBy(displayName string) string {
+// MadeBy is the tool that made a token of this name, "" if none is recognised.
+// It is a guess from the name alone: the service doesn't report who made a token.
+func MadeBy(displayName string) Tool {
 	displayName = strings.TrimSpace(displayName)
 	for _, m := range makers {
 		if m.name.MatchString(displayName) {

@@ -13,7 +13,7 @@ func TestScopeTable(t *testing.T) {
 	seen := map[string]bool{}
 	offered := 0
 	for _, s := range azuredevops.Scopes() {
-		if seen[s.ID] || s.ID == "" || s.Group == "" || s.Level == "" || s.Description == "" || !s.Known {
+		if seen[s.ID] || s.ID == "" || s.Group.Term() == "" || s.Level.Term() == "" && s.ID != azuredevops.FullAccess || !s.Known {
 			t.Errorf("twice or with an empty field: %+v", s)
 		}
 		seen[s.ID] = true
@@ -25,9 +25,6 @@ func TestScopeTable(t *testing.T) {
 		}
 		if slices.Contains(azuredevops.Implied(s.ID), s.ID) {
 			t.Errorf("%s implies itself", s.ID)
-		}
-		if strings.ContainsAny(s.Description, "`*[]") || strings.HasSuffix(s.Description, ".") {
-			t.Errorf("%s: description %q", s.ID, s.Description)
 		}
 		if s.Offered {
 			offered++
@@ -45,16 +42,14 @@ func TestScopeTable(t *testing.T) {
 
 func TestLookupScope(t *testing.T) {
 	for id, want := range map[string]azuredevops.Scope{
-		"vso.code_write":          {ID: "vso.code_write", Group: "Code", Level: "Read & write", Implies: "vso.code", High: true, Offered: true, Known: true},
-		"vso.work_full":           {ID: "vso.work_full", Group: "Work Items", Level: "Read, write, & manage", Implies: "vso.work_write", Offered: true, Known: true},
-		"vso.hooks_write":         {ID: "vso.hooks_write", Group: "Service Hooks", Level: "Read & write", Implies: "vso.hooks", Known: true},
-		"vso.machinegroup_manage": {ID: "vso.machinegroup_manage", Group: "Deployment Groups", Level: "Read & manage", Implies: "vso.agentpools_manage", High: true, Offered: true, Known: true},
-		"vso.newest_thing":        {ID: "vso.newest_thing", Level: "vso.newest_thing"},
+		"vso.code_write":          {ID: "vso.code_write", Group: "code", Level: "read-write", Implies: "vso.code", High: true, Offered: true, Known: true},
+		"vso.work_full":           {ID: "vso.work_full", Group: "work-items", Level: "read-write-manage", Implies: "vso.work_write", Offered: true, Known: true},
+		"vso.hooks_write":         {ID: "vso.hooks_write", Group: "service-hooks", Level: "read-write", Implies: "vso.hooks", Known: true},
+		"vso.machinegroup_manage": {ID: "vso.machinegroup_manage", Group: "deployment-groups", Level: "read-manage", Implies: "vso.agentpools_manage", High: true, Offered: true, Known: true},
+		"vso.newest_thing":        {ID: "vso.newest_thing"},
 		"":                        {},
 	} {
-		got := azuredevops.LookupScope(id)
-		got.Description = ""
-		if got != want {
+		if got := azuredevops.LookupScope(id); got != want {
 			t.Errorf("LookupScope(%q) is %+v, want %+v", id, got, want)
 		}
 	}
@@ -78,18 +73,18 @@ func TestImplied(t *testing.T) {
 func TestGroups(t *testing.T) {
 	groups := azuredevops.Groups()
 	var names []string
-	slugs := map[string]bool{}
+	ids := map[azuredevops.GroupID]bool{}
 	n := 0
 	for _, g := range groups {
-		names = append(names, g.Name)
-		if slugs[g.Slug] || strings.Trim(g.Slug, "abcdefghijklmnopqrstuvwxyz-") != "" || g.Slug == "" {
-			t.Errorf("slug %q", g.Slug)
+		names = append(names, g.ID.Term())
+		if ids[g.ID] || strings.Trim(string(g.ID), "abcdefghijklmnopqrstuvwxyz-") != "" || g.ID == "" {
+			t.Errorf("id %q", g.ID)
 		}
-		slugs[g.Slug] = true
+		ids[g.ID] = true
 		for i, s := range g.Scopes {
 			n++
-			if !s.Offered || s.Group != g.Name || s.ID == azuredevops.FullAccess {
-				t.Errorf("%s is in %s", s.ID, g.Name)
+			if !s.Offered || s.Group != g.ID || s.ID == azuredevops.FullAccess {
+				t.Errorf("%s is in %s", s.ID, g.ID)
 			}
 			for _, higher := range g.Scopes[i+1:] {
 				if slices.Contains(azuredevops.Implied(s.ID), higher.ID) {
@@ -103,7 +98,7 @@ func TestGroups(t *testing.T) {
 	}
 	var code []string
 	for _, s := range groups[slices.Index(names, "Code")].Scopes {
-		code = append(code, s.Level)
+		code = append(code, s.Level.Term())
 	}
 	if got := strings.Join(code, "; "); got != "Read; Read & write; Read, write, & manage; Full; Status" {
 		t.Errorf("levels of Code: %s", got)
@@ -114,7 +109,7 @@ func TestGroups(t *testing.T) {
 func TestPresets(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range azuredevops.Presets() {
-		if seen[p.ID] || p.ID == "" || p.Name == "" || p.Description == "" || len(p.Scopes) == 0 {
+		if seen[p.ID] || p.ID == "" || len(p.Scopes) == 0 {
 			t.Errorf("twice or with an empty field: %+v", p)
 		}
 		seen[p.ID] = true
@@ -143,7 +138,7 @@ func TestMadeBy(t *testing.T) {
 		"Service Hooks: Azure App Service: Deploy web app":                             "Service hooks",
 		"WebAppLoadTestCDIntToken":                                                     "Web load testing",
 		"Microsoft Teams Integration":                                                  "Microsoft Teams",
-		" 4ab5b3d4-8a0a-4b0f-9c5d-2f6f1c3b9a01 ":                                       azuredevops.UnknownTool,
+		" 4ab5b3d4-8a0a-4b0f-9c5d-2f6f1c3b9a01 ":                                       "an unknown tool",
 		"git":                                                                          "",
 		"git: my laptop":                                                               "",
 		"deploy to production":                                                         "",
@@ -151,7 +146,7 @@ func TestMadeBy(t *testing.T) {
 		"for Microsoft Teams":                                                          "",
 		"":                                                                             "",
 	} {
-		if got := azuredevops.MadeBy(name); got != want {
+		if got := azuredevops.MadeBy(name).Term(); got != want {
 			t.Errorf("MadeBy(%q) is %q, want %q", name, got, want)
 		}
 	}

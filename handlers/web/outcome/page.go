@@ -38,7 +38,7 @@ type Page struct {
 	Asked, Granted templates.When
 	Shortened      bool
 	Expires        templates.When
-	Scopes         []string
+	Scopes         []web.Term
 	SaveAction     string
 	Old            *oldToken
 	Candidates     []candidate
@@ -63,7 +63,7 @@ type oldToken struct {
 type candidate struct {
 	Name, AuthorizationID, URL string
 	Created, Expires           templates.When
-	Scopes                     []string
+	Scopes                     []web.Term
 	RevokeAction               string
 	Likely                     bool // it is most likely what the operation has made
 	Revoking                   bool // patdesk was asked to revoke it, and goes on with that
@@ -115,13 +115,13 @@ func (o *Outcomes) Describe(v *web.Request, op *operation.Operation, frame web.B
 }
 
 func (p *Page) describeResult(v *web.Request, op *operation.Operation) {
-	p.Scopes = web.ScopeList(op.Want.Scopes)
+	p.Scopes = web.ScopeTerms(v.Words, op.Want.Scopes)
 	if op.Result == nil {
 		p.Expires = v.When(op.Want.ValidTo)
 		return
 	}
 	if len(op.Result.Scopes) > 0 {
-		p.Scopes = web.ScopeList(op.Result.Scopes)
+		p.Scopes = web.ScopeTerms(v.Words, op.Result.Scopes)
 	}
 	p.Expires = v.When(op.Result.ValidTo)
 	if p.Shortened = Shortened(op); p.Shortened {
@@ -197,7 +197,7 @@ func (p *Page) nameCandidates(v *web.Request, op *operation.Operation) {
 	for _, t := range op.Candidates {
 		p.Candidates = append(p.Candidates, candidate{
 			Name: web.ShownName(t.DisplayName), AuthorizationID: t.AuthorizationID, URL: web.TokenURL(v, op.Organization, &t),
-			Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Scopes: web.ScopeList(t.Scopes),
+			Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Scopes: web.ScopeTerms(v.Words, t.Scopes),
 			RevokeAction: v.Link(web.OperationPath(op.ID) + "/revoke-candidate"),
 			Likely:       op.Ours || op.State == operation.Succeeded && op.Result != nil && op.Result.AuthorizationID == t.AuthorizationID,
 			Revoking:     slices.Contains(op.Revoking, t.AuthorizationID),

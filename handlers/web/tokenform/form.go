@@ -37,6 +37,7 @@ type Page struct {
 	OtherScopes         string
 	ScopesError         string
 	Full                bool
+	FullName            web.Term
 	Presets             []preset
 	ScopesURL           string
 	CancelURL           string
@@ -148,8 +149,8 @@ func (f Form) Fill(v *web.Request, p *Page, faults Faults, keep string) {
 	p.Name, p.Date, p.Form = f.Name, f.Date, f.FormID
 	p.DateMin, p.DateMax = v.Now.UTC().Format(web.DateLayout), v.Now.Add(MaxTokenLife).UTC().Format(web.DateLayout)
 	p.Expiry = f.ExpiryOptions(v, keep)
-	p.Groups, p.OtherScopes, p.Full = f.Scopes.groups(), f.Scopes.other, f.Scopes.Full
-	p.ScopesURL = v.Link(web.ScopesPath)
+	p.Groups, p.OtherScopes, p.Full = f.Scopes.groups(v.Words), f.Scopes.other, f.Scopes.Full
+	p.ScopesURL, p.FullName = v.Link(web.ScopesPath), web.ScopeTerm(v.Words, azuredevops.FullAccess)
 }
 
 // scopesFault checks the chosen scopes and returns them.

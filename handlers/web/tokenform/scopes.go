@@ -5,19 +5,24 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/templates"
 )
 
 // scopeGroup is one box of the picker. The first radio button is "None".
 type scopeGroup struct {
-	Name, Slug string
-	Levels     []scopeLevel
-	Any        bool // a level other than None is chosen
+	Name   web.Term
+	Slug   string
+	Levels []scopeLevel
+	Any    bool // a level other than None is chosen
 }
 
 type scopeLevel struct {
-	ID, Text, Description string
-	High, Selected        bool
+	ID             string
+	Text           web.Term
+	Description    string
+	High, Selected bool
 }
 
 type preset struct{ ID, Name, Description string }
@@ -34,7 +39,7 @@ type Scopes struct {
 func ReadScopes(form url.Values) Scopes {
 	c := Scopes{other: strings.TrimSpace(form.Get("other")), Full: form.Get("full") != ""}
 	for _, g := range azuredevops.Groups() {
-		if id := form.Get("scope-" + g.Slug); id != "" {
+		if id := form.Get("scope-" + string(g.ID)); id != "" {
 			c.Picked = append(c.Picked, id)
 		}
 	}
@@ -76,7 +81,7 @@ func (c Scopes) All() (scopes []string, fault string) {
 func Pick(scopes []string) Scopes {
 	var c Scopes
 	var other []string
-	taken := map[string]bool{}
+	taken := map[azuredevops.GroupID]bool{}
 	for _, id := range scopes {
 		scope := azuredevops.LookupScope(id)
 		switch {
@@ -94,24 +99,25 @@ func Pick(scopes []string) Scopes {
 }
 
 // groups is the picker with these scopes chosen.
-func (c Scopes) groups() []scopeGroup {
+func (c Scopes) groups(w *templates.Words) []scopeGroup {
 	var out []scopeGroup
-	for _, g := range azuredevops.Groups() {
-		box := scopeGroup{Name: g.Name, Slug: g.Slug}
+	for _, g := range web.ScopeGroups(w) {
+		box := scopeGroup{Name: web.GroupTerm(w, g.ID), Slug: string(g.ID)}
 		for _, s := range g.Scopes {
 			selected := slices.Contains(c.Picked, s.ID)
 			box.Any = box.Any || selected
-			box.Levels = append(box.Levels, scopeLevel{ID: s.ID, Text: s.Level, Description: s.Description, High: s.High, Selected: selected})
+			box.Levels = append(box.Levels, scopeLevel{ID: s.ID, Text: web.LevelTerm(w, s.Level), Description: w.Text("scope." + s.ID), High: s.High, Selected: selected})
 		}
 		out = append(out, box)
 	}
 	return out
 }
 
-func Presets() []preset {
+func Presets(w *templates.Words) []preset {
 	var out []preset
 	for _, p := range azuredevops.Presets() {
-		out = append(out, preset{p.ID, p.Name, p.Description})
+		text := w.Message("preset."+p.ID, nil)
+		out = append(out, preset{p.ID, text.Title, text.What})
 	}
 	return out
 }

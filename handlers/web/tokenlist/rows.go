@@ -15,7 +15,7 @@ import (
 type Row struct {
 	Name          string
 	URL           string
-	Scopes        []string
+	Scopes        []web.Term
 	HighScopes    bool
 	FullAccess    bool
 	Organization  string
@@ -41,7 +41,7 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 			Pick: PickValue(t), PickID: "pick-" + strconv.Itoa(i+1),
 			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")),
 			Organization: t.Organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
-			Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), MadeBy: azuredevops.MadeBy(t.DisplayName),
+			Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 			Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
 		}
 		if t.Global() {
@@ -53,7 +53,7 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 		}
 		for _, id := range t.Scopes {
 			scope := azuredevops.LookupScope(id)
-			row.Scopes = append(row.Scopes, web.ScopeName(scope))
+			row.Scopes = append(row.Scopes, web.ScopeTerm(v.Words, id))
 			row.HighScopes = row.HighScopes || scope.High
 		}
 		if op, ok := unfinished[t.AuthorizationID]; ok {

@@ -11,6 +11,7 @@ import (
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/templates"
 )
 
 func ReadOverview(q url.Values) View {
@@ -27,7 +28,7 @@ func ReadOverview(q url.Values) View {
 }
 
 // Selected is what the view shows of the tokens, sorted.
-func (l View) Selected(tokens []inventory.Token, now time.Time) []inventory.Token {
+func (l View) Selected(w *templates.Words, tokens []inventory.Token, now time.Time) []inventory.Token {
 	statuses := l.Statuses()
 	var out []inventory.Token
 	for _, t := range tokens {
@@ -35,7 +36,7 @@ func (l View) Selected(tokens []inventory.Token, now time.Time) []inventory.Toke
 			out = append(out, t)
 		}
 	}
-	return l.Arrange(out, now)
+	return l.Arrange(w, out, now)
 }
 
 // ExportAddress is where the tokens of this view are to be had as a file, all of them.
@@ -71,7 +72,7 @@ func Read(organization string, q url.Values) View {
 	if !slices.Contains([]string{"active", "expired", "revoked", "all"}, view.Status) {
 		view.Status = "active"
 	}
-	if _, ok := sorters[view.Sort]; !ok {
+	if !slices.Contains(sortable, view.Sort) {
 		view.Sort = "expires"
 	}
 	if view.Order != "desc" {
@@ -126,19 +127,24 @@ func (l View) Filters(v *web.Request) []FilterLink {
 	return out
 }
 
-// sorters compare two tokens for each column.
-var sorters = map[string]func(a, b inventory.Token) int{
-	"name":   func(a, b inventory.Token) int { return CompareFold(a.DisplayName, b.DisplayName) },
-	"scopes": func(a, b inventory.Token) int { return CompareFold(web.ScopeWords(a.Scopes), web.ScopeWords(b.Scopes)) },
-	"organization": func(a, b inventory.Token) int {
-		return cmp.Or(cmp.Compare(globalRank(a), globalRank(b)), CompareFold(a.OrganizationKey(), b.OrganizationKey()))
-	},
-	"created": func(a, b inventory.Token) int { return a.ValidFrom.Compare(b.ValidFrom) },
-	"expires": func(a, b inventory.Token) int { return a.ValidTo.Compare(b.ValidTo) },
-	"status":  func(a, b inventory.Token) int { return cmp.Compare(a.Status, b.Status) },
-}
+// sortable are the columns, in their order.
+var sortable = []string{"name", "scopes", "organization", "created", "expires", "status"}
 
-func CompareFold(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
+// comparing compares tokens by a column; names are ordered as the language has it.
+func comparing(w *templates.Words, column string) func(a, b inventory.Token) int {
+	order := w.Order()
+	by := map[string]func(a, b inventory.Token) int{
+		"name":   func(a, b inventory.Token) int { return order(a.DisplayName, b.DisplayName) },
+		"scopes": func(a, b inventory.Token) int { return order(web.ScopeList(w, a.Scopes), web.ScopeList(w, b.Scopes)) },
+		"organization": func(a, b inventory.Token) int {
+			return cmp.Or(cmp.Compare(globalRank(a), globalRank(b)), order(a.OrganizationKey(), b.OrganizationKey()))
+		},
+		"created": func(a, b inventory.Token) int { return a.ValidFrom.Compare(b.ValidFrom) },
+		"expires": func(a, b inventory.Token) int { return a.ValidTo.Compare(b.ValidTo) },
+		"status":  func(a, b inventory.Token) int { return cmp.Compare(a.Status, b.Status) },
+	}
+	return by[column]
+}
 
 func globalRank(t inventory.Token) int {
 	if t.Global() {
@@ -149,7 +155,7 @@ func globalRank(t inventory.Token) int {
 
 func (l View) Columns(v *web.Request) []ColumnLink {
 	var out []ColumnLink
-	for _, name := range []string{"name", "scopes", "organization", "created", "expires", "status"} {
+	for _, name := range sortable {
 		other, column := l, ColumnLink{Text: v.Words.Message("column."+name, nil).Title}
 		other.Sort, other.Order, other.Number = name, "asc", min(l.Number, 1)
 		if l.Sort == name {
@@ -167,28 +173,21 @@ func (l View) Columns(v *web.Request) []ColumnLink {
 }
 
 // Arrange filters, searches and sorts. Every word of the search must be found in the name or in a scope.
-func (l View) Arrange(listed []inventory.Token, now time.Time) []inventory.Token {
-	words := strings.Fields(strings.ToLower(l.Query))
+func (l View) Arrange(w *templates.Words, listed []inventory.Token, now time.Time) []inventory.Token {
+	query := web.SearchFor(l.Query)
 	var out []inventory.Token
 	for _, t := range listed {
-		if l.Narrow.lets(t, now) && saysAll(t, words) {
+		if l.Narrow.lets(t, now) && (len(query) == 0 || query.In(t.DisplayName+" "+web.Searchable(w, t.Scopes))) {
 			out = append(out, t)
 		}
 	}
+	by, order := comparing(w, l.Sort), w.Order()
 	slices.SortStableFunc(out, func(a, b inventory.Token) int {
-		by := sorters[l.Sort](a, b)
+		first := by(a, b)
 		if l.Order == "desc" {
-			by = -by
+			first = -first
 		}
-		return cmp.Or(by, CompareFold(a.DisplayName, b.DisplayName), cmp.Compare(a.AuthorizationID, b.AuthorizationID))
+		return cmp.Or(first, order(a.DisplayName, b.DisplayName), cmp.Compare(a.AuthorizationID, b.AuthorizationID))
 	})
 	return out
-}
-
-func saysAll(t inventory.Token, words []string) bool {
-	if len(words) == 0 {
-		return true
-	}
-	text := strings.ToLower(t.DisplayName + " " + strings.Join(t.Scopes, " ") + " " + web.ScopeWords(t.Scopes))
-	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
