@@ -56,13 +56,13 @@ func New(o Options) (*Handlers, error) {
 	outcomes := outcome.Outcomes{Journal: o.Journal, Demo: o.Demo}
 	return &Handlers{
 		Site:     site,
-		signin:   &signin.Handlers{Site: site, Sessions: o.Sessions, Entra: o.Entra, Journal: o.Journal, Inventory: o.Inventory},
+		signin:   &signin.Handlers{Site: site, Sessions: o.Sessions, Entra: o.Entra, Journal: o.Journal, Batches: o.Batches, Inventory: o.Inventory},
 		account:  &account.Handlers{Site: site, Sessions: o.Sessions, Entra: o.Entra, Calendar: o.Calendar, Inventory: o.Inventory},
 		tokens:   &tokens.Handlers{Site: site, Journal: o.Journal, Inventory: o.Inventory, Outcomes: outcomes, AzureURL: o.AzureURL},
 		overview: &overview.Handlers{Inventory: o.Inventory},
 		global:   &globaltokens.Handlers{Site: site, Journal: o.Journal, Inventory: o.Inventory, Outcomes: outcomes},
-		changes:  &changes.Handlers{Site: site, Journal: o.Journal, Outcomes: outcomes},
-		bulk:     &bulk.Handlers{Site: site, Entra: o.Entra, Journal: o.Journal, Inventory: o.Inventory},
+		changes:  &changes.Handlers{Site: site, Journal: o.Journal, Batches: o.Batches, Outcomes: outcomes},
+		bulk:     &bulk.Handlers{Site: site, Entra: o.Entra, Journal: o.Journal, Batches: o.Batches, Inventory: o.Inventory},
 	}, nil
 }
 

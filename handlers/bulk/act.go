@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/panics"
 )
@@ -20,7 +21,7 @@ func (h *Handlers) ready(v *web.Request) func(context.Context) error {
 
 // runBatch sets a batch going, in the visitor's name and apart from their browser, and leads to its page.
 func (h *Handlers) runBatch(v *web.Request, id string) (web.Answer, error) {
-	err := h.Journal.RunBatch(v.Context(), v.Caller(), h.ready(v), v.Person(), id)
+	err := h.Batches.Run(v.Context(), batch.Caller{Service: v.Caller(), Ready: h.ready(v), From: web.OriginOf(v.Request)}, v.Person(), id)
 	if err != nil { // confirmed all the same: its page says that it stands still, and how to go on
 		v.NoteError(err)
 	}
@@ -31,15 +32,15 @@ func (h *Handlers) runBatch(v *web.Request, id string) (web.Answer, error) {
 // Stop has nothing more begun.
 func (h *Handlers) Stop(v *web.Request) (web.Answer, error) {
 	id := v.Param("batch")
-	if err := h.Journal.StopBatch(v.Context(), v.Person(), id); err != nil {
+	if err := h.Batches.Stop(v.Context(), v.Person(), id); err != nil {
 		return nil, batchError(err)
 	}
 	return v.To(web.BatchPath(id)), nil
 }
 
 // resumable is a batch that can be run again; where only a new sign-in was missing, the error leads through one.
-func (h *Handlers) resumable(v *web.Request) (*operation.Batch, error) {
-	b, err := h.Journal.Batch(v.Context(), v.Person(), v.Param("batch"))
+func (h *Handlers) resumable(v *web.Request) (*batch.Batch, error) {
+	b, err := h.Batches.Get(v.Context(), v.Person(), v.Param("batch"))
 	switch {
 	case err != nil:
 		return nil, batchError(err)
@@ -57,22 +58,22 @@ func (h *Handlers) resumable(v *web.Request) (*operation.Batch, error) {
 
 // GoOn begins what isn't begun.
 func (h *Handlers) GoOn(v *web.Request) (web.Answer, error) {
-	return h.resume(v, func(*operation.BatchItem) bool { return false })
+	return h.resume(v, func(*batch.Item) bool { return false })
 }
 
 // Retry tries one operation again, or all that may be. The form names the operation that has failed, not the token:
 // what another tab has begun anew meanwhile is left alone.
 func (h *Handlers) Retry(v *web.Request) (web.Answer, error) {
 	one, all := v.PostForm.Get("operation"), v.PostForm.Get("all") == "yes"
-	return h.resume(v, func(item *operation.BatchItem) bool { return all || item.Operation.ID == one })
+	return h.resume(v, func(item *batch.Item) bool { return all || item.Operation.ID == one })
 }
 
-func (h *Handlers) resume(v *web.Request, pick func(*operation.BatchItem) bool) (web.Answer, error) {
+func (h *Handlers) resume(v *web.Request, pick func(*batch.Item) bool) (web.Answer, error) {
 	b, err := h.resumable(v)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.Journal.ResumeBatch(v.Context(), b.Person, b.ID, pick); err != nil {
+	if err := h.Batches.Resume(v.Context(), b.Person, b.ID, pick); err != nil {
 		return nil, batchError(err)
 	}
 	return h.runBatch(v, b.ID)
@@ -87,7 +88,7 @@ func (h *Handlers) RevokeOld(v *web.Request) (web.Answer, error) {
 	if v.PostForm.Get("sure") != "yes" {
 		return h.batchAnswer(v, b, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.notSure", nil)})
 	}
-	if err := h.Journal.RetireBatch(v.Context(), b.Person, b.ID); err != nil {
+	if err := h.Batches.RevokeOld(v.Context(), b.Person, b.ID); err != nil {
 		return nil, batchError(err)
 	}
 	return h.runBatch(v, b.ID)
@@ -97,7 +98,7 @@ func (h *Handlers) RevokeOld(v *web.Request) (web.Answer, error) {
 func (h *Handlers) eachOperation(
 	v *web.Request, pick func(*operation.Operation) bool, take func(ctx context.Context, person, id string) (*operation.Operation, error),
 ) (web.Answer, error) {
-	b, err := h.Journal.Batch(v.Context(), v.Person(), v.Param("batch"))
+	b, err := h.Batches.Get(v.Context(), v.Person(), v.Param("batch"))
 	if err != nil {
 		return nil, batchError(err)
 	}
@@ -138,7 +139,7 @@ func (h *Handlers) KeepOld(v *web.Request) (web.Answer, error) {
 // Dismiss leaves what isn't done as it is.
 func (h *Handlers) Dismiss(v *web.Request) (web.Answer, error) {
 	id := v.Param("batch")
-	if err := h.Journal.DismissBatch(v.Context(), v.Person(), id); err != nil {
+	if err := h.Batches.Dismiss(v.Context(), v.Person(), id); err != nil {
 		return nil, batchError(err)
 	}
 	return v.To(web.BatchPath(id)), nil

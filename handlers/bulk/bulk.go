@@ -3,6 +3,7 @@ package bulk
 
 import (
 	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -13,6 +14,7 @@ type Handlers struct {
 	Site      *web.Site
 	Entra     *entra.Provider
 	Journal   *operation.Journal
+	Batches   *batch.Batches
 	Inventory *inventory.Cache
 }
 

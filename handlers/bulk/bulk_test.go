@@ -15,6 +15,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
@@ -74,10 +75,10 @@ func TestPlanBulk(t *testing.T) {
 }
 
 func TestBulkExpiry(t *testing.T) {
-	batch := func(action operation.Action) *operation.Batch {
-		b := &operation.Batch{Action: action, Planned: bulkNow}
+	planned := func(action operation.Action) *batch.Batch {
+		b := &batch.Batch{Action: action, Planned: bulkNow}
 		for _, left := range []time.Duration{5 * web.Day, 30 * web.Day, 200 * web.Day} {
-			b.Items = append(b.Items, operation.BatchItem{Organization: "contoso", Before: someToken(fmt.Sprint(left), left, azuredevops.Active).Token})
+			b.Items = append(b.Items, batch.Item{Organization: "contoso", Before: someToken(fmt.Sprint(left), left, azuredevops.Active).Token})
 		}
 		return b
 	}
@@ -102,7 +103,7 @@ func TestBulkExpiry(t *testing.T) {
 		{operation.Revoke, "nonsense", "", "", []int{0, 0, 0}, 0},
 	} {
 		t.Run(fmt.Sprint(test.action, test.choice, test.date), func(t *testing.T) {
-			b, e := batch(test.action), bulkExpiryOf(test.action, test.choice, test.date)
+			b, e := planned(test.action), bulkExpiryOf(test.action, test.choice, test.date)
 			if got := e.fault(test.action, bulkNow); got != test.fault {
 				t.Fatalf("fault %q, want %q", got, test.fault)
 			}

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/handlers/web/tokenform"
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -50,7 +52,7 @@ type bulkLeftOut struct {
 
 // Show is the page of a batch: what will happen, what happens, or what has happened.
 func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
-	b, err := h.Journal.Batch(v.Context(), v.Person(), v.Param("batch"))
+	b, err := h.Batches.Get(v.Context(), v.Person(), v.Param("batch"))
 	if err != nil {
 		return nil, batchError(err)
 	}
@@ -67,7 +69,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 
 // batchError tells a batch that isn't there from an operation.
 func batchError(err error) error {
-	if err == operation.ErrNotFound { //nolint:errorlint // the journal's own, as it is
+	if errors.Is(err, batch.ErrNotFound) {
 		return &web.HTTPError{Status: http.StatusNotFound, Key: "bulk.notFound"}
 	}
 	return err
@@ -76,7 +78,7 @@ func batchError(err error) error {
 // Start confirms a plan and sets it going.
 func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 	person, id := v.Person(), v.Param("batch")
-	b, err := h.Journal.Batch(v.Context(), person, id)
+	b, err := h.Batches.Get(v.Context(), person, id)
 	if err != nil {
 		return nil, batchError(err)
 	}
@@ -87,8 +89,7 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 		}
 		trial := *b
 		if expiry.settle(&trial); len(trial.Items) == 0 {
-			b, err = h.Journal.Batch(v.Context(), person, id) // settling has taken it apart
-			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.nothingToDo", nil)}), err
+			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.nothingToDo", nil)}), nil
 		}
 	}
 	if err := h.ready(v)(v.Context()); err != nil { // where a new sign-in is what it takes, that comes first
@@ -96,7 +97,7 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 	}
 	content := url.Values{"expiry": {expiry.choice}, "date": {expiry.date}}.Encode() // two windows on one plan may draw two forms
 	rotating := rotating(v)
-	b, err = h.Journal.StartBatch(v.Context(), person, id, v.PostForm.Get("form"), content, func(b *operation.Batch) {
+	b, err = h.Batches.Start(v.Context(), person, id, v.PostForm.Get("form"), content, web.OriginOf(v.Request), func(b *batch.Batch) {
 		expiry.settle(b)
 		leaveOutRotating(b, rotating)
 	})
@@ -113,7 +114,7 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 // refusedStart shows the page again after a form that can't be accepted.
 func (h *Handlers) refusedStart(v *web.Request, id string, expiry bulkExpiry, status int, key string, cause error) (web.Answer, error) {
 	v.NoteError(cause)
-	b, err := h.Journal.Batch(v.Context(), v.Person(), id)
+	b, err := h.Batches.Get(v.Context(), v.Person(), id)
 	if err != nil {
 		return nil, batchError(err)
 	}
@@ -124,7 +125,7 @@ func (h *Handlers) refusedStart(v *web.Request, id string, expiry bulkExpiry, st
 	return h.planAnswer(v, b, expiry, no), nil
 }
 
-func (h *Handlers) planAnswer(v *web.Request, b *operation.Batch, expiry bulkExpiry, no web.FormState) web.Answer {
+func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry, no web.FormState) web.Answer {
 	fault := expiry.fault(b.Action, b.Planned)
 	if fault == "" {
 		expiry.settle(b)
@@ -135,7 +136,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *operation.Batch, expiry bulkExp
 	p := bulkPlanPage{
 		Base: v.Base(text.Title, "tokens"), Problem: no.Problem, Verb: verb, Lead: text.What, Warning: text.Advice,
 		Button: v.Words.Message("bulk.do."+verb, words).Title, Address: v.Link(web.BatchPath(b.ID)),
-		Form: h.Journal.Form(b.Person, operation.BatchAction(b.Action), b.ID), CancelURL: v.Link(backFrom(b.From)),
+		Form: h.Batches.Form(b.Person, b.Action, b.ID), CancelURL: v.Link(backFrom(b.From)),
 		Choice: expiry.choice, ChoiceDate: expiry.date, Places: outcome.Organizations(b),
 	}
 	for _, item := range b.Items {
@@ -162,7 +163,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *operation.Batch, expiry bulkExp
 	return web.Page{Status: no.Status, Template: "bulk-plan", Data: p, Header: no.Header}
 }
 
-func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *operation.Batch, expiry bulkExpiry, fault string) {
+func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *batch.Batch, expiry bulkExpiry, fault string) {
 	planned := *v
 	planned.Now = b.Planned // the ends are counted from there
 	p.Expiry = tokenform.Form{Expiry: expiry.choice, Date: expiry.date}.ExpiryOptions(&planned, "")
@@ -186,7 +187,7 @@ func worksIn(t *azuredevops.Token, organization string) string {
 	return organization
 }
 
-func leftOut(v *web.Request, b *operation.Batch) []bulkLeftOut {
+func leftOut(v *web.Request, b *batch.Batch) []bulkLeftOut {
 	var out []bulkLeftOut
 	for _, one := range b.LeftOut {
 		row := bulkLeftOut{

@@ -6,6 +6,7 @@ import (
 
 	"github.com/patdesk/patdesk/handlers/web/tokenform"
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 )
@@ -29,7 +30,7 @@ type chosenToken struct {
 }
 
 // planBulk says which of the chosen tokens something can be done with. rotating are those whose rotation isn't finished.
-func planBulk(action operation.Action, chosen []chosenToken, rotating func(id string) bool) (items []operation.BatchItem, left []operation.LeftOut) {
+func planBulk(action operation.Action, chosen []chosenToken, rotating func(id string) bool) (items []batch.Item, left []batch.LeftOut) {
 	seen := map[string]bool{}
 	for _, c := range chosen {
 		if seen[c.id] && c.id != "" {
@@ -39,11 +40,11 @@ func planBulk(action operation.Action, chosen []chosenToken, rotating func(id st
 		reason := whyLeftOut(action, c, rotating)
 		switch {
 		case reason == "":
-			items = append(items, operation.BatchItem{Organization: c.organization, Before: c.token.Token})
+			items = append(items, batch.Item{Organization: c.organization, Before: c.token.Token})
 		case c.token == nil:
-			left = append(left, operation.LeftOut{Organization: c.organization, Token: azuredevops.Token{AuthorizationID: c.id, TargetAccounts: []string{}}, Reason: reason})
+			left = append(left, batch.LeftOut{Organization: c.organization, Token: azuredevops.Token{AuthorizationID: c.id, TargetAccounts: []string{}}, Reason: reason})
 		default:
-			left = append(left, operation.LeftOut{Organization: c.organization, Token: c.token.Token, Reason: reason})
+			left = append(left, batch.LeftOut{Organization: c.organization, Token: c.token.Token, Reason: reason})
 		}
 	}
 	return items, left
@@ -96,34 +97,34 @@ func (e bulkExpiry) fault(action operation.Action, planned time.Time) string {
 
 // settle gives each token of a plan its new end, and leaves out those that it would shorten. Ends are counted from when the
 // batch was planned, so that what happens is what the page has shown.
-func (e bulkExpiry) settle(b *operation.Batch) {
+func (e bulkExpiry) settle(b *batch.Batch) {
 	if b.Action == operation.Revoke {
 		return
 	}
 	end, _ := tokenform.Form{Expiry: e.choice, Date: e.date}.ValidTo(b.Planned) // its fault was found before
-	b.Items = slices.DeleteFunc(b.Items, func(item operation.BatchItem) bool {
-		if b.Action != operation.Update || end.Sub(item.Before.ValidTo) > time.Minute {
-			return false
+	settled := make([]batch.Item, 0, len(b.Items))                              // the plan's own stay as they are
+	for _, item := range b.Items {
+		if b.Action == operation.Update && end.Sub(item.Before.ValidTo) <= time.Minute {
+			b.LeftOut = append(b.LeftOut, batch.LeftOut{Organization: item.Organization, Token: item.Before, Reason: leftLonger})
+			continue
 		}
-		b.LeftOut = append(b.LeftOut, operation.LeftOut{Organization: item.Organization, Token: item.Before, Reason: leftLonger})
-		return true
-	})
-	for i := range b.Items {
-		if b.Items[i].ValidTo = end; e.choice == keepsLife {
-			b.Items[i].ValidTo = b.Planned.Add(tokenform.SameLife(b.Items[i].Before)).UTC().Truncate(time.Second)
+		if item.ValidTo = end; e.choice == keepsLife {
+			item.ValidTo = b.Planned.Add(tokenform.SameLife(item.Before)).UTC().Truncate(time.Second)
 		}
+		settled = append(settled, item)
 	}
+	b.Items = settled
 }
 
 // leaveOutRotating leaves out what has begun to be rotated since the plan was made, in another window.
-func leaveOutRotating(b *operation.Batch, rotating func(id string) bool) {
+func leaveOutRotating(b *batch.Batch, rotating func(id string) bool) {
 	if b.Action != operation.Rotate {
 		return
 	}
-	b.Items = slices.DeleteFunc(b.Items, func(item operation.BatchItem) bool {
+	b.Items = slices.DeleteFunc(b.Items, func(item batch.Item) bool {
 		is := rotating(item.Before.AuthorizationID)
 		if is {
-			b.LeftOut = append(b.LeftOut, operation.LeftOut{Organization: item.Organization, Token: item.Before, Reason: leftRotating})
+			b.LeftOut = append(b.LeftOut, batch.LeftOut{Organization: item.Organization, Token: item.Before, Reason: leftRotating})
 		}
 		return is
 	})

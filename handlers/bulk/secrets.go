@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -28,7 +29,7 @@ type exportedSecret struct {
 // Download hands out the waiting secrets of a batch as a file, when that was asked for in so many words. The file is
 // made in memory and kept nowhere; the secrets go on waiting until "I have saved it" is said.
 func (h *Handlers) Download(v *web.Request) (web.Answer, error) {
-	b, err := h.Journal.Batch(v.Context(), v.Person(), v.Param("batch"))
+	b, err := h.Batches.Get(v.Context(), v.Person(), v.Param("batch"))
 	if err != nil {
 		return nil, batchError(err)
 	}
@@ -63,7 +64,7 @@ func (h *Handlers) Download(v *web.Request) (web.Answer, error) {
 	return web.Download{Name: name + ".env", ContentType: "text/plain; charset=utf-8", Content: dotenv(secrets)}, nil
 }
 
-func (h *Handlers) waitingSecrets(v *web.Request, b *operation.Batch) ([]exportedSecret, error) {
+func (h *Handlers) waitingSecrets(v *web.Request, b *batch.Batch) ([]exportedSecret, error) {
 	var out []exportedSecret
 	taken := map[string]bool{}
 	err := h.eachSecret(v, b, func(op *operation.Operation, secret string) {
@@ -80,7 +81,7 @@ func (h *Handlers) waitingSecrets(v *web.Request, b *operation.Batch) ([]exporte
 
 // eachSecret calls f for each operation of a batch whose secret waits. One whose secret can't be read any more is left out:
 // its own page says what to do.
-func (h *Handlers) eachSecret(v *web.Request, b *operation.Batch, f func(op *operation.Operation, secret string)) error {
+func (h *Handlers) eachSecret(v *web.Request, b *batch.Batch, f func(op *operation.Operation, secret string)) error {
 	for i := range b.Items {
 		op := b.Items[i].Operation
 		if op == nil || op.Phase() != operation.PhaseSecretWaiting {

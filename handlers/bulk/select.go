@@ -11,8 +11,8 @@ import (
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/inventory"
-	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -87,15 +87,15 @@ func (h *Handlers) Select(v *web.Request) (web.Answer, error) {
 		return nil, err
 	case len(chosen) == 0:
 		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.nothingChosen", nil)}, 0), nil
-	case len(chosen) > operation.MaxBatch && s.first:
-		chosen = chosen[:operation.MaxBatch]
-	case len(chosen) > operation.MaxBatch:
-		problem := web.Summary("bulk.tooMany", map[string]any{"Count": len(chosen), "Max": operation.MaxBatch})
-		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: problem}, operation.MaxBatch), nil
+	case len(chosen) > batch.Max && s.first:
+		chosen = chosen[:batch.Max]
+	case len(chosen) > batch.Max:
+		problem := web.Summary("bulk.tooMany", map[string]any{"Count": len(chosen), "Max": batch.Max})
+		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: problem}, batch.Max), nil
 	}
-	b := &operation.Batch{Person: v.Person(), Action: action, From: backFrom(s.view)}
+	b := &batch.Batch{Person: v.Person(), Action: action, From: backFrom(s.view)}
 	b.Items, b.LeftOut = planBulk(action, chosen, rotating(v))
-	err = h.Journal.PlanBatch(v.Context(), b)
+	err = h.Batches.Plan(v.Context(), b)
 	if errors.Is(err, session.ErrTooLarge) {
 		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.tooLarge", nil)}, 0), nil
 	}

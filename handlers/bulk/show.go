@@ -7,6 +7,7 @@ import (
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -82,7 +83,7 @@ type bulkRow struct {
 }
 
 // batchAnswer is the page of a batch that was confirmed.
-func (h *Handlers) batchAnswer(v *web.Request, b *operation.Batch, no web.FormState) (web.Answer, error) {
+func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, no web.FormState) (web.Answer, error) {
 	if !b.Running {
 		h.lookIntoBatch(v, b)
 	}
@@ -113,7 +114,7 @@ func (h *Handlers) batchAnswer(v *web.Request, b *operation.Batch, no web.FormSt
 }
 
 // tell sums the batch up.
-func (p *bulkRunPage) tell(b *operation.Batch) {
+func (p *bulkRunPage) tell(b *batch.Batch) {
 	key := "bulk.state.done"
 	p.State = "succeeded"
 	switch {
@@ -136,8 +137,8 @@ func (p *bulkRunPage) tell(b *operation.Batch) {
 }
 
 // lookIntoBatch looks for what operations of unknown outcome have done, where that is due: see lookInto.
-func (h *Handlers) lookIntoBatch(v *web.Request, b *operation.Batch) {
-	due := func(item operation.BatchItem) bool {
+func (h *Handlers) lookIntoBatch(v *web.Request, b *batch.Batch) {
+	due := func(item batch.Item) bool {
 		return item.Operation != nil && item.Operation.LookDue(h.Site.Now())
 	}
 	if !slices.ContainsFunc(b.Items, due) {
@@ -148,13 +149,13 @@ func (h *Handlers) lookIntoBatch(v *web.Request, b *operation.Batch) {
 	if err := h.Journal.LookNow(ctx, v.Caller(), b.Person); err != nil {
 		v.NoteError(err)
 	}
-	if seen, err := h.Journal.Batch(v.Context(), b.Person, b.ID); err == nil { // otherwise they are shown as they were
+	if seen, err := h.Batches.Get(v.Context(), b.Person, b.ID); err == nil { // otherwise they are shown as they were
 		*b = *seen
 	}
 }
 
 // reloadBatchAfter is ReloadAfter of a batch in which something may turn up.
-func reloadBatchAfter(v *web.Request, b *operation.Batch) (seconds int) {
+func reloadBatchAfter(v *web.Request, b *batch.Batch) (seconds int) {
 	for _, item := range b.Items {
 		if item.Operation != nil && item.Operation.Pending() {
 			seconds = outcome.Sooner(seconds, outcome.ReloadAfter(v, item.Operation))
@@ -164,7 +165,7 @@ func reloadBatchAfter(v *web.Request, b *operation.Batch) (seconds int) {
 }
 
 // tellHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.
-func tellHalts(v *web.Request, b *operation.Batch, p *bulkRunPage) {
+func tellHalts(v *web.Request, b *batch.Batch, p *bulkRunPage) {
 	if b.Halt != nil && !b.Interrupted() { // that the batch's state says
 		p.Halt, _ = v.Refusal(b.Halt, b.Ended)
 	}
@@ -174,7 +175,7 @@ func tellHalts(v *web.Request, b *operation.Batch, p *bulkRunPage) {
 	}
 	for at, halt := range b.Halted {
 		text := v.DescribeFailure(halt.In(names[at]), b.Ended).Text
-		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i operation.BatchItem) bool { return strings.EqualFold(i.Organization, at) && mayHaveMade(i) }) {
+		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i batch.Item) bool { return strings.EqualFold(i.Organization, at) && mayHaveMade(i) }) {
 			text.Advice = v.Words.Message("bulk.haltedInDoubt", nil).Advice // nobody is to be told to try those again
 		}
 		p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: text.Title, What: text.What, Advice: text.Advice})
@@ -188,7 +189,7 @@ func tellHalts(v *web.Request, b *operation.Batch, p *bulkRunPage) {
 	slices.SortFunc(p.Halts, func(a, b bulkHalt) int { return strings.Compare(a.Organization, b.Organization) })
 }
 
-func batchRows(v *web.Request, b *operation.Batch) []bulkRow {
+func batchRows(v *web.Request, b *batch.Batch) []bulkRow {
 	rows := make([]bulkRow, 0, len(b.Items))
 	for i := range b.Items {
 		item := &b.Items[i]
@@ -207,7 +208,7 @@ func batchRows(v *web.Request, b *operation.Batch) []bulkRow {
 }
 
 // tellItem words how one token stands.
-func tellItem(v *web.Request, b *operation.Batch, item *operation.BatchItem, row *bulkRow) {
+func tellItem(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow) {
 	op := item.Operation
 	if op == nil {
 		row.State = "notBegun"
@@ -254,7 +255,7 @@ func failureWords(v *web.Request, op *operation.Operation) string {
 }
 
 // tellDone words what was done, with what is left of a rotation.
-func tellDone(v *web.Request, b *operation.Batch, item *operation.BatchItem, row *bulkRow) {
+func tellDone(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow) {
 	op := item.Operation
 	words := web.OperationWords(v, op)
 	switch {
@@ -291,7 +292,7 @@ func tellDone(v *web.Request, b *operation.Batch, item *operation.BatchItem, row
 }
 
 // offerSteps offers what can be done now.
-func offerSteps(v *web.Request, b *operation.Batch, p *bulkRunPage) {
+func offerSteps(v *web.Request, b *batch.Batch, p *bulkRunPage) {
 	step := func(verb string) string { return v.Link(web.BatchPath(b.ID) + "/" + verb) }
 	if b.Running {
 		if !p.Stopping {
@@ -326,7 +327,7 @@ func offerSteps(v *web.Request, b *operation.Batch, p *bulkRunPage) {
 }
 
 // mayHaveMade says that a token may have been made whose owner hasn't settled what becomes of it.
-func mayHaveMade(item operation.BatchItem) bool {
+func mayHaveMade(item batch.Item) bool {
 	if item.Operation == nil {
 		return false
 	}
@@ -337,12 +338,12 @@ func mayHaveMade(item operation.BatchItem) bool {
 	return false
 }
 
-func pendingItem(item operation.BatchItem) bool {
+func pendingItem(item batch.Item) bool {
 	return item.Operation != nil && item.Operation.Pending()
 }
 
 // tellSecrets shows the secrets that wait.
-func (h *Handlers) tellSecrets(v *web.Request, b *operation.Batch, p *bulkRunPage) error {
+func (h *Handlers) tellSecrets(v *web.Request, b *batch.Batch, p *bulkRunPage) error {
 	err := h.eachSecret(v, b, func(op *operation.Operation, secret string) {
 		p.Secrets = append(p.Secrets, bulkSecret{
 			Number: len(p.Secrets) + 1, Name: web.OperationToken(op), Organization: op.Organization, Operation: op.ID, Secret: secret,

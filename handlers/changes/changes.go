@@ -4,6 +4,7 @@ package changes
 import (
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -11,6 +12,7 @@ import (
 type Handlers struct {
 	Site     *web.Site
 	Journal  *operation.Journal
+	Batches  *batch.Batches
 	Outcomes outcome.Outcomes
 }
 

@@ -7,13 +7,14 @@ import (
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
 
 // batchChanges are the person's batches as the list of changes shows them.
 func (h *Handlers) batchChanges(v *web.Request) ([]changeRow, error) {
-	batches, err := h.Journal.RecentBatches(v.Context(), v.Person())
+	batches, err := h.Batches.Recent(v.Context(), v.Person())
 	var out []changeRow
 	for i := range batches {
 		b := &batches[i]
@@ -38,7 +39,7 @@ func (h *Handlers) batchChanges(v *web.Request) ([]changeRow, error) {
 }
 
 // batchPlaces names the organization of a batch, or counts them.
-func batchPlaces(b *operation.Batch) string {
+func batchPlaces(b *batch.Batch) string {
 	if n := outcome.Organizations(b); n != 1 {
 		return templates.Message("bulk.places", map[string]any{"Count": n}).Title
 	}

@@ -230,7 +230,7 @@ func (h *Handlers) makeEverywhere(ctx context.Context, v *web.Request, f replace
 	for i, name := range f.places {
 		group.Go(func() error {
 			op, err := h.Journal.Do(ctx, caller, operation.Request{
-				Form: f.forms[strings.ToLower(name)], Person: person, Action: operation.Create, Organization: name, Want: want,
+				Form: f.forms[strings.ToLower(name)], Person: person, From: web.OriginOf(v.Request), Action: operation.Create, Organization: name, Want: want,
 				Content: f.content(name), Delivery: v.Delivery,
 			})
 			results[i] = replacement{name, op, err}
@@ -273,7 +273,7 @@ func (h *Handlers) revokeGlobal(ctx context.Context, v *web.Request, f replaceFo
 	}
 	global := azuredevops.Token{AuthorizationID: f.id, DisplayName: f.Name}
 	op, err := h.Journal.Do(ctx, v.Caller(), operation.Request{
-		Form: f.FormID, Person: v.Person(), Action: operation.Revoke, Target: web.ChangeTarget(f.organization, f.id),
+		Form: f.FormID, Person: v.Person(), From: web.OriginOf(v.Request), Action: operation.Revoke, Target: web.ChangeTarget(f.organization, f.id),
 		Organization: f.organization, Before: &global, Content: "revoke",
 	})
 	v.Invalidate("", nil, h.Site.Now())

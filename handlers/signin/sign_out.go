@@ -5,6 +5,7 @@ import (
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/audit"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -72,8 +73,8 @@ func (h *Handlers) SignOut(v *web.Request) (web.Answer, error) {
 
 // batchRuns says if a batch is being run: it begins nothing more once its person has signed out.
 func (h *Handlers) batchRuns(v *web.Request) bool {
-	open, err := h.Journal.OpenBatches(v.Context(), v.Person())
-	return err == nil && slices.ContainsFunc(open, func(b operation.OpenBatch) bool { return b.Running })
+	open, err := h.Batches.Open(v.Context(), v.Person())
+	return err == nil && slices.ContainsFunc(open, func(b batch.Summary) bool { return b.Running })
 }
 
 // secretWaits says if a secret waits to be saved, or will in a moment.

@@ -3,6 +3,7 @@ package signin
 
 import (
 	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -15,6 +16,7 @@ type Handlers struct {
 	Sessions  *session.Manager
 	Entra     *entra.Provider
 	Journal   *operation.Journal
+	Batches   *batch.Batches
 	Inventory *inventory.Cache
 }
 

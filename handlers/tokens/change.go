@@ -14,6 +14,7 @@ import (
 // next page where it succeeded, the form again where it was refused, the operation's page for everything in between.
 func (h *Handlers) change(v *web.Request, r operation.Request, again func(web.FormState) web.Answer) (web.Answer, error) {
 	r.Person, r.Form, r.Delivery, r.Begun = v.Person(), v.PostForm.Get("form"), v.Delivery, v.Begun
+	r.From = web.OriginOf(v.Request)
 	r.Content = v.PostForm.Encode() // as typed: dates counted from now differ between two clicks
 	ctx, cancel := context.WithTimeout(v.Context(), web.ChangeWait)
 	defer cancel()

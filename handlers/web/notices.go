@@ -70,7 +70,7 @@ func NoticeKind(op *operation.Operation) (kind, key string) {
 
 // batchNotices are the banners of batches that aren't finished. secrets counts what waits to be saved, by batch.
 func (s *Site) batchNotices(v *Request, secrets map[string]int) (out []Notice, open map[string]bool, err error) {
-	batches, err := s.Journal.OpenBatches(v.Context(), v.Person())
+	batches, err := s.Batches.Open(v.Context(), v.Person())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/inventory"
@@ -27,6 +28,7 @@ type Options struct {
 	Entra     *entra.Provider
 	API       *azuredevops.Client
 	Journal   *operation.Journal
+	Batches   *batch.Batches
 	Inventory *inventory.Cache
 
 	BaseURL        *url.URL       // public address; nil if it is not configured

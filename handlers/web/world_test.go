@@ -17,6 +17,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -67,12 +68,13 @@ func newWorld(t testing.TB, change func(*handlers.Options)) *world {
 		Options: web.Options{
 			Sessions: sessions, Entra: provider, Local: local, RedirectPath: "/getAToken", Log: log,
 			Journal: operation.New(sessions.Records(), operation.Options{
-				DisplayTime: time.Minute, Log: log, Observe: audit.Operations(log), Origin: audit.Origin,
+				DisplayTime: time.Minute, Log: log, Observe: audit.Operations(log),
 			}),
 			API: azuredevops.New(azuredevops.Options{Endpoint: fakeServices, APIVersion: "7.1-preview.1", DiscoveryEndpoint: fakeServices, HTTPClient: client}),
 		},
 		Calendar: calendar.New(sessions.Records(), time.Now), AzureURL: "https://dev.azure.com",
 	}
+	o.Batches = batch.New(sessions.Records(), o.Journal, batch.Options{Log: log})
 	if change != nil {
 		change(&o)
 	}

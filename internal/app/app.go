@@ -22,6 +22,7 @@ import (
 	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/backing"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -149,7 +150,6 @@ func (a *App) assemble(ctx context.Context) (err error) {
 			tel.operation(e)
 			record(ctx, e)
 		},
-		Origin: audit.Origin,
 	})
 	a.api = azuredevops.New(azuredevops.Options{
 		Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: o.Client, Now: o.Now,
@@ -157,8 +157,10 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	})
 	a.handlers, err = handlers.New(handlers.Options{
 		Options: web.Options{
-			Sessions: a.sessions, Entra: a.provider, Journal: a.journal, API: a.api, Telemetry: tel,
-			BaseURL: baseURL(cfg), Local: a.local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
+			Sessions: a.sessions, Entra: a.provider, Journal: a.journal, API: a.api,
+			Batches:   batch.New(a.sessions.Records(), a.journal, batch.Options{Now: o.Now, Pause: o.Pause, Log: log}),
+			Telemetry: tel,
+			BaseURL:   baseURL(cfg), Local: a.local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
 			SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute, ClientID: cfg.ClientID,
 			Demo: o.Demo, Version: o.Version, Now: o.Now, Log: log,
 		},

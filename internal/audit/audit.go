@@ -37,9 +37,6 @@ func actorOf(ctx context.Context) Actor {
 	return a
 }
 
-// Origin says where the request in this context came from, for the journal.
-func Origin(ctx context.Context) operation.Origin { return actorOf(ctx).Origin }
-
 // Operations records what happens to operations, for the journal.
 func Operations(log *slog.Logger) func(context.Context, operation.Event) {
 	return func(ctx context.Context, e operation.Event) {

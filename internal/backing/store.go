@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/redisstore"
@@ -95,7 +97,7 @@ func RedisOptions(r config.Redis) (redisstore.Options, error) {
 		o.Kind = redisstore.Sentinel
 	}
 	if !r.NoWait {
-		o.Confirm = operation.DurableKinds()
+		o.Confirm = slices.Concat(operation.DurableKinds(), batch.DurableKinds())
 	}
 	var err error
 	if r.TLS {

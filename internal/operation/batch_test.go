@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -17,24 +18,24 @@ import (
 )
 
 // planned is a batch over n new tokens, recorded at r.
-func (w *world) planned(r *replica, a operation.Action, n int) *operation.Batch {
+func (w *world) planned(r *replica, a operation.Action, n int) *batch.Batch {
 	w.t.Helper()
-	b := &operation.Batch{Person: mona, Action: a}
+	b := &batch.Batch{Person: mona, Action: a}
 	for i := range n {
 		t := w.azure.make(fmt.Sprint("token ", i), []string{"vso.code"}, start.AddDate(0, 6, 0))
-		b.Items = append(b.Items, operation.BatchItem{Organization: "contoso", Before: t, ValidTo: start.AddDate(0, 9, 0)})
+		b.Items = append(b.Items, batch.Item{Organization: "contoso", Before: t, ValidTo: start.AddDate(0, 9, 0)})
 	}
-	if err := r.PlanBatch(context.Background(), b); err != nil {
+	if err := r.batches.Plan(context.Background(), b); err != nil {
 		w.t.Fatalf("PlanBatch: %v", err)
 	}
 	return b
 }
 
 // started is a planned batch that was confirmed.
-func (w *world) started(r *replica, a operation.Action, n int) *operation.Batch {
+func (w *world) started(r *replica, a operation.Action, n int) *batch.Batch {
 	w.t.Helper()
 	b := w.planned(r, a, n)
-	_, err := r.StartBatch(context.Background(), mona, b.ID, r.Form(mona, operation.BatchAction(a), b.ID), "content", func(*operation.Batch) {})
+	_, err := r.batches.Start(context.Background(), mona, b.ID, r.batches.Form(mona, a, b.ID), "content", operation.Origin{}, func(*batch.Batch) {})
 	if err != nil {
 		w.t.Fatalf("StartBatch: %v", err)
 	}
@@ -44,20 +45,20 @@ func (w *world) started(r *replica, a operation.Action, n int) *operation.Batch 
 func signedIn(context.Context) error { return nil }
 
 // run runs the batch to the end of that run. Waiting moves the clock.
-func (w *world) run(r *replica, id string, ready func(context.Context) error) *operation.Batch {
+func (w *world) run(r *replica, id string, ready func(context.Context) error) *batch.Batch {
 	w.t.Helper()
-	operation.OnPause(r.Journal, w.clock.pass)
-	if err := r.RunBatch(context.Background(), w.azure, ready, mona, id); err != nil {
+	r.onPause(w.clock.pass)
+	if err := r.batches.Run(context.Background(), batch.Caller{Service: w.azure, Ready: ready}, mona, id); err != nil {
 		w.t.Fatalf("RunBatch: %v", err)
 	}
 	return w.settled(r, id)
 }
 
 // settled waits until nobody is at work on the batch.
-func (w *world) settled(r *replica, id string) *operation.Batch {
+func (w *world) settled(r *replica, id string) *batch.Batch {
 	w.t.Helper()
 	for {
-		b, err := r.Batch(context.Background(), mona, id)
+		b, err := r.batches.Get(context.Background(), mona, id)
 		if err != nil {
 			w.t.Fatalf("Batch: %v", err)
 		}
@@ -68,7 +69,7 @@ func (w *world) settled(r *replica, id string) *operation.Batch {
 	}
 }
 
-func (w *world) wantTally(b *operation.Batch, want operation.Tally) {
+func (w *world) wantTally(b *batch.Batch, want batch.Tally) {
 	w.t.Helper()
 	if got := b.Count(); got != want {
 		w.t.Errorf("tally = %+v, want %+v", got, want)
@@ -87,12 +88,12 @@ func TestBatchOfEachAction(t *testing.T) {
 			r := w.replica()
 			b := w.run(r, w.started(r, a, 20).ID, signedIn)
 			w.wantCalls(call, 20)
-			want := operation.Tally{Done: 20}
+			want := batch.Tally{Done: 20}
 			if a == operation.Rotate {
 				want.Secrets, want.OldAlive = 20, 20
 			}
 			w.wantTally(b, want)
-			open, err := r.OpenBatches(context.Background(), mona)
+			open, err := r.batches.Open(context.Background(), mona)
 			if err != nil || (len(open) == 1) != (a == operation.Rotate) {
 				t.Errorf("open: %+v, %v", open, err)
 			}
@@ -114,13 +115,13 @@ func TestBatchWaitsAsAsked(t *testing.T) {
 		call   string
 		wait   time.Duration
 		status int
-		want   operation.Tally
+		want   batch.Tally
 		calls  int
 	}{
-		{operation.Revoke, "revoke", 30 * time.Second, 429, operation.Tally{Done: 4}, 5},
-		{operation.Update, "update", 30 * time.Second, 429, operation.Tally{Done: 4}, 5},
-		{operation.Rotate, "create", 30 * time.Second, 429, operation.Tally{Done: 3, Unknown: 1, Secrets: 3, OldAlive: 3}, 4},
-		{operation.Rotate, "create", 30 * time.Second, 0, operation.Tally{Done: 4, Secrets: 4, OldAlive: 4}, 5}, // it wasn't sent
+		{operation.Revoke, "revoke", 30 * time.Second, 429, batch.Tally{Done: 4}, 5},
+		{operation.Update, "update", 30 * time.Second, 429, batch.Tally{Done: 4}, 5},
+		{operation.Rotate, "create", 30 * time.Second, 429, batch.Tally{Done: 3, Unknown: 1, Secrets: 3, OldAlive: 3}, 4},
+		{operation.Rotate, "create", 30 * time.Second, 0, batch.Tally{Done: 4, Secrets: 4, OldAlive: 4}, 5}, // it wasn't sent
 	} {
 		t.Run(fmt.Sprint(test.action, test.status), func(t *testing.T) {
 			w := newWorld(t)
@@ -145,12 +146,12 @@ func TestBatchInDoubt(t *testing.T) {
 	b := w.started(r, operation.Rotate, 1)
 	w.azure.fail(on("list", lost("list", azuredevops.KindServer)), on("create", throttled("create", time.Hour)))
 	w.run(r, b.ID, signedIn)
-	all := func(*operation.BatchItem) bool { return true }
-	if err := r.ResumeBatch(context.Background(), mona, b.ID, all); err != nil {
+	all := func(*batch.Item) bool { return true }
+	if err := r.batches.Resume(context.Background(), mona, b.ID, all); err != nil {
 		t.Fatal(err)
 	}
 	in := w.run(r, b.ID, signedIn)
-	w.wantTally(in, operation.Tally{Unknown: 1})
+	w.wantTally(in, batch.Tally{Unknown: 1})
 	if item := &in.Items[0]; item.MayRetry() || !item.Operation.Undecided() {
 		t.Errorf("operation = %+v, may be tried again: %t", item.Operation, item.MayRetry())
 	}
@@ -169,7 +170,7 @@ func TestBatchGivesUpWaiting(t *testing.T) {
 	b := w.started(r, operation.Revoke, 2)
 	w.azure.fail(on("revoke", throttled("revoke", time.Minute)), nil)
 	done := w.run(r, b.ID, signedIn)
-	w.wantTally(done, operation.Tally{Unknown: 2}) // who is slowed down by something in between isn't told that nothing was done
+	w.wantTally(done, batch.Tally{Unknown: 2}) // who is slowed down by something in between isn't told that nothing was done
 	w.wantCalls("revoke", 10)
 
 	w = newWorld(t)
@@ -189,16 +190,16 @@ func TestBatchWithoutSignIn(t *testing.T) {
 	b := w.started(r, operation.Rotate, 5)
 	over := errors.New("the sign-in is over")
 	done := w.run(r, b.ID, func(context.Context) error { return over })
-	w.wantTally(done, operation.Tally{NotBegun: 5})
+	w.wantTally(done, batch.Tally{NotBegun: 5})
 	if done.Halt == nil || done.Halt.Source != failure.SourceEntra {
 		t.Errorf("halt = %+v", done.Halt)
 	}
 	w.wantCalls("create", 0)
-	if err := r.ResumeBatch(context.Background(), mona, b.ID, func(*operation.BatchItem) bool { return false }); err != nil {
+	if err := r.batches.Resume(context.Background(), mona, b.ID, func(*batch.Item) bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 	done = w.run(r, b.ID, signedIn)
-	if w.wantTally(done, operation.Tally{Done: 5, Secrets: 5, OldAlive: 5}); done.Halt != nil {
+	if w.wantTally(done, batch.Tally{Done: 5, Secrets: 5, OldAlive: 5}); done.Halt != nil {
 		t.Errorf("halt = %+v", done.Halt)
 	}
 }
@@ -209,16 +210,16 @@ func TestBatchLater(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
 	b := w.started(r, operation.Rotate, 3)
-	if err := r.StopBatch(context.Background(), mona, b.ID); err != nil {
+	if err := r.batches.Stop(context.Background(), mona, b.ID); err != nil {
 		t.Fatal(err)
 	}
-	w.wantTally(w.run(r, b.ID, signedIn), operation.Tally{NotBegun: 3})
+	w.wantTally(w.run(r, b.ID, signedIn), batch.Tally{NotBegun: 3})
 	w.clock.pass(20 * time.Hour)
-	if err := r.ResumeBatch(context.Background(), mona, b.ID, func(*operation.BatchItem) bool { return true }); err != nil {
+	if err := r.batches.Resume(context.Background(), mona, b.ID, func(*batch.Item) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	done := w.run(r, b.ID, signedIn)
-	w.wantTally(done, operation.Tally{Done: 3, Secrets: 3, OldAlive: 3})
+	w.wantTally(done, batch.Tally{Done: 3, Secrets: 3, OldAlive: 3})
 	w.wantCalls("create", 3)
 	for i := range done.Items {
 		for _, step := range []func(context.Context, string, string) (*operation.Operation, error){r.Acknowledge, r.KeepOld} {
@@ -227,17 +228,17 @@ func TestBatchLater(t *testing.T) {
 			}
 		}
 	}
-	if left, err := r.OpenBatches(context.Background(), mona); err != nil || len(left) != 1 {
+	if left, err := r.batches.Open(context.Background(), mona); err != nil || len(left) != 1 {
 		t.Fatalf("%+v, %v", left, err) // until somebody looks
 	}
 	w.settled(r, b.ID)
-	if left, err := r.OpenBatches(context.Background(), mona); err != nil || len(left) != 0 {
+	if left, err := r.batches.Open(context.Background(), mona); err != nil || len(left) != 0 {
 		t.Errorf("still open: %+v, %v", left, err)
 	}
 	w.clock.pass(29*24*time.Hour - time.Hour)
 	w.settled(r, b.ID)
 	w.clock.pass(time.Hour)
-	if _, err := r.Batch(context.Background(), mona, b.ID); !errors.Is(err, operation.ErrNotFound) {
+	if _, err := r.batches.Get(context.Background(), mona, b.ID); !errors.Is(err, batch.ErrNotFound) {
 		t.Errorf("after 29 days: %v", err)
 	}
 	w.get(r, done.Items[0].Operation.ID)
@@ -250,13 +251,13 @@ func TestBatchWithAFailingStore(t *testing.T) {
 			w := newWorld(t)
 			r, other := w.replica(), w.replica()
 			b := w.started(r, operation.Rotate, 8)
-			operation.OnPause(r.Journal, func(time.Duration) {})
+			r.onPause(func(time.Duration) {})
 			operation.OnReach(r.Journal, func(point string) {
 				if point == "batch begun" {
 					r.store.failing(refuse(test.call, test.kind, before))
 				}
 			})
-			if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); err != nil {
+			if err := r.batches.Run(context.Background(), batch.Caller{Service: w.azure, Ready: signedIn}, mona, b.ID); err != nil {
 				t.Fatal(err)
 			}
 			done := w.settled(other, b.ID)
@@ -264,7 +265,7 @@ func TestBatchWithAFailingStore(t *testing.T) {
 			if made, shown := len(w.azure.all())-8, done.Count().Secrets; made-shown > w.azure.count("revoke") {
 				t.Errorf("%d made, %d shown, %d revoked again", made, shown, w.azure.count("revoke"))
 			}
-			if err := other.ResumeBatch(context.Background(), mona, b.ID, func(*operation.BatchItem) bool { return true }); err != nil {
+			if err := other.batches.Resume(context.Background(), mona, b.ID, func(*batch.Item) bool { return true }); err != nil {
 				t.Fatal(err)
 			}
 			done = w.run(other, b.ID, signedIn)
@@ -279,32 +280,32 @@ func TestBatchIsOnesOwn(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
 	b := w.planned(r, operation.Revoke, 1)
-	ctx, nothing := context.Background(), func(*operation.Batch) {}
-	if _, err := r.Batch(ctx, omar, b.ID); !errors.Is(err, operation.ErrNotFound) {
+	ctx, nothing := context.Background(), func(*batch.Batch) {}
+	if _, err := r.batches.Get(ctx, omar, b.ID); !errors.Is(err, batch.ErrNotFound) {
 		t.Errorf("Batch: %v", err)
 	}
-	if err := r.StopBatch(ctx, omar, b.ID); !errors.Is(err, operation.ErrNotFound) {
+	if err := r.batches.Stop(ctx, omar, b.ID); !errors.Is(err, batch.ErrNotFound) {
 		t.Errorf("StopBatch: %v", err)
 	}
-	if _, err := r.StartBatch(ctx, omar, b.ID, r.Form(omar, operation.BatchAction(operation.Revoke), b.ID), "", nothing); !errors.Is(err, operation.ErrNotFound) {
+	if _, err := r.batches.Start(ctx, omar, b.ID, r.batches.Form(omar, operation.Revoke, b.ID), "", operation.Origin{}, nothing); !errors.Is(err, batch.ErrNotFound) {
 		t.Errorf("StartBatch: %v", err)
 	}
 	for name, form := range map[string]string{
-		"somebody else's": r.Form(omar, operation.BatchAction(operation.Revoke), b.ID), "another action's": r.Form(mona, operation.BatchAction(operation.Rotate), b.ID),
-		"another batch's": r.Form(mona, operation.BatchAction(operation.Revoke), "other"), "an operation's": r.Form(mona, operation.Revoke, b.ID), "nonsense": "x",
+		"somebody else's": r.batches.Form(omar, operation.Revoke, b.ID), "another action's": r.batches.Form(mona, operation.Rotate, b.ID),
+		"another batch's": r.batches.Form(mona, operation.Revoke, "other"), "an operation's": r.Form(mona, operation.Revoke, b.ID), "nonsense": "x",
 	} {
-		if _, err := r.StartBatch(ctx, mona, b.ID, form, "", nothing); !errors.Is(err, formid.ErrForged) {
+		if _, err := r.batches.Start(ctx, mona, b.ID, form, "", operation.Origin{}, nothing); !errors.Is(err, formid.ErrForged) {
 			t.Errorf("%s form: %v", name, err)
 		}
 	}
-	form := r.Form(mona, operation.BatchAction(operation.Revoke), b.ID)
-	if _, err := r.StartBatch(ctx, mona, b.ID, form, "one", nothing); err != nil {
+	form := r.batches.Form(mona, operation.Revoke, b.ID)
+	if _, err := r.batches.Start(ctx, mona, b.ID, form, "one", operation.Origin{}, nothing); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.StartBatch(ctx, mona, b.ID, form, "one", nothing); err != nil {
+	if _, err := r.batches.Start(ctx, mona, b.ID, form, "one", operation.Origin{}, nothing); err != nil {
 		t.Errorf("the same form again: %v", err)
 	}
-	if _, err := r.StartBatch(ctx, mona, b.ID, form, "two", nothing); !errors.Is(err, operation.ErrChanged) {
+	if _, err := r.batches.Start(ctx, mona, b.ID, form, "two", operation.Origin{}, nothing); !errors.Is(err, operation.ErrChanged) {
 		t.Errorf("other content: %v", err)
 	}
 }
@@ -312,15 +313,15 @@ func TestBatchIsOnesOwn(t *testing.T) {
 func TestBatchThatIsTooLarge(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
-	b := &operation.Batch{Person: mona, Action: operation.Revoke}
-	for i := range operation.MaxBatch {
-		b.Items = append(b.Items, operation.BatchItem{Organization: "contoso", Before: azuredevops.Token{AuthorizationID: fmt.Sprint(i), DisplayName: strings.Repeat("ж", 1000)}})
+	b := &batch.Batch{Person: mona, Action: operation.Revoke}
+	for i := range batch.Max {
+		b.Items = append(b.Items, batch.Item{Organization: "contoso", Before: azuredevops.Token{AuthorizationID: fmt.Sprint(i), DisplayName: strings.Repeat("ж", 1000)}})
 	}
-	if err := r.PlanBatch(context.Background(), b); !errors.Is(err, session.ErrTooLarge) {
+	if err := r.batches.Plan(context.Background(), b); !errors.Is(err, session.ErrTooLarge) {
 		t.Errorf("500 names of 1,000 letters: %v", err)
 	}
 	b.Items = b.Items[:200]
-	if err := r.PlanBatch(context.Background(), b); err != nil {
+	if err := r.batches.Plan(context.Background(), b); err != nil {
 		t.Errorf("200 of them: %v", err)
 	}
 }
@@ -331,7 +332,7 @@ func TestDrainEndsBatches(t *testing.T) {
 	r := w.replica()
 	b := w.started(r, operation.Rotate, 10)
 	begun, goOn := w.blocked("create")
-	if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); err != nil {
+	if err := r.batches.Run(context.Background(), batch.Caller{Service: w.azure, Ready: signedIn}, mona, b.ID); err != nil {
 		t.Fatal(err)
 	}
 	<-begun
@@ -349,8 +350,8 @@ func TestDrainEndsBatches(t *testing.T) {
 	if tally.Done+tally.NotBegun != 10 || tally.Done == 0 || tally.Secrets != tally.Done {
 		t.Errorf("%+v", tally)
 	}
-	if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); !errors.Is(err, operation.ErrStopping) {
+	if err := r.batches.Run(context.Background(), batch.Caller{Service: w.azure, Ready: signedIn}, mona, b.ID); !errors.Is(err, operation.ErrStopping) {
 		t.Errorf("RunBatch: %v", err)
 	}
-	w.wantTally(w.run(other, b.ID, signedIn), operation.Tally{Done: 10, Secrets: 10, OldAlive: 10})
+	w.wantTally(w.run(other, b.ID, signedIn), batch.Tally{Done: 10, Secrets: 10, OldAlive: 10})
 }

@@ -50,7 +50,7 @@ func (j *Journal) bury(ctx context.Context, r *record) {
 	if r.State != Sent {
 		return
 	}
-	if r.makes() {
+	if r.Makes() {
 		adopted, err := j.adopt(ctx, r)
 		if adopted || err != nil {
 			return

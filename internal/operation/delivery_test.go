@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -218,10 +219,10 @@ func TestBatchWhoseSecretsCannotBeKept(t *testing.T) {
 	r := w.replica()
 	b := w.started(r, operation.Rotate, 3)
 	r.store.failing(refuse("create", "secret", before))
-	var seen []operation.Tally
+	var seen []batch.Tally
 	w.azure.fail(func(_ context.Context, call string) error {
 		if call == "revoke" {
-			now, err := w.replica().Batch(context.Background(), mona, b.ID)
+			now, err := w.replica().batches.Get(context.Background(), mona, b.ID)
 			if err != nil {
 				t.Error(err)
 				return nil
@@ -232,7 +233,7 @@ func TestBatchWhoseSecretsCannotBeKept(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	w.wantTally(w.run(r, b.ID, signedIn), operation.Tally{Failed: 3})
+	w.wantTally(w.run(r, b.ID, signedIn), batch.Tally{Failed: 3})
 	for _, tally := range seen {
 		if tally.Done > 0 || tally.Unknown == 0 {
 			t.Errorf("before a token without a secret is revoked: %+v", tally)

@@ -23,6 +23,7 @@ type Request struct {
 	Before       *azuredevops.Token // update, revoke, rotate: the token as it is
 	Want         azuredevops.Wanted
 	Content      string       // the form as it was typed: tells a form that was changed from one sent twice; "" = Want does
+	From         Origin       // where the person asked from
 	Batch        string       // ID of the batch that it is a part of
 	Known        *KnownTokens // create, rotate: of the wanted name, from a list that the caller has; nil: they are listed before the creation
 	RevokeAtOnce bool         // rotate: revoke the old token as soon as the new secret is kept
@@ -181,7 +182,7 @@ func (j *Journal) fly(ctx context.Context, f *flight, s Service) {
 func (w *work) claim(ctx context.Context) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	w.record = w.newRecord(ctx)
+	w.record = w.newRecord()
 	for {
 		release, err := w.tryClaim(ctx)
 		if err != nil || release != nil {
@@ -189,7 +190,7 @@ func (w *work) claim(ctx context.Context) (release func(), err error) {
 		}
 		pause(ctx, 10*time.Millisecond) // another worker is claiming it this moment
 		if ctx.Err() != nil {
-			return nil, notKept(ctx.Err())
+			return nil, NotKept(ctx.Err())
 		}
 	}
 }
@@ -204,16 +205,16 @@ func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
 		return nil, err
 	}
 	if !errors.Is(err, ErrNotFound) {
-		return nil, notKept(err)
+		return nil, NotKept(err)
 	}
 	release, ok, err := w.records.TryLock(ctx, w.record.key())
 	if err != nil {
-		return nil, notKept(err)
+		return nil, NotKept(err)
 	}
 	if !ok {
 		return nil, nil
 	}
-	if err = w.makeRoom(ctx, w.record.Person, w.record.Action, 1, 1); err == nil {
+	if err = w.MakeRoom(ctx, w.record.Person, w.record.Action, 1, 1); err == nil {
 		err = w.create(ctx, w.record)
 	}
 	if err == nil {
@@ -228,15 +229,15 @@ func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
 	case errors.Is(err, session.ErrFull), errors.Is(err, session.ErrTooLarge):
 		return nil, err
 	}
-	return nil, notKept(err)
+	return nil, NotKept(err)
 }
 
 // newRecord is the intent.
-func (w *work) newRecord(ctx context.Context) *record {
+func (w *work) newRecord() *record {
 	r := &w.flight.request
 	return &record{
 		Operation: Operation{
-			ID: w.flight.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization, From: w.options.Origin(ctx),
+			ID: w.flight.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization, From: r.From,
 			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: w.flight.started, Batch: r.Batch,
 		},
 		Fingerprint: r.fingerprint(),
@@ -244,8 +245,8 @@ func (w *work) newRecord(ctx context.Context) *record {
 	}
 }
 
-// notKept says that nothing was sent because of err.
-func notKept(err error) error { return fmt.Errorf("%w: %w", ErrNotKept, err) }
+// NotKept is ErrNotKept because of err.
+func NotKept(err error) error { return fmt.Errorf("%w: %w", ErrNotKept, err) }
 
 // flightKey names a flight in the Journal.
 func flightKey(person, id string) string { return strings.Join([]string{person, id}, "\n") }

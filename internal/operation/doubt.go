@@ -103,7 +103,7 @@ func (o *Operation) LooksAgain() time.Time {
 
 // lookable says that looking may still tell something: it isn't settled, or nothing was found of a creation so far.
 func (r *record) lookable() bool {
-	return r.unsettled() || r.State == Unknown && !r.Dismissed && r.makes() && len(r.Candidates)+len(r.Revoked) == 0
+	return r.unsettled() || r.State == Unknown && !r.Dismissed && r.Makes() && len(r.Candidates)+len(r.Revoked) == 0
 }
 
 // unsettled says that it is still to be seen what became of a change, or of a revoke that follows one.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 )
@@ -142,14 +143,14 @@ func TestEndBackgroundEndsBatches(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); err != nil {
+	if err := r.batches.Run(context.Background(), batch.Caller{Service: w.azure, Ready: signedIn}, mona, b.ID); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 { // as many as are in flight in one organization
 		<-begun
 	}
 	r.EndBackground()
-	if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, later.ID); !errors.Is(err, operation.ErrStopping) {
+	if err := r.batches.Run(context.Background(), batch.Caller{Service: w.azure, Ready: signedIn}, mona, later.ID); !errors.Is(err, operation.ErrStopping) {
 		t.Errorf("RunBatch: %v, want ErrStopping", err)
 	}
 	single := w.inBackground(r, w.create(r))
@@ -157,14 +158,14 @@ func TestEndBackgroundEndsBatches(t *testing.T) {
 	close(goOn)
 	w.wantState(<-single, operation.Succeeded)
 	b = w.settled(other, b.ID)
-	w.wantTally(b, operation.Tally{Done: 3, Secrets: 3, OldAlive: 3, NotBegun: 7})
+	w.wantTally(b, batch.Tally{Done: 3, Secrets: 3, OldAlive: 3, NotBegun: 7})
 	w.wantCalls("create", 4)
 	w.wantCalls("revoke", 0)
 	if b.Halt == nil || b.Halt.Kind != failure.Interrupted {
 		t.Errorf("halt = %+v, want interrupted", b.Halt)
 	}
-	for id, want := range map[string]operation.Tally{b.ID: {Done: 10, Secrets: 10, OldAlive: 10}, later.ID: {Done: 2}} {
-		if err := other.ResumeBatch(context.Background(), mona, id, func(*operation.BatchItem) bool { return false }); err != nil {
+	for id, want := range map[string]batch.Tally{b.ID: {Done: 10, Secrets: 10, OldAlive: 10}, later.ID: {Done: 2}} {
+		if err := other.batches.Resume(context.Background(), mona, id, func(*batch.Item) bool { return false }); err != nil {
 			t.Fatal(err)
 		}
 		if b := w.run(other, id, signedIn); b.Count() != want || b.Halt != nil {

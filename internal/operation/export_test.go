@@ -29,7 +29,7 @@ func SetBound(j *Journal, kind string, records int) {
 	for _, b := range j.records.Bounds() {
 		if b.Kind == kind {
 			b.Records = records
-			if kind != kindBatch {
+			if kind != "batch" {
 				b.Records += forRevokes
 			}
 			j.records.Declare(b)
@@ -75,7 +75,7 @@ func Copy(j *Journal, person, id string, n int) error {
 			r.Result = new(*like.Result)
 			r.Result.AuthorizationID = fmt.Sprintf("00000000-0000-0000-1111-%012d", i)
 			if !r.Pending() {
-				return j.records.Create(context.Background(), r.key(), &r, j.options.Now().Add(finishedLife))
+				return j.records.Create(context.Background(), r.key(), &r, j.options.Now().Add(FinishedLife))
 			}
 			return j.create(context.Background(), &r)
 		})

@@ -8,6 +8,6 @@ import (
 
 func TestStoredForms(t *testing.T) {
 	sessiontest.Golden(t, map[string]any{
-		kindOperation: &record{}, kindSecret: &keptSecret{}, kindUnfinished: &marker{}, kindBatch: &Batch{}, kindOpenBatch: &OpenBatch{},
+		kindOperation: &record{}, kindSecret: &keptSecret{}, kindUnfinished: &marker{},
 	})
 }

@@ -24,9 +24,6 @@ type Options struct {
 	// It is called after the event was recorded, and at once where recording failed. nil: nobody wants to know.
 	Observe func(ctx context.Context, e Event)
 
-	// Origin says where the request in whose context an operation begins came from. nil: unknown.
-	Origin func(ctx context.Context) Origin
-
 	// Pause waits between two tries or looks, for d or until ctx ends. nil: for a real d.
 	Pause func(ctx context.Context, d time.Duration) error
 }
@@ -48,9 +45,6 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Origin == nil {
-		o.Origin = func(context.Context) Origin { return Origin{} }
-	}
 	return o
 }
 
@@ -66,12 +60,13 @@ type Journal struct {
 	lookPause func(ctx context.Context, d time.Duration) // between two looks
 
 	mu       sync.Mutex
-	flights  map[string]*flight   // requests being worked on here, by person and id
-	batches  map[string]*batchRun // batches being run here, by person and id
-	watchers map[string]*watcher  // by person
-	busy     int                  // goroutines that Drain waits for
+	flights  map[string]*flight  // requests being worked on here, by person and id
+	watchers map[string]*watcher // by person
+	busy     int                 // goroutines that Drain waits for
 	stopping bool
 	quiet    chan struct{} // closed when stopping and nobody is busy
+
+	batchGone func(ctx context.Context, person, id string) (bool, error) // drops a batch that needs nobody, see DropsBatches
 
 	maxWatchers int // maxWatchers, or a test's own
 
@@ -99,13 +94,33 @@ func New(r *session.Records, o Options) *Journal {
 		lookPause: func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
 		reach:     atPoint,
 		flights:   map[string]*flight{},
-		batches:   map[string]*batchRun{},
 		watchers:  map[string]*watcher{},
 		quiet:     make(chan struct{}),
 
 		maxWatchers: maxWatchers,
+		batchGone:   func(context.Context, string, string) (bool, error) { return false, nil },
 	}
 }
+
+// DropsBatches has gone asked, before an operation of a batch is dropped to make room, to drop the batch as well: it would
+// take the operation for one that was never begun. Without it operations of batches stay for their whole time.
+func (j *Journal) DropsBatches(gone func(ctx context.Context, person, id string) (bool, error)) {
+	j.batchGone = gone
+}
+
+// Begin counts work that Drain waits for, until end is called: ErrStopping.
+func (j *Journal) Begin() (end func(), err error) {
+	if err := j.begin(); err != nil {
+		return nil, err
+	}
+	return j.leave, nil
+}
+
+// Background is over from EndBackground on.
+func (j *Journal) Background() context.Context { return j.ending }
+
+// Reach is called at the named points of workers: where to look if a death there loses something.
+func (j *Journal) Reach(point string) { j.reach(point) }
 
 // Busy is how many requests are being worked on in this process.
 func (j *Journal) Busy() int {
@@ -132,6 +147,24 @@ func (j *Journal) Get(ctx context.Context, person, id string) (*Operation, error
 	}
 	j.buryIfDead(ctx, r)
 	return r.at(j.options.Now()), nil
+}
+
+// GetAll returns those of the operations that are recorded, read together, by ID; one that can't be read is nil.
+func (j *Journal) GetAll(ctx context.Context, person string, ids []string) (map[string]*Operation, error) {
+	all := make(map[string]*Operation, len(ids))
+	var readable []*record
+	err := j.records.EachOf(ctx, kindOperation, person, ids, func(id string, decode func(any) error) error {
+		var r record
+		if all[id] = nil; decode(&r) == nil {
+			readable = append(readable, &r)
+		}
+		return nil
+	})
+	for _, r := range readable {
+		j.buryIfDead(ctx, r)
+		all[r.ID] = r.at(j.options.Now())
+	}
+	return all, err
 }
 
 // Find returns the operation that form, sent before, has begun; ErrNotFound if it was never sent.
@@ -262,6 +295,20 @@ func (j *Journal) Dismiss(ctx context.Context, person, id string) (*Operation, e
 			return errUnchanged
 		}
 		r.Dismissed = true
+		return nil
+	})
+}
+
+// Supersede takes an operation in doubt off the pending list that is begun anew under another form: the next one, which asks
+// for the same, stands for it. If that fails, it is looked at like any other.
+func (j *Journal) Supersede(ctx context.Context, person, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	_ = j.write(ctx, &record{Operation: Operation{Person: person, ID: id}}, func(old *record) error {
+		if old.State != Unknown || !old.Undecided() {
+			return errUnchanged
+		}
+		old.Dismissed = true
 		return nil
 	})
 }

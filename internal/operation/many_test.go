@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/redisstore"
@@ -26,8 +27,10 @@ func (w *world) replicaOver(b session.Backend) *replica {
 		w.t.Fatal(err)
 	}
 	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, Now: w.clock.Now})
-	operation.OnPause(j, func(time.Duration) {})
-	return &replica{j, s}
+	r := &replica{Journal: j, store: s}
+	r.batches = batch.New(m.Records(), j, batch.Options{Now: w.clock.Now, Pause: r.pause})
+	r.onPause(func(time.Duration) {})
+	return r
 }
 
 // copies makes n more operations like that one.
@@ -79,15 +82,15 @@ func TestManyOperationsAreReadTogether(t *testing.T) {
 		"Pending": func() (int, error) { all, err := r.Pending(context.Background(), mona); return len(all), err },
 		"Recent":  func() (int, error) { all, err := r.Recent(context.Background(), mona, 500); return len(all), err },
 		"OpenBatches": func() (int, error) {
-			all, err := r.OpenBatches(context.Background(), mona)
+			all, err := r.batches.Open(context.Background(), mona)
 			return 500 + len(all), err
 		},
 		"RecentBatches": func() (int, error) {
-			all, err := r.RecentBatches(context.Background(), mona)
+			all, err := r.batches.Recent(context.Background(), mona)
 			return 499 + len(all), err
 		},
 		"Batch": func() (int, error) {
-			b, err := r.Batch(context.Background(), mona, batch)
+			b, err := r.batches.Get(context.Background(), mona, batch)
 			if err != nil {
 				return 0, err
 			}
@@ -197,7 +200,7 @@ func TestBatchListsAnOrganizationOnce(t *testing.T) {
 				}
 				return nil
 			})
-			if err := r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID); err != nil {
+			if err := r.batches.Run(context.Background(), batch.Caller{Service: w.azure, Ready: signedIn}, mona, b.ID); err != nil {
 				t.Fatal(err)
 			}
 			<-all
@@ -225,7 +228,7 @@ func TestBatchOfTokensThatAreGone(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					if err := r.RetireBatch(context.Background(), mona, b.ID); err != nil {
+					if err := r.batches.RevokeOld(context.Background(), mona, b.ID); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -248,7 +251,7 @@ func TestBatchOfTokensThatAreGone(t *testing.T) {
 					}, nil)
 				}
 				lists := w.azure.count("list")
-				if err := r.RunBatch(context.Background(), forgetful{w.azure}, signedIn, mona, b.ID); err != nil {
+				if err := r.batches.Run(context.Background(), batch.Caller{Service: forgetful{w.azure}, Ready: signedIn}, mona, b.ID); err != nil {
 					t.Fatal(err)
 				}
 				got := w.settled(r, b.ID).Count()
@@ -280,15 +283,15 @@ func (f forgetful) Revoke(ctx context.Context, organization, id string) error {
 func TestCandidatesInABatchOfEqualNames(t *testing.T) {
 	w := newWorld(t)
 	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
-	b := &operation.Batch{Person: mona, Action: operation.Rotate}
+	b := &batch.Batch{Person: mona, Action: operation.Rotate}
 	for range 12 { // all of the same name
 		old := w.azure.make("build agent", []string{"vso.code"}, start.AddDate(0, 6, 0))
-		b.Items = append(b.Items, operation.BatchItem{Organization: "contoso", Before: old, ValidTo: start.AddDate(0, 9, 0)})
+		b.Items = append(b.Items, batch.Item{Organization: "contoso", Before: old, ValidTo: start.AddDate(0, 9, 0)})
 	}
-	if err := r.PlanBatch(context.Background(), b); err != nil {
+	if err := r.batches.Plan(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.StartBatch(context.Background(), mona, b.ID, r.Form(mona, operation.BatchAction(b.Action), b.ID), "x", func(*operation.Batch) {}); err != nil {
+	if _, err := r.batches.Start(context.Background(), mona, b.ID, r.batches.Form(mona, b.Action, b.ID), "x", operation.Origin{}, func(*batch.Batch) {}); err != nil {
 		t.Fatal(err)
 	}
 	var made atomic.Int64
@@ -309,7 +312,7 @@ func TestCandidatesInABatchOfEqualNames(t *testing.T) {
 	})
 	b = w.run(r, b.ID, signedIn)
 	w.azure.fail(nil, nil)
-	w.wantTally(b, operation.Tally{Done: 10, Unknown: 2, Secrets: 10, OldAlive: 10})
+	w.wantTally(b, batch.Tally{Done: 10, Unknown: 2, Secrets: 10, OldAlive: 10})
 	lostOnes := map[string]bool{}
 	for _, id := range w.azure.active()[12:] {
 		lostOnes[id] = true

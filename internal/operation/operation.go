@@ -128,8 +128,8 @@ func (o *Operation) beingSettled() bool {
 // cleared: all tokens that the operation made, or may have made, without a secret in anybody's hands were revoked.
 func (o *Operation) cleared() bool { return len(o.Revoked) > 0 && len(o.Candidates) == 0 }
 
-// makes: a success makes a token and tells its secret.
-func (o *Operation) makes() bool { return o.Action == Create || o.Action == Rotate }
+// Makes reports whether a success makes a token, with a secret.
+func (o *Operation) Makes() bool { return o.Action == Create || o.Action == Rotate }
 
 // at is a copy of the operation as it stands at now: whether a secret's time is over is a matter of the clock alone.
 func (o *Operation) at(now time.Time) *Operation {
@@ -197,6 +197,12 @@ func failureOf(err error) (cause *failure.Failure, definite bool) {
 		return &failure.Failure{Source: failure.SourceAzureDevOps, Kind: string(azuredevops.KindTimeout)}, false
 	}
 	return failure.Of(err), e == nil || !e.Unknown
+}
+
+// FailureOf is err as it is recorded.
+func FailureOf(err error) *failure.Failure {
+	cause, _ := failureOf(err)
+	return cause
 }
 
 // ended reports whether a context ended.

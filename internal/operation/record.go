@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// unfinishedLife is how long an operation is kept while it needs the person; finishedLife once it doesn't. That
+	// unfinishedLife is how long an operation is kept while it needs the person; FinishedLife once it doesn't. That
 	// must stay well above formid.Life, so that the record of an operation outlives every chance to send its form again.
 	unfinishedLife = 90 * 24 * time.Hour
-	finishedLife   = 30 * 24 * time.Hour
+	FinishedLife   = 30 * 24 * time.Hour
 	// storeTimeout bounds one use of the store by a worker, which has no request whose end could bound it.
 	storeTimeout = 5 * time.Second
 	// journalTimeout bounds reading everything that a person has done, in many uses of the store: a store that hangs ends it
@@ -162,7 +162,7 @@ func (j *Journal) settle(ctx context.Context, r *record) {
 		return
 	}
 	var fresh record
-	err := j.records.Change(ctx, r.key(), &fresh, j.options.Now().Add(finishedLife), func() error {
+	err := j.records.Change(ctx, r.key(), &fresh, j.options.Now().Add(FinishedLife), func() error {
 		if fresh.Pending() {
 			return errUnchanged
 		}

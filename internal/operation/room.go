@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/session"
@@ -23,24 +22,22 @@ const (
 	// openBytes bounds what is kept in memory of operations that need somebody, of everybody together: some 10,000.
 	openBytes = 16 << 20
 
+	// MostTogether is how many operations one batch has at most: what a person can still read before confirming it, and what
+	// a record can hold (see session.MaxValue).
+	MostTogether = 500
+
 	// maxUnfinished is how many operations can need the person at the same time: two batches as large as they get.
-	maxUnfinished = 2 * MaxBatch
+	maxUnfinished = 2 * MostTogether
 	markerEach    = 1 << 10
 	secretEach    = 64 << 10
 
 	// forRevokes is how many operations there may be beyond these bounds if they are revokes: whatever else is recorded, and
 	// whoever has brought that about, a person can get rid of a token.
-	forRevokes   = 2 * MaxBatch
+	forRevokes   = 2 * MostTogether
 	revokesBytes = 4 << 20 // of usualOperation each
 
-	// maxBatches counts plans and finished ones as well. When there are as many, the oldest finished ones go.
-	maxBatches     = 100
-	maxPlan        = 768 << 10 // bytes; the rest of a record is for what becomes of it
-	batchesBytes   = 32 << 20
-	maxPlans       = 10 // not confirmed; with one more the oldest goes
-	openBatchEach  = 4 << 10
-	dropOperations = 100 // at a time
-	dropBatches    = 5
+	// dropOperations is how many of them go at a time.
+	dropOperations = 100
 )
 
 // bounds are those of the kinds of records that a Journal keeps.
@@ -49,14 +46,12 @@ func bounds() []session.Bound {
 		{Kind: kindOperation, Each: operationEach, Records: maxOperations + forRevokes, Bytes: operationsBytes + revokesBytes},
 		{Kind: kindUnfinished, Each: markerEach, Records: maxUnfinished + forRevokes, Bytes: 1 << 20},
 		{Kind: kindSecret, Each: secretEach, Why: "one for each unfinished operation"},
-		{Kind: kindBatch, Each: session.MaxValue, Records: maxBatches, Bytes: batchesBytes},
-		{Kind: kindOpenBatch, Each: openBatchEach, Why: "one for each batch"},
 	}
 }
 
-// makeRoom makes room for n more operations of the person, of which unfinished need them at a time: ErrFull if there can't
+// MakeRoom makes room for n more operations of the person, of which unfinished need them at a time: ErrFull if there can't
 // be any.
-func (j *Journal) makeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
+func (j *Journal) MakeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
 	reserve := forRevokes
 	if a == Revoke {
 		reserve = 0
@@ -93,7 +88,7 @@ func (j *Journal) dropFinished(ctx context.Context, person string, most int) (dr
 			break
 		}
 		if _, known := batchGone[op.Batch]; !known {
-			if batchGone[op.Batch], err = j.letBatchGo(ctx, person, op.Batch); err != nil {
+			if batchGone[op.Batch], err = j.batchGone(ctx, person, op.Batch); err != nil {
 				return dropped, err
 			}
 		}
@@ -119,7 +114,7 @@ func (j *Journal) finished(ctx context.Context, person string) ([]Operation, err
 		return nil, err
 	}
 	settled := j.options.Now().Add(-formid.Life - formid.Skew)
-	later := func(s session.Stored) bool { return s.Expires.After(settled.Add(finishedLife)) } // see settle; nor is what isn't settled read
+	later := func(s session.Stored) bool { return s.Expires.After(settled.Add(FinishedLife)) } // see settle; nor is what isn't settled read
 	if i := slices.IndexFunc(stock, later); i >= 0 {
 		stock = stock[:i]
 	}
@@ -153,124 +148,4 @@ func ignore(err, harmless error) error {
 		return nil
 	}
 	return err
-}
-
-// letBatchGo drops a batch that needs nobody any more, and says if there is none (any more).
-func (j *Journal) letBatchGo(ctx context.Context, person, id string) (gone bool, err error) {
-	b, err := j.loadBatch(ctx, person, id)
-	if absent(err) {
-		return true, nil
-	}
-	if err != nil || b.Running || b.Started.IsZero() {
-		return false, ignore(err, ErrUnreadable)
-	}
-	if b, err = j.Batch(ctx, person, id); err != nil || b.open() { // with its operations
-		return false, ignore(err, ErrNotFound)
-	}
-	return true, j.records.Drop(ctx, b.key().Name())
-}
-
-// plansKey is the lock under which a person's plans are counted, made and confirmed.
-func plansKey(person string) session.Key { return batchKey(person, "plans") }
-
-// keepPlan records a plan. Where there are too many, the oldest plan goes, or the oldest batches that are finished.
-func (j *Journal) keepPlan(ctx context.Context, b *Batch) error {
-	release, err := j.records.Lock(ctx, plansKey(b.Person))
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := j.dropPlans(ctx, b.Person); err != nil {
-		return err
-	}
-	err = j.records.Create(ctx, b.key(), b, b.Planned.Add(planLife))
-	if !errors.Is(err, session.ErrFull) {
-		return err
-	}
-	if dropped := j.dropFinishedBatches(ctx, b.Person); dropped != nil {
-		return dropped
-	}
-	return j.records.Create(ctx, b.key(), b, b.Planned.Add(planLife))
-}
-
-// dropPlans drops the oldest plans so that one more can be made.
-func (j *Journal) dropPlans(ctx context.Context, person string) error {
-	stock, err := j.records.Stock(ctx, kindBatch, person)
-	if err != nil {
-		return err
-	}
-	later := func(s session.Stored) bool { return s.Expires.After(j.options.Now().Add(planLife + time.Second)) }
-	if i := slices.IndexFunc(stock, later); i >= 0 {
-		stock = stock[:i] // plans, and what was started long ago
-	}
-	if len(stock) < maxPlans {
-		return nil
-	}
-	plans, _, err := j.batchesIn(ctx, stock, person)
-	if err != nil {
-		return err
-	}
-	for _, s := range plans[:max(0, len(plans)-maxPlans+1)] {
-		if err := j.records.Drop(ctx, s.Name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// batchesIn reads batches: those that aren't confirmed, and the IDs of those that are, each in the order of stock.
-func (j *Journal) batchesIn(ctx context.Context, stock []session.Stored, person string) (plans []session.Stored, started []string, err error) {
-	ids, planned := make([]string, len(stock)), make([]bool, len(stock))
-	err = j.records.EachStored(ctx, stock, person, func(i int, id string, decode func(any) error) error {
-		var b Batch
-		if decode(&b) == nil {
-			ids[i], planned[i] = id, b.Started.IsZero()
-		}
-		return nil
-	})
-	for i, id := range ids {
-		switch {
-		case id == "": // gone, or it can't be read
-		case planned[i]:
-			plans = append(plans, stock[i])
-		default:
-			started = append(started, id)
-		}
-	}
-	return plans, started, err
-}
-
-// dropFinishedBatches drops some batches that need nobody any more, the oldest first. Their operations stay for their own time.
-func (j *Journal) dropFinishedBatches(ctx context.Context, person string) error {
-	stock, err := j.records.Stock(ctx, kindBatch, person)
-	if err != nil {
-		return err
-	}
-	_, started, err := j.batchesIn(ctx, stock, person)
-	if err != nil {
-		return err
-	}
-	dropped := 0
-	for _, id := range started {
-		gone, err := j.letBatchGo(ctx, person, id)
-		if err != nil {
-			return err
-		}
-		if gone {
-			dropped++
-		}
-		if dropped == dropBatches {
-			return nil
-		}
-	}
-	return nil
-}
-
-// roomToStart makes room for a batch that is about to be confirmed, so that it can be carried out to its end.
-func (j *Journal) roomToStart(ctx context.Context, b *Batch) error {
-	unfinished := min(len(b.Items), batchAtOnce)
-	if b.Action == Rotate { // each new secret waits for the person
-		unfinished = len(b.Items)
-	}
-	return j.makeRoom(ctx, b.Person, b.Action, len(b.Items), unfinished)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
@@ -35,21 +36,21 @@ func TestPlansAreBounded(t *testing.T) {
 	r, other := w.replica(), w.replica()
 	first := w.planned(r, operation.Revoke, 1)
 	confirmed := w.started(r, operation.Revoke, 1)
-	var last *operation.Batch
+	var last *batch.Batch
 	for range 12 {
 		w.clock.pass(time.Second)
 		w.planned(r, operation.Revoke, 1)
 		last = w.planned(other, operation.Revoke, 1)
 	}
 	w.wantKept(r, "batch", 11) // with the one that was confirmed
-	if _, err := r.Batch(context.Background(), mona, first.ID); !errors.Is(err, operation.ErrNotFound) {
+	if _, err := r.batches.Get(context.Background(), mona, first.ID); !errors.Is(err, batch.ErrNotFound) {
 		t.Errorf("the oldest plan: %v", err)
 	}
-	form := r.Form(mona, operation.BatchAction(operation.Revoke), last.ID)
-	if _, err := r.StartBatch(context.Background(), mona, last.ID, form, "", func(*operation.Batch) {}); err != nil {
+	form := r.batches.Form(mona, operation.Revoke, last.ID)
+	if _, err := r.batches.Start(context.Background(), mona, last.ID, form, "", operation.Origin{}, func(*batch.Batch) {}); err != nil {
 		t.Errorf("the newest plan: %v", err)
 	}
-	w.wantTally(w.run(r, confirmed.ID, signedIn), operation.Tally{Done: 1})
+	w.wantTally(w.run(r, confirmed.ID, signedIn), batch.Tally{Done: 1})
 }
 
 // Where a person has all the batches that they may, the oldest finished one makes room; if none is, nothing is planned.
@@ -63,11 +64,11 @@ func TestFinishedBatchesMakeRoom(t *testing.T) {
 	w.started(r, operation.Revoke, 1)
 	w.started(r, operation.Revoke, 1)
 	w.wantKept(r, "batch", 3)
-	if _, err := r.Batch(context.Background(), mona, open.ID); err != nil {
+	if _, err := r.batches.Get(context.Background(), mona, open.ID); err != nil {
 		t.Errorf("a batch that isn't finished: %v", err)
 	}
-	b := &operation.Batch{Person: mona, Action: operation.Revoke}
-	if err := r.PlanBatch(context.Background(), b); !errors.Is(err, session.ErrFull) {
+	b := &batch.Batch{Person: mona, Action: operation.Revoke}
+	if err := r.batches.Plan(context.Background(), b); !errors.Is(err, session.ErrFull) {
 		t.Errorf("PlanBatch: %v, want ErrFull", err)
 	}
 }
@@ -102,7 +103,7 @@ func TestOperationsOfABatchStayWithIt(t *testing.T) {
 	operation.SetBound(r.Journal, "operation", 3)
 	w.clock.pass(14 * time.Hour)
 	w.wantFull(r, w.create(r), "operation")
-	w.wantTally(w.settled(r, b.ID), operation.Tally{Done: 3, OldAlive: 3})
+	w.wantTally(w.settled(r, b.ID), batch.Tally{Done: 3, OldAlive: 3})
 }
 
 // What needs the person is bounded as well; what was settled makes room.
@@ -129,11 +130,11 @@ func TestBatchNeedsRoomForAll(t *testing.T) {
 	r := w.replica()
 	operation.SetBound(r.Journal, "unfinished", 2)
 	b := w.planned(r, operation.Rotate, 3)
-	form := r.Form(mona, operation.BatchAction(operation.Rotate), b.ID)
-	if _, err := r.StartBatch(context.Background(), mona, b.ID, form, "", func(*operation.Batch) {}); !errors.Is(err, session.ErrFull) {
+	form := r.batches.Form(mona, operation.Rotate, b.ID)
+	if _, err := r.batches.Start(context.Background(), mona, b.ID, form, "", operation.Origin{}, func(*batch.Batch) {}); !errors.Is(err, session.ErrFull) {
 		t.Errorf("StartBatch: %v, want ErrFull", err)
 	}
-	if b, err := r.Batch(context.Background(), mona, b.ID); err != nil || !b.Started.IsZero() {
+	if b, err := r.batches.Get(context.Background(), mona, b.ID); err != nil || !b.Started.IsZero() {
 		t.Errorf("%v, %v", b, err)
 	}
 }
@@ -153,7 +154,7 @@ func TestRevokesAlwaysHaveRoom(t *testing.T) {
 			for range 3 {
 				w.wantState(w.do(r, w.request(r, operation.Revoke)), operation.Succeeded)
 			}
-			w.wantTally(w.run(r, w.started(r, operation.Revoke, 3).ID, signedIn), operation.Tally{Done: 3})
+			w.wantTally(w.run(r, w.started(r, operation.Revoke, 3).ID, signedIn), batch.Tally{Done: 3})
 			operation.SetBound(r.Journal, kind, 2-operation.ForRevokes)
 			w.wantFull(r, w.request(r, operation.Revoke), kind)
 			w.wantCalls("revoke", 6)
@@ -195,7 +196,7 @@ func TestPlansBesideOldBatches(t *testing.T) {
 	w.clock.pass(29*24*time.Hour - time.Hour)
 	first := w.planned(r, operation.Revoke, 1)
 	w.planned(r, operation.Revoke, 1)
-	if _, err := r.Batch(context.Background(), mona, first.ID); err != nil {
+	if _, err := r.batches.Get(context.Background(), mona, first.ID); err != nil {
 		t.Errorf("the first of two plans: %v", err)
 	}
 }
@@ -220,13 +221,13 @@ func TestLargestPlan(t *testing.T) {
 	w := newWorld(t)
 	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
 	const items = 6
-	plan := func(name int) (*operation.Batch, error) {
-		b := &operation.Batch{Person: mona, Action: operation.Revoke}
+	plan := func(name int) (*batch.Batch, error) {
+		b := &batch.Batch{Person: mona, Action: operation.Revoke}
 		for i := range items {
 			token := w.azure.make(strings.Repeat("x", name), []string{"vso.code"}, start.AddDate(0, 6, 0))
-			b.Items = append(b.Items, operation.BatchItem{Organization: fmt.Sprint("organization-", i), Before: token})
+			b.Items = append(b.Items, batch.Item{Organization: fmt.Sprint("organization-", i), Before: token})
 		}
-		return b, r.PlanBatch(context.Background(), b)
+		return b, r.batches.Plan(context.Background(), b)
 	}
 	if _, err := plan(135_000); !errors.Is(err, session.ErrTooLarge) {
 		t.Errorf("a plan that fills its record: %v", err)
@@ -236,8 +237,8 @@ func TestLargestPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.azure.fail(on("revoke", &azuredevops.Error{Kind: azuredevops.KindThrottled, RetryAfter: time.Hour, ActivityID: strings.Repeat("a", 100)}), nil)
-	form := r.Form(mona, operation.BatchAction(operation.Revoke), b.ID)
-	if _, err := r.StartBatch(context.Background(), mona, b.ID, form, "content", func(*operation.Batch) {}); err != nil {
+	form := r.batches.Form(mona, operation.Revoke, b.ID)
+	if _, err := r.batches.Start(context.Background(), mona, b.ID, form, "content", operation.Origin{}, func(*batch.Batch) {}); err != nil {
 		t.Fatal(err)
 	}
 	if b = w.run(r, b.ID, signedIn); b.Working || b.Count().Failed != items || len(b.Halted) != items {

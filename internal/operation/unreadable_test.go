@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -89,12 +90,12 @@ func TestUnreadableOperationOfABatch(t *testing.T) {
 				}
 				calls := w.azure.count("create") + w.azure.count("revoke")
 				w.clock.pass(14 * time.Hour)
-				pick := func(*operation.BatchItem) bool { return true }
-				if err := r.ResumeBatch(context.Background(), mona, b.ID, pick); err != nil {
+				pick := func(*batch.Item) bool { return true }
+				if err := r.batches.Resume(context.Background(), mona, b.ID, pick); err != nil {
 					w.t.Error(err)
 				}
 				b = w.run(r, b.ID, signedIn)
-				want := operation.Tally{Done: 1, Unknown: 2}
+				want := batch.Tally{Done: 1, Unknown: 2}
 				if action == operation.Rotate {
 					want.OldAlive = 1
 				}
@@ -102,13 +103,13 @@ func TestUnreadableOperationOfABatch(t *testing.T) {
 				if n := w.azure.count("create") + w.azure.count("revoke"); n != calls {
 					w.t.Errorf("%d calls were made", n-calls)
 				}
-				if err := r.DismissBatch(context.Background(), mona, b.ID); err != nil {
+				if err := r.batches.Dismiss(context.Background(), mona, b.ID); err != nil {
 					w.t.Errorf("DismissBatch: %v", err)
 				}
 				for _, f := range restore {
 					f()
 				}
-				if b, err := r.Batch(context.Background(), mona, b.ID); err != nil || b.Count().Done != 3 {
+				if b, err := r.batches.Get(context.Background(), mona, b.ID); err != nil || b.Count().Done != 3 {
 					w.t.Errorf("read again: %+v, %v", b, err)
 				}
 			})
@@ -124,16 +125,16 @@ func TestUnreadableBatch(t *testing.T) {
 		operation.SetBound(r.Journal, "operation", 3)
 		w.clock.pass(14 * time.Hour)
 		w.wantFull(r, w.create(r), "operation")
-		form := r.Form(mona, operation.BatchAction(operation.Revoke), b.ID)
-		_, started := r.StartBatch(context.Background(), mona, b.ID, form, "", func(*operation.Batch) {})
+		form := r.batches.Form(mona, operation.Revoke, b.ID)
+		_, started := r.batches.Start(context.Background(), mona, b.ID, form, "", operation.Origin{}, func(*batch.Batch) {})
 		for what, err := range map[string]error{
-			"StartBatch": started, "RunBatch": r.RunBatch(context.Background(), w.azure, signedIn, mona, b.ID), "StopBatch": r.StopBatch(context.Background(), mona, b.ID),
+			"StartBatch": started, "RunBatch": r.batches.Run(context.Background(), batch.Caller{Service: w.azure, Ready: signedIn}, mona, b.ID), "StopBatch": r.batches.Stop(context.Background(), mona, b.ID),
 		} {
 			if !errors.Is(err, operation.ErrUnreadable) {
 				w.t.Errorf("%s: %v", what, err)
 			}
 		}
 		restore()
-		w.wantTally(w.settled(r, b.ID), operation.Tally{Done: 3})
+		w.wantTally(w.settled(r, b.ID), batch.Tally{Done: 3})
 	})
 }

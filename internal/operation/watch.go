@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -257,6 +258,9 @@ func (j *Journal) lookAt(ctx context.Context, service Service, op *Operation, s 
 	return r, (&work{Journal: j, service: service, record: r}).weigh(ctx, s)
 }
 
+// place is an organization's name as it is compared.
+func place(organization string) string { return strings.ToLower(organization) }
+
 // sight is what one look sees: the active tokens of an organization, of which some may be missing with err; and then,
 // where that matters, the person's other changes. In this order: a change that has made something of what is listed has
 // recorded it by then, or is at work yet.
@@ -312,7 +316,7 @@ func (j *Journal) othersOf(person string) func(context.Context) (*others, error)
 		found := &others{made: map[string]string{}}
 		err := j.eachRecord(ctx, person, func(r *record) {
 			switch {
-			case !r.makes():
+			case !r.Makes():
 			case r.State == Sent:
 				found.making = append(found.making, r)
 			case r.Result != nil:

@@ -54,7 +54,7 @@ func (w *work) make(ctx context.Context) {
 		w.tell(ctx, &w.record.Operation, Event{
 			Step: Step(w.record.Action), Outcome: WasRefused, Token: w.record.Before, Failure: &failure.Failure{Source: failure.SourceOperation, Kind: failure.NotKept},
 		})
-		w.land(w.flight, nil, notKept(err))
+		w.land(w.flight, nil, NotKept(err))
 		return
 	}
 	if !w.record.Called { // the intent was refused: a graceful stop has given the operation up

@@ -13,10 +13,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -177,7 +179,20 @@ func (w *world) checkSecrets() {
 // replica is one process: a journal with a store connection of its own that can be made to fail.
 type replica struct {
 	*operation.Journal
-	store *store
+	batches *batch.Batches
+	store   *store
+	paused  atomic.Pointer[func(d time.Duration)]
+}
+
+// onPause has f called instead of waiting between two tries.
+func (r *replica) onPause(f func(d time.Duration)) {
+	operation.OnPause(r.Journal, f)
+	r.paused.Store(&f)
+}
+
+func (r *replica) pause(_ context.Context, d time.Duration) error {
+	(*r.paused.Load())(d)
+	return nil
 }
 
 func (w *world) replica() *replica { return w.replicaAt(w.clock.Now) }
@@ -196,9 +211,10 @@ func (w *world) replicaAt(now func() time.Time) *replica {
 		w.t.Fatal(err)
 	}
 	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, CallTimeout: time.Minute, Now: now, Log: log, Observe: w.observe})
-	operation.OnPause(j, func(time.Duration) {})
+	r := &replica{Journal: j, store: s}
+	r.batches = batch.New(m.Records(), j, batch.Options{Now: now, Pause: r.pause, Log: log})
+	r.onPause(func(time.Duration) {})
 	operation.OnLookPause(j, func(ctx context.Context, _ time.Duration) { <-ctx.Done() }) // until somebody visits
-	r := &replica{j, s}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.replicas = append(w.replicas, r)

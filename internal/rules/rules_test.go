@@ -28,22 +28,22 @@ var imports = map[string][]string{
 	".": {"config", "internal/app", "internal/preflight"},
 	"internal/app": { // the only one that wires
 		"config", "handlers", "handlers/web",
-		"internal/audit", "internal/azuredevops", "internal/backing", "internal/calendar", "internal/entra", "internal/metrics", "internal/operation",
+		"internal/audit", "internal/azuredevops", "internal/backing", "internal/batch", "internal/calendar", "internal/entra", "internal/metrics", "internal/operation",
 		"internal/session", "internal/simulator", "internal/tracing",
 	},
-	"internal/backing":   {"config", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore"},
+	"internal/backing":   {"config", "internal/batch", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore"},
 	"internal/preflight": {"config", "internal/backing", "internal/entra", "internal/session", "internal/session/redisstore"},
 	"handlers": {
 		"handlers/account", "handlers/bulk", "handlers/changes", "handlers/globaltokens", "handlers/overview", "handlers/signin", "handlers/tokens",
 		"handlers/web", "handlers/web/outcome", "static", "internal/calendar", "internal/inventory", "internal/operation",
 	},
 	"handlers/web": {
-		"templates", "internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/failure", "internal/formid",
+		"templates", "internal/audit", "internal/azuredevops", "internal/batch", "internal/calendar", "internal/entra", "internal/failure", "internal/formid",
 		"internal/inventory", "internal/limit", "internal/operation", "internal/plaintext", "internal/session",
 	},
-	"handlers/web/outcome":   {"handlers/web", "templates", "internal/azuredevops", "internal/operation", "internal/plaintext"},
+	"handlers/web/outcome":   {"handlers/web", "templates", "internal/azuredevops", "internal/batch", "internal/operation", "internal/plaintext"},
 	"handlers/web/tokenform": {"handlers/web", "templates", "internal/azuredevops"},
-	"handlers/web/tokenlist": {"handlers/web", "templates", "internal/azuredevops", "internal/inventory", "internal/operation"},
+	"handlers/web/tokenlist": {"handlers/web", "templates", "internal/azuredevops", "internal/batch", "internal/inventory", "internal/operation"},
 	// Areas of pages: none knows another.
 	"handlers/account": {
 		"handlers/web", "templates", "internal/audit", "internal/azuredevops", "internal/calendar", "internal/entra", "internal/inventory",
@@ -51,16 +51,16 @@ var imports = map[string][]string{
 	},
 	"handlers/bulk": {
 		"handlers/web", "handlers/web/outcome", "handlers/web/tokenform", "handlers/web/tokenlist", "templates",
-		"internal/azuredevops", "internal/entra", "internal/inventory", "internal/operation", "internal/session",
+		"internal/azuredevops", "internal/batch", "internal/entra", "internal/inventory", "internal/operation", "internal/session",
 	},
-	"handlers/changes": {"handlers/web", "handlers/web/outcome", "templates", "internal/failure", "internal/operation"},
+	"handlers/changes": {"handlers/web", "handlers/web/outcome", "templates", "internal/batch", "internal/failure", "internal/operation"},
 	"handlers/globaltokens": {
 		"handlers/web", "handlers/web/outcome", "handlers/web/tokenform", "handlers/web/tokenlist", "templates",
 		"internal/azuredevops", "internal/inventory", "internal/operation", "internal/plaintext",
 	},
 	"handlers/overview": {"handlers/web", "handlers/web/tokenlist", "templates", "internal/azuredevops", "internal/inventory"},
 	"handlers/signin": {
-		"handlers/web", "templates", "internal/audit", "internal/entra", "internal/failure", "internal/inventory", "internal/operation", "internal/session",
+		"handlers/web", "templates", "internal/audit", "internal/batch", "internal/entra", "internal/failure", "internal/inventory", "internal/operation", "internal/session",
 	},
 	"handlers/tokens": {
 		"handlers/web", "handlers/web/outcome", "handlers/web/tokenform", "handlers/web/tokenlist", "templates",
@@ -68,6 +68,7 @@ var imports = map[string][]string{
 	},
 	"templates":                   {"static"},
 	"internal/audit":              {"internal/azuredevops", "internal/failure", "internal/operation", "internal/plaintext", "internal/session"},
+	"internal/batch":              {"internal/azuredevops", "internal/failure", "internal/formid", "internal/operation", "internal/session"},
 	"internal/calendar":           {"internal/session"},
 	"internal/failure":            {"internal/azuredevops", "internal/entra", "internal/session"},
 	"internal/formid":             {"internal/session"},

@@ -4,10 +4,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-func Organizations(b *operation.Batch) int {
+func Organizations(b *batch.Batch) int {
 	names := map[string]bool{}
 	for _, item := range b.Items {
 		names[strings.ToLower(item.Organization)] = true

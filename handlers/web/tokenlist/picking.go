@@ -2,8 +2,8 @@ package tokenlist
 
 import (
 	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/inventory"
-	"github.com/patdesk/patdesk/internal/operation"
 )
 
 const Purpose = "bulk" // what a list's form is drawn for; it begins no operation by itself
@@ -24,7 +24,7 @@ func NewPicking(v *web.Request, view View, matching int) Picking {
 	view.Number = 1
 	return Picking{
 		PickAction: v.Link(web.BulkPath), PickForm: v.DrawForm(Purpose, ""),
-		PickView: view.Address(), PickMatching: matching, PickMax: operation.MaxBatch,
+		PickView: view.Address(), PickMatching: matching, PickMax: batch.Max,
 	}
 }
 

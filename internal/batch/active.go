@@ -1,4 +1,4 @@
-package operation
+package batch
 
 import (
 	"context"
@@ -6,16 +6,21 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/failure"
+	"github.com/patdesk/patdesk/internal/operation"
 )
+
+// listTimeout bounds one list of an organization's tokens.
+const listTimeout = 15 * time.Second
 
 // activeTokens is what a run knows of the active tokens of one organization: one list, asked for when the run comes there,
 // and what the run itself has made since. So an organization is listed once, not before each creation. Of the list only what
 // is about the batch's own tokens is kept.
 type activeTokens struct {
-	service      Service
+	service      operation.Service
 	organization string
 
 	mu     sync.Mutex
@@ -25,7 +30,7 @@ type activeTokens struct {
 	ids    map[string][]string // of active tokens, by name, for the names of the batch's tokens
 }
 
-func newActiveTokens(s Service, organization string) *activeTokens {
+func newActiveTokens(s operation.Service, organization string) *activeTokens {
 	return &activeTokens{service: s, organization: organization, active: map[string]bool{}, ids: map[string][]string{}}
 }
 
@@ -53,11 +58,11 @@ func (a *activeTokens) listAgain(ctx context.Context) (ok bool) {
 
 // ask lists the organization; a is locked. Of a list that isn't whole the names count: what was there is no new token.
 func (a *activeTokens) ask(ctx context.Context) (whole bool) {
-	if a.lists >= listsPerPlace || ctx.Err() != nil {
+	if a.lists >= listsPerOrganization || ctx.Err() != nil {
 		return false
 	}
 	a.lists++
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	tokens, err := a.service.List(ctx, a.organization, azuredevops.Active)
 	listed := map[string]bool{}
@@ -84,8 +89,8 @@ func (a *activeTokens) add(name, id string) {
 }
 
 // remember keeps what an operation of the run has made, or may have: it is none of the next one's.
-func (a *activeTokens) remember(op *Operation) {
-	if op == nil || !op.makes() {
+func (a *activeTokens) remember(op *operation.Operation) {
+	if op == nil || !op.Makes() {
 		return
 	}
 	a.mu.Lock()
@@ -107,37 +112,37 @@ func (a *activeTokens) gone(t azuredevops.Token) bool {
 }
 
 // named are the active tokens that have t's name, as far as is known before its successor is made.
-func (a *activeTokens) named(t azuredevops.Token) *KnownTokens {
+func (a *activeTokens) named(t azuredevops.Token) *operation.KnownTokens {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return &KnownTokens{IDs: slices.Clone(a.ids[strings.TrimSpace(t.DisplayName)]), All: a.whole}
+	return &operation.KnownTokens{IDs: slices.Clone(a.ids[strings.TrimSpace(t.DisplayName)]), All: a.whole}
 }
 
-// careful is a Service that neither replaces nor extends a token that isn't active any more, and takes it for revoked: since the
+// activeOnly is a Service that neither replaces nor extends a token that isn't active any more, and takes it for revoked: since the
 // batch was confirmed that may have happened elsewhere.
-type careful struct {
-	Service
+type activeOnly struct {
+	operation.Service
 	token  azuredevops.Token
 	active *activeTokens
 }
 
 // Create makes the successor of a token that is active.
-func (c *careful) Create(ctx context.Context, organization string, w azuredevops.Wanted) (azuredevops.Token, string, error) {
-	if c.active.gone(c.token) {
+func (a *activeOnly) Create(ctx context.Context, organization string, w azuredevops.Wanted) (azuredevops.Token, string, error) {
+	if a.active.gone(a.token) {
 		return azuredevops.Token{}, "", noToken("create", organization)
 	}
-	return c.Service.Create(ctx, organization, w)
+	return a.Service.Create(ctx, organization, w)
 }
 
 // Update extends a token that is active.
-func (c *careful) Update(ctx context.Context, organization, id string, w azuredevops.Wanted) (azuredevops.Token, error) {
-	if c.active.gone(c.token) {
+func (a *activeOnly) Update(ctx context.Context, organization, id string, w azuredevops.Wanted) (azuredevops.Token, error) {
+	if a.active.gone(a.token) {
 		return azuredevops.Token{}, noToken("update", organization)
 	}
-	t, err := c.Service.Update(ctx, organization, id, w)
+	t, err := a.Service.Update(ctx, organization, id, w)
 	var e *azuredevops.Error
 	if errors.As(err, &e) && !e.Unknown && e.Kind == "failedToUpdateAccessToken" { // all that it may say of one that was revoked meanwhile
-		if c.active.listAgain(ctx) && c.active.gone(c.token) {
+		if a.active.listAgain(ctx) && a.active.gone(a.token) {
 			return t, noToken("update", organization)
 		}
 	}
@@ -145,9 +150,10 @@ func (c *careful) Update(ctx context.Context, organization, id string, w azurede
 }
 
 // Revoke revokes a token. One that the service doesn't know, and the batch's list neither, is gone: it needn't be listed for each.
-func (c *careful) Revoke(ctx context.Context, organization, id string) error {
-	err := c.Service.Revoke(ctx, organization, id)
-	if missingIsUnknown(err) != nil && (c.active.gone(c.token) || c.active.listAgain(ctx) && c.active.gone(c.token)) {
+func (a *activeOnly) Revoke(ctx context.Context, organization, id string) error {
+	err := a.Service.Revoke(ctx, organization, id)
+	var e *azuredevops.Error
+	if errors.As(err, &e) && e.Missing() && (a.active.gone(a.token) || a.active.listAgain(ctx) && a.active.gone(a.token)) {
 		return nil
 	}
 	return err

@@ -1,0 +1,188 @@
+// Package batch is the changes of many tokens at once: planned, confirmed, and carried out as one operation for each token.
+// What belongs here is everything about "all of these" that isn't about one of them; whether a change was done is a matter
+// of internal/operation.
+package batch
+
+import (
+	"slices"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
+	"github.com/patdesk/patdesk/internal/formid"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/session"
+)
+
+const (
+	// Max is how many tokens one batch takes: what a person can still read before confirming it, and what a record
+	// can hold (see session.MaxValue).
+	Max = operation.MostTogether
+
+	// planLife is how long a batch that nobody has confirmed is kept. The forms of its operations are drawn with it.
+	planLife = 2 * time.Hour
+	// life is how long a batch is kept from when it was last set going. It must stay below operation.FinishedLife, so that each
+	// of its operations outlives it: an operation that is gone would look like one that was never begun.
+	life = operation.FinishedLife - 24*time.Hour
+
+	kindBatch = "batch"
+	kindOpen  = "openbatch"
+)
+
+// Batch is one change of many tokens: the parent of one operation for each. It holds what was confirmed and what the
+// person decided since; how each token stands is never written here but read from its operation.
+type Batch struct {
+	ID      string           `json:"ID"`
+	Person  string           `json:"Person"`
+	Action  operation.Action `json:"Action"` // Update: a later expiry
+	Planned time.Time        `json:"Planned"`
+	Started time.Time        `json:"Started"` // zero: not confirmed yet
+	Content string           `json:"Content"` // of the form that confirmed it
+	From    string           `json:"From"`    // where its tokens were chosen, for the way back; without meaning here
+	Asked   operation.Origin `json:"Asked"`   // where it was confirmed
+	Items   []Item           `json:"Items"`
+	LeftOut []LeftOut        `json:"LeftOut"`
+
+	Working   bool                       `json:"Working"`   // a run is under way, or its process died in the middle: Running tells
+	Ended     time.Time                  `json:"Ended"`     // of the last run
+	Stopped   bool                       `json:"Stopped"`   // the person wants nothing more to be begun
+	Halt      *failure.Failure           `json:"Halt"`      // why the last run begins nothing more
+	Halted    map[string]failure.Failure `json:"Halted"`    // why it begins nothing more in an organization, by its name in lower case
+	Resting   map[string]time.Time       `json:"Resting"`   // until when it leaves an organization alone, as the service asked
+	Dismissed bool                       `json:"Dismissed"` // what isn't begun or has failed is to stay so
+	Tally     Tally                      `json:"Tally"`     // when the last run ended
+
+	Running bool `json:"-"` // a process is at work on it
+}
+
+// StoredVersion implements session.Versioned.
+func (Batch) StoredVersion() int { return 1 }
+
+// Item is one token of a batch.
+type Item struct {
+	Organization string            `json:"Organization"`
+	Before       azuredevops.Token `json:"Before"`
+	ValidTo      time.Time         `json:"ValidTo"` // wanted; rotate, update
+	Form         string            `json:"Form"`    // of its operation; a new one for each try
+	RevokeOld    bool              `json:"Retire"`  // rotate: the old token is to be revoked
+	Already      bool              `json:"Already"` // revoke: it was no longer active before
+
+	Operation *operation.Operation `json:"-"` // nil: not begun
+}
+
+// LeftOut is a token that was chosen and that nothing is done to.
+type LeftOut struct {
+	Organization string            `json:"Organization"`
+	Token        azuredevops.Token `json:"Token"`
+	Reason       string            `json:"Reason"` // see the handlers: this package doesn't judge it
+}
+
+// Tally counts a batch's tokens by how they stand.
+type Tally struct {
+	Done     int `json:"Done"`    // succeeded
+	Failed   int `json:"Failed"`  // definitely not done
+	Unknown  int `json:"Unknown"` // may have been done
+	Doing    int `json:"Doing"`   // in progress
+	NotBegun int `json:"NotBegun"`
+	Secrets  int `json:"Secrets"`  // of Done: with a secret that waits to be saved
+	OldAlive int `json:"OldAlive"` // of Done: with an old token to be revoked
+}
+
+// Summary is what a banner says of a batch that still needs the person.
+type Summary struct {
+	ID      string           `json:"ID"`
+	Action  operation.Action `json:"Action"`
+	Count   int              `json:"Count"`
+	Started time.Time        `json:"Started"`
+	Working bool             `json:"Working"`
+	Running bool             `json:"-"`
+}
+
+// StoredVersion implements session.Versioned.
+func (Summary) StoredVersion() int { return 1 }
+
+func key(person, id string) session.Key {
+	return session.Key{Kind: kindBatch, Group: person, ID: id}
+}
+
+func openKey(person, id string) session.Key {
+	return session.Key{Kind: kindOpen, Group: person, ID: id}
+}
+
+func (b *Batch) key() session.Key { return key(b.Person, b.ID) }
+
+// operationID is the ID of the item's operation, begun or not.
+func (i *Item) operationID() string {
+	id, _ := formid.Name(i.Form)
+	return id
+}
+
+// target is what the item's form is bound to.
+func (i *Item) target() string { return i.Organization + "/" + i.Before.AuthorizationID }
+
+// purpose is what a form that confirms a batch is drawn for; its target is the batch's ID.
+func purpose(a operation.Action) string { return "batch " + string(a) }
+
+// Count counts the batch's items by how their operations stand.
+func (b *Batch) Count() (t Tally) {
+	for i := range b.Items {
+		op := b.Items[i].Operation
+		if op == nil {
+			t.NotBegun++
+			continue
+		}
+		switch phase := op.Phase(); {
+		case phase == operation.PhaseUnderWay:
+			t.Doing++
+		case phase.NotDone():
+			t.Failed++
+		case phase.Unknown(), phase == operation.PhaseOrphaned:
+			t.Unknown++
+		default:
+			t.Done++
+			if phase == operation.PhaseSecretWaiting {
+				t.Secrets++
+			}
+			if op.OldOpen() {
+				t.OldAlive++
+			}
+		}
+	}
+	return t
+}
+
+// Interrupted reports whether the process that ran the batch was told to stop.
+func (b *Batch) Interrupted() bool {
+	return b.Halt != nil && b.Halt.Source == failure.SourceOperation && b.Halt.Kind == failure.Interrupted
+}
+
+// open reports whether the batch still needs the person.
+func (b *Batch) open() bool {
+	if b.Running {
+		return true
+	}
+	if b.Started.IsZero() || b.Dismissed {
+		return false
+	}
+	return slices.ContainsFunc(b.Items, func(i Item) bool {
+		return i.Operation == nil || i.Operation.Phase().NotDone() || i.Operation.Pending()
+	})
+}
+
+// MayRetry reports whether the item's operation may be tried once more: it was definitely not done; or it is unknown, and doing it
+// twice has no other effect than doing it once, or nothing was found that it has made.
+func (i *Item) MayRetry() bool {
+	op := i.Operation
+	if op == nil {
+		return false
+	}
+	switch op.Phase() {
+	case operation.PhaseFailed, operation.PhaseTakenBack:
+		return true
+	case operation.PhaseInDoubt, operation.PhaseFound:
+		return !op.Dismissed && !op.Makes()
+	case operation.PhaseNothingFound, operation.PhaseCleared:
+		return !op.Dismissed
+	}
+	return false
+}
