@@ -27,7 +27,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		maps.Copy(pages, area)
 	}
 	for name, data := range pages {
-		set := templates.Page(name)
+		set := templates.Offered()[0].Page(name)
 		if set == nil {
 			t.Errorf("there is no template %q", name)
 			continue

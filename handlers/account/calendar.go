@@ -47,6 +47,7 @@ type calendarPlace struct {
 	Read         templates.When
 }
 
+// ShowCalendar shows how the person's calendar address stands.
 func (h *Handlers) ShowCalendar(v *web.Request) (web.Answer, error) {
 	done := ""
 	if v.URL.Query().Has("revoked") {
@@ -61,14 +62,14 @@ func (h *Handlers) MakeCalendar(v *web.Request) (web.Answer, error) {
 	_, err := h.Site.Forms.Check(form, person, makeCalendar, mark)
 	if status, key := web.FormRefusal(err); status != 0 {
 		v.NoteError(err)
-		return h.calendarAnswer(v, "", "", web.FormState{Status: status, Problem: web.Summary(key, nil)})
+		return h.calendarAnswer(v, "", "", web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil)})
 	}
 	if err != nil {
 		return nil, err
 	}
 	address, made, err := h.Calendar.Make(v.Context(), person, form, mark)
 	if errors.Is(err, calendar.ErrChanged) {
-		return h.calendarAnswer(v, "", "", web.FormState{Status: http.StatusConflict, Problem: web.Summary("calendar.changed", nil)})
+		return h.calendarAnswer(v, "", "", web.FormState{Status: http.StatusConflict, Problem: web.Summary(v.Words, "calendar.changed", nil)})
 	}
 	if err != nil {
 		return nil, err
@@ -80,6 +81,7 @@ func (h *Handlers) MakeCalendar(v *web.Request) (web.Answer, error) {
 	return h.calendarAnswer(v, address, "", web.FormState{})
 }
 
+// RevokeCalendar makes the address open nothing any more.
 func (h *Handlers) RevokeCalendar(v *web.Request) (web.Answer, error) {
 	revoked, err := h.Calendar.Revoke(v.Context(), v.Person(), v.PostForm.Get("public"))
 	if revoked {
@@ -106,13 +108,13 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, no web.F
 		Lapsed: !feed.Refreshed.IsZero() && v.Now.Sub(feed.Refreshed) >= calendar.Life,
 	}
 	if feed.Unreadable && p.Problem == nil {
-		p.Problem = web.Summary("calendar.unreadable", nil)
+		p.Problem = web.Summary(v.Words, "calendar.unreadable", nil)
 	}
 	if address != "" {
 		p.Address = v.Address.URL(web.FeedPath(address))
 	}
 	if !feed.Asked.IsZero() {
-		p.AskedBy = v.Words.Message("calendar.askedBy", map[string]any{"Browser": web.BrowserName(feed.AskedBy.Program), "Address": feed.AskedBy.Address}).Title
+		p.AskedBy = v.Words.Message("calendar.askedBy", map[string]any{"Browser": web.BrowserName(v.Words, feed.AskedBy.Program), "Address": feed.AskedBy.Address}).Title
 	}
 	if !p.Exists || p.Lapsed {
 		return web.Page{Status: no.Status, Template: "calendar", Data: p}, nil

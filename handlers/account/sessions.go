@@ -24,6 +24,7 @@ type sessionRow struct {
 	Current           bool
 }
 
+// ListSessions lists where the person is signed in.
 func (h *Handlers) ListSessions(v *web.Request) (web.Answer, error) {
 	sessions, err := h.Sessions.Sessions(v.Context(), v.Session)
 	if err != nil {
@@ -38,12 +39,13 @@ func (h *Handlers) ListSessions(v *web.Request) (web.Answer, error) {
 	}
 	for _, s := range sessions {
 		p.Sessions = append(p.Sessions, sessionRow{
-			Started: v.When(s.Started), LastSeen: v.When(s.LastSeen), Address: s.Address, Browser: web.BrowserName(s.Browser), Current: s.Current,
+			Started: v.When(s.Started), LastSeen: v.When(s.LastSeen), Address: s.Address, Browser: web.BrowserName(v.Words, s.Browser), Current: s.Current,
 		})
 	}
 	return web.Page{Template: "sessions", Data: p}, nil
 }
 
+// EndOtherSessions ends all sessions but this one.
 func (h *Handlers) EndOtherSessions(v *web.Request) (web.Answer, error) {
 	n, err := h.Sessions.EndOthers(v.Context(), v.Session)
 	if n > 0 {

@@ -86,7 +86,7 @@ func (h *Handlers) RevokeOld(v *web.Request) (web.Answer, error) {
 		return nil, err
 	}
 	if v.PostForm.Get("sure") != "yes" {
-		return h.batchAnswer(v, b, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.notSure", nil)})
+		return h.batchAnswer(v, b, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.notSure", nil)})
 	}
 	if err := h.Batches.RevokeOld(v.Context(), b.Person, b.ID); err != nil {
 		return nil, batchError(err)
@@ -122,7 +122,7 @@ func (h *Handlers) eachOperation(
 // fast as of one.
 const stepsAtOnce = 8
 
-// Save: "I have saved all". That is said of the secrets that the page showed, not of those that came since.
+// Save is "I have saved all". That is said of the secrets that the page showed, not of those that came since.
 func (h *Handlers) Save(v *web.Request) (web.Answer, error) {
 	shown := map[string]bool{}
 	for _, id := range v.PostForm["operation"] {

@@ -89,7 +89,7 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 		}
 		trial := *b
 		if expiry.settle(&trial); len(trial.Items) == 0 {
-			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.nothingToDo", nil)}), nil
+			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.nothingToDo", nil)}), nil
 		}
 	}
 	if err := h.ready(v)(v.Context()); err != nil { // where a new sign-in is what it takes, that comes first
@@ -118,7 +118,7 @@ func (h *Handlers) refusedStart(v *web.Request, id string, expiry bulkExpiry, st
 	if err != nil {
 		return nil, batchError(err)
 	}
-	no := web.FormState{Status: status, Problem: web.Summary(key, nil)}
+	no := web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil)}
 	if !b.Started.IsZero() {
 		return h.batchAnswer(v, b, no)
 	}
@@ -141,7 +141,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 	}
 	for _, item := range b.Items {
 		row := bulkPlanRow{
-			Name: web.ShownName(item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(&item.Before, item.Organization),
+			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(v.Words, &item.Before, item.Organization),
 			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(item.Before.DisplayName)), Scopes: web.ScopeTerms(v.Words, item.Before.Scopes),
 			Expires: v.When(item.Before.ValidTo), New: v.When(item.ValidTo),
 		}
@@ -180,9 +180,9 @@ func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *batch.Batch, expiry bulkE
 }
 
 // worksIn names the organizations where a token of a batch works; it was read, and is changed, through one of them.
-func worksIn(t *azuredevops.Token, organization string) string {
+func worksIn(w *templates.Words, t *azuredevops.Token, organization string) string {
 	if t.Global() {
-		return templates.Message("organization.all", nil).Title
+		return w.Message("organization.all", nil).Title
 	}
 	return organization
 }
@@ -191,7 +191,7 @@ func leftOut(v *web.Request, b *batch.Batch) []bulkLeftOut {
 	var out []bulkLeftOut
 	for _, one := range b.LeftOut {
 		row := bulkLeftOut{
-			Name: web.NameOf(&one.Token), Organization: worksIn(&one.Token, one.Organization), Expires: v.When(one.Token.ValidTo),
+			Name: web.NameOf(&one.Token), Organization: worksIn(v.Words, &one.Token, one.Organization), Expires: v.When(one.Token.ValidTo),
 			Why: v.Words.Message("bulk.leftOut."+one.Reason, map[string]any{"Organization": one.Organization}).What,
 		}
 		if one.Reason != leftGone && one.Reason != leftUnread {

@@ -37,7 +37,7 @@ func (h *Handlers) Download(v *web.Request) (web.Answer, error) {
 		if b.Started.IsZero() {
 			return nil, &web.HTTPError{Status: http.StatusConflict, Key: "bulk.notStarted"}
 		}
-		return h.batchAnswer(v, b, web.FormState{Status: status, Problem: web.Summary(key, nil)})
+		return h.batchAnswer(v, b, web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil)})
 	}
 	format := v.PostForm.Get("format")
 	switch {
@@ -72,7 +72,7 @@ func (h *Handlers) waitingSecrets(v *web.Request, b *batch.Batch) ([]exportedSec
 			return
 		}
 		out = append(out, exportedSecret{
-			Variable: variableName(op.Organization, web.OperationToken(op), taken), Name: web.OperationToken(op), Organization: op.Organization,
+			Variable: variableName(op.Organization, web.OperationToken(v.Words, op), taken), Name: web.OperationToken(v.Words, op), Organization: op.Organization,
 			AuthorizationID: op.Result.AuthorizationID, Scopes: op.Want.Scopes, ValidTo: op.Result.ValidTo, Secret: secret,
 		})
 	})

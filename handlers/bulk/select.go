@@ -79,25 +79,25 @@ func (h *Handlers) Select(v *web.Request) (web.Answer, error) {
 	s := readSelection(v.URL.Query(), v.PostForm)
 	action, ok := web.BulkVerbs[s.verb]
 	if !ok {
-		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.noVerb", nil)}, 0), nil
+		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.noVerb", nil)}, 0), nil
 	}
 	chosen, err := h.chosenTokens(v, s)
 	switch {
 	case err != nil:
 		return nil, err
 	case len(chosen) == 0:
-		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.nothingChosen", nil)}, 0), nil
+		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.nothingChosen", nil)}, 0), nil
 	case len(chosen) > batch.Max && s.first:
 		chosen = chosen[:batch.Max]
 	case len(chosen) > batch.Max:
-		problem := web.Summary("bulk.tooMany", map[string]any{"Count": len(chosen), "Max": batch.Max})
+		problem := web.Summary(v.Words, "bulk.tooMany", map[string]any{"Count": len(chosen), "Max": batch.Max})
 		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: problem}, batch.Max), nil
 	}
 	b := &batch.Batch{Person: v.Person(), Action: action, From: backFrom(s.view)}
 	b.Items, b.LeftOut = planBulk(action, chosen, rotating(v))
 	err = h.Batches.Plan(v.Context(), b)
 	if errors.Is(err, session.ErrTooLarge) {
-		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("bulk.tooLarge", nil)}, 0), nil
+		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.tooLarge", nil)}, 0), nil
 	}
 	if err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, no web.FormState)
 		Finished: tally.Done + tally.Failed + tally.Unknown, SecretFake: h.Site.Demo, BackURL: v.Link(backFrom(b.From)), Return: path,
 		OldAlive: tally.OldAlive, SecretsMade: tally.Secrets, SecretsURL: v.Link(path + "?secrets=show"),
 	}
-	p.tell(b)
+	p.tell(v.Words, b)
 	tellHalts(v, b, &p)
 	p.Rows = batchRows(v, b)
 	p.LeftOut = leftOut(v, b)
@@ -114,7 +114,7 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, no web.FormState)
 }
 
 // tell sums the batch up.
-func (p *bulkRunPage) tell(b *batch.Batch) {
+func (p *bulkRunPage) tell(w *templates.Words, b *batch.Batch) {
 	key := "bulk.state.done"
 	p.State = "succeeded"
 	switch {
@@ -133,7 +133,7 @@ func (p *bulkRunPage) tell(b *batch.Batch) {
 	case p.Failed > 0:
 		key, p.State = "bulk.state.partly", "unknown"
 	}
-	p.Sentence = templates.Message(key, map[string]any{"Count": p.Unknown}).What
+	p.Sentence = w.Message(key, map[string]any{"Count": p.Unknown}).What
 }
 
 // lookIntoBatch looks for what operations of unknown outcome have done, where that is due: see lookInto.
@@ -194,7 +194,7 @@ func batchRows(v *web.Request, b *batch.Batch) []bulkRow {
 	for i := range b.Items {
 		item := &b.Items[i]
 		row := bulkRow{
-			Name: web.ShownName(item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(&item.Before, item.Organization),
+			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(v.Words, &item.Before, item.Organization),
 			Before: v.When(item.Before.ValidTo), After: v.When(item.ValidTo),
 		}
 		tellItem(v, b, item, &row)
@@ -346,7 +346,7 @@ func pendingItem(item batch.Item) bool {
 func (h *Handlers) tellSecrets(v *web.Request, b *batch.Batch, p *bulkRunPage) error {
 	err := h.eachSecret(v, b, func(op *operation.Operation, secret string) {
 		p.Secrets = append(p.Secrets, bulkSecret{
-			Number: len(p.Secrets) + 1, Name: web.OperationToken(op), Organization: op.Organization, Operation: op.ID, Secret: secret,
+			Number: len(p.Secrets) + 1, Name: web.OperationToken(v.Words, op), Organization: op.Organization, Operation: op.ID, Secret: secret,
 			Until: v.When(op.SecretUntil), SaveAction: v.Link(web.OperationPath(op.ID) + "/acknowledge"),
 		})
 		if p.SecretUntil.ISO == "" || v.When(op.SecretUntil).ISO < p.SecretUntil.ISO {

@@ -30,18 +30,18 @@ func (h *Handlers) batchChanges(v *web.Request) ([]changeRow, error) {
 		}
 		out = append(out, changeRow{
 			When: v.When(b.Started), What: v.Words.Message("bulk.change."+web.BulkVerb(b.Action), words).Title,
-			Token: v.Words.Message("bulk.changeTokens", words).Title, Organization: batchPlaces(b),
+			Token: v.Words.Message("bulk.changeTokens", words).Title, Organization: batchPlaces(v.Words, b),
 			Outcome: v.Words.Message("bulk.outcome."+state, words).Title, OutcomeClass: map[string]string{"partly": "unknown"}[state] + strings.TrimPrefix(state, "partly"),
-			URL: v.Link(web.BatchPath(b.ID)), started: b.Started, Address: b.Asked.Address, Browser: web.BrowserName(b.Asked.Browser),
+			URL: v.Link(web.BatchPath(b.ID)), started: b.Started, Address: b.Asked.Address, Browser: web.BrowserName(v.Words, b.Asked.Browser),
 		})
 	}
 	return out, err
 }
 
 // batchPlaces names the organization of a batch, or counts them.
-func batchPlaces(b *batch.Batch) string {
+func batchPlaces(w *templates.Words, b *batch.Batch) string {
 	if n := outcome.Organizations(b); n != 1 {
-		return templates.Message("bulk.places", map[string]any{"Count": n}).Title
+		return w.Message("bulk.places", map[string]any{"Count": n}).Title
 	}
 	return b.Items[0].Organization
 }
@@ -62,6 +62,7 @@ type changeRow struct {
 
 const shownChanges = 100
 
+// List shows the person's last changes.
 func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	operations, err := h.Journal.Recent(v.Context(), v.Person(), shownChanges)
 	if err != nil {
@@ -74,10 +75,10 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	for i := range operations {
 		op := &operations[i]
 		p.Changes = append(p.Changes, changeRow{
-			When: v.When(op.Started), What: v.Words.Message("change."+string(op.Action), nil).Title, Token: web.OperationToken(op),
+			When: v.When(op.Started), What: v.Words.Message("change."+string(op.Action), nil).Title, Token: web.OperationToken(v.Words, op),
 			Organization: op.Organization, Outcome: v.Words.Message("outcome."+shownOutcome(op), nil).Title, OutcomeClass: shownOutcome(op),
 			URL: v.Link(web.OperationPath(op.ID)), started: op.Started,
-			Why: changeCause(v, op), Address: op.From.Address, Browser: web.BrowserName(op.From.Browser),
+			Why: changeCause(v, op), Address: op.From.Address, Browser: web.BrowserName(v.Words, op.From.Browser),
 		})
 	}
 	slices.SortStableFunc(p.Changes, func(a, b changeRow) int { return b.started.Compare(a.started) })

@@ -41,12 +41,12 @@ func (h *Handlers) step(v *web.Request, take func(ctx context.Context, person, i
 	return v.To(stepPage(v.PostForm, id)), nil
 }
 
-// Acknowledge: "I have saved it".
+// Acknowledge is "I have saved it".
 func (h *Handlers) Acknowledge(v *web.Request) (web.Answer, error) {
 	return h.step(v, h.Journal.Acknowledge)
 }
 
-// RevokeOld: "the new one is in place". Where only a new sign-in was missing, it leads through one.
+// RevokeOld is "the new one is in place". Where only a new sign-in was missing, it leads through one.
 func (h *Handlers) RevokeOld(v *web.Request) (web.Answer, error) {
 	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
 		op, err := h.Journal.RevokeOld(ctx, v.Caller(), person, id)
@@ -57,6 +57,7 @@ func (h *Handlers) RevokeOld(v *web.Request) (web.Answer, error) {
 	})
 }
 
+// KeepOld leaves the old token of a rotation alive on purpose.
 func (h *Handlers) KeepOld(v *web.Request) (web.Answer, error) { return h.step(v, h.Journal.KeepOld) }
 
 // Check looks again for what an unknown outcome has left behind.
@@ -66,10 +67,12 @@ func (h *Handlers) Check(v *web.Request) (web.Answer, error) {
 	})
 }
 
+// RevokeCandidate revokes a token that the operation may have made.
 func (h *Handlers) RevokeCandidate(v *web.Request) (web.Answer, error) {
 	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
 		return h.Journal.RevokeCandidate(ctx, v.Caller(), person, id, v.PostForm.Get("authorizationId"))
 	})
 }
 
+// Dismiss leaves the operation as it is.
 func (h *Handlers) Dismiss(v *web.Request) (web.Answer, error) { return h.step(v, h.Journal.Dismiss) }

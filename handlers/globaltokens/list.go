@@ -31,6 +31,7 @@ type globalToken struct {
 	ReplaceURL, RevokeURL string
 }
 
+// List shows the tokens that work in all organizations.
 func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	if organization := v.URL.Query().Get("retry"); v.URL.Query().Has("retry") {
 		return tokenlist.ReadAgain(h.Inventory, v, tokenlist.View{Path: web.GlobalTokensPath}, organization)
@@ -41,7 +42,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	if err := s.SignInErr(web.SignInHelps); err != nil {
 		return nil, err
 	}
-	note := tokenlist.GlobalText("global.", v.Now)
+	note := tokenlist.GlobalText(v.Words, "global.", v.Now)
 	p := globalTokensPage{
 		Base:     v.Base(v.Words.Message("globalTokens.title", nil).Title, "overview"),
 		Progress: tokenlist.ProgressOf(v, tokenlist.View{Path: web.GlobalTokensPath}, s),
@@ -50,7 +51,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	living := slices.DeleteFunc(slices.Clone(s.Tokens), func(t inventory.Token) bool { return !t.LivingGlobal() })
 	for _, t := range (tokenlist.View{Sort: "name"}).Arrange(v.Words, living, v.Now) {
 		p.Tokens = append(p.Tokens, globalToken{
-			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
+			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 			Scopes: web.ScopeTerms(v.Words, t.Scopes), FullAccess: t.FullAccess(), Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo),
 			ReplaceURL: v.Link(web.GlobalPath(t.Organization, t.AuthorizationID)), RevokeURL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "revoke")),
 		})

@@ -107,13 +107,13 @@ func (h *Handlers) globalToken(v *web.Request) (inventory.Token, inventory.Inven
 }
 
 func (h *Handlers) replaceAnswer(v *web.Request, f replaceForm, t inventory.Token, s inventory.Inventory, faults tokenform.Faults, no web.FormState) web.Answer {
-	note := tokenlist.GlobalText("global.", v.Now)
+	note := tokenlist.GlobalText(v.Words, "global.", v.Now)
 	p := globalReplacePage{
 		Page: tokenform.Page{
-			Base:       v.Base(v.Words.Message("globalReplace.title", map[string]any{"Token": plaintext.InSentence(web.ShownName(t.DisplayName))}).Title, "overview"),
+			Base:       v.Base(v.Words.Message("globalReplace.title", map[string]any{"Token": plaintext.InSentence(web.ShownName(v.Words, t.DisplayName))}).Title, "overview"),
 			FormAction: v.Link(web.GlobalPath(f.organization, f.id)), Problem: no.Problem, CancelURL: v.Link(web.GlobalTokensPath),
 		},
-		Heading: note.Title, What: note.What, Dead: !v.Now.Before(inventory.GlobalTokensEnd), OldName: web.ShownName(t.DisplayName),
+		Heading: note.Title, What: note.What, Dead: !v.Now.Before(inventory.GlobalTokensEnd), OldName: web.ShownName(v.Words, t.DisplayName),
 		OldScopes: web.ScopeTerms(v.Words, t.Scopes), OldExpires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	f.FormID = h.usable(v, f.FormID, operation.Revoke, web.ChangeTarget(f.organization, f.id))

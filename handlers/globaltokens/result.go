@@ -78,7 +78,7 @@ func (h *Handlers) replacedAnswer(v *web.Request, f replaceForm, results []repla
 	name := f.Name
 	for _, r := range results {
 		if r.op != nil {
-			name = web.OperationToken(r.op)
+			name = web.OperationToken(v.Words, r.op)
 		}
 	}
 	p := replacedPage{

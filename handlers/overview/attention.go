@@ -125,7 +125,7 @@ func (r attentionRule) group(v *web.Request, found []inventory.Token) attentionG
 	slices.SortFunc(found, r.order(v.Words.Order()))
 	for _, t := range found[:min(len(found), attentionLines)] {
 		line := attentionLine{
-			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), Organization: t.Organization,
+			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), Organization: t.Organization,
 			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)), Expires: v.When(t.ValidTo), Past: t.Status == azuredevops.Expired, Action: r.action(v, t),
 		}
 		if t.Global() {

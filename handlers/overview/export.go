@@ -93,6 +93,7 @@ func (e export) fileName(ending string) string {
 	return name + "." + ending
 }
 
+// JSON is the view as a JSON file.
 func (h *Handlers) JSON(v *web.Request) (web.Answer, error) {
 	e, err := h.exportAll(v)
 	if err != nil {

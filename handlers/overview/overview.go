@@ -90,7 +90,7 @@ func (h *Handlers) overviewPage(v *web.Request, view tokenlist.View, s inventory
 		Progress: tokenlist.ProgressOf(v, view, s), NewURL: v.Link(web.NewTokenPath), ChooseURL: v.Link(web.OrganizationsPath),
 	}
 	p.tellTokens(v, s)
-	p.tellTable(h, v, view, s)
+	p.tellTable(v, view, s)
 	return p
 }
 
@@ -101,7 +101,7 @@ func (p *overviewPage) tellTokens(v *web.Request, s inventory.Inventory) {
 	p.Timeline = newTimeline(v, s.Tokens)
 }
 
-func (p *overviewPage) tellTable(h *Handlers, v *web.Request, view tokenlist.View, s inventory.Inventory) {
+func (p *overviewPage) tellTable(v *web.Request, view tokenlist.View, s inventory.Inventory) {
 	found := view.Selected(v.Words, s.Tokens, v.Now)
 	p.Query, p.Status, p.Sort, p.Order = view.Query, view.Status, view.Sort, view.Order
 	p.From, p.To = dateValue(view.Narrow.From), dateValue(view.Narrow.To)

@@ -67,7 +67,7 @@ func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
 	for month := time.Date(start.Year(), start.Month()+1, 1, 0, 0, 0, 0, time.UTC); month.Before(end); month = month.AddDate(0, 1, 0) {
 		line.Months = append(line.Months, timelineMonth{X: percent(month.Sub(start), span), Name: month.Format("Jan")})
 	}
-	line.markGlobalEnd(tokens, start, span)
+	line.markGlobalEnd(v.Words, tokens, start, span)
 	return line
 }
 
@@ -87,7 +87,7 @@ func newMark(v *web.Request, first time.Time, span time.Duration, ending []inven
 			earliest = t
 		}
 		if len(m.Names) < shownEnds {
-			m.Names = append(m.Names, web.ShownName(t.DisplayName))
+			m.Names = append(m.Names, web.ShownName(v.Words, t.DisplayName))
 		}
 	}
 	m.More = len(ending) - len(m.Names)
@@ -99,14 +99,14 @@ func newMark(v *web.Request, first time.Time, span time.Duration, ending []inven
 	return m
 }
 
-func (l *timeline) markGlobalEnd(tokens []inventory.Token, start time.Time, span time.Duration) {
+func (l *timeline) markGlobalEnd(w *templates.Words, tokens []inventory.Token, start time.Time, span time.Duration) {
 	ahead := inventory.GlobalTokensEnd.Sub(start)
 	if ahead <= 0 || ahead >= span {
 		return
 	}
 	for _, t := range tokens {
 		if t.LivingGlobal() {
-			l.GlobalX, l.GlobalText, l.GlobalAnchor = percent(ahead, span), templates.Message("timeline.globalEnd", nil).Title, "start"
+			l.GlobalX, l.GlobalText, l.GlobalAnchor = percent(ahead, span), w.Message("timeline.globalEnd", nil).Title, "start"
 			if ahead > span*2/3 {
 				l.GlobalAnchor = "end"
 			}

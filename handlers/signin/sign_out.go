@@ -24,6 +24,7 @@ type signedOutPage struct {
 	HomeURL  string
 }
 
+// AskSignOut asks before signing out.
 func (h *Handlers) AskSignOut(v *web.Request) (web.Answer, error) {
 	if !v.Session.SignedIn() {
 		return v.To("/"), nil

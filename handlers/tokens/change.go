@@ -23,7 +23,7 @@ func (h *Handlers) change(v *web.Request, r operation.Request, again func(web.Fo
 	h.Site.Limits.CountFull(err)
 	if status, key := web.FormRefusal(err); status != 0 {
 		v.NoteError(err)
-		no := web.FormState{Status: status, Problem: web.Summary(key, nil), Form: r.Form}
+		no := web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil), Form: r.Form}
 		if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests { // then the same form can be sent again
 			no.Form = h.Journal.Form(r.Person, r.Action, r.Target)
 		}
@@ -74,7 +74,7 @@ func (h *Handlers) failed(v *web.Request, op *operation.Operation, r operation.R
 	}
 	no := web.FormState{Form: h.Journal.Form(r.Person, r.Action, r.Target)}
 	if web.AnsweredBefore(v.Session, err) {
-		no.Status, no.Problem = http.StatusForbidden, web.Summary("signin.challengeRepeated", nil)
+		no.Status, no.Problem = http.StatusForbidden, web.Summary(v.Words, "signin.challengeRepeated", nil)
 		return again(no), nil
 	}
 	problem, t := v.Refusal(op.Failure, op.Finished)

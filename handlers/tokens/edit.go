@@ -12,6 +12,7 @@ import (
 	"github.com/patdesk/patdesk/internal/plaintext"
 )
 
+// Edit shows the form that changes a token.
 func (h *Handlers) Edit(v *web.Request) (web.Answer, error) {
 	organization, t, err := v.VisitedToken()
 	if err != nil {
@@ -56,7 +57,7 @@ func (h *Handlers) Update(v *web.Request) (web.Answer, error) {
 		return again(web.FormState{Status: http.StatusUnprocessableEntity}), nil
 	}
 	if want.DisplayName == "" && want.Scopes == nil && want.ValidTo.IsZero() && !h.sentBefore(v, f.FormID) {
-		return again(web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary("form.nothingChanged", nil)}), nil
+		return again(web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "form.nothingChanged", nil)}), nil
 	}
 	before := t.Token
 	return h.change(v, operation.Request{
@@ -88,7 +89,7 @@ func changes(v *web.Request, f tokenform.Form, t azuredevops.Token) (azuredevops
 }
 
 func editAnswer(v *web.Request, organization string, t inventory.Token, f tokenform.Form, faults tokenform.Faults, no web.FormState) web.Answer {
-	name, expires := web.ShownName(t.DisplayName), v.When(t.ValidTo)
+	name, expires := web.ShownName(v.Words, t.DisplayName), v.When(t.ValidTo)
 	p := tokenform.Page{
 		Base:       v.Base(v.Words.Message("editToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
 		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "edit")), Problem: no.Problem,

@@ -112,12 +112,12 @@ func withinPreset(named []string) (within, beyond []string) {
 }
 
 // linkNotice says that a link has filled in the form, and what of it was left out.
-func linkNotice(values url.Values) web.Notice {
-	text := templates.Message("newToken.fromLink", nil)
+func linkNotice(w *templates.Words, values url.Values) web.Notice {
+	text := w.Message("newToken.fromLink", nil)
 	sentences, left := []string{text.What}, strings.Split(values.Get("left"), ",")
 	for _, one := range leftOuts {
 		if slices.Contains(left, one) {
-			sentences = append(sentences, templates.Message("newToken.left."+one, nil).What)
+			sentences = append(sentences, w.Message("newToken.left."+one, nil).What)
 		}
 	}
 	return web.Notice{Kind: "warning", Text: strings.Join(append(sentences, text.Advice), " ")}

@@ -31,6 +31,7 @@ type tokenListPage struct {
 	tokenlist.Picking
 }
 
+// List shows the tokens of one organization.
 func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	q := v.URL.Query()
 	if q.Get("organization") == "" {
@@ -59,7 +60,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	p.Tokens = tokenlist.Rows(v, view.Arrange(v.Words, listed, v.Now))
 	p.Picking = tokenlist.NewPicking(v, view, len(p.Tokens))
 	if slices.ContainsFunc(listed, func(t inventory.Token) bool { return t.Global() && t.Status == azuredevops.Active }) {
-		p.GlobalNote = tokenlist.GlobalNote(v.Now)
+		p.GlobalNote = tokenlist.GlobalNote(v.Words, v.Now)
 	}
 	status := http.StatusOK
 	return web.Page{Status: status, Template: "tokens", Data: p}, nil

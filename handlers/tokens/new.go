@@ -63,7 +63,7 @@ func (h *Handlers) New(v *web.Request) (web.Answer, error) {
 		notices = append(notices, web.Notice{Kind: "warning", Text: text.What, LinkText: text.Title, URL: v.Link(web.OperationPath(sent.ID))})
 	}
 	if values.Has("from") {
-		notices = append(notices, linkNotice(v.URL.Query()))
+		notices = append(notices, linkNotice(v.Words, v.URL.Query()))
 	}
 	return h.tokenFormAnswer(v, f, tokenform.Faults{}, web.FormState{}, notices...)
 }

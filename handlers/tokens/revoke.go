@@ -20,6 +20,7 @@ type revokePage struct {
 	GlobalNote                  string
 }
 
+// AskRevoke asks before a token is revoked.
 func (h *Handlers) AskRevoke(v *web.Request) (web.Answer, error) {
 	organization, t, err := v.VisitedToken()
 	if err != nil {

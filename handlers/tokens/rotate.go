@@ -15,12 +15,12 @@ import (
 )
 
 // lifeWords words a length of life in days.
-func lifeWords(life time.Duration) string {
+func lifeWords(w *templates.Words, life time.Duration) string {
 	days := int((life + web.Day/2) / web.Day)
 	if days < 1 {
-		return templates.Message("life.hours", map[string]any{"Count": max(1, int(life/time.Hour))}).Title
+		return w.Message("life.hours", map[string]any{"Count": max(1, int(life/time.Hour))}).Title
 	}
-	return templates.Message("life.days", map[string]any{"Count": days}).Title
+	return w.Message("life.days", map[string]any{"Count": days}).Title
 }
 
 // rotatePage asks before a token is replaced by a new one of the same name, scopes and length of life.
@@ -39,6 +39,7 @@ type rotatePage struct {
 	Old                         []web.Option
 }
 
+// AskRotate asks before a token is rotated, or leads to the rotation that isn't finished.
 func (h *Handlers) AskRotate(v *web.Request) (web.Answer, error) {
 	organization, t, err := v.VisitedToken()
 	if err != nil {
@@ -104,14 +105,14 @@ func (h *Handlers) unfinishedRotation(v *web.Request, id string) *operation.Oper
 }
 
 func rotateAnswer(v *web.Request, organization string, t inventory.Token, old string, no web.FormState, faults []web.FieldError) web.Answer {
-	life, name := tokenform.SameLife(t.Token), web.ShownName(t.DisplayName)
+	life, name := tokenform.SameLife(t.Token), web.ShownName(v.Words, t.DisplayName)
 	p := rotatePage{
 		Base:    v.Base(v.Words.Message("rotateToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
 		Problem: no.Problem, Errors: faults,
 		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate")), Form: no.Form,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
 		Name:      name, OrganizationText: organization, Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: v.When(t.ValidTo),
-		NewExpires: v.When(v.Now.Add(life)), Life: lifeWords(life), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
+		NewExpires: v.When(v.Now.Add(life)), Life: lifeWords(v.Words, life), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	for _, choice := range []string{"confirm", "now"} {
 		text := v.Words.Message("rotate.old."+choice, nil)

@@ -40,6 +40,7 @@ type scopeGroupRows struct {
 	Scopes []scopeRow
 }
 
+// ListScopes explains all scopes.
 func (h *Handlers) ListScopes(v *web.Request) (web.Answer, error) {
 	query := strings.TrimSpace(v.URL.Query().Get("q"))
 	p := scopesPage{Base: v.Base(v.Words.Message("scopes.title", nil).Title, "scopes"), Query: query}

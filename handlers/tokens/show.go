@@ -34,6 +34,7 @@ type tokenPage struct {
 	UnfinishedURL                           string
 }
 
+// Show is the page of one token.
 func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	organization, t, err := v.VisitedToken()
 	if err != nil {
@@ -41,10 +42,10 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	}
 	v.RememberOrganization(organization)
 	p := tokenPage{
-		Base: v.Base(plaintext.InSentence(web.ShownName(t.DisplayName)), "tokens"),
-		Name: web.ShownName(t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: organization,
+		Base: v.Base(plaintext.InSentence(web.ShownName(v.Words, t.DisplayName)), "tokens"),
+		Name: web.ShownName(v.Words, t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: organization,
 		Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
-		Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Urgency: tokenlist.Urgency(t.ValidTo, v.Now), Ends: tokenlist.GlobalEnds(t, v.Now),
+		Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Urgency: tokenlist.Urgency(t.ValidTo, v.Now), Ends: tokenlist.GlobalEnds(v.Words, t, v.Now),
 		Global: t.Global(), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.doneSentence(v),
 		ReplaceURL: v.Link(web.ReplacementPath(organization, t.Token)),
@@ -55,7 +56,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	if t.Global() {
 		p.OrganizationText = v.Words.Message("organization.all", nil).Title
 		if t.Status == azuredevops.Active {
-			p.GlobalNote = tokenlist.GlobalTokenNote(v.Now)
+			p.GlobalNote = tokenlist.GlobalTokenNote(v.Words, v.Now)
 		}
 	}
 	names := h.organizationNames(v)
@@ -76,7 +77,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		p.WhyNot = v.Words.Message("form.revokedCannotChange", nil).What
 	}
 	if op, ok := tokenlist.UnfinishedByToken(v)[t.AuthorizationID]; ok {
-		p.Unfinished = tokenlist.PartOfRotation(op, t.AuthorizationID)
+		p.Unfinished = tokenlist.PartOfRotation(v.Words, op, t.AuthorizationID)
 		p.UnfinishedURL = v.Link(web.OperationPath(op.ID))
 	}
 	return web.Page{Template: "token", Data: p}, nil

@@ -19,6 +19,7 @@ type Address struct {
 	root   string // "" or "/pat"
 }
 
+// URL is the address of a path of ours, as others see it.
 func (a Address) URL(path string) string { return a.Origin + a.root + path }
 
 // Address finds out the public address, takes its path prefix off the request's path (proxies that strip it
@@ -57,6 +58,7 @@ func (f *front) publicAddress(routes chi.Routes, next http.Handler) http.Handler
 	})
 }
 
+// AddressOf is the public address that the request in ctx came to.
 func AddressOf(ctx context.Context) Address {
 	a, _ := ctx.Value(addressKey).(Address)
 	return a
@@ -138,6 +140,7 @@ func portOf(host string) string {
 	return ""
 }
 
+// LoopbackHost says if host is a name of this machine that no other machine can open.
 func LoopbackHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

@@ -25,10 +25,10 @@ func productName(marks []productMark, userAgent string) string {
 }
 
 // BrowserName words a User-Agent: "Firefox on Windows". One that isn't a known browser's stays as it is.
-func BrowserName(userAgent string) string {
+func BrowserName(w *templates.Words, userAgent string) string {
 	browser := productName(browsers, userAgent)
 	if browser == "" {
 		return userAgent
 	}
-	return templates.Message("sessions.browser", map[string]any{"Browser": browser, "System": productName(systems, userAgent)}).Title
+	return w.Message("sessions.browser", map[string]any{"Browser": browser, "System": productName(systems, userAgent)}).Title
 }

@@ -1,6 +1,10 @@
 package web
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/patdesk/patdesk/templates"
+)
 
 func TestBrowserName(t *testing.T) {
 	for userAgent, want := range map[string]string{
@@ -14,7 +18,7 @@ func TestBrowserName(t *testing.T) {
 		"curl/8.14.1": "curl/8.14.1",
 		"":            "",
 	} {
-		if got := BrowserName(userAgent); got != want {
+		if got := BrowserName(templates.Offered()[0], userAgent); got != want {
 			t.Errorf("%q is %q, want %q", userAgent, got, want)
 		}
 	}

@@ -24,13 +24,16 @@ type FormState struct {
 	Header  http.Header
 }
 
+// HiddenField is a field of a form that isn't shown.
 type HiddenField struct{ Name, Value string }
 
+// Option is one choice of a field.
 type Option struct {
 	Value, Text, Hint string
 	Selected          bool
 }
 
+// FieldError says what is wrong with the field of that id.
 type FieldError struct{ ID, Text string }
 
 // Restore reads what was typed before the sign-in ran out. The kept form id is used again, so that a form that was
@@ -74,8 +77,9 @@ func FormRefusal(err error) (status int, key string) {
 	}
 }
 
-func Summary(key string, data map[string]any) *ProblemSummary {
-	text := templates.Message(key, data)
+// Summary is a message that stands above a form.
+func Summary(w *templates.Words, key string, data map[string]any) *ProblemSummary {
+	text := w.Message(key, data)
 	return &ProblemSummary{Heading: text.Title, What: text.What, Advice: text.Advice}
 }
 

@@ -24,14 +24,16 @@ type Base struct {
 	Section       string                     // active entry of the navigation: "overview", "tokens", "changes", "scopes", "sessions"
 }
 
+// OrganizationLink leads to the tokens of an organization.
 type OrganizationLink struct {
 	Name, URL string
 	Current   bool
 }
 
+// Field is a detail with its label.
 type Field struct{ Label, Value string }
 
-// link offered as a next step.
+// NextAction is a link offered as a next step.
 type NextAction struct {
 	Text, URL string
 	Primary   bool

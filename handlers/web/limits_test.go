@@ -278,7 +278,7 @@ func TestGuessesAreLimited(t *testing.T) {
 // Each limit has words that say when to try again; or, of what is full, what to do.
 func TestLimitsAreWorded(t *testing.T) {
 	for _, kind := range []string{"operation", "unfinished", "batch"} {
-		if text := templates.Message("store."+failure.FullPrefix+kind, nil); text.Title == "" || strings.Contains(text.What, "no words") {
+		if text := templates.Offered()[0].Message("store."+failure.FullPrefix+kind, nil); text.Title == "" || strings.Contains(text.What, "no words") {
 			t.Errorf("%s: %+v", kind, text)
 		}
 	}
@@ -286,7 +286,7 @@ func TestLimitsAreWorded(t *testing.T) {
 		if name == web.LimitFull {
 			continue
 		}
-		if text := templates.Message("limit."+name, map[string]any{"Clock": "14:03:20 UTC"}); !strings.Contains(text.Advice, "14:03:20 UTC") {
+		if text := templates.Offered()[0].Message("limit."+name, map[string]any{"Clock": "14:03:20 UTC"}); !strings.Contains(text.Advice, "14:03:20 UTC") {
 			t.Errorf("%s: %+v", name, text)
 		}
 	}

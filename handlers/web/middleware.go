@@ -28,6 +28,7 @@ const (
 
 func newRequestID() string { return rand.Text()[:16] }
 
+// RequestID is the id of the request in ctx.
 func RequestID(ctx context.Context) string { return fieldsOf(ctx).requestID }
 
 // proxysID is what an id of a trusted proxy may look like: those of nginx, HAProxy, Envoy, Traefik and the clouds do. It

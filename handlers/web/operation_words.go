@@ -22,7 +22,7 @@ func BulkVerb(a operation.Action) string {
 // OperationWords is what the catalogue's sentences about an operation can name.
 func OperationWords(v *Request, op *operation.Operation) map[string]any {
 	words := map[string]any{
-		"Organization": op.Organization, "Token": plaintext.InSentence(OperationToken(op)), "Action": string(op.Action),
+		"Organization": op.Organization, "Token": plaintext.InSentence(OperationToken(v.Words, op)), "Action": string(op.Action),
 		"Until": v.When(op.SecretUntil).Relative, "Asked": v.When(op.Want.ValidTo).Date, "Sent": v.When(op.Started).Clock,
 	}
 	if v.Now.Before(op.LookUntil) && (op.State != operation.Unknown || !op.Dismissed) {
@@ -35,11 +35,11 @@ func OperationWords(v *Request, op *operation.Operation) map[string]any {
 }
 
 // OperationToken names the token that an operation is about.
-func OperationToken(op *operation.Operation) string {
+func OperationToken(w *templates.Words, op *operation.Operation) string {
 	for _, name := range []string{op.Want.DisplayName, NameOf(op.Before), NameOf(op.Result)} {
 		if name != "" {
 			return name
 		}
 	}
-	return templates.Message("token.unnamed", nil).Title
+	return w.Message("token.unnamed", nil).Title
 }

@@ -59,6 +59,7 @@ func (v *Request) OrganizationOf(name string) (string, error) {
 	return name, nil
 }
 
+// Partial describes a failure beside results that are there.
 func (v *Request) Partial(err error, retry string) *PartialProblem {
 	t := v.Describe(err)
 	return &PartialProblem{Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice, RetryURL: retry}

@@ -61,8 +61,10 @@ func ListPath(organization string) string {
 	return TokensPath + "?" + url.Values{"organization": {organization}}.Encode()
 }
 
+// OperationPath is the page of an operation.
 func OperationPath(id string) string { return operationsPath + "/" + url.PathEscape(id) }
 
+// BatchPath is the page of a batch.
 func BatchPath(id string) string { return BulkPath + "/" + url.PathEscape(id) }
 
 // GlobalPath is the page that replaces a global token.

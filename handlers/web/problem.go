@@ -108,10 +108,12 @@ func frame(v *Request, t UserError) Base {
 	return v.Base(t.Text.Title, "")
 }
 
+// PlainBase is a frame that asks the store for nothing.
 func (v *Request) PlainBase(title string) Base {
 	return Base{Root: v.Address.root, Title: title, Demo: v.site.Demo, Version: v.site.Version, RequestID: v.RequestID()}
 }
 
+// Describe words an error.
 func (v *Request) Describe(err error) UserError {
 	var (
 		api     *azuredevops.Error
@@ -121,11 +123,11 @@ func (v *Request) Describe(err error) UserError {
 	)
 	switch {
 	case errors.As(err, &refused):
-		return httpTrouble(refused)
+		return httpUserError(v.Words, refused)
 	case errors.Is(err, session.ErrFull):
 		v.site.Limits.CountFull(err)
 		status, key := FormRefusal(err)
-		return httpTrouble(&HTTPError{Status: status, Key: key, cause: err})
+		return httpUserError(v.Words, &HTTPError{Status: status, Key: key, cause: err})
 	case errors.As(err, &api):
 		return v.DescribeFailure(failure.Of(err), v.Now)
 	case errors.As(err, &sign):
@@ -133,30 +135,30 @@ func (v *Request) Describe(err error) UserError {
 	case errors.As(err, &known) && !StoreDown(err):
 		return v.DescribeFailure(known, v.Now)
 	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
-		return storeTrouble("store.notKept")
+		return storeUserError(v.Words, "store.notKept")
 	case errors.Is(err, calendar.ErrUnreadable):
-		return httpTrouble(&HTTPError{Status: http.StatusServiceUnavailable, Key: "calendar.unreadable", cause: err})
+		return httpUserError(v.Words, &HTTPError{Status: http.StatusServiceUnavailable, Key: "calendar.unreadable", cause: err})
 	case errors.Is(err, operation.ErrUnreadable):
-		return httpTrouble(&HTTPError{Status: http.StatusServiceUnavailable, Key: "operation.unreadable", cause: err})
+		return httpUserError(v.Words, &HTTPError{Status: http.StatusServiceUnavailable, Key: "operation.unreadable", cause: err})
 	case errors.Is(err, operation.ErrNotFound):
-		return httpTrouble(&HTTPError{Status: http.StatusNotFound, Key: "operation.notFound"})
+		return httpUserError(v.Words, &HTTPError{Status: http.StatusNotFound, Key: "operation.notFound"})
 	case StoreDown(err):
-		return storeTrouble("store.unavailable")
+		return storeUserError(v.Words, "store.unavailable")
 	default:
-		return httpTrouble(&HTTPError{Status: http.StatusInternalServerError})
+		return httpUserError(v.Words, &HTTPError{Status: http.StatusInternalServerError})
 	}
 }
 
-func httpTrouble(e *HTTPError) UserError {
+func httpUserError(w *templates.Words, e *HTTPError) UserError {
 	key := e.Key
 	if key == "" {
 		key = "http." + strconv.Itoa(e.Status)
 	}
-	return UserError{Status: e.Status, Text: templates.Message(key, e.Data), source: "http", kind: key, RetryAfter: e.retryAfter}
+	return UserError{Status: e.Status, Text: w.Message(key, e.Data), source: "http", kind: key, RetryAfter: e.retryAfter}
 }
 
-func storeTrouble(key string) UserError {
-	return UserError{Status: http.StatusServiceUnavailable, Text: templates.Message(key, nil), source: "store", kind: key, RetryAfter: 10 * time.Second}
+func storeUserError(w *templates.Words, key string) UserError {
+	return UserError{Status: http.StatusServiceUnavailable, Text: w.Message(key, nil), source: "store", kind: key, RetryAfter: 10 * time.Second}
 }
 
 // DescribeFailure words a failure, live or as an operation recorded it, which was seen at that time.
@@ -187,15 +189,15 @@ func (v *Request) DescribeFailure(f *failure.Failure, seen time.Time) UserError 
 		t.Status = apiStatus(azuredevops.Kind(f.Kind))
 		t.Text = v.Words.Message("azuredevops."+f.Kind, words)
 	}
-	t.Details = failureDetails(f)
+	t.Details = failureDetails(v.Words, f)
 	return t
 }
 
-func failureDetails(f *failure.Failure) []Field {
+func failureDetails(w *templates.Words, f *failure.Failure) []Field {
 	var out []Field
 	add := func(key, value string) {
 		if value != "" && value != "0" {
-			out = append(out, Field{templates.Message(key, nil).Title, value})
+			out = append(out, Field{w.Message(key, nil).Title, value})
 		}
 	}
 	add("label.activityID", f.ActivityID)
@@ -280,6 +282,7 @@ func (s *Site) sameAgain(v *Request) []NextAction {
 	}
 }
 
+// RetryHeader says after how long to try again; nil where that isn't known.
 func RetryHeader(after time.Duration) http.Header {
 	if after <= 0 {
 		return nil

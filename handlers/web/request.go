@@ -18,6 +18,7 @@ import (
 // userAgentLength bounds what is kept of a User-Agent.
 const userAgentLength = 256
 
+// OriginOf is where a request comes from, for the journal and the audit trail.
 func OriginOf(r *http.Request) operation.Origin {
 	return operation.Origin{Address: ClientOf(r), Browser: plaintext.Line(r.UserAgent(), userAgentLength)}
 }

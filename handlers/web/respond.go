@@ -89,7 +89,7 @@ func (s *Site) signedIn(a Action) Action {
 		if v.Barred {
 			return nil, ErrBarred
 		}
-		return s.signInFirst(v, challenge{})
+		return s.signInFirst(v, Challenge{})
 	}
 }
 

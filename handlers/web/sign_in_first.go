@@ -50,8 +50,8 @@ var ErrBarred = &HTTPError{Status: http.StatusForbidden, Key: "signin.barred"}
 // is kept for it.
 const AttemptLife = 15 * time.Minute
 
-// challenge is what a new sign-in has to satisfy; empty for an ordinary one.
-type challenge struct{ claims string }
+// Challenge is what a new sign-in has to satisfy; empty for an ordinary one.
+type Challenge struct{ claims string }
 
 // Draft is what a person had typed when the sign-in turned out to be over.
 type Draft struct {
@@ -61,7 +61,7 @@ type Draft struct {
 }
 
 // signInFirst leads to the sign-in page and from there back to the visited page, with what was typed into its form.
-func (s *Site) signInFirst(v *Request, c challenge) (Answer, error) {
+func (s *Site) signInFirst(v *Request, c Challenge) (Answer, error) {
 	query := url.Values{}
 	if c.claims != "" {
 		query.Set("check", "1")
@@ -94,7 +94,7 @@ func (s *Site) signInFirst(v *Request, c challenge) (Answer, error) {
 }
 
 // keepTyped keeps a form as it was sent. One that is larger than any of ours can be was not typed: it is refused.
-func (s *Site) keepTyped(v *Request, c challenge) (id string, err error) {
+func (s *Site) keepTyped(v *Request, c Challenge) (id string, err error) {
 	if err := s.Limits.keepForStranger(v); err != nil {
 		return "", err
 	}
@@ -112,7 +112,7 @@ func SignInHelps(err error) bool {
 }
 
 // NeedsSignIn says if an error means that the person has to sign in again, and with which claims.
-func NeedsSignIn(err error) (challenge, bool) {
+func NeedsSignIn(err error) (Challenge, bool) {
 	var (
 		api  *azuredevops.Error
 		sign *entra.Error
@@ -120,13 +120,13 @@ func NeedsSignIn(err error) (challenge, bool) {
 	)
 	switch {
 	case errors.As(err, &sign) && sign.Kind == entra.KindInteraction:
-		return challenge{sign.Claims}, true
+		return Challenge{sign.Claims}, true
 	case errors.As(err, &api) && api.Kind == azuredevops.KindClaims:
-		return challenge{api.Claims}, true
+		return Challenge{api.Claims}, true
 	case errors.As(err, &past):
 		claims, again := past.NeedsSignIn()
-		return challenge{claims}, again
+		return Challenge{claims}, again
 	default:
-		return challenge{}, false
+		return Challenge{}, false
 	}
 }

@@ -198,7 +198,7 @@ func (l *Limits) tooSoon(v *Request, f Form, e *HTTPError) (Answer, error) {
 		return nil, e
 	}
 	v.NoteError(e)
-	return f.TooSoon(v, FormState{Status: e.Status, Problem: Summary(e.Key, e.Data), Form: v.PostForm.Get("form"), Header: RetryHeader(e.retryAfter)})
+	return f.TooSoon(v, FormState{Status: e.Status, Problem: Summary(v.Words, e.Key, e.Data), Form: v.PostForm.Get("form"), Header: RetryHeader(e.retryAfter)})
 }
 
 // enter waits until no other request is here with the same form. begun and over let the next one in.

@@ -22,10 +22,12 @@ func newTerm(text, english string) Term {
 	return Term{text, english}
 }
 
+// GroupTerm is what a group of scopes is called.
 func GroupTerm(w *templates.Words, g azuredevops.GroupID) Term {
 	return newTerm(w.Text("scopeGroup."+string(g)), g.Term())
 }
 
+// LevelTerm is what a level of a group is called.
 func LevelTerm(w *templates.Words, l azuredevops.LevelID) Term {
 	return newTerm(w.Text("scopeLevel."+string(l)), l.Term())
 }
@@ -57,6 +59,7 @@ func nameScopes(w *templates.Words) map[string]Term {
 	return names
 }
 
+// ScopeTerms are what scopes are called.
 func ScopeTerms(w *templates.Words, ids []string) []Term {
 	var out []Term
 	for _, id := range ids {

@@ -9,6 +9,7 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
+// NameOf names a token, by its id if it has no name.
 func NameOf(t *azuredevops.Token) string {
 	if t == nil {
 		return ""
@@ -21,9 +22,10 @@ func NameOf(t *azuredevops.Token) string {
 
 const DateLayout = "2006-01-02" // of <input type=date>
 
-func ShownName(name string) string {
+// ShownName is a token's name, or what stands for one that has none.
+func ShownName(w *templates.Words, name string) string {
 	if strings.TrimSpace(name) == "" {
-		return templates.Message("token.unnamed", nil).Title
+		return w.Message("token.unnamed", nil).Title
 	}
 	return name
 }

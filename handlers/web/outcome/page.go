@@ -72,7 +72,7 @@ type candidate struct {
 // Answer is the page of an operation as it stands. An outcome that isn't known, or a failure, is told with
 // the status of what went wrong: neither is ever a 200.
 func (o *Outcomes) Answer(v *web.Request, op *operation.Operation) (web.Answer, error) {
-	p, status, err := o.Describe(v, op, v.Base(plaintext.InSentence(web.OperationToken(op)), "changes"))
+	p, status, err := o.Describe(v, op, v.Base(plaintext.InSentence(web.OperationToken(v.Words, op)), "changes"))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (o *Outcomes) Describe(v *web.Request, op *operation.Operation, frame web.B
 	p := Page{
 		Base:  frame,
 		State: string(op.State), InProgress: op.Phase() == operation.PhaseUnderWay,
-		TokenName: web.OperationToken(op), TokenURL: web.TokenURL(v, op.Organization, op.Result), Organization: op.Organization,
+		TokenName: web.OperationToken(v.Words, op), TokenURL: web.TokenURL(v, op.Organization, op.Result), Organization: op.Organization,
 		SecretFake: o.Demo,
 	}
 	p.describeResult(v, op)
@@ -196,7 +196,7 @@ func (p *Page) describeOrphan(v *web.Request, op *operation.Operation, text temp
 func (p *Page) nameCandidates(v *web.Request, op *operation.Operation) {
 	for _, t := range op.Candidates {
 		p.Candidates = append(p.Candidates, candidate{
-			Name: web.ShownName(t.DisplayName), AuthorizationID: t.AuthorizationID, URL: web.TokenURL(v, op.Organization, &t),
+			Name: web.ShownName(v.Words, t.DisplayName), AuthorizationID: t.AuthorizationID, URL: web.TokenURL(v, op.Organization, &t),
 			Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Scopes: web.ScopeTerms(v.Words, t.Scopes),
 			RevokeAction: v.Link(web.OperationPath(op.ID) + "/revoke-candidate"),
 			Likely:       op.Ours || op.State == operation.Succeeded && op.Result != nil && op.Result.AuthorizationID == t.AuthorizationID,
@@ -302,6 +302,7 @@ func Sooner(a, b int) int {
 	return a
 }
 
+// UnknownKey names the sentence for an operation in doubt.
 func UnknownKey(op *operation.Operation) string {
 	switch op.Action {
 	case operation.Update:

@@ -8,6 +8,7 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
+// Organizations counts those that a batch changes tokens of.
 func Organizations(b *batch.Batch) int {
 	names := map[string]bool{}
 	for _, item := range b.Items {

@@ -38,7 +38,7 @@ type Page struct {
 	ScopesError         string
 	Full                bool
 	FullName            web.Term
-	Presets             []preset
+	Presets             []Preset
 	ScopesURL           string
 	CancelURL           string
 	TokenName           string      // of the token being changed
@@ -53,6 +53,7 @@ type Form struct {
 	FormID             string // the operation's form id
 }
 
+// Read takes what was typed from a form or an address.
 func Read(values url.Values) Form {
 	return Form{
 		Name: strings.TrimSpace(values.Get("name")), Organization: strings.TrimSpace(values.Get("organization")),
@@ -67,11 +68,11 @@ type Faults map[string]string
 // The order in which faults are listed, which is the order of the fields on the page.
 var faultOrder = []string{"name", "organization", "expiry", "scopes"}
 
-func (f Faults) texts() (list []web.FieldError, byField map[string]string) {
+func (f Faults) texts(w *templates.Words) (list []web.FieldError, byField map[string]string) {
 	byField = map[string]string{}
 	for _, id := range faultOrder {
 		if key, ok := f[id]; ok {
-			text := templates.Message(key, map[string]any{"Max": maxNameLength}).What
+			text := w.Message(key, map[string]any{"Max": maxNameLength}).What
 			list = append(list, web.FieldError{ID: id, Text: text})
 			byField[id] = text
 		}
@@ -124,6 +125,7 @@ func (f Form) ValidTo(now time.Time) (time.Time, string) {
 	return end, ""
 }
 
+// ExpiryOptions are the choices of an end; keep is the date of the one that a token has, "" if it has none yet.
 func (f Form) ExpiryOptions(v *web.Request, keep string) []web.Option {
 	var out []web.Option
 	if keep != "" {
@@ -143,7 +145,7 @@ func (f Form) ExpiryOptions(v *web.Request, keep string) []web.Option {
 
 // Fill puts what was typed, and what is wrong with it, into the page.
 func (f Form) Fill(v *web.Request, p *Page, faults Faults, keep string) {
-	list, byField := faults.texts()
+	list, byField := faults.texts(v.Words)
 	p.Errors, p.NameError, p.OrganizationError = list, byField["name"], byField["organization"]
 	p.ExpiryError, p.ScopesError = byField["expiry"], byField["scopes"]
 	p.Name, p.Date, p.Form = f.Name, f.Date, f.FormID
@@ -153,7 +155,7 @@ func (f Form) Fill(v *web.Request, p *Page, faults Faults, keep string) {
 	p.ScopesURL, p.FullName = v.Link(web.ScopesPath), web.ScopeTerm(v.Words, azuredevops.FullAccess)
 }
 
-// scopesFault checks the chosen scopes and returns them.
+// WantedScopes returns the chosen scopes, and notes what is wrong with them.
 func (f Form) WantedScopes(faults Faults) []string {
 	scopes, fault := f.Scopes.All()
 	if fault != "" {

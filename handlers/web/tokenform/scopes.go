@@ -25,7 +25,8 @@ type scopeLevel struct {
 	High, Selected bool
 }
 
-type preset struct{ ID, Name, Description string }
+// Preset is a choice of scopes that go together.
+type Preset struct{ ID, Name, Description string }
 
 const maxScopes = 200
 
@@ -36,6 +37,7 @@ type Scopes struct {
 	Full   bool
 }
 
+// ReadScopes takes what was chosen in the picker.
 func ReadScopes(form url.Values) Scopes {
 	c := Scopes{other: strings.TrimSpace(form.Get("other")), Full: form.Get("full") != ""}
 	for _, g := range azuredevops.Groups() {
@@ -46,6 +48,7 @@ func ReadScopes(form url.Values) Scopes {
 	return c
 }
 
+// Typed are the scopes in the field for others.
 func (c Scopes) Typed() []string {
 	return strings.FieldsFunc(c.other, func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '\n' || r == '\r' || r == '\t' })
 }
@@ -113,15 +116,17 @@ func (c Scopes) groups(w *templates.Words) []scopeGroup {
 	return out
 }
 
-func Presets(w *templates.Words) []preset {
-	var out []preset
+// Presets are the choices of scopes that go together.
+func Presets(w *templates.Words) []Preset {
+	var out []Preset
 	for _, p := range azuredevops.Presets() {
 		text := w.Message("preset."+p.ID, nil)
-		out = append(out, preset{p.ID, text.Title, text.What})
+		out = append(out, Preset{p.ID, text.Title, text.What})
 	}
 	return out
 }
 
+// PresetScopes are those of a preset; nil if there is none with that id.
 func PresetScopes(id string) []string {
 	for _, p := range azuredevops.Presets() {
 		if p.ID == id {

@@ -8,22 +8,26 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-func GlobalNote(now time.Time) string { return GlobalText("global.", now).What }
+// GlobalNote says what happens to global tokens, or has happened.
+func GlobalNote(w *templates.Words, now time.Time) string { return GlobalText(w, "global.", now).What }
 
 // GlobalTokenNote is GlobalNote on the page of one global token.
-func GlobalTokenNote(now time.Time) string { return GlobalText("global.token.", now).What }
+func GlobalTokenNote(w *templates.Words, now time.Time) string {
+	return GlobalText(w, "global.token.", now).What
+}
 
 // GlobalEnds says when an active token stops before it expires, "" if it doesn't.
-func GlobalEnds(t inventory.Token, now time.Time) string {
+func GlobalEnds(w *templates.Words, t inventory.Token, now time.Time) string {
 	if !t.Global() || t.Status != azuredevops.Active || t.ValidTo.Before(inventory.GlobalTokensEnd) {
 		return ""
 	}
-	return GlobalText("global.ends.", now).Title
+	return GlobalText(w, "global.ends.", now).Title
 }
 
-func GlobalText(prefix string, now time.Time) templates.Text {
+// GlobalText is the message with that prefix for the time before or after global tokens end.
+func GlobalText(w *templates.Words, prefix string, now time.Time) templates.Text {
 	if now.Before(inventory.GlobalTokensEnd) {
-		return templates.Message(prefix+"before", map[string]any{"When": templates.At(inventory.GlobalTokensEnd, now).Relative})
+		return w.Message(prefix+"before", map[string]any{"When": w.At(inventory.GlobalTokensEnd, now).Relative})
 	}
-	return templates.Message(prefix+"after", nil)
+	return w.Message(prefix+"after", nil)
 }

@@ -17,6 +17,7 @@ type Picking struct {
 	PickMax      int
 }
 
+// NewPicking is for a list with so many matching tokens.
 func NewPicking(v *web.Request, view View, matching int) Picking {
 	if matching == 0 {
 		return Picking{}

@@ -12,6 +12,7 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
+// Row is a token in a list.
 type Row struct {
 	Name          string
 	URL           string
@@ -33,13 +34,14 @@ type Row struct {
 	PickID        string // of its checkbox
 }
 
+// Rows are tokens as a list shows them.
 func Rows(v *web.Request, tokens []inventory.Token) []Row {
 	unfinished := UnfinishedByToken(v)
 	rows := make([]Row, 0, len(tokens))
 	for i, t := range tokens {
 		row := Row{
 			Pick: PickValue(t), PickID: "pick-" + strconv.Itoa(i+1),
-			Name: web.ShownName(t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")),
+			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")),
 			Organization: t.Organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
 			Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 			Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
@@ -47,7 +49,7 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 		if t.Global() {
 			row.Organization = v.Words.Message("organization.all", nil).Title
 		}
-		row.Ends = GlobalEnds(t, v.Now)
+		row.Ends = GlobalEnds(v.Words, t, v.Now)
 		if t.Status == azuredevops.Active {
 			row.Urgency = Urgency(t.ValidTo, v.Now)
 		}
@@ -57,7 +59,7 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 			row.HighScopes = row.HighScopes || scope.High
 		}
 		if op, ok := unfinished[t.AuthorizationID]; ok {
-			row.Unfinished = PartOfRotation(op, t.AuthorizationID)
+			row.Unfinished = PartOfRotation(v.Words, op, t.AuthorizationID)
 			row.UnfinishedURL = v.Link(web.OperationPath(op.ID))
 		}
 		rows = append(rows, row)
@@ -91,12 +93,12 @@ func UnfinishedByToken(v *web.Request) map[string]*operation.Operation {
 }
 
 // PartOfRotation says which of a rotation's two tokens of the same name this one is.
-func PartOfRotation(op *operation.Operation, id string) string {
+func PartOfRotation(w *templates.Words, op *operation.Operation, id string) string {
 	key := "rotation.old"
 	if op.Before.AuthorizationID != id {
 		key = "rotation.new"
 	}
-	return templates.Message(key, nil).Title
+	return w.Message(key, nil).Title
 }
 
 // Urgency says how near a token's end is.

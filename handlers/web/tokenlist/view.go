@@ -14,6 +14,7 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
+// ReadOverview is the view of the overview that an address asks for.
 func ReadOverview(q url.Values) View {
 	filter := readFilter(q)
 	view := Read(filter.Organization, q)
@@ -46,11 +47,13 @@ func (l View) ExportAddress(format string) string {
 	return l.Address()
 }
 
+// FilterLink leads to the same list of another status.
 type FilterLink struct {
 	Text, URL string
 	Current   bool
 }
 
+// ColumnLink sorts the list by a column.
 type ColumnLink struct {
 	Text, URL string
 	Sorted    string // "", "ascending", "descending": aria-sort
@@ -64,6 +67,7 @@ type View struct {
 	Number                                   int    // page of the table, from 1; 0: all rows
 }
 
+// Read is the view of an organization's list that an address asks for.
 func Read(organization string, q url.Values) View {
 	view := View{
 		Path: web.TokensPath, Organization: organization, Status: strings.ToLower(q.Get("status")), Query: strings.TrimSpace(q.Get("q")),
@@ -84,6 +88,7 @@ func Read(organization string, q url.Values) View {
 	return view
 }
 
+// Statuses are those that the view shows.
 func (l View) Statuses() []azuredevops.Status {
 	if l.Status == "all" {
 		return inventory.Statuses()
@@ -99,6 +104,7 @@ func (l View) Address() string {
 	return l.Path
 }
 
+// Values is the view as the query of its address.
 func (l View) Values() url.Values {
 	q := l.Narrow.Values()
 	if l.Organization != "" {
@@ -117,6 +123,7 @@ func (l View) Values() url.Values {
 
 var listDefaults = map[string]string{"status": "active", "sort": "expires", "order": "asc"}
 
+// Filters lead to the same view of each status.
 func (l View) Filters(v *web.Request) []FilterLink {
 	var out []FilterLink
 	for _, status := range []string{"active", "expired", "revoked", "all"} {
@@ -153,6 +160,7 @@ func globalRank(t inventory.Token) int {
 	return 0
 }
 
+// Columns sort the view by each column.
 func (l View) Columns(v *web.Request) []ColumnLink {
 	var out []ColumnLink
 	for _, name := range sortable {
