@@ -72,7 +72,7 @@ type (
 		SaveForm, Download                          string
 		DownloadFormat                              []option
 		OldAlive, OldReady                          int
-		Retire, KeepOld                             string
+		RevokeOld, KeepOld                          string
 		Rows                                        []bulkRow
 		LeftOut                                     []bulkLeftOut
 		BackURL, Return                             string
@@ -153,7 +153,7 @@ func bulkSamples() []sample {
 	partly.State, partly.Sentence, partly.Done, partly.Failed, partly.Unknown, partly.NotBegun, partly.Finished = "unknown", text("bulk.state.halted", 0).What, 1, 1, 1, 1, 3
 	partly.Halt, partly.Problem = problem("entra.interaction", 0), problem("bulk.notSure", 0)
 	partly.GoOnAction, partly.RetryForm, partly.Retries, partly.Dismiss = "/pat/bulk/1/go-on", "/pat/bulk/1/retry", 1, "/pat/bulk/1/dismiss"
-	partly.OldAlive, partly.OldReady, partly.Retire, partly.KeepOld = 1, 1, "/pat/bulk/1/revoke-old", "/pat/bulk/1/keep-old"
+	partly.OldAlive, partly.OldReady, partly.RevokeOld, partly.KeepOld = 1, 1, "/pat/bulk/1/revoke-old", "/pat/bulk/1/keep-old"
 	partly.ReloadAfter = 15
 	partly.Rows = []bulkRow{
 		{Name: "done", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "oldAlive", StateText: "Old token still works", OperationURL: "/pat/operations/1", LinkText: "See the rotation", RevokeOld: "/pat/operations/1/revoke-old", Before: at(3), After: at(90)},

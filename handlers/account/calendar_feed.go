@@ -62,7 +62,7 @@ func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found 
 	return true
 }
 
-// UnknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of a person
+// UnknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of somebody
 // who isn't let in any more.
 func (h *Handlers) UnknownCalendar(w http.ResponseWriter, r *http.Request) {
 	h.refuseCalendar(w, r, http.StatusNotFound, "calendar.unknown")
@@ -78,7 +78,7 @@ func (h *Handlers) refuseCalendar(w http.ResponseWriter, r *http.Request, status
 	text := h.Site.WordsForProgram(r).Message(key, nil)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text.Title + "\n\n" + text.What + " " + text.Advice + "\n" + web.AddressOf(r.Context()).URL(web.CalendarPath) + "\n")) // the visitor may be gone
+	_, _ = w.Write([]byte(text.Title + "\n\n" + text.What + " " + text.Advice + "\n" + web.AddressOf(r.Context()).URL(web.CalendarPath) + "\n")) // the visitor may be gone; there is nobody to tell
 }
 
 // calendarDocument is the calendar as it stands at now. As long as nothing was read anew it is the same, but for the
@@ -133,7 +133,7 @@ func expiryEvent(words *templates.Words, a web.Address, part calendar.Part, e ca
 	}
 }
 
-// staleEvent stands on today, all day, until its owner looks.
+// staleEvent stands on today, all day, until somebody looks.
 func staleEvent(words *templates.Words, a web.Address, feed calendar.Feed, now time.Time) calendar.Event {
 	key, since := "calendar.stale", feed.Refreshed
 	if since.IsZero() {

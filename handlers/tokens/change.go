@@ -23,11 +23,11 @@ func (h *Handlers) change(v *web.Request, r operation.Request, again func(web.Fo
 	h.Site.Limits.CountFull(err)
 	if status, key := web.FormRefusal(err); status != 0 {
 		v.NoteError(err)
-		state := web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil), Form: r.Form}
+		no := web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil), Form: r.Form}
 		if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests { // then the same form can be sent again
-			state.Form = h.Journal.Form(r.Person, r.Action, r.Target)
+			no.Form = h.Journal.Form(r.Person, r.Action, r.Target)
 		}
-		return again(state), nil
+		return again(no), nil
 	}
 	switch {
 	case err != nil:
@@ -72,14 +72,14 @@ func (h *Handlers) failed(v *web.Request, op *operation.Operation, r operation.R
 	if _, signIn := web.NeedsSignIn(err); signIn && !web.AnsweredBefore(v.Session, err) {
 		return nil, err
 	}
-	state := web.FormState{Form: h.Journal.Form(r.Person, r.Action, r.Target)}
+	no := web.FormState{Form: h.Journal.Form(r.Person, r.Action, r.Target)}
 	if web.AnsweredBefore(v.Session, err) {
-		state.Status, state.Problem = http.StatusForbidden, web.Summary(v.Words, "signin.challengeRepeated", nil)
-		return again(state), nil
+		no.Status, no.Problem = http.StatusForbidden, web.Summary(v.Words, "signin.challengeRepeated", nil)
+		return again(no), nil
 	}
 	problem, t := v.Refusal(op.Failure, op.Finished)
-	state.Status, state.Problem, state.Header = t.Status, problem, web.RetryHeader(t.RetryAfter)
-	return again(state), nil
+	no.Status, no.Problem, no.Header = t.Status, problem, web.RetryHeader(t.RetryAfter)
+	return again(no), nil
 }
 
 // doneSentence says what was just done, on the page that a successful change leads to.

@@ -103,7 +103,7 @@ func (a *activeTokens) remember(op *operation.Operation) {
 	}
 }
 
-// gone says that t isn't active any more: a whole list lacked it.
+// gone reports whether t isn't active any more: a whole list lacked it.
 func (a *activeTokens) gone(t azuredevops.Token) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -19,7 +19,7 @@ const (
 	// can hold (see session.MaxValue).
 	Max = operation.MostTogether
 
-	// planLife is how long a batch that nobody has confirmed is kept. The forms of its operations are drawn with it.
+	// planLife is how long a batch is kept that isn't confirmed. The forms of its operations are drawn with it.
 	planLife = 2 * time.Hour
 	// life is how long a batch is kept from when it was last set going. It must stay below operation.FinishedLife, so that each
 	// of its operations outlives it: an operation that is gone would look like one that was never begun.
@@ -43,7 +43,7 @@ type Batch struct {
 	Items   []Item           `json:"Items"`
 	LeftOut []LeftOut        `json:"LeftOut"`
 
-	Working   bool                       `json:"Working"`   // a run is under way, or its process died in the middle: Running tells
+	Working   bool                       `json:"Working"`   // a run is under way, or its process died in the middle: see Running
 	Ended     time.Time                  `json:"Ended"`     // of the last run
 	Stopped   bool                       `json:"Stopped"`   // the person wants nothing more to be begun
 	Halt      *failure.Failure           `json:"Halt"`      // why the last run begins nothing more
@@ -151,7 +151,7 @@ func (b *Batch) Count() (t Tally) {
 	return t
 }
 
-// Interrupted reports whether the process that ran the batch was told to stop.
+// Interrupted reports whether the process that ran the batch was stopped.
 func (b *Batch) Interrupted() bool {
 	return b.Halt != nil && b.Halt.Source == failure.SourceOperation && b.Halt.Kind == failure.Interrupted
 }

@@ -211,7 +211,7 @@ func (b *Batch) unreadable(item *Item) *operation.Operation {
 	}
 }
 
-// isRun says if a process holds the batch's lock. Whoever looks holds it for a moment, too; hence the second look.
+// isRun reports whether a process holds the batch's lock. Looking takes it for a moment, too; hence the second look.
 func (s *Batches) isRun(ctx context.Context, person, id string) bool {
 	s.mu.Lock()
 	_, here := s.runs[runKey(person, id)]
@@ -342,7 +342,7 @@ func (s *Batches) Resume(ctx context.Context, person, id string, pick func(*Item
 	}
 	return s.reopen(ctx, person, id, func(b *Batch) {
 		for i := range b.Items {
-			if item := &b.Items[i]; again[item.Form] { // nobody else has asked for it meanwhile
+			if item := &b.Items[i]; again[item.Form] { // no other request has asked for it meanwhile
 				item.Form, item.Already = s.journal.Form(person, b.Action, item.target()), false
 			}
 		}
@@ -412,8 +412,8 @@ func (s *Batches) Dismiss(ctx context.Context, person, id string) error {
 	return err
 }
 
-// place is an organization's name as Halted and Resting have it.
-func place(organization string) string { return strings.ToLower(organization) }
+// orgKey is an organization's name as Halted and Resting have it.
+func orgKey(organization string) string { return strings.ToLower(organization) }
 
 // ignore is err unless that is harmless.
 func ignore(err, harmless error) error {

@@ -34,7 +34,7 @@ func bounds() []session.Bound {
 // operations.
 func DurableKinds() []string { return []string{kindBatch} }
 
-// letGo drops a batch that needs nobody any more, and says if there is none (any more).
+// letGo drops a finished batch, and reports whether there is none (any more).
 func (s *Batches) letGo(ctx context.Context, person, id string) (gone bool, err error) {
 	b, err := s.load(ctx, person, id)
 	if errors.Is(err, ErrNotFound) {
@@ -119,7 +119,7 @@ func (s *Batches) sort(ctx context.Context, stock []session.Stored, person strin
 	return plans, started, err
 }
 
-// dropFinished drops some batches that need nobody any more, the oldest first. Their operations stay for their own time.
+// dropFinished drops some finished batches, the oldest first. Their operations stay for their own time.
 func (s *Batches) dropFinished(ctx context.Context, person string) error {
 	stock, err := s.records.Stock(ctx, kindBatch, person)
 	if err != nil {

@@ -98,7 +98,7 @@ type runHandle struct {
 	over chan struct{} // closed when it has let go of the batch
 }
 
-// take takes the batch's lock; not ok: somebody else is at work on it.
+// take takes the batch's lock; not ok: another run has it.
 func (s *Batches) take(ctx context.Context, person, id string, stop func()) (release func(), ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, runLockWait)
 	defer cancel()
@@ -107,7 +107,7 @@ func (s *Batches) take(ctx context.Context, person, id string, stop func()) (rel
 		if b, err := s.load(ctx, person, id); err != nil || b.Working {
 			return nil, false, err
 		}
-		select { // it has told its end, and is about to let go
+		select { // its end is recorded, and it is about to let go
 		case <-other.over:
 		case <-ctx.Done():
 			return nil, false, nil
@@ -168,7 +168,7 @@ func (w *worker) all(b *Batch) {
 	w.journal.Reach("batch begun")
 	queues := map[string][]int{}
 	for i := range b.Items {
-		at := place(b.Items[i].Organization)
+		at := orgKey(b.Items[i].Organization)
 		queues[at] = append(queues[at], i)
 		if w.active[at] == nil {
 			w.active[at] = newActiveTokens(w.caller.Service, b.Items[i].Organization)
@@ -228,7 +228,7 @@ func (w *worker) turn(at string, i int) (*Batch, *Item) {
 		if w.over() {
 			return nil, nil
 		}
-		b, err := w.record.Get(w.ending, key(w.person, w.id)) // somebody may have stopped it meanwhile
+		b, err := w.record.Get(w.ending, key(w.person, w.id)) // it may have been stopped meanwhile
 		if err != nil || i >= len(b.Items) {
 			w.end()
 			return nil, nil
@@ -280,7 +280,7 @@ func (w *worker) beginItem(b *Batch, item *Item) *itemFailure {
 	if !ok {
 		return nil
 	}
-	active, before := w.active[place(item.Organization)], item.Before
+	active, before := w.active[orgKey(item.Organization)], item.Before
 	active.list(w.ending)
 	if w.over() {
 		return nil
@@ -300,7 +300,7 @@ func (w *worker) beginItem(b *Batch, item *Item) *itemFailure {
 	case err != nil: // nothing was sent: the program is stopping, or the store is down
 		w.end()
 	case op.State == operation.Succeeded:
-		w.answered(place(item.Organization))
+		w.answered(orgKey(item.Organization))
 	case op.Failure != nil:
 		notDone := op.State == operation.Failed && (b.Action != operation.Rotate || op.Failure.Status == 0)
 		harmless := b.Action != operation.Rotate && op.Failure.Status == http.StatusTooManyRequests // to do again, should it have been done
@@ -312,7 +312,7 @@ func (w *worker) beginItem(b *Batch, item *Item) *itemFailure {
 // over reports whether nothing more is to be begun.
 func (w *worker) over() bool { return w.ending.Err() != nil }
 
-// isReady says if an access token can be had; otherwise the run is over.
+// isReady reports whether an access token can be had; otherwise the run is over.
 func (w *worker) isReady() bool {
 	err := w.caller.Ready(w.ending)
 	if err != nil && !w.over() {
@@ -321,8 +321,8 @@ func (w *worker) isReady() bool {
 	return err == nil
 }
 
-// usableForm is the item's form, or a new one if that has become too old. The operation was not begun, and nobody else
-// can begin it: this run has the batch's lock.
+// usableForm is the item's form, or a new one if that has become too old. The operation was not begun, and no other
+// run can begin it: this run has the batch's lock.
 func (w *worker) usableForm(item *Item) (form string, ok bool) {
 	err := w.journal.Check(item.Form, w.person, w.action, item.target())
 	if err == nil {
@@ -339,7 +339,7 @@ func (w *worker) revokeOld(op *operation.Operation) *itemFailure {
 	if !w.isReady() {
 		return nil
 	}
-	service := &activeOnly{w.caller.Service, *op.Before, w.active[place(op.Organization)]}
+	service := &activeOnly{w.caller.Service, *op.Before, w.active[orgKey(op.Organization)]}
 	op, err := w.journal.RevokeOld(context.WithoutCancel(w.ending), service, w.person, op.ID)
 	switch {
 	case err != nil:
@@ -347,12 +347,12 @@ func (w *worker) revokeOld(op *operation.Operation) *itemFailure {
 	case op.Old == operation.OldFailed && op.OldFailure != nil:
 		return &itemFailure{op.OldFailure, true}
 	default:
-		w.answered(place(op.Organization))
+		w.answered(orgKey(op.Organization))
 	}
 	return nil
 }
 
-// consider draws its conclusions from a failure and says if the item is to be tried again at once.
+// consider draws its conclusions from a failure and reports whether the item is to be tried again at once.
 func (w *worker) consider(at string, item *Item, m *itemFailure, try int) (again bool) {
 	if m.Source == failure.SourceEntra || m.Kind == string(azuredevops.KindClaims) {
 		w.halt(m.Failure)
@@ -377,7 +377,7 @@ func (w *worker) consider(at string, item *Item, m *itemFailure, try int) (again
 	return false
 }
 
-// tripped says that an organization is given up for this run, even before that is recorded.
+// tripped reports whether an organization is given up for this run, even before that is recorded.
 func (w *worker) tripped(at string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -391,7 +391,7 @@ func (w *worker) answered(at string) {
 	w.failed[at] = 0
 }
 
-// rest leaves an organization alone as the service asked, and says if the item is to be tried again after that.
+// rest leaves an organization alone as the service asked, and reports whether the item is to be tried again after that.
 func (w *worker) rest(at string, item *Item, m *itemFailure, try int) (again bool) {
 	wait := max(m.RetryAfter, time.Second)
 	if wait > longestRest {
@@ -464,7 +464,7 @@ func (w *worker) noteItem(form string, edit func(*Item)) (ok bool) {
 	return ok && err == nil
 }
 
-// finish records how the run ended. Its store may be failing: then its lock alone tells that it is over.
+// finish records how the run ended. Its store may be failing: then its lock alone shows that it is over.
 func (w *worker) finish() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ending), 2*storeTimeout)
 	defer cancel()

@@ -32,14 +32,14 @@ func callAll(all []func(bool), written bool) {
 	}
 }
 
-// HandedOut says that the answer is to show a secret, and isn't done.
+// HandedOut reports whether the answer is to show a secret, and isn't done.
 func (d *Delivery) HandedOut() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.waiting) > 0
 }
 
-// Awaited says that work goes on when the answer is done: a secret in it stands nowhere else.
+// Awaited reports whether work goes on when the answer is done: a secret in it stands nowhere else.
 func (d *Delivery) Awaited() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

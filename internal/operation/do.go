@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -22,16 +21,16 @@ type Request struct {
 	Organization string
 	Before       *azuredevops.Token // update, revoke, rotate: the token as it is
 	Want         azuredevops.Wanted
-	Content      string       // the form as it was typed: tells a form that was changed from one sent twice; "" = Want does
+	Content      string       // the form as it was typed: a form sent twice has the same; "" = Want decides
 	From         Origin       // where the person asked from
 	Batch        string       // ID of the batch that it is a part of
 	Known        *KnownTokens // create, rotate: of the wanted name, from a list that the caller has; nil: they are listed before the creation
 	RevokeAtOnce bool         // rotate: revoke the old token as soon as the new secret is kept
-	Begun        func()       `json:"-"` // called when it is under way, for Repeat; nil: nobody waits for that
+	Begun        func()       `json:"-"` // called when it is under way, for Repeat; nil: nothing waits for that
 	Delivery     *Delivery    `json:"-"` // the answer that a secret may be handed out for; nil: there is none to read it in
 }
 
-// KnownTokens are tokens that were active before a creation: what is made can be told from them.
+// KnownTokens are tokens that were active before a creation: any other one may be what was made.
 type KnownTokens struct {
 	IDs []string
 	All bool // there were no others
@@ -46,76 +45,89 @@ type KnownTokens struct {
 // Errors: formid.ErrForged, formid.ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which nothing was sent;
 // ErrUnreadable if the form was sent before.
 func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, error) {
-	id, err := j.check(r.Form, r.Person, r.Action, r.Target)
+	id, err := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.matchTarget(); err != nil {
 		return nil, err
 	}
-	f, first, err := j.board(id, r)
+	c, first, err := j.calls.join(id, r)
 	switch {
 	case errors.Is(err, ErrStopping):
-		return j.follow(ctx, id, r, err)
+		return j.store.follow(ctx, id, r, err)
 	case err != nil:
 		return nil, err
 	case first:
-		panics.Go(j.options.Log, "operation "+id, func() { j.fly(context.WithoutCancel(ctx), f, s) })
+		panics.Go(j.store.options.Log, "operation "+id, func() { j.carryOut(context.WithoutCancel(ctx), c, s) })
 	}
 	if r.Begun != nil {
 		r.Begun()
 	}
-	return j.landing(ctx, f, r)
+	return c.outcome(ctx, j.store, r)
 }
 
 // Repeat is Do for a form that is under way or was carried out before, with the same content: it waits for the outcome and
 // begins nothing. sent is false if there is nothing to wait for: then the form may be a new one, or none at all.
 func (j *Journal) Repeat(ctx context.Context, r Request) (op *Operation, sent bool, err error) {
-	id, forged := j.check(r.Form, r.Person, r.Action, r.Target)
+	id, forged := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target)
 	if forged != nil {
 		return nil, false, nil //nolint:nilerr // Do says what is wrong with it
 	}
-	if f := j.joinFlight(id, r); f != nil {
-		op, err = j.landing(ctx, f, r)
+	if c := j.calls.joinRepeat(id, r); c != nil {
+		op, err = c.outcome(ctx, j.store, r)
 		return op, true, err
 	}
-	kept, err := j.load(ctx, r.Person, id)
+	kept, err := j.store.load(ctx, r.Person, id)
 	if errors.Is(err, ErrUnreadable) {
 		return nil, true, err
 	}
-	if err != nil || !r.repeats(kept.Fingerprint, kept.Want.ValidTo, j.options.Now().Sub(kept.Started)) {
+	if err != nil || !r.repeats(kept.Fingerprint, kept.Want.ValidTo, j.store.options.Now().Sub(kept.Started)) {
 		return nil, false, ignore(err, ErrNotFound)
 	}
-	op, err = j.await(ctx, kept)
+	op, err = j.store.await(ctx, kept)
 	return op, true, err
 }
 
-// landing waits for the outcome of a flight, as one of its readers.
-func (j *Journal) landing(ctx context.Context, f *flight, r Request) (*Operation, error) {
-	op, err := f.wait(ctx)
-	if err == nil && op.Unkept != "" && r.Delivery != nil {
-		return j.handOut(ctx, f, op, r.Delivery), nil
+// carryOut is the work on a call. Where it leaves a doubt, it is looked at again, or else at the next visit.
+func (j *Journal) carryOut(ctx context.Context, c *call, s Service) {
+	defer j.calls.leave()
+	w := &worker{
+		store: j.store, calls: j.calls, limits: j.limits, call: c, reach: j.reach,
+		op: &locked{store: j.store, service: s, record: newRecord(c), reach: j.reach},
 	}
-	f.leave(false)
+	w.run(ctx)
+	if w.op.record.unsettled() {
+		_, _, _ = j.watchers.watch(ctx, s, w.op.record.Person, true)
+	}
+}
+
+// outcome waits for that of a call, as one of its readers.
+func (c *call) outcome(ctx context.Context, s *store, r Request) (*Operation, error) {
+	op, err := c.wait(ctx)
+	if err == nil && op.Unkept != "" && r.Delivery != nil {
+		return s.handOut(ctx, c, op, r.Delivery), nil
+	}
+	c.leave(false)
 	if err == nil && op.Unkept != "" { // nothing to read it in, so its token is about to be revoked
 		op.Unkept = ""
-		if settled, err := j.Wait(ctx, r.Person, f.id); err == nil {
+		if settled, err := s.wait(ctx, r.Person, c.id); err == nil {
 			return settled, nil
 		}
 	}
 	if errors.Is(err, errElsewhere) {
-		return j.follow(ctx, f.id, r, ErrNotKept)
+		return s.follow(ctx, c.id, r, ErrNotKept)
 	}
 	return op, err
 }
 
 // handOut gives a secret that could not be kept, or whose record couldn't be brought up to date, to one reader.
-func (j *Journal) handOut(ctx context.Context, f *flight, op *Operation, to *Delivery) *Operation {
+func (s *store) handOut(ctx context.Context, c *call, op *Operation, to *Delivery) *Operation {
 	shown := op.clone()
 	to.await(func(written bool) {
-		defer f.leave(written)
+		defer c.leave(written)
 		if written {
-			j.tellShown(ctx, shown)
+			s.emitShown(ctx, shown)
 		}
 	})
 	return op
@@ -132,57 +144,49 @@ func (r *Request) matchTarget() error {
 	return nil
 }
 
-// errElsewhere says that the form was claimed before, or that its work ended without an outcome: the record tells.
+// errElsewhere says that the form was claimed before, or that its work ended without an outcome: the record has it.
 var errElsewhere = errors.New("operation: the form's work is not done here")
 
 // follow waits for an operation that was claimed elsewhere. none is the error if there isn't one.
-func (j *Journal) follow(ctx context.Context, id string, r Request, none error) (*Operation, error) {
+func (s *store) follow(ctx context.Context, id string, r Request, none error) (*Operation, error) {
 	loadCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	kept, err := j.load(loadCtx, r.Person, id)
+	kept, err := s.load(loadCtx, r.Person, id)
 	if absent(err) {
 		return nil, none
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !r.repeats(kept.Fingerprint, kept.Want.ValidTo, j.options.Now().Sub(kept.Started)) {
+	if !r.repeats(kept.Fingerprint, kept.Want.ValidTo, s.options.Now().Sub(kept.Started)) {
 		return nil, ErrChanged
 	}
-	op, err := j.await(ctx, kept)
+	op, err := s.await(ctx, kept)
 	if absent(err) { // its claim was withdrawn
 		return nil, none
 	}
 	return op, err
 }
 
-// fly is the worker: it claims the form, carries out the request, and lands the flight with the outcome. ctx is not the
-// request's: the browser's going away must not stop it.
-func (j *Journal) fly(ctx context.Context, f *flight, s Service) {
-	defer j.leave()
-	defer j.land(f, nil, errElsewhere) // if it ends without an outcome
-	w := &work{Journal: j, service: s, flight: f}
+// run claims the form, carries out the request, and finishes the call with the outcome. ctx is not the request's: the
+// browser's going away must not stop it.
+func (w *worker) run(ctx context.Context) {
+	defer w.calls.finish(w.call, nil, errElsewhere) // if it ends without an outcome
 	release, err := w.claim(ctx)
 	if err != nil {
-		j.land(f, nil, err)
+		w.calls.finish(w.call, nil, err)
 		return
 	}
-	func() {
-		defer release()
-		w.perform(ctx)
-	}()
-	if w.record.unsettled() {
-		_, _, _ = w.watch(ctx, s, w.record.Person, true) // or else at the next visit
-	}
+	defer release()
+	w.perform(ctx)
 }
 
 // claim makes this worker the only one that carries out the form: it takes the operation's lock and then creates its
 // record, which succeeds once for all processes. The lock comes first, so that the record is never seen unlocked while
 // its worker lives.
-func (w *work) claim(ctx context.Context) (release func(), err error) {
+func (w *worker) claim(ctx context.Context) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	w.record = w.newRecord()
 	for {
 		release, err := w.tryClaim(ctx)
 		if err != nil || release != nil {
@@ -196,8 +200,8 @@ func (w *work) claim(ctx context.Context) (release func(), err error) {
 }
 
 // tryClaim returns neither a release nor an error if another worker holds the lock of an operation without record.
-func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
-	_, err = w.load(ctx, w.record.Person, w.record.ID)
+func (w *worker) tryClaim(ctx context.Context) (release func(), err error) {
+	_, err = w.store.load(ctx, w.op.record.Person, w.op.record.ID)
 	if err == nil {
 		return nil, errElsewhere
 	}
@@ -207,19 +211,19 @@ func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
 	if !errors.Is(err, ErrNotFound) {
 		return nil, NotKept(err)
 	}
-	release, ok, err := w.records.TryLock(ctx, w.record.key())
+	release, ok, err := w.store.records.TryLock(ctx, w.op.record.key())
 	if err != nil {
 		return nil, NotKept(err)
 	}
 	if !ok {
 		return nil, nil
 	}
-	if err = w.MakeRoom(ctx, w.record.Person, w.record.Action, 1, 1); err == nil {
-		err = w.create(ctx, w.record)
+	if err = w.limits.makeRoom(ctx, w.op.record.Person, w.op.record.Action, 1, 1); err == nil {
+		err = w.store.create(ctx, w.op.record)
 	}
 	if err == nil {
-		w.observe(ctx, nil, &w.record.Operation)
-		w.flight.update(w.record.at(w.options.Now()))
+		w.store.observe(ctx, nil, &w.op.record.Operation)
+		w.call.update(w.op.record.at(w.store.options.Now()))
 		return release, nil
 	}
 	release()
@@ -233,12 +237,12 @@ func (w *work) tryClaim(ctx context.Context) (release func(), err error) {
 }
 
 // newRecord is the intent.
-func (w *work) newRecord() *record {
-	r := &w.flight.request
+func newRecord(c *call) *record {
+	r := &c.request
 	return &record{
 		Operation: Operation{
-			ID: w.flight.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization, From: r.From,
-			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: w.flight.started, Batch: r.Batch,
+			ID: c.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization, From: r.From,
+			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: c.started, Batch: r.Batch,
 		},
 		Fingerprint: r.fingerprint(),
 		Called:      r.Action == Update || r.Action == Revoke, // nothing comes between the record and the call
@@ -247,6 +251,3 @@ func (w *work) newRecord() *record {
 
 // NotKept is ErrNotKept because of err.
 func NotKept(err error) error { return fmt.Errorf("%w: %w", ErrNotKept, err) }
-
-// flightKey names a flight in the Journal.
-func flightKey(person, id string) string { return strings.Join([]string{person, id}, "\n") }

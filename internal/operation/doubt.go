@@ -22,7 +22,7 @@ var lookPauses = []time.Duration{
 }
 
 // After LookUntil it is looked hourly, until stopLooking after the beginning and when the person visits: should a list have
-// lagged for longer, the token is named all the same. Where the last look couldn't tell, as the list failed, those that follow
+// lagged for longer, the token is named all the same. Where the last look found nothing out, as the list failed, those that follow
 // are as far apart as before for an hour, and made without a visit for a day.
 const (
 	seldomPause = time.Hour
@@ -30,9 +30,9 @@ const (
 )
 
 // beginDoubt plans the looks at what was sent at that time.
-func (j *Journal) beginDoubt(r *record, sent time.Time) {
-	r.LookUntil, r.Looks = sent.Add(j.options.CallTimeout+turnUp), 0
-	r.NextLook = j.options.Now()
+func (s *store) beginDoubt(r *record, sent time.Time) {
+	r.LookUntil, r.Looks = sent.Add(s.options.CallTimeout+turnUp), 0
+	r.NextLook = s.options.Now()
 }
 
 // looked plans the look after this one, whose failure was err: not before the time that the service asked for.
@@ -76,7 +76,7 @@ func (r *record) nextLook(now time.Time) time.Time {
 }
 
 // after is after a pause, or up to a fifth of it later: at one of a person's own moments, a fifth of the pause apart. So many
-// changes are looked at together, with one reading of a list, and not everybody's looks come at the same time.
+// changes are looked at together, with one reading of a list, and not all people's looks come at the same time.
 func after(now time.Time, pause time.Duration, person string) time.Time {
 	apart := pause / 5
 	own := fnv.New64a()
@@ -101,17 +101,17 @@ func (o *Operation) LooksAgain() time.Time {
 	return o.NextLook
 }
 
-// lookable says that looking may still tell something: it isn't settled, or nothing was found of a creation so far.
+// lookable reports whether looking may still find something out: it isn't settled, or nothing was found of a creation so far.
 func (r *record) lookable() bool {
 	return r.unsettled() || r.State == Unknown && !r.Dismissed && r.Makes() && len(r.Candidates)+len(r.Revoked) == 0
 }
 
-// unsettled says that it is still to be seen what became of a change, or of a revoke that follows one.
+// unsettled reports whether it is still to be seen what became of a change, or of a revoke that follows one.
 func (o *Operation) unsettled() bool {
 	return o.Undecided() || len(o.Revoking) > 0 || o.oldInDoubt()
 }
 
-// oldInDoubt says that a rotation's old token may have been revoked.
+// oldInDoubt reports whether a rotation's old token may have been revoked.
 func (o *Operation) oldInDoubt() bool {
 	return o.Old == OldSent || o.Old == OldFailed && !o.OldFailure.Certain()
 }
@@ -124,10 +124,10 @@ func (o *Operation) lookUntil() time.Time {
 	return o.LookUntil
 }
 
-// over says that nothing more of the change can turn up.
+// over reports whether nothing more of the change can turn up.
 func (o *Operation) over(now time.Time) bool { return !now.Before(o.lookUntil()) }
 
-// LookDue says that it is time to look what became of the operation.
+// LookDue reports whether it is time to look what became of the operation.
 func (o *Operation) LookDue(now time.Time) bool {
 	if o.NextLook.IsZero() { // not planned: recorded by a release that didn't
 		return o.unsettled()

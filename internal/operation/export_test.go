@@ -16,36 +16,36 @@ func OnReach(j *Journal, f func(point string)) { j.reach = f }
 
 // OnPause has f called instead of waiting between two tries.
 func OnPause(j *Journal, f func(d time.Duration)) {
-	j.pause = func(_ context.Context, d time.Duration) { f(d) }
+	j.store.pause = func(_ context.Context, d time.Duration) { f(d) }
 }
 
 // Hold holds an operation's lock, as somebody at work on it does.
 func Hold(j *Journal, person, id string) (release func(), err error) {
-	return j.records.Lock(context.Background(), operationKey(person, id))
+	return j.store.records.Lock(context.Background(), operationKey(person, id))
 }
 
 // SetBound lets one person have so many records of kind, besides what is kept for revokes.
 func SetBound(j *Journal, kind string, records int) {
-	for _, b := range j.records.Bounds() {
+	for _, b := range j.store.records.Bounds() {
 		if b.Kind == kind {
 			b.Records = records
 			if kind != "batch" {
 				b.Records += forRevokes
 			}
-			j.records.Declare(b)
+			j.store.records.Declare(b)
 		}
 	}
 }
 
 // Kept is how many records of kind a person has.
 func Kept(j *Journal, kind, person string) (n int, err error) {
-	stock, err := j.records.Stock(context.Background(), kind, person)
+	stock, err := j.store.records.Stock(context.Background(), kind, person)
 	return len(stock), err
 }
 
 // Readers is how many requests wait for the outcome of work in j.
 func Readers(j *Journal) (n int) {
-	for _, f := range j.inFlight() {
+	for _, f := range j.calls.inFlight() {
 		f.mu.Lock()
 		n += f.readers
 		f.mu.Unlock()
@@ -53,16 +53,16 @@ func Readers(j *Journal) (n int) {
 	return n
 }
 
-// Stopping says if Drain was called.
+// Stopping reports whether Drain was called.
 func Stopping(j *Journal) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.stopping
+	j.calls.mu.Lock()
+	defer j.calls.mu.Unlock()
+	return j.calls.stopping
 }
 
 // Copy makes n more operations like that one, as they are stored: what a person has done in a month.
 func Copy(j *Journal, person, id string, n int) error {
-	like, err := j.load(context.Background(), person, id)
+	like, err := j.store.load(context.Background(), person, id)
 	if err != nil {
 		return err
 	}
@@ -75,25 +75,25 @@ func Copy(j *Journal, person, id string, n int) error {
 			r.Result = new(*like.Result)
 			r.Result.AuthorizationID = fmt.Sprintf("00000000-0000-0000-1111-%012d", i)
 			if !r.Pending() {
-				return j.records.Create(context.Background(), r.key(), &r, j.options.Now().Add(FinishedLife))
+				return j.store.records.Create(context.Background(), r.key(), &r, j.store.options.Now().Add(FinishedLife))
 			}
-			return j.create(context.Background(), &r)
+			return j.store.create(context.Background(), &r)
 		})
 	}
 	return group.Wait()
 }
 
 // OnLookPause has f called instead of waiting between two looks. When it returns, it is looked again.
-func OnLookPause(j *Journal, f func(ctx context.Context, d time.Duration)) { j.lookPause = f }
+func OnLookPause(j *Journal, f func(ctx context.Context, d time.Duration)) { j.watchers.pause = f }
 
 // SetMaxWatchers lets j look by itself at the changes of so many people.
-func SetMaxWatchers(j *Journal, n int) { j.maxWatchers = n }
+func SetMaxWatchers(j *Journal, n int) { j.watchers.most = n }
 
 // Watching is how many people's changes are looked at again in j.
 func Watching(j *Journal) int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return len(j.watchers)
+	j.watchers.mu.Lock()
+	defer j.watchers.mu.Unlock()
+	return len(j.watchers.byPerson)
 }
 
 // members are a record's as they are stored, whatever they are; laterMembers those of a later version.
@@ -111,13 +111,13 @@ func Rewrite(j *Journal, kind, person, id string, later bool) error {
 		into = &laterMembers{}
 	}
 	key := session.Key{Kind: kind, Group: person, ID: id}
-	return j.records.Change(context.Background(), key, into, time.Time{}, func() error { return nil })
+	return j.store.records.Change(context.Background(), key, into, time.Time{}, func() error { return nil })
 }
 
 // AsFirstRelease makes a record of an operation of unknown outcome what the first release would have written after one look.
 func AsFirstRelease(j *Journal, person, id string) error {
 	var r members
-	return j.records.Change(context.Background(), operationKey(person, id), &r, time.Time{}, func() error {
+	return j.store.records.Change(context.Background(), operationKey(person, id), &r, time.Time{}, func() error {
 		for _, name := range []string{"LookUntil", "NextLook", "Looks", "Ours", "Revoking", "Shown"} {
 			delete(r, name)
 		}

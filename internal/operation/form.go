@@ -17,18 +17,13 @@ func (j *Journal) Form(person string, a Action, target string) string {
 	return j.forms.Draw(person, string(a), target)
 }
 
-// Check says if form is genuine: formid.ErrForged, or formid.ErrStale when it is too old.
+// Check reports whether form is genuine: formid.ErrForged, or formid.ErrStale when it is too old.
 func (j *Journal) Check(form, person string, a Action, target string) error {
-	_, err := j.check(form, person, a, target)
+	_, err := j.forms.Check(form, person, string(a), target)
 	return err
 }
 
-// check is Check and returns the operation's ID.
-func (j *Journal) check(form, person string, a Action, target string) (id string, err error) {
-	return j.forms.Check(form, person, string(a), target)
-}
-
-// fingerprint tells requests of the same form apart by what they ask for, all but ValidTo (see sameExpiry). The token as
+// fingerprint distinguishes requests of the same form by what they ask for, all but ValidTo (see sameExpiry). The token as
 // it was is left out: it changes by the very operation. Where the form's content is given, that alone counts: what is
 // derived from it (which fields differ from the token as it is, a date counted from now) differs between two clicks.
 func (r *Request) fingerprint() string {
@@ -49,14 +44,14 @@ func (r *Request) fingerprint() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// repeats says if r asks for the same as an earlier request with the same form, of which the fingerprint and ValidTo are
+// repeats reports whether r asks for the same as an earlier request with the same form, of which the fingerprint and ValidTo are
 // known.
 func (r *Request) repeats(fingerprint string, validTo time.Time, elapsed time.Duration) bool {
 	return r.fingerprint() == fingerprint && (r.Content != "" || sameExpiry(validTo, r.Want.ValidTo, elapsed))
 }
 
-// sameExpiry says if second, asked for elapsed after first, can come from the same choice on a form: a fixed date stays,
-// "90 days" moves with the clock. A form lives half a day, so another choice of days is always told apart.
+// sameExpiry reports whether second, asked for elapsed after first, can come from the same choice on a form: a fixed date stays,
+// "90 days" moves with the clock. A form lives half a day, so another choice of days always differs.
 func sameExpiry(first, second time.Time, elapsed time.Duration) bool {
 	moved := second.Sub(first)
 	return moved >= -time.Minute && moved <= max(elapsed, 0)+time.Minute

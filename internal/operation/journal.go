@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/formid"
@@ -21,7 +20,7 @@ type Options struct {
 	Log         *slog.Logger     // gets operation ids and authorizationIds, never a secret; nil = no log
 
 	// Observe gets every event of every operation, in the context of the request or worker that caused it: for an audit trail.
-	// It is called after the event was recorded, and at once where recording failed. nil: nobody wants to know.
+	// It is called after the event was recorded, and at once where recording failed. nil: nothing observes.
 	Observe func(ctx context.Context, e Event)
 
 	// Pause waits between two tries or looks, for d or until ctx ends. nil: for a real d.
@@ -50,28 +49,12 @@ func (o Options) withDefaults() Options {
 
 // Journal keeps and carries out operations. Several of them, in one or more processes, may share a store.
 type Journal struct {
-	records *session.Records
-	forms   *formid.Forms
-	open    *session.Cache[record] // what needs the person, which every page asks for
-	options Options
-	pause   func(ctx context.Context, d time.Duration) // between two tries
-	reach   func(point string)                         // called at the named points of a worker: atPoint, or a test's own
-
-	lookPause func(ctx context.Context, d time.Duration) // between two looks
-
-	mu       sync.Mutex
-	flights  map[string]*flight  // requests being worked on here, by person and id
-	watchers map[string]*watcher // by person
-	busy     int                 // goroutines that Drain waits for
-	stopping bool
-	quiet    chan struct{} // closed when stopping and nobody is busy
-
-	batchGone func(ctx context.Context, person, id string) (bool, error) // drops a batch that needs nobody, see DropsBatches
-
-	maxWatchers int // maxWatchers, or a test's own
-
-	ending context.Context // over from EndBackground on
-	end    func()
+	store    *store
+	calls    *calls
+	limits   *limits
+	watchers *watchers
+	forms    *formid.Forms
+	reach    func(point string) // called at the named points of a worker: atPoint, or a test's own
 }
 
 // atPoint is called at the named points of workers: where to look if a death there loses something. It does nothing but in
@@ -80,53 +63,44 @@ var atPoint = func(string) {}
 
 // New makes a Journal over r.
 func New(r *session.Records, o Options) *Journal {
-	ending, end := context.WithCancel(context.Background())
 	o = o.withDefaults()
 	r.Declare(bounds()...)
+	c := newCalls(o.Now)
+	kept := newStore(r, c, o)
 	return &Journal{
-		ending:    ending,
-		end:       end,
-		records:   r,
-		forms:     formid.New(r, o.Now),
-		open:      session.NewCache[record](r, openBytes),
-		options:   o,
-		pause:     func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
-		lookPause: func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
-		reach:     atPoint,
-		flights:   map[string]*flight{},
-		watchers:  map[string]*watcher{},
-		quiet:     make(chan struct{}),
-
-		maxWatchers: maxWatchers,
-		batchGone:   func(context.Context, string, string) (bool, error) { return false, nil },
+		store: kept, calls: c, limits: newLimits(kept), watchers: newWatchers(kept, c, o), forms: formid.New(r, o.Now), reach: atPoint,
 	}
+}
+
+// MakeRoom makes room for n more operations of the person, of which unfinished need them at a time: session.ErrFull if there
+// can't be any.
+func (j *Journal) MakeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
+	return j.limits.makeRoom(ctx, person, a, n, unfinished)
 }
 
 // DropsBatches has gone asked, before an operation of a batch is dropped to make room, to drop the batch as well: it would
 // take the operation for one that was never begun. Without it operations of batches stay for their whole time.
 func (j *Journal) DropsBatches(gone func(ctx context.Context, person, id string) (bool, error)) {
-	j.batchGone = gone
+	j.limits.batchGone = gone
 }
 
 // Begin counts work that Drain waits for, until end is called: ErrStopping.
 func (j *Journal) Begin() (end func(), err error) {
-	if err := j.begin(); err != nil {
+	if err := j.calls.begin(); err != nil {
 		return nil, err
 	}
-	return j.leave, nil
+	return j.calls.leave, nil
 }
 
 // Background is over from EndBackground on.
-func (j *Journal) Background() context.Context { return j.ending }
+func (j *Journal) Background() context.Context { return j.watchers.ending }
 
 // Reach is called at the named points of workers: where to look if a death there loses something.
 func (j *Journal) Reach(point string) { j.reach(point) }
 
 // Busy is how many requests are being worked on in this process.
 func (j *Journal) Busy() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return len(j.flights)
+	return len(j.calls.inFlight())
 }
 
 // pause waits for d or until ctx ends.
@@ -141,19 +115,19 @@ func pause(ctx context.Context, d time.Duration) {
 
 // Get returns an operation as it stands: ErrNotFound.
 func (j *Journal) Get(ctx context.Context, person, id string) (*Operation, error) {
-	r, err := j.load(ctx, person, id)
+	r, err := j.store.load(ctx, person, id)
 	if err != nil {
 		return nil, err
 	}
-	j.buryIfDead(ctx, r)
-	return r.at(j.options.Now()), nil
+	j.store.recoverIfDead(ctx, r)
+	return r.at(j.store.options.Now()), nil
 }
 
 // GetAll returns those of the operations that are recorded, read together, by ID; one that can't be read is nil.
 func (j *Journal) GetAll(ctx context.Context, person string, ids []string) (map[string]*Operation, error) {
 	all := make(map[string]*Operation, len(ids))
 	var readable []*record
-	err := j.records.EachOf(ctx, kindOperation, person, ids, func(id string, decode func(any) error) error {
+	err := j.store.records.EachOf(ctx, kindOperation, person, ids, func(id string, decode func(any) error) error {
 		var r record
 		if all[id] = nil; decode(&r) == nil {
 			readable = append(readable, &r)
@@ -161,8 +135,8 @@ func (j *Journal) GetAll(ctx context.Context, person string, ids []string) (map[
 		return nil
 	})
 	for _, r := range readable {
-		j.buryIfDead(ctx, r)
-		all[r.ID] = r.at(j.options.Now())
+		j.store.recoverIfDead(ctx, r)
+		all[r.ID] = r.at(j.store.options.Now())
 	}
 	return all, err
 }
@@ -179,35 +153,43 @@ func (j *Journal) Find(ctx context.Context, person, form string) (*Operation, er
 // Wait is Get that waits, at most until ctx ends, while the operation is still in progress, here or in another process, or
 // while it isn't settled what becomes of a token whose secret couldn't be kept.
 func (j *Journal) Wait(ctx context.Context, person, id string) (*Operation, error) {
-	r, err := j.load(ctx, person, id)
+	return j.store.wait(ctx, person, id)
+}
+
+func (s *store) wait(ctx context.Context, person, id string) (*Operation, error) {
+	r, err := s.load(ctx, person, id)
 	if err != nil {
 		return nil, err
 	}
-	return j.await(ctx, r)
+	return s.await(ctx, r)
 }
 
 // await waits for the lock of an operation in progress: who gets it finds the outcome, or a dead worker.
-func (j *Journal) await(ctx context.Context, r *record) (*Operation, error) {
+func (s *store) await(ctx context.Context, r *record) (*Operation, error) {
 	if r.State != Sent && !r.beingSettled() {
-		return r.at(j.options.Now()), nil
+		return r.at(s.options.Now()), nil
 	}
-	release, err := j.records.Lock(ctx, r.key())
+	release, err := s.records.Lock(ctx, r.key())
 	if err != nil {
-		return r.at(j.options.Now()), nil
+		return r.at(s.options.Now()), nil
 	}
 	defer release()
-	r, err = j.loadLocked(context.WithoutCancel(ctx), r.Person, r.ID)
+	r, err = s.loadLocked(context.WithoutCancel(ctx), r.Person, r.ID)
 	if err != nil {
 		return nil, err
 	}
-	return r.at(j.options.Now()), nil
+	return r.at(s.options.Now()), nil
 }
 
 // Pending returns what needs the person (see Operation.Pending), newest first. It is made to run on every page view: it
 // reads the open operations together, decodes those that were written since, and reads nothing of those that are finished.
 func (j *Journal) Pending(ctx context.Context, person string) ([]Operation, error) {
+	return j.store.pending(ctx, person)
+}
+
+func (s *store) pending(ctx context.Context, person string) ([]Operation, error) {
 	var open []*record
-	strays, err := j.open.EachMarked(ctx, kindUnfinished, kindOperation, person, func(_ string, r *record) {
+	strays, err := s.open.EachMarked(ctx, kindUnfinished, kindOperation, person, func(_ string, r *record) {
 		mine := *r
 		open = append(open, &mine)
 	})
@@ -215,26 +197,26 @@ func (j *Journal) Pending(ctx context.Context, person string) ([]Operation, erro
 		return nil, err
 	}
 	for _, id := range strays {
-		j.dropIfStray(ctx, person, id)
+		s.dropIfStray(ctx, person, id)
 	}
 	var pending []Operation
 	for _, r := range open {
-		j.buryIfDead(ctx, r)
+		s.recoverIfDead(ctx, r)
 		if !r.Pending() {
-			j.settle(ctx, r)
+			s.settle(ctx, r)
 			continue
 		}
-		pending = append(pending, *r.at(j.options.Now()))
+		pending = append(pending, *r.at(s.options.Now()))
 	}
 	newestFirst(pending)
 	return pending, nil
 }
 
 // dropIfStray removes the marker of an operation that can't be read, unless it is being written this moment.
-func (j *Journal) dropIfStray(ctx context.Context, person, id string) {
-	if release, ok, err := j.records.TryLock(ctx, operationKey(person, id)); err == nil && ok {
+func (s *store) dropIfStray(ctx context.Context, person, id string) {
+	if release, ok, err := s.records.TryLock(ctx, operationKey(person, id)); err == nil && ok {
 		defer release()
-		j.dropStrayMarker(ctx, person, id)
+		s.dropStrayMarker(ctx, person, id)
 	}
 }
 
@@ -246,7 +228,7 @@ func (j *Journal) Recent(ctx context.Context, person string, n int) ([]Operation
 		slices.SortFunc(latest, func(a, b record) int { return a.newer(&b.Operation) })
 		latest = latest[:min(n, len(latest))]
 	}
-	err := j.eachRecord(ctx, person, func(r *record) {
+	err := j.store.eachRecord(ctx, person, func(r *record) {
 		if r.Batch == "" {
 			latest = append(latest, *r)
 		}
@@ -260,15 +242,15 @@ func (j *Journal) Recent(ctx context.Context, person string, n int) ([]Operation
 	cut()
 	var recent []Operation
 	for i := range latest {
-		j.buryIfDead(ctx, &latest[i])
-		recent = append(recent, *latest[i].at(j.options.Now()))
+		j.store.recoverIfDead(ctx, &latest[i])
+		recent = append(recent, *latest[i].at(j.store.options.Now()))
 	}
 	return recent, nil
 }
 
 // eachRecord calls f with every readable operation of the person, in no order. They are read together and not kept.
-func (j *Journal) eachRecord(ctx context.Context, person string, f func(*record)) error {
-	return j.records.Each(ctx, kindOperation, person, func(_ string, decode func(any) error) error {
+func (s *store) eachRecord(ctx context.Context, person string, f func(*record)) error {
+	return s.records.Each(ctx, kindOperation, person, func(_ string, decode func(any) error) error {
 		var r record
 		if decode(&r) == nil {
 			f(&r)
@@ -289,8 +271,8 @@ func (o *Operation) newer(other *Operation) int {
 // Dismiss takes an operation off the pending list whose outcome is unknown or in doubt, or whose secret can't be shown
 // any more. A secret that still waits is not dismissed, nor is a rotation's old token (see KeepOld).
 func (j *Journal) Dismiss(ctx context.Context, person, id string) (*Operation, error) {
-	return j.edit(ctx, person, id, func(r *record) error {
-		expired := r.at(j.options.Now()).Secret == SecretExpired
+	return j.store.edit(ctx, person, id, func(r *record) error {
+		expired := r.at(j.store.options.Now()).Secret == SecretExpired
 		if r.Dismissed || r.State != Unknown && !r.Doubtful && r.Secret != SecretUnkept && !expired {
 			return errUnchanged
 		}
@@ -304,7 +286,7 @@ func (j *Journal) Dismiss(ctx context.Context, person, id string) (*Operation, e
 func (j *Journal) Supersede(ctx context.Context, person, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	_ = j.write(ctx, &record{Operation: Operation{Person: person, ID: id}}, func(old *record) error {
+	_ = j.store.write(ctx, &record{Operation: Operation{Person: person, ID: id}}, func(old *record) error {
 		if old.State != Unknown || !old.Undecided() {
 			return errUnchanged
 		}
@@ -314,10 +296,10 @@ func (j *Journal) Supersede(ctx context.Context, person, id string) {
 }
 
 // edit is a change that the person makes to the record alone.
-func (j *Journal) edit(ctx context.Context, person, id string, f func(*record) error) (*Operation, error) {
+func (s *store) edit(ctx context.Context, person, id string, f func(*record) error) (*Operation, error) {
 	r := &record{Operation: Operation{Person: person, ID: id}}
-	if err := j.change(ctx, r, f); err != nil {
+	if err := s.change(ctx, r, f); err != nil {
 		return nil, err
 	}
-	return r.at(j.options.Now()), nil
+	return r.at(s.options.Now()), nil
 }

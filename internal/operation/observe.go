@@ -13,14 +13,14 @@ type Origin struct {
 	Browser string `json:"Browser"`
 }
 
-// Step is what an Event tells of: one of the Actions, or what follows one.
+// Step is what an Event is about: one of the Actions, or what follows one.
 type Step string
 
 // What can happen to an operation besides its Action being carried out.
 const (
 	RevokingOld       Step = "revoke-old"       // the second half of a rotation
 	KeepingOld        Step = "keep-old"         // the person leaves the old token alive
-	Reconciling       Step = "reconcile"        // looked for what an unknown outcome has done, and that can't tell it
+	Reconciling       Step = "reconcile"        // looked for what an unknown outcome has done; how it went is another event
 	RevokingCandidate Step = "revoke-candidate" // a token that the operation may have made
 	RevokingOrphan    Step = "revoke-orphan"    // a token whose secret could be neither kept nor shown
 	ShowingSecret     Step = "show-secret"
@@ -46,25 +46,25 @@ type Event struct {
 	Outcome   Outcome
 	Token     *azuredevops.Token // the one that it happened to; nil: the one that was to be made
 	Failure   *failure.Failure
-	Late      bool // the outcome was told otherwise before
+	Late      bool // the outcome was reported otherwise before
 	Found     int  // Reconciling: tokens that fit
 }
 
-// observe tells the observer what has changed between two states of an operation. It is called wherever one was written,
+// observe reports to the observer what has changed between two states of an operation. It is called wherever one was written,
 // so that nothing can be changed past it. before is nil if there was none.
-func (j *Journal) observe(ctx context.Context, before, after *Operation) {
+func (s *store) observe(ctx context.Context, before, after *Operation) {
 	for _, e := range between(before, after) {
-		j.tell(ctx, after, e)
+		s.emit(ctx, after, e)
 	}
 }
 
-func (j *Journal) tell(ctx context.Context, o *Operation, e Event) {
-	if j.options.Observe == nil {
+func (s *store) emit(ctx context.Context, o *Operation, e Event) {
+	if s.options.Observe == nil {
 		return
 	}
 	e.Operation = o.clone()
 	e.Operation.Unkept = ""
-	j.options.Observe(ctx, e)
+	s.options.Observe(ctx, e)
 }
 
 // between lists what happened between two states.
@@ -116,7 +116,7 @@ func (p Phase) outcome() Outcome {
 	return WasDone
 }
 
-// oldEvents tell how far a rotation is with its old token. That it is alive goes without saying.
+// oldEvents report how far a rotation is with its old token. That it is alive goes without saying.
 var oldEvents = map[OldState]func(o *Operation) []Event{
 	OldNone:  func(*Operation) []Event { return nil },
 	OldAlive: func(*Operation) []Event { return nil },

@@ -101,21 +101,21 @@ type Operation struct {
 	Unkept string `json:"-"` // the secret, when it (or its record) could not be kept: show it now, in this answer
 }
 
-// Undecided says that it isn't known yet if something came of it, and may still be seen. Reconcile looks.
+// Undecided reports whether it isn't known yet if something came of it, and may still be seen. Reconcile looks.
 func (o *Operation) Undecided() bool {
 	return !o.Dismissed && (o.Doubtful || o.State == Unknown && !o.concluded())
 }
 
-// concluded says that nothing more of an unknown outcome can turn up. A release that didn't know LookUntil took one look for
+// concluded reports whether nothing more of an unknown outcome can turn up. A release that didn't know LookUntil took one look for
 // enough; what it has recorded is looked at again.
 func (o *Operation) concluded() bool { return o.Reconciled && (!o.LookUntil.IsZero() || o.cleared()) }
 
-// OldOpen says that it is still to be settled what becomes of a rotation's old token.
+// OldOpen reports whether it is still to be settled what becomes of a rotation's old token.
 func (o *Operation) OldOpen() bool {
 	return o.Old == OldAlive || o.Old == OldSent || o.Old == OldFailed
 }
 
-// secretOpen: nobody has said yet what became of the secret.
+// secretOpen: the person hasn't said yet what became of the secret.
 func (o *Operation) secretOpen() bool {
 	return o.Secret == SecretWaiting || o.Secret == SecretExpired || o.Secret == SecretUnkept
 }
@@ -174,7 +174,7 @@ var (
 	ErrNotFound = errors.New("operation: no such operation of this person")                        // 404
 
 	// ErrUnreadable says that something is recorded that this program can't read: by a newer release, or under a key that it
-	// doesn't have. It is an ErrNotFound too, as there is nothing to show; but what it is about may have been done, is told by
+	// doesn't have. It is an ErrNotFound too, as there is nothing to show; but what it is about may have been done, is shown by
 	// a program that can read it, and is neither begun anew nor removed by this one.
 	ErrUnreadable = fmt.Errorf("%w: it is recorded, but can't be read", ErrNotFound) // 503
 )

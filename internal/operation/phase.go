@@ -88,10 +88,10 @@ func (p Phase) Unknown() bool {
 	return false
 }
 
-// NotDone reports whether the change was definitely not done, or was taken back as nobody could have got its secret.
+// NotDone reports whether the change was definitely not done, or was taken back as its secret was lost.
 func (p Phase) NotDone() bool { return p == PhaseFailed || p == PhaseTakenBack }
 
-// Pending says if the operation still needs the person: it is in progress, its outcome is unknown, its secret was not
+// Pending reports whether the operation still needs the person: it is in progress, its outcome is unknown, its secret was not
 // said to be saved, or a rotation's old token is still alive.
 func (o *Operation) Pending() bool {
 	switch o.Phase() {

@@ -31,51 +31,51 @@ const (
 // Reconciled; if that has no Candidates, trying again is safe. On an error of the service or the store the operation is
 // returned too, with what could be seen.
 func (j *Journal) Reconcile(ctx context.Context, s Service, person, id string) (*Operation, error) {
-	return j.continued(ctx, s, person, id, func(ctx context.Context, w *work) error { return w.reconcile(ctx) })
+	return j.continued(ctx, s, person, id, func(ctx context.Context, o *locked) error { return o.reconcile(ctx) })
 }
 
 // reconcile is Reconcile under the operation's lock.
-func (w *work) reconcile(ctx context.Context) error {
-	if !w.record.unsettled() && w.record.State != Unknown {
+func (o *locked) reconcile(ctx context.Context) error {
+	if !o.record.unsettled() && o.record.State != Unknown {
 		return nil
 	}
-	return w.weigh(ctx, w.sight(ctx))
+	return o.evaluate(ctx, o.snapshot(ctx))
 }
 
-// sight looks for this operation alone.
-func (w *work) sight(ctx context.Context) *sight {
-	return w.see(ctx, w.service, w.record.Person, []*Operation{&w.record.Operation})[place(w.record.Organization)]
+// snapshot looks for this operation alone.
+func (o *locked) snapshot(ctx context.Context) *snapshot {
+	return takeSnapshots(ctx, o.store, o.service, o.record.Person, []*Operation{&o.record.Operation})[orgKey(o.record.Organization)]
 }
 
-// weigh concludes from what was seen how the operation stands, and plans the next look.
-func (w *work) weigh(ctx context.Context, s *sight) error {
+// evaluate concludes from what was seen how the operation stands, and plans the next look.
+func (o *locked) evaluate(ctx context.Context, s *snapshot) error {
 	var err error
-	if w.record.State == Unknown || w.record.Doubtful {
-		switch w.record.Action {
+	if o.record.State == Unknown || o.record.Doubtful {
+		switch o.record.Action {
 		case Update:
-			err = w.weighUpdate(ctx, s)
+			err = o.evaluateUpdate(ctx, s)
 		case Revoke:
-			err = w.weighRevoke(ctx, s)
+			err = o.evaluateRevoke(ctx, s)
 		default:
-			err = w.weighCreate(ctx, s)
+			err = o.evaluateCreate(ctx, s)
 		}
 	}
-	if w.record.oldInDoubt() {
-		err = errors.Join(err, w.weighOld(ctx, s))
+	if o.record.oldInDoubt() {
+		err = errors.Join(err, o.evaluateOld(ctx, s))
 	}
-	if len(w.record.Revoking) > 0 {
-		err = errors.Join(err, w.revokeAgain(ctx, s))
+	if len(o.record.Revoking) > 0 {
+		err = errors.Join(err, o.revokeAgain(ctx, s))
 	}
 	return err
 }
 
-// weighCreate looks for the kept secret first, and then for tokens that fit.
-func (w *work) weighCreate(ctx context.Context, s *sight) error {
-	if adopted, err := w.adopt(ctx, w.record); adopted || err != nil {
+// evaluateCreate looks for the kept secret first, and then for tokens that fit.
+func (o *locked) evaluateCreate(ctx context.Context, s *snapshot) error {
+	if adopted, err := o.store.adopt(ctx, o.record); adopted || err != nil {
 		return err
 	}
-	fitting, wait, lookErr := s.fitting(ctx, w.record)
-	err := w.changeUnknown(ctx, s.at, lookErr, func(r *record) {
+	fitting, wait, lookErr := s.fitting(ctx, o.record)
+	err := o.changeUnknown(ctx, s.at, lookErr, func(r *record) {
 		over := lookErr == nil && r.over(s.at)
 		if wait {
 			return
@@ -90,7 +90,7 @@ func (w *work) weighCreate(ctx context.Context, s *sight) error {
 		}
 		r.Candidates = fitting
 		if len(fitting) > 0 {
-			r.Ours = slices.ContainsFunc(fitting, func(t azuredevops.Token) bool { return r.proves(t, w.options.CallTimeout) })
+			r.Ours = slices.ContainsFunc(fitting, func(t azuredevops.Token) bool { return r.proves(t, o.store.options.CallTimeout) })
 		}
 	})
 	return errors.Join(lookErr, err)
@@ -98,7 +98,7 @@ func (w *work) weighCreate(ctx context.Context, s *sight) error {
 
 // fitting are the active tokens that an operation may have made. With an error they may be incomplete. wait: another
 // operation is making one like it this moment, so that nothing can be said yet.
-func (s *sight) fitting(ctx context.Context, r *record) (fitting []azuredevops.Token, wait bool, err error) {
+func (s *snapshot) fitting(ctx context.Context, r *record) (fitting []azuredevops.Token, wait bool, err error) {
 	for _, t := range s.active {
 		if r.fits(t) && !holds(r.Revoked, t.AuthorizationID) {
 			fitting = append(fitting, t)
@@ -115,17 +115,17 @@ func (s *sight) fitting(ctx context.Context, r *record) (fitting []azuredevops.T
 	return fitting, r.Named == "" && len(fitting) > 0 && s.known.alike(r), s.err
 }
 
-// isOthers says that another operation is known to have made a token: somebody who tries again after an unknown outcome
+// isOthers reports whether another operation is known to have made a token: a person who tries again after an unknown outcome
 // must not be shown the good token as a lost one.
-func (s *sight) isOthers(r *record, authorizationID string) bool {
+func (s *snapshot) isOthers(r *record, authorizationID string) bool {
 	return s.known != nil && s.known.isOthers(r, authorizationID)
 }
 
 // ownClockSkew is how far the service's clock may be from ours, for the time of a token's creation to prove something.
 const ownClockSkew = time.Minute
 
-// proves says that t is most likely this operation's, as far as can be known: the answer named it; or it wasn't there
-// before, and was made while the call was under way. Somebody else may have made it at that very time.
+// proves reports whether t is most likely this operation's, as far as can be known: the answer named it; or it wasn't there
+// before, and was made while the call was under way. Another program may have made it at that very time.
 func (r *record) proves(t azuredevops.Token, call time.Duration) bool {
 	if r.Named != "" {
 		return t.AuthorizationID == r.Named
@@ -134,7 +134,7 @@ func (r *record) proves(t azuredevops.Token, call time.Duration) bool {
 	return r.Listed && !t.ValidFrom.Before(from) && !t.ValidFrom.After(to)
 }
 
-// fits says if t may have been made by this operation. If the answer named the token, that decides. If all tokens from
+// fits reports whether t may have been made by this operation. If the answer named the token, that decides. If all tokens from
 // before are known, that decides when it was made, whatever the clocks say; otherwise its validFrom does, as far as the
 // clocks agree.
 func (r *record) fits(t azuredevops.Token) bool {
@@ -149,18 +149,18 @@ func (r *record) fits(t azuredevops.Token) bool {
 	return !late && !old && sameName(t.DisplayName, r.Want.DisplayName) && sameScopes(t.Scopes, r.Want.Scopes)
 }
 
-// weighUpdate compares the token with what was wanted and with what it was. Of a token that is gone nothing can be seen any
+// evaluateUpdate compares the token with what was wanted and with what it was. Of a token that is gone nothing can be seen any
 // more.
-func (w *work) weighUpdate(ctx context.Context, s *sight) error {
-	t, lookErr := w.tokenNow(ctx, s)
+func (o *locked) evaluateUpdate(ctx context.Context, s *snapshot) error {
+	t, lookErr := o.tokenNow(ctx, s)
 	gone := missingIsUnknown(lookErr) != nil
-	err := w.changeUnknown(ctx, s.at, lookErr, func(r *record) {
+	err := o.changeUnknown(ctx, s.at, lookErr, func(r *record) {
 		switch {
 		case gone:
 			r.Reconciled = r.over(s.at)
 		case lookErr != nil:
 		case updated(*r.Before, r.Want, t):
-			r.succeed(w.options.Now(), t)
+			r.succeed(o.store.options.Now(), t)
 		case r.over(s.at):
 			r.Reconciled = true
 			if unchanged(*r.Before, r.Want, t) {
@@ -172,17 +172,17 @@ func (w *work) weighUpdate(ctx context.Context, s *sight) error {
 }
 
 // tokenNow is the token that the operation is about, as it was listed, or else as it is.
-func (w *work) tokenNow(ctx context.Context, s *sight) (azuredevops.Token, error) {
-	id := w.record.Before.AuthorizationID
+func (o *locked) tokenNow(ctx context.Context, s *snapshot) (azuredevops.Token, error) {
+	id := o.record.Before.AuthorizationID
 	if i := slices.IndexFunc(s.active, func(t azuredevops.Token) bool { return t.AuthorizationID == id }); i >= 0 {
 		return s.active[i], nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	return w.service.Get(ctx, w.record.Organization, id)
+	return o.service.Get(ctx, o.record.Organization, id)
 }
 
-// updated says if all fields of want are as wanted. An expiry that moved at all counts: the service shortens it.
+// updated reports whether all fields of want are as wanted. An expiry that moved at all counts: the service shortens it.
 func updated(before azuredevops.Token, want azuredevops.Wanted, t azuredevops.Token) bool {
 	expiry := want.ValidTo.IsZero() || sameTime(t.ValidTo, want.ValidTo) || !sameTime(t.ValidTo, before.ValidTo)
 	return expiry &&
@@ -190,7 +190,7 @@ func updated(before azuredevops.Token, want azuredevops.Wanted, t azuredevops.To
 		(want.Scopes == nil || sameScopes(t.Scopes, want.Scopes))
 }
 
-// unchanged says if all fields that want would change are as they were.
+// unchanged reports whether all fields that want would change are as they were.
 func unchanged(before azuredevops.Token, want azuredevops.Wanted, t azuredevops.Token) bool {
 	return (want.ValidTo.IsZero() || sameTime(t.ValidTo, before.ValidTo)) &&
 		(want.DisplayName == "" || sameName(t.DisplayName, before.DisplayName)) &&
@@ -203,14 +203,14 @@ func sameScopes(a, b []string) bool { return slices.Equal(scopeSet(a), scopeSet(
 
 func sameTime(a, b time.Time) bool { return a.Sub(b).Abs() <= exactly }
 
-// weighRevoke looks for the token among the active ones: only the list tells a token's status.
-func (w *work) weighRevoke(ctx context.Context, s *sight) error {
-	done := s.err == nil && w.inactive(ctx, s.active, false)
-	err := w.changeUnknown(ctx, s.at, s.err, func(r *record) {
+// evaluateRevoke looks for the token among the active ones: only the list has a token's status.
+func (o *locked) evaluateRevoke(ctx context.Context, s *snapshot) error {
+	done := s.err == nil && o.inactive(ctx, s.active, false)
+	err := o.changeUnknown(ctx, s.at, s.err, func(r *record) {
 		alive := holds(s.active, r.Before.AuthorizationID)
 		switch {
 		case done, !alive && s.err == nil && r.over(s.at):
-			r.succeed(w.options.Now(), *r.Before)
+			r.succeed(o.store.options.Now(), *r.Before)
 		case alive && r.over(s.at):
 			r.State, r.Reconciled = Failed, true
 		}
@@ -218,10 +218,10 @@ func (w *work) weighRevoke(ctx context.Context, s *sight) error {
 	return errors.Join(s.err, err)
 }
 
-// weighOld looks if a rotation's old token was revoked.
-func (w *work) weighOld(ctx context.Context, s *sight) error {
-	done := s.err == nil && w.inactive(ctx, s.active, false)
-	err := w.changeLooking(ctx, s.at, s.err, func(r *record) error {
+// evaluateOld looks whether a rotation's old token was revoked.
+func (o *locked) evaluateOld(ctx context.Context, s *snapshot) error {
+	done := s.err == nil && o.inactive(ctx, s.active, false)
+	err := o.changeLooking(ctx, s.at, s.err, func(r *record) error {
 		alive := holds(s.active, r.Before.AuthorizationID)
 		switch {
 		case !r.oldInDoubt():
@@ -238,9 +238,9 @@ func (w *work) weighOld(ctx context.Context, s *sight) error {
 
 // changeUnknown edits the record if its outcome is still unknown, and plans the look after this one, which was at that time
 // and whose failure was lookErr.
-func (w *work) changeUnknown(ctx context.Context, at time.Time, lookErr error, edit func(*record)) error {
-	return w.changeLooking(ctx, at, lookErr, func(r *record) error {
-		if r.Doubtful { // recorded by a release that told such refusals apart
+func (o *locked) changeUnknown(ctx context.Context, at time.Time, lookErr error, edit func(*record)) error {
+	return o.changeLooking(ctx, at, lookErr, func(r *record) error {
+		if r.Doubtful { // recorded by a release that kept such refusals apart
 			r.State, r.Doubtful = Unknown, false
 		}
 		if r.State != Unknown {
@@ -253,14 +253,14 @@ func (w *work) changeUnknown(ctx context.Context, at time.Time, lookErr error, e
 
 // changeLooking edits the record after a look, and plans the next one: what was seen before LookUntil can't conclude after it,
 // so the last look may be due at once. Without an access token that is accepted nothing was looked at: the look stays due,
-// for whoever comes with one.
-func (w *work) changeLooking(ctx context.Context, at time.Time, lookErr error, edit func(*record) error) error {
+// for the next visit with one.
+func (o *locked) changeLooking(ctx context.Context, at time.Time, lookErr error, edit func(*record) error) error {
 	if notLookedAt(lookErr) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	return w.change(ctx, w.record, func(r *record) error {
+	return o.store.change(ctx, o.record, func(r *record) error {
 		err := edit(r)
 		if err == nil {
 			r.looked(at, lookErr)
@@ -275,7 +275,7 @@ func notLookedAt(err error) bool {
 	return noAccessToken(err) || errors.As(err, &e) && e.Kind == azuredevops.KindSignIn
 }
 
-// noAccessToken says that err kept a call from being made at all (see Service).
+// noAccessToken reports whether err kept a call from being made at all (see Service).
 func noAccessToken(err error) bool {
 	var e *azuredevops.Error
 	return err != nil && !errors.As(err, &e) && !ended(err)
@@ -283,25 +283,25 @@ func noAccessToken(err error) bool {
 
 // revokeAgain goes on with revokes that were asked for and may not have been done: the service doesn't know yet a token
 // that isn't visible. Each is sent again when the token is seen.
-func (w *work) revokeAgain(ctx context.Context, s *sight) error {
+func (o *locked) revokeAgain(ctx context.Context, s *snapshot) error {
 	var done, given []string
 	var failed error
-	for _, id := range w.record.Revoking {
+	for _, id := range o.record.Revoking {
 		switch {
 		case holds(s.active, id):
-			err := w.revoke(context.WithoutCancel(ctx), id)
+			err := o.revoke(context.WithoutCancel(ctx), id)
 			if err == nil {
 				done = append(done, id)
 			} else if cause, definite := failureOf(cmp.Or(missingIsUnknown(err), err)); definite {
 				given = append(given, id)
-				w.tellRevoking(ctx, id, cause)
+				o.recordRevoking(ctx, id, cause)
 			}
 			failed = errors.Join(failed, err)
-		case s.err == nil && w.record.over(s.at):
+		case s.err == nil && o.record.over(s.at):
 			done = append(done, id)
 		}
 	}
-	err := w.changeLooking(ctx, s.at, s.err, func(r *record) error {
+	err := o.changeLooking(ctx, s.at, s.err, func(r *record) error {
 		for _, id := range done {
 			r.moveToRevoked(id)
 		}
@@ -311,9 +311,9 @@ func (w *work) revokeAgain(ctx context.Context, s *sight) error {
 	return errors.Join(s.err, failed, err)
 }
 
-// tellRevoking tells of a token whose revoke was refused, or isn't known to be done.
-func (w *work) tellRevoking(ctx context.Context, authorizationID string, cause *failure.Failure) {
-	w.tell(ctx, &w.record.Operation, Event{
+// recordRevoking reports a token whose revoke was refused, or isn't known to be done.
+func (o *locked) recordRevoking(ctx context.Context, authorizationID string, cause *failure.Failure) {
+	o.store.emit(ctx, &o.record.Operation, Event{
 		Step: RevokingCandidate, Outcome: outcomeOf(cause), Token: &azuredevops.Token{AuthorizationID: authorizationID}, Failure: cause,
 	})
 }
@@ -323,51 +323,51 @@ func (w *work) tellRevoking(ctx context.Context, authorizationID string, cause *
 // pending, unless what it has made may still turn up. A failure of the service is returned with the operation; if the
 // revoke may have been done, or the token isn't visible yet, it is gone on with by itself (Revoking).
 func (j *Journal) RevokeCandidate(ctx context.Context, s Service, person, id, authorizationID string) (*Operation, error) {
-	return j.continued(ctx, s, person, id, func(ctx context.Context, w *work) error {
-		if holds(w.record.Revoked, authorizationID) {
+	return j.continued(ctx, s, person, id, func(ctx context.Context, o *locked) error {
+		if holds(o.record.Revoked, authorizationID) {
 			return nil
 		}
-		if err := w.dropFoundOut(ctx); err != nil {
+		if err := o.dropOthers(ctx); err != nil {
 			return err
 		}
-		if !holds(w.record.Candidates, authorizationID) {
+		if !holds(o.record.Candidates, authorizationID) {
 			return ErrNotFound
 		}
-		err := w.revoke(ctx, authorizationID)
+		err := o.revoke(ctx, authorizationID)
 		if err == nil {
-			return w.report(ctx, w.record, func(r *record) error { r.moveToRevoked(authorizationID); return nil })
+			return o.store.report(ctx, o.record, func(r *record) error { r.moveToRevoked(authorizationID); return nil })
 		}
 		cause, definite := failureOf(cmp.Or(missingIsUnknown(err), err))
-		w.tellRevoking(ctx, authorizationID, cause)
+		o.recordRevoking(ctx, authorizationID, cause)
 		if definite {
 			return err
 		}
-		return errors.Join(err, w.report(ctx, w.record, func(r *record) error {
-			w.goOnRevoking(r, authorizationID)
+		return errors.Join(err, o.store.report(ctx, o.record, func(r *record) error {
+			o.keepRevoking(r, authorizationID)
 			return nil
 		}))
 	})
 }
 
-// goOnRevoking plans to look at a token that may not be revoked yet.
-func (w *work) goOnRevoking(r *record, authorizationID string) {
+// keepRevoking plans to look at a token that may not be revoked yet.
+func (o *locked) keepRevoking(r *record, authorizationID string) {
 	if !slices.Contains(r.Revoking, authorizationID) {
 		r.Revoking = append(r.Revoking, authorizationID)
 	}
-	w.beginDoubt(r, w.options.Now())
+	o.store.beginDoubt(r, o.store.options.Now())
 }
 
-// dropFoundOut takes from the candidates what other operations are known to have made by now.
-func (w *work) dropFoundOut(ctx context.Context) error {
-	known, err := w.othersOf(w.record.Person)(ctx)
+// dropOthers takes from the candidates what other operations are known to have made by now.
+func (o *locked) dropOthers(ctx context.Context) error {
+	known, err := othersOf(o.store, o.record.Person)(ctx)
 	if err != nil {
 		return err
 	}
-	found := func(t azuredevops.Token) bool { return known.isOthers(w.record, t.AuthorizationID) }
-	if !slices.ContainsFunc(w.record.Candidates, found) {
+	found := func(t azuredevops.Token) bool { return known.isOthers(o.record, t.AuthorizationID) }
+	if !slices.ContainsFunc(o.record.Candidates, found) {
 		return nil
 	}
-	return w.change(ctx, w.record, func(r *record) error {
+	return o.store.change(ctx, o.record, func(r *record) error {
 		r.Candidates = slices.DeleteFunc(r.Candidates, found)
 		return nil
 	})

@@ -21,10 +21,10 @@ type keptSecret struct {
 // StoredVersion implements session.Versioned.
 func (keptSecret) StoredVersion() int { return 1 }
 
-// deliver keeps the secret of the token that was made, records the success and lands the flight. What can't be kept goes
-// into the answer; and if that is written to nobody, the token is revoked.
-func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret string) {
-	until := w.options.Now().Add(w.options.DisplayTime)
+// deliver keeps the secret of the token that was made, records the success and finishes the call. What can't be kept goes
+// into the answer; and if that isn't written to any browser, the token is revoked.
+func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret string) {
+	until := w.store.options.Now().Add(w.store.options.DisplayTime)
 	kept := w.keep(ctx, keptSecret{Secret: secret, Token: token, Until: until}) == nil
 	w.reach("kept")
 	token = w.identify(ctx, token)
@@ -32,35 +32,35 @@ func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret stri
 		if r.State == Succeeded { // another process has found the kept secret
 			return errUnchanged
 		}
-		r.succeed(w.options.Now(), token)
+		r.succeed(w.store.options.Now(), token)
 		r.Secret, r.SecretUntil = SecretUnkept, time.Time{}
 		if kept {
 			r.Secret, r.SecretUntil = SecretWaiting, until
 		}
 		if kept && r.Old == OldAlive && r.RevokeAtOnce { // which comes next
 			r.Old = OldSent
-			w.beginDoubt(r, w.options.Now())
+			w.store.beginDoubt(r, w.store.options.Now())
 		}
 		return nil
 	}
-	recorded := w.report(ctx, w.record, succeed) == nil
+	recorded := w.store.report(ctx, w.op.record, succeed) == nil
 	w.reach("recorded")
 	if kept && recorded {
 		w.finishRotation(ctx)
-		w.landed()
+		w.finished()
 		return
 	}
-	op := w.record.at(w.options.Now())
+	op := w.op.record.at(w.store.options.Now())
 	op.Unkept = secret
-	w.land(w.flight, op, nil)
+	w.calls.finish(w.call, op, nil)
 	if kept {
 		return
 	}
 	settle := func(r *record) { r.Shown = true }
-	if w.flight.unread() {
+	if w.call.unread() {
 		settle = w.revokeOrphan(ctx)
 	}
-	_ = w.report(ctx, w.record, func(r *record) error {
+	_ = w.store.report(ctx, w.op.record, func(r *record) error {
 		_ = succeed(r) // if that couldn't be recorded before
 		settle(r)
 		return nil
@@ -69,28 +69,28 @@ func (w *work) deliver(ctx context.Context, token azuredevops.Token, secret stri
 
 // identify finds the record of the token that was made, if the answer held the secret but not the whole record: among the
 // active tokens one must fit. Otherwise the person sees what was asked for.
-func (w *work) identify(ctx context.Context, token azuredevops.Token) azuredevops.Token {
+func (w *worker) identify(ctx context.Context, token azuredevops.Token) azuredevops.Token {
 	if token.AuthorizationID != "" {
 		return token
 	}
-	if fitting, err := w.fitting(ctx); err == nil && len(fitting) == 1 {
+	if fitting, err := w.op.fitting(ctx); err == nil && len(fitting) == 1 {
 		return fitting[0]
 	}
-	token.DisplayName, token.Scopes = w.record.Want.DisplayName, w.record.Want.Scopes
+	token.DisplayName, token.Scopes = w.op.record.Want.DisplayName, w.op.record.Want.Scopes
 	return token
 }
 
 // fitting are the active tokens that this operation may have made.
-func (w *work) fitting(ctx context.Context) ([]azuredevops.Token, error) {
-	fitting, _, err := w.sight(ctx).fitting(ctx, w.record)
+func (o *locked) fitting(ctx context.Context) ([]azuredevops.Token, error) {
+	fitting, _, err := o.snapshot(ctx).fitting(ctx, o.record)
 	return fitting, err
 }
 
 // keep writes the secret, trying hard. Only this worker writes this record: if it exists, an earlier try has written it
 // although the store said otherwise.
-func (w *work) keep(ctx context.Context, k keptSecret) error {
-	return w.insist(ctx, func(ctx context.Context) error {
-		err := w.records.CreateAlways(ctx, secretKey(w.record.Person, w.record.ID), k, k.Until)
+func (w *worker) keep(ctx context.Context, k keptSecret) error {
+	return w.store.retryWrite(ctx, func(ctx context.Context) error {
+		err := w.store.records.CreateAlways(ctx, secretKey(w.op.record.Person, w.op.record.ID), k, k.Until)
 		if errors.Is(err, session.ErrExists) {
 			return nil
 		}
@@ -100,28 +100,28 @@ func (w *work) keep(ctx context.Context, k keptSecret) error {
 
 // finishRotation revokes the old token if that was asked for at once. The new secret is durable by now. Readers whose time
 // is up meanwhile already get the success.
-func (w *work) finishRotation(ctx context.Context) {
-	if w.record.Action != Rotate || !w.record.RevokeAtOnce {
+func (w *worker) finishRotation(ctx context.Context) {
+	if w.op.record.Action != Rotate || !w.op.record.RevokeAtOnce {
 		return
 	}
-	w.flight.update(w.record.at(w.options.Now()))
-	_ = w.retire(ctx)
+	w.call.update(w.op.record.at(w.store.options.Now()))
+	_ = w.op.revokeOld(ctx)
 }
 
 // revokeOrphan revokes a new token whose secret is lost: it could be neither kept nor shown. If that may not have been
 // done, as where the token isn't visible yet, it is gone on with later; if it fails, or the token's id isn't known, what may
 // be the token becomes a candidate for the person to revoke. It is named in the log too, in case the record can't be
 // written. A rotation that came to this leaves the old token as it was. settle is how that is recorded.
-func (w *work) revokeOrphan(ctx context.Context) (settle func(*record)) {
-	orphans := []azuredevops.Token{*w.record.Result}
+func (w *worker) revokeOrphan(ctx context.Context) (settle func(*record)) {
+	orphans := []azuredevops.Token{*w.op.record.Result}
 	err := errNoID
-	if w.record.resultID() == "" {
-		orphans, _ = w.fitting(ctx)
+	if w.op.record.resultID() == "" {
+		orphans, _ = w.op.fitting(ctx)
 	} else {
-		err = w.revoke(ctx, w.record.resultID())
+		err = w.op.revoke(ctx, w.op.record.resultID())
 	}
-	w.options.Log.Error("a new token's secret could be neither kept nor shown, therefore the token was to be revoked",
-		"operation", w.record.ID, "authorizationId", w.record.resultID(), "revoked", err == nil, "error", err)
+	w.store.options.Log.Error("a new token's secret could be neither kept nor shown, therefore the token was to be revoked",
+		"operation", w.op.record.ID, "authorizationId", w.op.record.resultID(), "revoked", err == nil, "error", err)
 	return func(r *record) {
 		r.Old = OldNone
 		r.OrphanRevoked = err == nil
@@ -130,8 +130,8 @@ func (w *work) revokeOrphan(ctx context.Context) (settle func(*record)) {
 		}
 		r.Candidates = orphans
 		if _, definite := failureOf(cmp.Or(missingIsUnknown(err), err)); !definite && r.resultID() != "" {
-			w.goOnRevoking(r, r.resultID())
-			r.looked(w.options.Now(), err)
+			w.op.keepRevoking(r, r.resultID())
+			r.looked(w.store.options.Now(), err)
 		}
 	}
 }
@@ -146,28 +146,28 @@ func (j *Journal) RevealSecret(ctx context.Context, to *Delivery, person, id str
 		return "", err
 	}
 	var k keptSecret
-	err = j.records.Get(ctx, secretKey(person, id), &k)
+	err = j.store.records.Get(ctx, secretKey(person, id), &k)
 	if errors.Is(err, session.ErrNotFound) {
 		return "", nil
 	}
 	if err == nil {
 		to.then(func(written bool) {
 			if written {
-				j.tellShown(ctx, op)
+				j.store.emitShown(ctx, op)
 			}
 		})
 	}
 	return k.Secret, err
 }
 
-// tellShown reports that a secret was written to a browser.
-func (j *Journal) tellShown(ctx context.Context, op *Operation) {
-	j.tell(context.WithoutCancel(ctx), op, Event{Step: ShowingSecret, Outcome: WasDone, Token: op.Result})
+// emitShown reports that a secret was written to a browser.
+func (s *store) emitShown(ctx context.Context, op *Operation) {
+	s.emit(context.WithoutCancel(ctx), op, Event{Step: ShowingSecret, Outcome: WasDone, Token: op.Result})
 }
 
 // Acknowledge records "I have saved it" and deletes the secret. Repeating it is fine.
 func (j *Journal) Acknowledge(ctx context.Context, person, id string) (*Operation, error) {
-	op, err := j.edit(ctx, person, id, func(r *record) error {
+	op, err := j.store.edit(ctx, person, id, func(r *record) error {
 		if !r.secretOpen() {
 			return errUnchanged
 		}
@@ -177,5 +177,5 @@ func (j *Journal) Acknowledge(ctx context.Context, person, id string) (*Operatio
 	if err != nil || op.Secret != SecretSaved {
 		return op, err
 	}
-	return op, j.records.Delete(ctx, secretKey(person, id))
+	return op, j.store.records.Delete(ctx, secretKey(person, id))
 }

@@ -69,7 +69,7 @@ func Try[T any](f func() (T, error)) (value T, err error) {
 	return f()
 }
 
-// Go runs f in a goroutine of its own. Whoever waits for it must be let go by f's deferred functions.
+// Go runs f in a goroutine of its own. What waits for it must be released by f's deferred functions.
 func Go(log *slog.Logger, work string, f func()) {
 	go Contain(log, work, f)
 }

@@ -17,18 +17,28 @@ const (
 	lookTimeout = 15 * time.Second
 )
 
-// work is the carrying out of one operation, under its lock.
-type work struct {
-	*Journal
-	service Service
-	flight  *flight // nil for work on an operation that was carried out before
-	record  *record
+// worker carries out one request, from its claim to its outcome.
+type worker struct {
+	store  *store
+	calls  *calls
+	limits *limits
+	call   *call
+	op     *locked
+	reach  func(point string)
 }
 
-// perform carries out what was claimed, records the outcome and lands the flight.
-func (w *work) perform(ctx context.Context) {
+// locked is an operation whose lock is held: only one worker in all processes has it.
+type locked struct {
+	store   *store
+	service Service
+	record  *record
+	reach   func(point string)
+}
+
+// perform carries out what was claimed, records the outcome and finishes the call.
+func (w *worker) perform(ctx context.Context) {
 	w.reach("claimed")
-	switch w.record.Action {
+	switch w.op.record.Action {
 	case Create, Rotate:
 		w.make(ctx)
 	case Update:
@@ -38,12 +48,12 @@ func (w *work) perform(ctx context.Context) {
 	}
 }
 
-// landed lands the flight with the operation as it stands.
-func (w *work) landed() { w.land(w.flight, w.record.at(w.options.Now()), nil) }
+// finished finishes the call with the operation as it stands.
+func (w *worker) finished() { w.calls.finish(w.call, w.op.record.at(w.store.options.Now()), nil) }
 
 // make creates a token: first the intent, with the tokens that were there before; then the one call; then the secret;
 // then the outcome.
-func (w *work) make(ctx context.Context) {
+func (w *worker) make(ctx context.Context) {
 	known, listed := w.knownTokens(ctx)
 	if len(known) > maxKnown {
 		known, listed = nil, false
@@ -51,14 +61,14 @@ func (w *work) make(ctx context.Context) {
 	w.reach("listed")
 	if err := w.intend(ctx, known, listed); err != nil {
 		w.withdraw(ctx)
-		w.tell(ctx, &w.record.Operation, Event{
-			Step: Step(w.record.Action), Outcome: WasRefused, Token: w.record.Before, Failure: &failure.Failure{Source: failure.SourceOperation, Kind: failure.NotKept},
+		w.store.emit(ctx, &w.op.record.Operation, Event{
+			Step: Step(w.op.record.Action), Outcome: WasRefused, Token: w.op.record.Before, Failure: &failure.Failure{Source: failure.SourceOperation, Kind: failure.NotKept},
 		})
-		w.land(w.flight, nil, NotKept(err))
+		w.calls.finish(w.call, nil, NotKept(err))
 		return
 	}
-	if !w.record.Called { // the intent was refused: a graceful stop has given the operation up
-		w.landed()
+	if !w.op.record.Called { // the intent was refused: a graceful stop has given the operation up
+		w.finished()
 		return
 	}
 	w.reach("intended")
@@ -66,7 +76,7 @@ func (w *work) make(ctx context.Context) {
 	w.reach("answered")
 	if err != nil {
 		w.refuse(ctx, err)
-		w.landed()
+		w.finished()
 		return
 	}
 	w.deliver(ctx, token, secret)
@@ -76,15 +86,15 @@ func (w *work) make(ctx context.Context) {
 // for what is to be done.
 const maxKnown = 2000
 
-// knownTokens lists the active tokens of the wanted name, so that a token that is made can be told from those that were
+// knownTokens lists the active tokens of the wanted name, so that a token that is made can be recognized among those that were
 // there. It is best effort: without it, reconciliation goes by validFrom.
-func (w *work) knownTokens(ctx context.Context) (ids []string, listed bool) {
-	if known := w.flight.request.Known; known != nil {
+func (w *worker) knownTokens(ctx context.Context) (ids []string, listed bool) {
+	if known := w.call.request.Known; known != nil {
 		return known.IDs, known.All
 	}
-	tokens, err := listActive(ctx, w.service, w.record.Organization, listTimeout)
+	tokens, err := listActive(ctx, w.op.service, w.op.record.Organization, listTimeout)
 	for _, t := range tokens {
-		if sameName(t.DisplayName, w.record.Want.DisplayName) {
+		if sameName(t.DisplayName, w.op.record.Want.DisplayName) {
 			ids = append(ids, t.AuthorizationID)
 		}
 	}
@@ -99,10 +109,10 @@ func listActive(ctx context.Context, s Service, organization string, limit time.
 }
 
 // intend records that the call comes next. After it, a dead worker means "unknown"; before it, "not done".
-func (w *work) intend(ctx context.Context, known []string, listed bool) error {
+func (w *worker) intend(ctx context.Context, known []string, listed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	return w.change(ctx, w.record, func(r *record) error {
+	return w.store.change(ctx, w.op.record, func(r *record) error {
 		if r.State != Sent {
 			return errUnchanged
 		}
@@ -112,76 +122,76 @@ func (w *work) intend(ctx context.Context, known []string, listed bool) error {
 }
 
 // withdraw takes back a claim of which nothing was sent, so that the same form can be sent again. If that fails too, the
-// record is found dead, and tells that nothing was sent.
-func (w *work) withdraw(ctx context.Context) {
+// record is found dead, and says that nothing was sent.
+func (w *worker) withdraw(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := w.records.Delete(ctx, w.record.key()); err == nil {
-		w.dropStrayMarker(ctx, w.record.Person, w.record.ID)
+	if err := w.store.records.Delete(ctx, w.op.record.key()); err == nil {
+		w.store.dropStrayMarker(ctx, w.op.record.Person, w.op.record.ID)
 	}
 }
 
 // callCreate sends the one create that a form may cause.
-func (w *work) callCreate(ctx context.Context) (azuredevops.Token, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.options.CallTimeout)
+func (w *worker) callCreate(ctx context.Context) (azuredevops.Token, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.store.options.CallTimeout)
 	defer cancel()
-	token, secret, err := w.service.Create(ctx, w.record.Organization, w.record.Want)
+	token, secret, err := w.op.service.Create(ctx, w.op.record.Organization, w.op.record.Want)
 	if err == nil && secret == "" { // made, but its secret is lost: as if no answer had come
 		err = &azuredevops.Error{
-			Call: "create", Organization: w.record.Organization, Kind: azuredevops.KindNotUnderstood, Unknown: true, Token: &token,
+			Call: "create", Organization: w.op.record.Organization, Kind: azuredevops.KindNotUnderstood, Unknown: true, Token: &token,
 		}
 	}
 	return token, secret, err
 }
 
 // update sends an update, once.
-func (w *work) update(ctx context.Context) {
+func (w *worker) update(ctx context.Context) {
 	token, err := w.callUpdate(ctx)
 	w.reach("answered")
 	w.conclude(ctx, token, err)
 }
 
-func (w *work) callUpdate(ctx context.Context) (azuredevops.Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.options.CallTimeout)
+func (w *worker) callUpdate(ctx context.Context) (azuredevops.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.store.options.CallTimeout)
 	defer cancel()
-	return w.service.Update(ctx, w.record.Organization, w.record.Before.AuthorizationID, w.record.Want)
+	return w.op.service.Update(ctx, w.op.record.Organization, w.op.record.Before.AuthorizationID, w.op.record.Want)
 }
 
 // revokeOne revokes the operation's token.
-func (w *work) revokeOne(ctx context.Context) {
-	err := w.revokeBefore(ctx)
+func (w *worker) revokeOne(ctx context.Context) {
+	err := w.op.revokeBefore(ctx)
 	w.reach("answered")
-	w.conclude(ctx, *w.record.Before, err)
+	w.conclude(ctx, *w.op.record.Before, err)
 }
 
-// conclude records how a change that makes no token went, and lands the flight.
-func (w *work) conclude(ctx context.Context, result azuredevops.Token, err error) {
+// conclude records how a change that makes no token went, and finishes the call.
+func (w *worker) conclude(ctx context.Context, result azuredevops.Token, err error) {
 	if err != nil {
 		w.refuse(ctx, err)
 	} else {
-		_ = w.report(ctx, w.record, func(r *record) error {
-			r.succeed(w.options.Now(), result)
+		_ = w.store.report(ctx, w.op.record, func(r *record) error {
+			r.succeed(w.store.options.Now(), result)
 			return nil
 		})
 	}
-	w.landed()
+	w.finished()
 }
 
 // refuse records that the change was not done, or that this can't be known. Then it looks at once, unless the service asked
 // for a pause: the person needn't wait for that.
-func (w *work) refuse(ctx context.Context, err error) {
+func (w *worker) refuse(ctx context.Context, err error) {
 	cause, definite := failureOf(err)
-	reportErr := w.report(ctx, w.record, func(r *record) error {
+	reportErr := w.store.report(ctx, w.op.record, func(r *record) error {
 		if r.State == Succeeded { // another process has found the kept secret
 			return errUnchanged
 		}
-		r.State, r.Failure, r.Finished = Unknown, cause, w.options.Now()
+		r.State, r.Failure, r.Finished = Unknown, cause, w.store.options.Now()
 		if definite {
 			r.State = Failed
 			return nil
 		}
-		w.beginDoubt(r, r.Started)
-		r.putOffLook(w.options.Now().Add(cause.RetryAfter))
+		w.store.beginDoubt(r, r.Started)
+		r.putOffLook(w.store.options.Now().Add(cause.RetryAfter))
 		var e *azuredevops.Error
 		if errors.As(err, &e) && e.Token != nil {
 			r.Named, r.Candidates, r.Ours = e.Token.AuthorizationID, []azuredevops.Token{*e.Token}, true
@@ -192,20 +202,20 @@ func (w *work) refuse(ctx context.Context, err error) {
 	if definite || reportErr != nil || cause.RetryAfter > 0 {
 		return
 	}
-	w.flight.update(w.record.at(w.options.Now()))
-	_ = w.reconcile(ctx)
+	w.call.update(w.op.record.at(w.store.options.Now()))
+	_ = w.op.reconcile(ctx)
 }
 
 // revokeTries: revoking is the one change that may be sent again, for it has the same effect however often it is done.
 const revokeTries = 3
 
 // revoke revokes a token of the operation's organization. Its error says Unknown if any try may have done it.
-func (w *work) revoke(ctx context.Context, authorizationID string) error {
-	ctx, cancel := context.WithTimeout(ctx, w.options.CallTimeout)
+func (o *locked) revoke(ctx context.Context, authorizationID string) error {
+	ctx, cancel := context.WithTimeout(ctx, o.store.options.CallTimeout)
 	defer cancel()
 	var maybe error // of the last try that may have done it
 	for try := 1; ; try++ {
-		err := w.service.Revoke(ctx, w.record.Organization, authorizationID)
+		err := o.service.Revoke(ctx, o.record.Organization, authorizationID)
 		if err == nil {
 			return nil
 		}
@@ -216,7 +226,7 @@ func (w *work) revoke(ctx context.Context, authorizationID string) error {
 		if !again || try == revokeTries || ctx.Err() != nil {
 			return cmp.Or(maybe, err) // what a later try met doesn't undo an earlier one
 		}
-		w.pause(ctx, wait)
+		o.store.pause(ctx, wait)
 	}
 }
 
@@ -232,7 +242,7 @@ func missingIsUnknown(err error) error {
 	return &unknown
 }
 
-// retryAfter says if a failed revoke is worth another try, and when: as the service asks, if that is soon.
+// retryAfter reports whether a failed revoke is worth another try, and when: as the service asks, if that is soon.
 func retryAfter(err error, try int) (wait time.Duration, again bool) {
 	const patience = 5 * time.Second
 	var e *azuredevops.Error

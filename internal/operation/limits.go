@@ -19,7 +19,7 @@ const (
 	// usualOperation is how many bytes an operation takes, for finding out beforehand if there is room for many.
 	usualOperation = 4 << 10
 
-	// openBytes bounds what is kept in memory of operations that need somebody, of everybody together: some 10,000.
+	// openBytes bounds what is kept in memory of operations that need their person, of all people together: some 10,000.
 	openBytes = 16 << 20
 
 	// MostTogether is how many operations one batch has at most: what a person can still read before confirming it, and what
@@ -32,7 +32,7 @@ const (
 	secretEach    = 64 << 10
 
 	// forRevokes is how many operations there may be beyond these bounds if they are revokes: whatever else is recorded, and
-	// whoever has brought that about, a person can get rid of a token.
+	// however that has come about, a person can get rid of a token.
 	forRevokes   = 2 * MostTogether
 	revokesBytes = 4 << 20 // of usualOperation each
 
@@ -49,22 +49,31 @@ func bounds() []session.Bound {
 	}
 }
 
-// MakeRoom makes room for n more operations of the person, of which unfinished need them at a time: ErrFull if there can't
-// be any.
-func (j *Journal) MakeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
+// limits make room for new operations.
+type limits struct {
+	store     *store
+	batchGone func(ctx context.Context, person, id string) (bool, error) // drops a finished batch, see Journal.DropsBatches
+}
+
+func newLimits(s *store) *limits {
+	return &limits{s, func(context.Context, string, string) (bool, error) { return false, nil }}
+}
+
+// makeRoom is Journal.MakeRoom.
+func (l *limits) makeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
 	reserve := forRevokes
 	if a == Revoke {
 		reserve = 0
 	}
-	if err := j.records.Room(ctx, kindUnfinished, person, unfinished+reserve, 0); err != nil {
+	if err := l.store.records.Room(ctx, kindUnfinished, person, unfinished+reserve, 0); err != nil {
 		return err
 	}
 	for {
-		full := j.records.Room(ctx, kindOperation, person, n+reserve, int64(n+reserve)*usualOperation)
+		full := l.store.records.Room(ctx, kindOperation, person, n+reserve, int64(n+reserve)*usualOperation)
 		if !errors.Is(full, session.ErrFull) {
 			return full
 		}
-		dropped, err := j.dropFinished(ctx, person, max(n, dropOperations))
+		dropped, err := l.dropFinished(ctx, person, max(n, dropOperations))
 		if err != nil {
 			return err
 		}
@@ -74,11 +83,11 @@ func (j *Journal) MakeRoom(ctx context.Context, person string, a Action, n, unfi
 	}
 }
 
-// dropFinished drops up to most operations that need nobody any more, those first that were settled first. One whose form
+// dropFinished drops up to most operations that don't need their person any more, those first that were settled first. One whose form
 // could still be sent stays: without its record the form would make a second token. So does one of a batch that stays: the
 // batch would take it for one that was never begun.
-func (j *Journal) dropFinished(ctx context.Context, person string, most int) (dropped int, err error) {
-	finished, err := j.finished(ctx, person)
+func (l *limits) dropFinished(ctx context.Context, person string, most int) (dropped int, err error) {
+	finished, err := l.finished(ctx, person)
 	if err != nil {
 		return 0, err
 	}
@@ -88,14 +97,14 @@ func (j *Journal) dropFinished(ctx context.Context, person string, most int) (dr
 			break
 		}
 		if _, known := batchGone[op.Batch]; !known {
-			if batchGone[op.Batch], err = j.batchGone(ctx, person, op.Batch); err != nil {
+			if batchGone[op.Batch], err = l.batchGone(ctx, person, op.Batch); err != nil {
 				return dropped, err
 			}
 		}
 		if !batchGone[op.Batch] {
 			continue
 		}
-		gone, err := j.dropOperation(ctx, person, op.ID)
+		gone, err := l.dropOperation(ctx, person, op.ID)
 		if err != nil {
 			return dropped, err
 		}
@@ -108,18 +117,18 @@ func (j *Journal) dropFinished(ctx context.Context, person string, most int) (dr
 
 // finished are the operations (ID and Batch only) that were settled so long ago that their forms can't be sent any more,
 // those first that were settled first.
-func (j *Journal) finished(ctx context.Context, person string) ([]Operation, error) {
-	stock, err := j.records.Stock(ctx, kindOperation, person)
+func (l *limits) finished(ctx context.Context, person string) ([]Operation, error) {
+	stock, err := l.store.records.Stock(ctx, kindOperation, person)
 	if err != nil {
 		return nil, err
 	}
-	settled := j.options.Now().Add(-formid.Life - formid.Skew)
+	settled := l.store.options.Now().Add(-formid.Life - formid.Skew)
 	later := func(s session.Stored) bool { return s.Expires.After(settled.Add(FinishedLife)) } // see settle; nor is what isn't settled read
 	if i := slices.IndexFunc(stock, later); i >= 0 {
 		stock = stock[:i]
 	}
 	all := make([]Operation, len(stock))
-	err = j.records.EachStored(ctx, stock, person, func(i int, _ string, decode func(any) error) error {
+	err = l.store.records.EachStored(ctx, stock, person, func(i int, _ string, decode func(any) error) error {
 		var r record
 		if decode(&r) == nil && !r.Pending() && r.Started.Before(settled) {
 			all[i] = Operation{ID: r.ID, Batch: r.Batch}
@@ -129,18 +138,18 @@ func (j *Journal) finished(ctx context.Context, person string) ([]Operation, err
 	return slices.DeleteFunc(all, func(op Operation) bool { return op.ID == "" }), err
 }
 
-// dropOperation drops a finished operation unless somebody is at work on it.
-func (j *Journal) dropOperation(ctx context.Context, person, id string) (gone bool, err error) {
-	release, ok, err := j.records.TryLock(ctx, operationKey(person, id))
+// dropOperation drops a finished operation unless a worker has it.
+func (l *limits) dropOperation(ctx context.Context, person, id string) (gone bool, err error) {
+	release, ok, err := l.store.records.TryLock(ctx, operationKey(person, id))
 	if err != nil || !ok {
 		return false, err
 	}
 	defer release()
-	fresh, err := j.load(ctx, person, id)
+	fresh, err := l.store.load(ctx, person, id)
 	if err != nil || fresh.Pending() {
 		return absent(err), ignore(err, ErrNotFound)
 	}
-	return true, j.records.Drop(ctx, fresh.key().Name())
+	return true, l.store.records.Drop(ctx, fresh.key().Name())
 }
 
 func ignore(err, harmless error) error {

@@ -28,6 +28,22 @@ const (
 	kindUnfinished = "unfinished"
 )
 
+// store is the operations as they are recorded: read, written compare-and-set, and reported to the observer.
+type store struct {
+	records *session.Records
+	open    *session.Cache[record] // what needs the person, which every page asks for
+	calls   *calls                 // whose operations are alive
+	options Options
+	pause   func(ctx context.Context, d time.Duration) // between two tries
+}
+
+func newStore(r *session.Records, c *calls, o Options) *store {
+	return &store{
+		records: r, open: session.NewCache[record](r, openBytes), calls: c, options: o,
+		pause: func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
+	}
+}
+
 // record is an operation as it is kept.
 type record struct {
 	Operation
@@ -65,9 +81,9 @@ func markerKey(person, id string) session.Key {
 func (r *record) key() session.Key { return operationKey(r.Person, r.ID) }
 
 // load reads a record as it stands; ErrNotFound, ErrUnreadable.
-func (j *Journal) load(ctx context.Context, person, id string) (*record, error) {
+func (s *store) load(ctx context.Context, person, id string) (*record, error) {
 	var r record
-	if err := j.records.Get(ctx, operationKey(person, id), &r); err != nil {
+	if err := s.records.Get(ctx, operationKey(person, id), &r); err != nil {
 		return nil, notFound(err)
 	}
 	return &r, nil
@@ -84,25 +100,25 @@ func notFound(err error) error {
 	return err
 }
 
-// absent says that nothing is recorded: there never was, or not any more.
+// absent reports whether nothing is recorded: there never was, or not any more.
 func absent(err error) bool { return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnreadable) }
 
 // create writes a new record and, before it, its marker: a marker without an operation is harmless, an unfinished
 // operation without a marker would be out of sight. session.ErrExists if the form was claimed before. The caller holds
 // the operation's lock.
-func (j *Journal) create(ctx context.Context, r *record) error {
-	return j.createBy(ctx, r, j.records.Create)
+func (s *store) create(ctx context.Context, r *record) error {
+	return s.createBy(ctx, r, s.records.Create)
 }
 
 // createBy is create with Records.Create or Records.CreateAlways.
-func (j *Journal) createBy(ctx context.Context, r *record, create func(context.Context, session.Key, any, time.Time) error) error {
-	until := j.options.Now().Add(unfinishedLife)
+func (s *store) createBy(ctx context.Context, r *record, create func(context.Context, session.Key, any, time.Time) error) error {
+	until := s.options.Now().Add(unfinishedLife)
 	if err := create(ctx, markerKey(r.Person, r.ID), marker{ID: r.ID}, until); err != nil && !errors.Is(err, session.ErrExists) {
 		return err
 	}
 	err := create(ctx, r.key(), r, until)
 	if err != nil {
-		j.dropStrayMarker(ctx, r.Person, r.ID)
+		s.dropStrayMarker(ctx, r.Person, r.ID)
 		return err
 	}
 	return nil
@@ -111,31 +127,31 @@ func (j *Journal) createBy(ctx context.Context, r *record, create func(context.C
 // errUnchanged, returned by an edit, leaves the record as it is.
 var errUnchanged = errors.New("operation: nothing to change")
 
-// change is write, and tells the observer what has changed.
-func (j *Journal) change(ctx context.Context, r *record, edit func(*record) error) error {
+// change is write, and reports to the observer what has changed.
+func (s *store) change(ctx context.Context, r *record, edit func(*record) error) error {
 	var before *Operation
-	err := j.write(ctx, r, func(fresh *record) error {
+	err := s.write(ctx, r, func(fresh *record) error {
 		before = fresh.clone()
 		return edit(fresh)
 	})
 	if err == nil {
-		j.observe(ctx, before, &r.Operation)
+		s.observe(ctx, before, &r.Operation)
 	}
 	return err
 }
 
 // write applies edit to the record as it stands in the store, compare-and-set, and keeps the marker in step. On success
 // r is the record as it stands now.
-func (j *Journal) write(ctx context.Context, r *record, edit func(*record) error) error {
+func (s *store) write(ctx context.Context, r *record, edit func(*record) error) error {
 	var fresh record
 	reopened := false
-	err := j.records.Change(ctx, r.key(), &fresh, time.Time{}, func() error {
+	err := s.records.Change(ctx, r.key(), &fresh, time.Time{}, func() error {
 		pending := fresh.Pending()
 		if err := edit(&fresh); err != nil {
 			return err
 		}
 		if reopened = !pending && fresh.Pending(); reopened {
-			return j.mark(ctx, r.Person, r.ID)
+			return s.mark(ctx, r.Person, r.ID)
 		}
 		return nil
 	})
@@ -147,9 +163,9 @@ func (j *Journal) write(ctx context.Context, r *record, edit func(*record) error
 	switch {
 	case unchanged:
 	case reopened: // settle may have removed the marker between our marking and our writing
-		return j.mark(ctx, r.Person, r.ID)
+		return s.mark(ctx, r.Person, r.ID)
 	case !r.Pending():
-		j.settle(ctx, r)
+		s.settle(ctx, r)
 	}
 	return nil
 }
@@ -157,25 +173,25 @@ func (j *Journal) write(ctx context.Context, r *record, edit func(*record) error
 // settle removes the marker of an operation that no longer needs the person, and lets its record expire earlier. It looks
 // once more after removing, and puts the marker back if the operation was reopened meanwhile. Failing does no harm:
 // Pending settles again.
-func (j *Journal) settle(ctx context.Context, r *record) {
-	if err := j.records.Delete(ctx, markerKey(r.Person, r.ID)); err != nil {
+func (s *store) settle(ctx context.Context, r *record) {
+	if err := s.records.Delete(ctx, markerKey(r.Person, r.ID)); err != nil {
 		return
 	}
 	var fresh record
-	err := j.records.Change(ctx, r.key(), &fresh, j.options.Now().Add(FinishedLife), func() error {
+	err := s.records.Change(ctx, r.key(), &fresh, s.options.Now().Add(FinishedLife), func() error {
 		if fresh.Pending() {
 			return errUnchanged
 		}
 		return nil
 	})
 	if errors.Is(err, errUnchanged) {
-		_ = j.mark(ctx, r.Person, r.ID)
+		_ = s.mark(ctx, r.Person, r.ID)
 	}
 }
 
 // mark makes sure that the operation's marker exists.
-func (j *Journal) mark(ctx context.Context, person, id string) error {
-	err := j.records.CreateAlways(ctx, markerKey(person, id), marker{ID: id}, j.options.Now().Add(unfinishedLife))
+func (s *store) mark(ctx context.Context, person, id string) error {
+	err := s.records.CreateAlways(ctx, markerKey(person, id), marker{ID: id}, s.options.Now().Add(unfinishedLife))
 	if errors.Is(err, session.ErrExists) {
 		return nil
 	}
@@ -184,42 +200,42 @@ func (j *Journal) mark(ctx context.Context, person, id string) error {
 
 // dropStrayMarker removes a marker whose operation was never written or is finished. The caller holds the operation's
 // lock, so none is being written now.
-func (j *Journal) dropStrayMarker(ctx context.Context, person, id string) {
-	r, err := j.load(ctx, person, id)
+func (s *store) dropStrayMarker(ctx context.Context, person, id string) {
+	r, err := s.load(ctx, person, id)
 	switch {
 	case absent(err):
-		_ = j.records.Delete(ctx, markerKey(person, id))
+		_ = s.records.Delete(ctx, markerKey(person, id))
 	case err == nil && !r.Pending():
-		j.settle(ctx, r)
+		s.settle(ctx, r)
 	}
 }
 
-// insist tries a write five times in one and a half seconds: what it writes can't be had a second time.
-func (j *Journal) insist(ctx context.Context, write func(ctx context.Context) error) error {
+// retryWrite tries a write five times in one and a half seconds: what it writes can't be had a second time.
+func (s *store) retryWrite(ctx context.Context, write func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	err := write(ctx)
 	for wait := 100 * time.Millisecond; err != nil && wait < time.Second && ctx.Err() == nil; wait *= 2 {
-		j.pause(ctx, wait)
+		s.pause(ctx, wait)
 		err = write(ctx)
 	}
 	return err
 }
 
 // report records what a worker found out, trying hard, and writes the record anew if the store has lost it. Should that
-// fail too, r still carries the truth for the answer. The observer is told what is new to this worker: a write may have
+// fail too, r still carries the truth for the answer. The observer gets what is new to this worker: a write may have
 // been done although the store said otherwise.
-func (j *Journal) report(ctx context.Context, r *record, edit func(*record) error) error {
+func (s *store) report(ctx context.Context, r *record, edit func(*record) error) error {
 	before := r.clone()
-	defer func() { j.observe(ctx, before, &r.Operation) }()
-	err := j.insist(ctx, func(ctx context.Context) error {
-		err := j.write(ctx, r, edit)
+	defer func() { s.observe(ctx, before, &r.Operation) }()
+	err := s.retryWrite(ctx, func(ctx context.Context) error {
+		err := s.write(ctx, r, edit)
 		if absent(err) {
 			lost := *r
 			if err := edit(&lost); err != nil && !errors.Is(err, errUnchanged) {
 				return err
 			}
-			if err = j.createBy(ctx, &lost, j.records.CreateAlways); err == nil {
+			if err = s.createBy(ctx, &lost, s.records.CreateAlways); err == nil {
 				*r = lost
 			}
 		}
@@ -229,7 +245,7 @@ func (j *Journal) report(ctx context.Context, r *record, edit func(*record) erro
 		return nil
 	}
 	if edit(r) == nil {
-		j.options.Log.Error("the outcome of a change could not be recorded",
+		s.options.Log.Error("the outcome of a change could not be recorded",
 			"operation", r.ID, "state", string(r.State), "authorizationId", r.resultID(), "error", err)
 	}
 	return fmt.Errorf("operation: recording the outcome: %w", err)

@@ -1,0 +1,203 @@
+package operation
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// calls are the requests that are being worked on in this process: all that send the same form at once join one call, and
+// each gets its outcome.
+type calls struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	byKey    map[string]*call // by person and id
+	busy     int              // goroutines that Drain waits for
+	stopping bool
+	quiet    chan struct{} // closed when stopping and nothing is busy
+}
+
+func newCalls(now func() time.Time) *calls {
+	return &calls{now: now, byKey: map[string]*call{}, quiet: make(chan struct{})}
+}
+
+// call is one form being worked on in this process, with the requests that wait for its outcome (its readers). The browser
+// shows only the answer to the last of several clicks, so every reader gets the outcome.
+type call struct {
+	id      string
+	request Request
+	started time.Time
+	known   chan struct{} // closed when the operation is recorded, or when it is finished
+	done    chan struct{} // closed when it is finished
+	empty   chan struct{} // closed when finished and the last reader has left: its answer was written, or given up
+
+	mu       sync.Mutex
+	op       *Operation // as far as known; nil before it is recorded
+	err      error
+	finished bool
+	readers  int
+	read     bool // an answer with the outcome was written to its reader
+}
+
+// join lets a request join the call of its form, or begin it (first). ErrChanged, ErrStopping.
+func (c *calls) join(id string, r Request) (f *call, first bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := callKey(r.Person, id)
+	if f = c.byKey[key]; f != nil {
+		if !r.repeats(f.request.fingerprint(), f.request.Want.ValidTo, c.now().Sub(f.started)) {
+			return nil, false, ErrChanged
+		}
+		f.mu.Lock()
+		f.readers++
+		f.mu.Unlock()
+		return f, false, nil
+	}
+	if c.stopping {
+		return nil, false, ErrStopping
+	}
+	f = &call{
+		id: id, request: r, started: c.now(), readers: 1,
+		known: make(chan struct{}), done: make(chan struct{}), empty: make(chan struct{}),
+	}
+	c.byKey[key] = f
+	c.busy++
+	return f, true, nil
+}
+
+// joinRepeat lets a request join the call of its form; nil if there is none that it repeats.
+func (c *calls) joinRepeat(id string, r Request) *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.byKey[callKey(r.Person, id)]
+	if f == nil || !r.repeats(f.request.fingerprint(), f.request.Want.ValidTo, c.now().Sub(f.started)) {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readers++
+	return f
+}
+
+// finish ends the call with its outcome; the first call counts. From then on the record answers further requests.
+func (c *calls) finish(f *call, op *Operation, err error) {
+	c.mu.Lock()
+	key := callKey(f.request.Person, f.id)
+	if c.byKey[key] == f {
+		delete(c.byKey, key)
+	}
+	c.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.finished {
+		return
+	}
+	f.finished, f.err = true, err
+	if f.op == nil {
+		close(f.known)
+	}
+	if op != nil {
+		f.op = op
+	}
+	close(f.done)
+	if f.readers == 0 {
+		close(f.empty)
+	}
+}
+
+// update is the operation as far as it is known, for readers whose time is up.
+func (c *call) update(op *Operation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.op == nil {
+		close(c.known)
+	}
+	c.op = op
+}
+
+// wait returns the call's outcome, or what is known of it when ctx ends; not before it is recorded, which takes a moment
+// or fails within storeTimeout. The reader must leave.
+func (c *call) wait(ctx context.Context) (*Operation, error) {
+	<-c.known
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.finished && c.err != nil {
+		return nil, c.err
+	}
+	return c.op.clone(), nil
+}
+
+// leave ends one reader's part; read: an answer with the outcome was written to it.
+func (c *call) leave(read bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read = c.read || read
+	if c.readers--; c.readers == 0 && c.finished {
+		close(c.empty)
+	}
+}
+
+// unread waits until all readers have left and says that the outcome was written to none of them.
+func (c *call) unread() bool {
+	<-c.empty
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.read
+}
+
+// begin counts a goroutine that Drain waits for: ErrStopping. leave ends it.
+func (c *calls) begin() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopping {
+		return ErrStopping
+	}
+	c.busy++
+	return nil
+}
+
+func (c *calls) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy--
+	if c.stopping && c.busy == 0 {
+		close(c.quiet)
+	}
+}
+
+// stop refuses new work from now on.
+func (c *calls) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopping {
+		return
+	}
+	c.stopping = true
+	if c.busy == 0 {
+		close(c.quiet)
+	}
+}
+
+// workers is how many goroutines Drain waits for.
+func (c *calls) workers() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.busy
+}
+
+func (c *calls) inFlight() []*call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Values(c.byKey))
+}
+
+// callKey names a call.
+func callKey(person, id string) string { return strings.Join([]string{person, id}, "\n") }
