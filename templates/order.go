@@ -26,6 +26,20 @@ func (w *Words) Order() func(a, b string) int {
 	return func(a, b string) int { return bytes.Compare(key(a), key(b)) }
 }
 
+// Sentences are whole sentences one after the other. What is empty is left out.
+func (w *Words) Sentences(all ...string) string {
+	var out string
+	for _, one := range all {
+		switch {
+		case out == "":
+			out = one
+		case one != "":
+			out = w.Text("sentence.next", "Sentence", out, "Next", one)
+		}
+	}
+	return out
+}
+
 // List is texts one after the other, as the language separates them.
 func (w *Words) List(texts []string) string {
 	return strings.Join(texts, w.messages["list.separator"].Other)

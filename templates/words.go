@@ -59,6 +59,7 @@ var Placeholders = []string{
 	"Month",         // name of a month: "Dec"
 	"Name",          // name of a token or an organization
 	"Names",         // several names
+	"Next",          // the sentence that follows
 	"Organization",  // name of an organization: "contoso"
 	"Organizations", // how many organizations
 	"Page",          // number of a page
@@ -66,6 +67,7 @@ var Placeholders = []string{
 	"Query",         // what was searched for
 	"RetryAfter",    // when to try again: "in 2 minutes"
 	"Scopes",        // ids of scopes: "vso.code"
+	"Sentence",      // what was said so far
 	"Sent",          // time of day at which a form was sent: "14:02:20 UTC"
 	"Shown",         // how many of them are shown
 	"Status",        // HTTP status: "403"

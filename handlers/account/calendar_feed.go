@@ -75,10 +75,11 @@ func (h *Handlers) personAllowed(key string) bool {
 
 // refuseCalendar answers in plain text: these programs show no pages, some of them show that.
 func (h *Handlers) refuseCalendar(w http.ResponseWriter, r *http.Request, status int, key string) {
-	text := h.Site.WordsForProgram(r).Message(key, nil)
+	words := h.Site.WordsForProgram(r)
+	text := words.Message(key, nil)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text.Title + "\n\n" + text.What + " " + text.Advice + "\n" + web.AddressOf(r.Context()).URL(web.CalendarPath) + "\n")) // the visitor may be gone; there is nobody to tell
+	_, _ = w.Write([]byte(text.Title + "\n\n" + words.Sentences(text.What, text.Advice) + "\n" + web.AddressOf(r.Context()).URL(web.CalendarPath) + "\n")) // the visitor may be gone
 }
 
 // calendarDocument is the calendar as it stands at now. As long as nothing was read anew it is the same, but for the
@@ -86,7 +87,7 @@ func (h *Handlers) refuseCalendar(w http.ResponseWriter, r *http.Request, status
 func calendarDocument(words *templates.Words, a web.Address, feed calendar.Feed, parts []calendar.Part, now time.Time) calendar.Document {
 	text := words.Message("calendar.document", map[string]any{"Date": words.At(feed.Refreshed, now).Date})
 	if left := expiriesLeft(parts); left > 0 {
-		text.What += " " + words.Message("calendar.document.left", map[string]any{"Count": left}).Title
+		text.What = words.Sentences(text.What, words.Text("calendar.document.left", "Count", left))
 	}
 	d := calendar.Document{Name: text.Title, Description: text.What + "\n" + a.URL(web.CalendarPath), Product: calendarProduct, Modified: feed.Refreshed}
 	seen := map[string]bool{} // a global token is in the list of every organization

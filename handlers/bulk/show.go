@@ -251,7 +251,7 @@ func failureWords(v *web.Request, op *operation.Operation) string {
 		return v.Words.Message("bulk.noLongerActive", nil).What
 	}
 	text := v.DescribeFailure(op.Failure, op.Finished).Text
-	return text.Title + ". " + text.What + " " + text.Advice
+	return v.Words.Sentences(v.Words.Text("sentence.heading", "Heading", text.Title), text.What, text.Advice)
 }
 
 // tellDone words what was done, with what is left of a rotation.
@@ -283,7 +283,7 @@ func tellDone(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow) {
 		row.State = "oldAlive"
 		if op.Old == operation.OldFailed && op.OldFailure != nil {
 			row.State = "oldFailed"
-			row.What = v.DescribeFailure(op.OldFailure, op.Finished).Text.Title + "."
+			row.What = v.Words.Text("sentence.heading", "Heading", v.DescribeFailure(op.OldFailure, op.Finished).Text.Title)
 		}
 		if !b.Running {
 			row.RevokeOld = v.Link(web.OperationPath(op.ID) + "/revoke-old")

@@ -65,7 +65,7 @@ func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
 		}
 	}
 	for month := time.Date(start.Year(), start.Month()+1, 1, 0, 0, 0, 0, time.UTC); month.Before(end); month = month.AddDate(0, 1, 0) {
-		line.Months = append(line.Months, timelineMonth{X: percent(month.Sub(start), span), Name: month.Format("Jan")})
+		line.Months = append(line.Months, timelineMonth{X: percent(month.Sub(start), span), Name: v.Words.Month(month.Month())})
 	}
 	line.markGlobalEnd(v.Words, tokens, start, span)
 	return line

@@ -97,7 +97,7 @@ func editAnswer(v *web.Request, organization string, t inventory.Token, f tokenf
 		Current: []web.Field{
 			{Label: v.Words.Message("column.organization", nil).Title, Value: organization},
 			{Label: v.Words.Message("column.scopes", nil).Title, Value: web.ScopeList(v.Words, t.Scopes)},
-			{Label: v.Words.Message("column.expires", nil).Title, Value: expires.Date + " (" + expires.Relative + ")"},
+			{Label: v.Words.Message("column.expires", nil).Title, Value: v.Words.Text("date.andWhen", "Date", expires.Date, "When", expires.Relative)},
 		},
 	}
 	f.Fill(v, &p, faults, expires.Date)

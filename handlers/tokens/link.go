@@ -120,5 +120,5 @@ func linkNotice(w *templates.Words, values url.Values) web.Notice {
 			sentences = append(sentences, w.Message("newToken.left."+one, nil).What)
 		}
 	}
-	return web.Notice{Kind: "warning", Text: strings.Join(append(sentences, text.Advice), " ")}
+	return web.Notice{Kind: "warning", Text: w.Sentences(append(sentences, text.Advice)...)}
 }

@@ -268,7 +268,7 @@ func describeUnknown(v *web.Request, op *operation.Operation, p *Page, words map
 	p.CheckAction = v.Link(web.OperationPath(op.ID) + "/check")
 	p.DismissAction = v.Link(web.OperationPath(op.ID) + "/dismiss")
 	if op.Failure != nil && op.Failure.Kind == string(azuredevops.KindSignIn) && op.Phase() == operation.PhaseInDoubt {
-		p.Advice += " " + v.Words.Message("operation.notLetIn", words).Advice
+		p.Advice = v.Words.Sentences(p.Advice, v.Words.Message("operation.notLetIn", words).Advice)
 		p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.signInAgain", nil).Title, URL: v.Link(web.StartPath(web.OperationPath(op.ID), "")), Primary: true})
 	}
 	if phase := op.Phase(); phase == operation.PhaseNothingFound || phase == operation.PhaseCleared {
