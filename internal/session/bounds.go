@@ -41,8 +41,8 @@ func ownBounds() []Bound {
 		{Kind: sessionKind, Each: 64 << 10, Why: "see Options.PerPerson: the one not used for the longest time ends"},
 		{Kind: tokensKind, Each: 512 << 10, Why: perSession},
 		{Kind: presenceKind, Each: 8 << 10, Why: perSession},
-		{Kind: attemptKind, Each: maxAttempt, Why: "see Slips"},
-		{Kind: draftKind, Each: maxSlip, Why: "see Slips"},
+		{Kind: attemptKind, Each: maxAttempt, Why: "see KeepAttempt"},
+		{Kind: draftKind, Each: maxBrowserValue, Why: "see KeepAttempt"},
 		{Kind: pingKind, Each: pingSize, Why: "one every two seconds at most, removed at once"},
 		{Kind: probeKind, Each: pingSize, Why: "one for each run of -check, removed at once"},
 	}

@@ -9,6 +9,6 @@ func WithoutSync(d *Dir) *Dir {
 // StoredForms are what this package stores, by kind.
 func StoredForms() map[string]any {
 	return map[string]any{
-		"session": &record{}, presenceKind: &presence{}, "tokens": &tokenRecord{}, attemptKind: &slipRecord{}, draftKind: &slipRecord{},
+		"session": &record{}, presenceKind: &presence{}, "tokens": &tokenRecord{}, attemptKind: &browserValue{}, draftKind: &browserValue{},
 	}
 }

@@ -14,8 +14,8 @@ const maxLanguage = 35
 
 // Language is the language that was chosen in this browser, as the cookie has it; "" if none was. It may be anything:
 // the cookie isn't signed, as it decides nothing but words.
-func (m *Manager) Language(r *http.Request) string {
-	value, _ := cookieValue(r, m.cookieName("language"))
+func (c cookies) Language(r *http.Request) string {
+	value, _ := cookieValue(r, c.cookieName("language"))
 	if len(value) > maxLanguage {
 		return ""
 	}
@@ -23,8 +23,8 @@ func (m *Manager) Language(r *http.Request) string {
 }
 
 // SetLanguage keeps the chosen language in the browser, beyond the session's end.
-func (m *Manager) SetLanguage(w http.ResponseWriter, tag string) {
-	o := m.cookieOptions()
+func (c cookies) SetLanguage(w http.ResponseWriter, tag string) {
+	o := c.cookieOptions()
 	o.MaxAge = languageLife
-	http.SetCookie(w, sessions.NewCookie(m.cookieName("language"), tag, o))
+	http.SetCookie(w, sessions.NewCookie(c.cookieName("language"), tag, o))
 }

@@ -22,7 +22,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"regexp"
 	"sync/atomic"
 	"time"
@@ -81,13 +80,12 @@ func (o Options) validate() error {
 
 // Manager opens, begins and ends sessions. It starts no goroutine by itself.
 type Manager struct {
+	browserRecords
 	records  *Records
 	idle     time.Duration
 	lifetime time.Duration
 	each     int // Options.PerPerson
 	count    func(event string)
-	secure   bool
-	instance string
 	now      func() time.Time
 	log      *slog.Logger
 	uses     uses
@@ -121,13 +119,16 @@ func New(b Backend, o Options) (*Manager, error) {
 	records := &Records{backend: b, keys: ring, now: o.Now, log: o.Log, dropped: o.Dropped}
 	records.Declare(ownBounds()...)
 	return &Manager{
+		browserRecords: browserRecords{
+			cookies: cookies{secure: o.Secure, instance: o.Instance},
+			records: records,
+			now:     o.Now,
+		},
 		records:  records,
 		idle:     o.IdleTimeout,
 		lifetime: o.Lifetime,
 		each:     o.PerPerson,
 		count:    o.Count,
-		secure:   o.Secure,
-		instance: o.Instance,
 		now:      o.Now,
 		log:      o.Log,
 	}, nil
@@ -195,43 +196,4 @@ func (m *Manager) Sweeper(ctx context.Context, every time.Duration) {
 		case <-ticker.C:
 		}
 	}
-}
-
-// ---- cookies -------------------------------------------------------------------
-
-// cookieName returns the name of our cookie for purpose. With https it begins with __Host-, which
-// makes browsers refuse it from a sibling host or over http (RFC 6265bis, 4.1.3.2).
-func (m *Manager) cookieName(purpose string) string {
-	name := "patdesk-" + purpose
-	if m.instance != "" {
-		name += "-" + m.instance
-	}
-	if m.secure {
-		return "__Host-" + name
-	}
-	return name
-}
-
-func (m *Manager) sessionCookie() string { return m.cookieName("session") }
-
-// cookieOptions are the attributes of all our cookies. Lax, because a strict cookie doesn't arrive
-// with the redirect from Entra ID. Without a MaxAge the cookie is gone with the browser.
-func (m *Manager) cookieOptions() *sessions.Options {
-	return &sessions.Options{Path: "/", HttpOnly: true, Secure: m.secure, SameSite: http.SameSiteLaxMode}
-}
-
-// cookieValue is the value of the request's cookie called name. Of several the first counts.
-func cookieValue(r *http.Request, name string) (value string, ok bool) {
-	cookies := r.CookiesNamed(name)
-	if len(cookies) == 0 {
-		return "", false
-	}
-	return cookies[0].Value, true
-}
-
-// removeCookie makes the browser forget a cookie.
-func (m *Manager) removeCookie(w http.ResponseWriter, name string) {
-	o := m.cookieOptions()
-	o.MaxAge = -1
-	http.SetCookie(w, sessions.NewCookie(name, "", o))
 }

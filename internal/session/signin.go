@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"github.com/gorilla/sessions"
 )
 
 // SignIn begins a session for p with its token cache, under a new id, and sets its cookie. The
@@ -36,9 +34,8 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, p Person, token
 		return nil, err
 	}
 	m.endOldest(ctx, s)
-	m.removeUsedSlips(ctx, w, r)
-	http.SetCookie(w, sessions.NewCookie(m.sessionCookie(), s.id, m.cookieOptions()))
-	return s, nil
+	m.removeUsed(ctx, w, r)
+	return s, m.Save(r, w, m.gorilla(m.sessionCookie(), s.id, &s.record))
 }
 
 // renew gives a session that another tab has just begun the newer token cache.
@@ -87,20 +84,18 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	m.count(eventSignedOut)
-	if err := m.removeSlips(ctx, w, m.slips(r)); err != nil {
+	if err := m.removeAll(ctx, w, m.ofRequest(r)); err != nil {
 		return err
 	}
 	m.removeCookie(w, m.sessionCookie())
 	return nil
 }
 
-// End ends the request's session like SignOut, but leaves what the browser keeps for signing in: somebody else may be about to.
+// End ends the request's session like SignOut, but leaves what the browser keeps for signing in: another person may be about to.
 func (m *Manager) End(w http.ResponseWriter, r *http.Request) error {
-	if err := m.end(context.WithoutCancel(r.Context()), m.presentedID(r)); err != nil {
-		return err
-	}
-	m.removeCookie(w, m.sessionCookie())
-	return nil
+	gs := m.gorilla(m.sessionCookie(), m.presentedID(r), nil)
+	gs.Options.MaxAge = -1
+	return m.Save(r, w, gs)
 }
 
 // presentedID is the id in the request's session cookie, "" if it can't be one of ours.

@@ -1,16 +1,11 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/gob"
 	"errors"
-	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gorilla/sessions"
@@ -23,7 +18,7 @@ type record struct {
 	State    State             `json:"State"`
 	Started  time.Time         `json:"Started"`
 	LastSeen time.Time         `json:"LastSeen"`
-	Values   map[string][]byte `json:"Values"` // values set through gorilla's interface, each gob-encoded
+	Values   map[string][]byte `json:"Values"` // never set since values aren't kept through gorilla's interface any more
 }
 
 // StoredVersion implements Versioned.
@@ -53,7 +48,7 @@ func wellFormed(s string, n int) bool {
 	return err == nil && len(b) == n && base64.RawURLEncoding.EncodeToString(b) == s
 }
 
-// recordKey is where a gorilla session that was read carries its record.
+// recordKey is where a gorilla session carries its record.
 type recordKey struct{}
 
 // Get implements gorilla's Store: it reads the session of the cookie name once per request.
@@ -64,68 +59,46 @@ func (m *Manager) Get(r *http.Request, name string) (*sessions.Session, error) {
 // New implements gorilla's Store: it reads the session of the cookie name, or, if there is none
 // that is any good, returns a new one without an ID. The error is an ErrUnavailable.
 func (m *Manager) New(r *http.Request, name string) (*sessions.Session, error) {
-	gs := sessions.NewSession(m, name)
-	gs.Options = m.cookieOptions()
-	gs.IsNew = true
 	id, ok := cookieValue(r, name)
 	if !ok {
-		return gs, nil
+		return m.gorilla(name, "", nil), nil
 	}
 	rec, err := m.load(r.Context(), name, id)
 	if errors.Is(err, ErrNotFound) {
-		return gs, nil
+		return m.gorilla(name, "", nil), nil
 	}
 	if err != nil {
-		return gs, err
+		return m.gorilla(name, "", nil), err
 	}
-	if err := decodeValues(rec.Values, gs.Values); err != nil {
-		return gs, err
-	}
-	gs.ID, gs.IsNew = id, false
-	gs.Values[recordKey{}] = rec
-	return gs, nil
+	return m.gorilla(name, id, rec), nil
 }
 
-// Save implements gorilla's Store. A session without an ID gets a new random one, and the cookie.
-// One that is there is changed value by value, so that requests that set different values lose
-// nothing; if it has ended meanwhile, the answer is ErrNotFound and it stays ended.
-// With a negative MaxAge the session ends. Values need names that are strings and types that
-// encoding/gob knows.
+// gorilla returns gorilla's form of a session; a new one for a nil rec.
+func (m *Manager) gorilla(name, id string, rec *record) *sessions.Session {
+	gs := sessions.NewSession(m, name)
+	gs.Options = m.cookieOptions()
+	gs.ID, gs.IsNew = id, rec == nil
+	if rec != nil {
+		gs.Values[recordKey{}] = rec
+	}
+	return gs
+}
+
+// Save implements gorilla's Store: it sets the cookie of a session that New has read or SignIn has begun, or, with a negative
+// MaxAge, ends the session and removes the cookie. It keeps no values: what a session remembers is changed by
+// Session.Change, which loses nothing of what other requests change at the same time.
 func (m *Manager) Save(r *http.Request, w http.ResponseWriter, gs *sessions.Session) error {
-	ctx := r.Context()
 	if gs.Options.MaxAge < 0 {
-		if err := m.end(ctx, gs.ID); err != nil {
+		if err := m.end(context.WithoutCancel(r.Context()), gs.ID); err != nil { // closing the tab must not prevent it
 			return err
 		}
 		http.SetCookie(w, sessions.NewCookie(gs.Name(), "", gs.Options))
 		return nil
 	}
-	values, err := encodeValues(gs.Values)
-	if err != nil {
-		return err
+	if _, ours := gs.Values[recordKey{}]; !ours || len(gs.Values) > 1 {
+		return errors.New("session: only SignIn begins a session, and only Session.Change changes one")
 	}
-	rec, read := gs.Values[recordKey{}].(*record)
-	if !read {
-		return m.saveNew(ctx, w, gs, values)
-	}
-	before := rec.Values
-	return m.records.Change(ctx, sessionKey(gs.ID), rec, time.Time{}, func() error {
-		rec.Values = merge(rec.Values, before, values)
-		return nil
-	})
-}
-
-// saveNew stores a session under a new id and sets its cookie.
-func (m *Manager) saveNew(ctx context.Context, w http.ResponseWriter, gs *sessions.Session, values map[string][]byte) error {
-	now := m.now().UTC()
-	rec := &record{Cookie: gs.Name(), Started: now, LastSeen: now, Values: values}
-	id := newID(idSize)
-	if err := m.records.Create(ctx, sessionKey(id), rec, m.storedUntil(rec)); err != nil {
-		return err
-	}
-	gs.ID, gs.IsNew = id, false
-	gs.Values[recordKey{}] = rec
-	http.SetCookie(w, sessions.NewCookie(gs.Name(), id, gs.Options))
+	http.SetCookie(w, sessions.NewCookie(gs.Name(), gs.ID, gs.Options))
 	return nil
 }
 
@@ -160,53 +133,4 @@ func (m *Manager) storedUntil(rec *record) time.Time {
 		return end
 	}
 	return idle
-}
-
-// merge applies to stored what was changed between before and after.
-func merge(stored, before, after map[string][]byte) map[string][]byte {
-	merged := maps.Clone(stored)
-	if merged == nil {
-		merged = make(map[string][]byte)
-	}
-	for name, value := range after {
-		if was, ok := before[name]; !ok || !slices.Equal(was, value) {
-			merged[name] = value
-		}
-	}
-	for name := range before {
-		if _, ok := after[name]; !ok {
-			delete(merged, name)
-		}
-	}
-	return merged
-}
-
-func encodeValues(values map[any]any) (map[string][]byte, error) {
-	encoded := make(map[string][]byte)
-	for name, value := range values {
-		if name == (recordKey{}) {
-			continue
-		}
-		text, ok := name.(string)
-		if !ok {
-			return nil, fmt.Errorf("session: a value's name is of type %T, not a string", name)
-		}
-		var b bytes.Buffer
-		if err := gob.NewEncoder(&b).Encode(&value); err != nil {
-			return nil, fmt.Errorf("session: encoding the value %q: %w", text, err)
-		}
-		encoded[text] = b.Bytes()
-	}
-	return encoded, nil
-}
-
-func decodeValues(encoded map[string][]byte, into map[any]any) error {
-	for name, b := range encoded {
-		var value any
-		if err := gob.NewDecoder(bytes.NewReader(b)).Decode(&value); err != nil {
-			return fmt.Errorf("session: decoding the value %q: %w", name, err)
-		}
-		into[name] = value
-	}
-	return nil
 }
