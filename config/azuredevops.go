@@ -27,18 +27,18 @@ const (
 )
 
 // readAzureDevOps reads where the API is and which organizations are offered.
-func (s *source) readAzureDevOps(c *Config) {
+func readAzureDevOps(s *source, c *Config) {
 	var named string
-	c.Endpoint, named, c.APIVersion = s.readEndpoint()
-	c.Organizations = s.readOrganizations(named)
-	c.DiscoveryEndpoint = s.readDiscoveryEndpoint()
+	c.Endpoint, named, c.APIVersion = readEndpoint(s)
+	c.Organizations = readOrganizations(s, named)
+	c.DiscoveryEndpoint = readDiscoveryEndpoint(s)
 }
 
 // readEndpoint takes the address of the service alone, with an organization, or in the whole form of the Flask
 // sample, and tells its parts apart.
-func (s *source) readEndpoint() (base, org, version string) {
+func readEndpoint(s *source) (base, org, version string) {
 	u := s.readURL(endpoint, endpointFix)
-	if u == nil || !s.checkServiceHost(endpoint, u, "vssps.dev.azure.com") {
+	if u == nil || !checkServiceHost(s, endpoint, u, "vssps.dev.azure.com") {
 		return "", "", defaultAPIVersion
 	}
 	before, org := splitPath(u.Path)
@@ -48,7 +48,7 @@ func (s *source) readEndpoint() (base, org, version string) {
 		s.fault(endpoint, "doesn't have the form of the API's address: "+quote(u.String()), endpointFix)
 		return "", "", defaultAPIVersion
 	}
-	return u.Scheme + "://" + u.Host + before, org, s.readAPIVersion(u)
+	return u.Scheme + "://" + u.Host + before, org, readAPIVersion(s, u)
 }
 
 // splitPath takes "/contoso/_apis/Tokens/Pats" apart into what comes before the organization ("" at Microsoft's own
@@ -67,7 +67,7 @@ func splitPath(path string) (before, org string) {
 	return "", strings.TrimPrefix(path, "/")
 }
 
-func (s *source) readAPIVersion(u *url.URL) string {
+func readAPIVersion(s *source, u *url.URL) string {
 	if u.RawQuery == "" {
 		return defaultAPIVersion
 	}
@@ -86,7 +86,7 @@ func (s *source) readAPIVersion(u *url.URL) string {
 
 // checkServiceHost demands https, but for stand-ins on this machine, and knows the addresses of Azure DevOps that
 // are taken for the right one.
-func (s *source) checkServiceHost(name string, u *url.URL, right string) bool {
+func checkServiceHost(s *source, name string, u *url.URL, right string) bool {
 	host := u.Hostname()
 	microsofts := host == "dev.azure.com" || strings.HasSuffix(host, ".dev.azure.com") || strings.HasSuffix(host, ".visualstudio.com")
 	switch {
@@ -101,7 +101,7 @@ func (s *source) checkServiceHost(name string, u *url.URL, right string) bool {
 }
 
 // readOrganizations puts the one that ENDPOINT names, if any, first: it is the one that is opened.
-func (s *source) readOrganizations(named string) []string {
+func readOrganizations(s *source, named string) []string {
 	var names []string
 	for _, name := range list(s.text(organizations)) {
 		if !organization.MatchString(name) {
@@ -127,10 +127,10 @@ func containsFold(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-func (s *source) readDiscoveryEndpoint() string {
+func readDiscoveryEndpoint(s *source) string {
 	fix := "Put " + defaultOf(discoveryEndpoint) + " there, or remove the setting."
 	u := s.readURL(discoveryEndpoint, fix)
-	if u == nil || !s.checkServiceHost(discoveryEndpoint, u, "app.vssps.visualstudio.com") {
+	if u == nil || !checkServiceHost(s, discoveryEndpoint, u, "app.vssps.visualstudio.com") {
 		return ""
 	}
 	if strings.Contains(strings.ToLower(u.Path), "/_apis") {

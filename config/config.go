@@ -88,15 +88,15 @@ type Credential struct {
 func Load(getenv func(string) string, dotenv string) (Config, error) {
 	s := newSource(getenv, dotenv)
 	var c Config
-	s.readEntra(&c)
-	s.readAzureDevOps(&c)
-	s.readServing(&c)
-	s.readSessions(&c)
-	s.readLimits(&c)
-	s.readLog(&c)
-	s.readTelemetry(&c)
+	readEntra(s, &c)
+	readAzureDevOps(s, &c)
+	readServing(s, &c)
+	readSessions(s, &c)
+	readLimits(s, &c)
+	readLog(s, &c)
+	readTelemetry(s, &c)
 	s.addContradictions(c.contradictions())
-	s.advise(c)
+	advise(s, c)
 	c.Warnings = s.shownWarnings()
 	return c, s.err()
 }

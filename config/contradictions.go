@@ -86,16 +86,16 @@ func sameHost(a, b string) bool {
 }
 
 // advise says what is allowed but worth a second thought.
-func (s *source) advise(c Config) {
+func advise(s *source, c Config) {
 	if c.Credential.Secret.IsSet() {
 		s.warn(clientSecret, "a client secret is fine for trying patdesk out. For production Microsoft advises a certificate: see "+certificateFile+".")
 	}
 	switch strings.ToLower(path.Base(c.Authority)) {
 	case "common":
 		s.warn(authority, "with /common people are offered personal Microsoft accounts, which can't be used with Azure DevOps's tokens. /organizations, or better your tenant's ID, avoids that.")
-		s.adviseTenants(c)
+		adviseTenants(s, c)
 	case "organizations":
-		s.adviseTenants(c)
+		adviseTenants(s, c)
 	}
 	if c.overPlainHTTP() && c.AllowHTTP {
 		s.warn(baseURL, "tokens' secrets cross the network in clear, because "+allowHTTP+" is true. Entra ID itself takes redirect URIs without https for localhost only.")
@@ -108,7 +108,7 @@ func (s *source) advise(c Config) {
 	}
 }
 
-func (s *source) adviseTenants(c Config) {
+func adviseTenants(s *source, c Config) {
 	if len(c.AllowedTenants) == 0 {
 		s.warn(allowedTenants, "it is not set, and "+authority+" names no tenant: work accounts of every company can sign in, and the app must be registered as multitenant. Name your tenant's ID in one of them.")
 	}

@@ -8,12 +8,12 @@ import (
 )
 
 // readEntra reads what identifies patdesk to Entra ID, and who may sign in.
-func (s *source) readEntra(c *Config) {
-	c.ClientID = s.readClientID()
-	c.Credential = s.readCredential()
-	c.Authority = s.readAuthority()
-	c.AllowedTenants = s.readAllowedTenants()
-	c.Scopes = s.readScopes()
+func readEntra(s *source, c *Config) {
+	c.ClientID = readClientID(s)
+	c.Credential = readCredential(s)
+	c.Authority = readAuthority(s)
+	c.AllowedTenants = readAllowedTenants(s)
+	c.Scopes = readScopes(s)
 }
 
 var (
@@ -25,7 +25,7 @@ var (
 const clientIDFix = `Put the "Application (client) ID" there, a GUID from the Overview page of the app registration.`
 
 // readClientID takes anything that could be an id: stand-ins of Entra ID need not use GUIDs.
-func (s *source) readClientID() string {
+func readClientID(s *source) string {
 	id := s.text(clientID)
 	switch {
 	case id == "":
@@ -41,32 +41,32 @@ func (s *source) readClientID() string {
 // credentialKinds are the settings of which each stands for one kind of credential.
 var credentialKinds = []string{clientSecret, certificateFile, federatedTokenFile, keyVaultURL}
 
-func (s *source) readCredential() Credential {
+func readCredential(s *source) Credential {
 	c := Credential{
 		Secret:              s.secret(clientSecret),
-		CertificateFile:     s.readCredentialFile(certificateFile),
+		CertificateFile:     readCredentialFile(s, certificateFile),
 		CertificatePassword: s.secret(certificatePassword),
-		AssertionFile:       s.readCredentialFile(federatedTokenFile),
-		VaultURL:            s.readVaultURL(),
-		VaultSecret:         s.readVaultName(keyVaultSecret),
-		VaultCertificate:    s.readVaultName(keyVaultCertificate),
+		AssertionFile:       readCredentialFile(s, federatedTokenFile),
+		VaultURL:            readVaultURL(s),
+		VaultSecret:         readVaultName(s, keyVaultSecret),
+		VaultCertificate:    readVaultName(s, keyVaultCertificate),
 	}
-	s.checkVault()
-	s.countCredentials()
-	if s.readsVaultByFederation() {
+	checkVault(s)
+	countCredentials(s)
+	if readsVaultByFederation(s) {
 		c.AssertionFile = ""
 	}
 	if c.Secret.IsSet() && guid.MatchString(c.Secret.Reveal()) {
 		s.warn(clientSecret, "it looks like the secret's ID. Entra ID's list of client secrets shows both: the Value is needed.")
 	}
-	if s.given(certificatePassword) && !s.given(certificateFile) {
+	if given(s, certificatePassword) && !given(s, certificateFile) {
 		s.fault(certificatePassword, "is set without "+certificateFile, "Remove it, or name the certificate that it opens.")
 	}
 	return c
 }
 
 // readCredentialFile returns the path of a file that exists. What is in it is for internal/entra to judge.
-func (s *source) readCredentialFile(name string) string {
+func readCredentialFile(s *source, name string) string {
 	path := s.text(name)
 	if path == "" || !s.checkFile(name, path) {
 		return ""
@@ -75,7 +75,7 @@ func (s *source) readCredentialFile(name string) string {
 }
 
 // given says if the setting is there in any form, good or bad.
-func (s *source) given(name string) bool {
+func given(s *source, name string) bool {
 	return s.raw(name) != "" || s.raw(name+fileSuffix) != ""
 }
 
@@ -84,15 +84,15 @@ func (s *source) given(name string) bool {
 // AZURE_AUTHORITY_HOST, into the environment of every pod that may sign in to anything, and the Azure SDK finds them
 // there: https://azure.github.io/azure-workload-identity/docs/installation/mutating-admission-webhook.html.
 // It reads no .env: a file that only that names was meant as the app's own.
-func (s *source) readsVaultByFederation() bool {
-	return s.given(keyVaultURL) && s.environment(federatedTokenFile) != ""
+func readsVaultByFederation(s *source) bool {
+	return given(s, keyVaultURL) && s.environment(federatedTokenFile) != ""
 }
 
-func (s *source) countCredentials() {
+func countCredentials(s *source) {
 	var found []string
 	for _, name := range credentialKinds {
 		switch {
-		case name == federatedTokenFile && s.readsVaultByFederation():
+		case name == federatedTokenFile && readsVaultByFederation(s):
 		case s.raw(name) != "":
 			found = append(found, s.origin(name))
 		case s.raw(name+fileSuffix) != "" && slices.Contains(Names(), name+fileSuffix):
@@ -130,7 +130,7 @@ const authorityFix = "Put https://login.microsoftonline.com/ and the tenant's ID
 
 // readAuthority takes any https host, so that sovereign clouds and stand-ins work, followed by exactly one tenant.
 // MSAL demands https and the tenant, and loses anything else.
-func (s *source) readAuthority() string {
+func readAuthority(s *source) string {
 	u := s.readURL(authority, authorityFix)
 	if u == nil {
 		return ""
@@ -164,7 +164,7 @@ func unsupportedHost(host string) bool {
 }
 
 // readAllowedTenants takes ids only: the token that tells the tenant knows no domain names.
-func (s *source) readAllowedTenants() []string {
+func readAllowedTenants(s *source) []string {
 	var ids []string
 	for _, id := range list(s.text(allowedTenants)) {
 		if !guid.MatchString(id) {
@@ -180,7 +180,7 @@ func (s *source) readAllowedTenants() []string {
 }
 
 // readScopes takes one or several, separated by commas or spaces.
-func (s *source) readScopes() []string {
+func readScopes(s *source) []string {
 	var scopes []string
 	for _, item := range list(s.text(scope)) {
 		scopes = append(scopes, strings.Fields(item)...)

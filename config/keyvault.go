@@ -13,7 +13,7 @@ const vaultFix = "Put the vault's address there, such as https://patdesk.vault.a
 var vaultName = regexp.MustCompile(`^[0-9A-Za-z-]{1,127}$`)
 
 // readVaultURL takes any https host, so that sovereign clouds work. Which hosts get a vault's token, the SDK checks.
-func (s *source) readVaultURL() string {
+func readVaultURL(s *source) string {
 	u := s.readURL(keyVaultURL, vaultFix)
 	switch {
 	case u == nil:
@@ -28,7 +28,7 @@ func (s *source) readVaultURL() string {
 	return ""
 }
 
-func (s *source) readVaultName(setting string) string {
+func readVaultName(s *source, setting string) string {
 	name := s.text(setting)
 	if name != "" && !vaultName.MatchString(name) {
 		s.fault(setting, "isn't a name in a vault: "+quote(name), "Put the name alone there, without address and version: letters, digits and hyphens.")
@@ -38,8 +38,8 @@ func (s *source) readVaultName(setting string) string {
 }
 
 // checkVault: an address and one name belong together.
-func (s *source) checkVault() {
-	hasURL, hasSecret, hasCertificate := s.given(keyVaultURL), s.given(keyVaultSecret), s.given(keyVaultCertificate)
+func checkVault(s *source) {
+	hasURL, hasSecret, hasCertificate := given(s, keyVaultURL), given(s, keyVaultSecret), given(s, keyVaultCertificate)
 	switch {
 	case hasSecret && hasCertificate:
 		s.fault(keyVaultCertificate, "is set beside "+keyVaultSecret, "Keep the one that patdesk is to use, and remove the other.")

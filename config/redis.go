@@ -35,7 +35,7 @@ const (
 
 // readRedis reads REDIS_URL and REDIS_PASSWORD; nil if sessions aren't to be in Redis. Of the URL no fault shows more
 // than names of parameters: it holds a password.
-func (s *source) readRedis(wanted bool) *Redis {
+func readRedis(s *source, wanted bool) *Redis {
 	address, password := s.secret(redisURL), s.secret(redisPassword)
 	if !wanted {
 		for _, name := range []string{redisURL, redisURL + fileSuffix, redisPassword, redisPassword + fileSuffix} {
@@ -49,15 +49,15 @@ func (s *source) readRedis(wanted bool) *Redis {
 		s.missing(redisURL, redisFix)
 		return nil
 	}
-	u := s.cutRedisURL(address.Reveal())
+	u := cutRedisURL(s, address.Reveal())
 	if u == nil {
 		return nil
 	}
 	r := &Redis{TLS: strings.HasPrefix(u.scheme, "rediss"), Cluster: strings.HasSuffix(u.scheme, "+cluster")}
-	s.readRedisUser(r, u, password)
-	s.readRedisPlace(r, u)
-	s.readRedisOptions(r, u.query)
-	s.adviseRedis(r)
+	readRedisUser(s, r, u, password)
+	readRedisPlace(s, r, u)
+	readRedisOptions(s, r, u.query)
+	adviseRedis(s, r)
 	return r
 }
 
@@ -69,7 +69,7 @@ type redisParts struct {
 
 var redisSchemes = []string{"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
 
-func (s *source) cutRedisURL(text string) *redisParts {
+func cutRedisURL(s *source, text string) *redisParts {
 	scheme, rest, _ := strings.Cut(text, "://")
 	u := &redisParts{scheme: strings.ToLower(scheme)}
 	if !slices.Contains(redisSchemes, u.scheme) {
@@ -101,7 +101,7 @@ func (s *source) cutRedisURL(text string) *redisParts {
 	return u
 }
 
-func (s *source) readRedisUser(r *Redis, u *redisParts, password Secret) {
+func readRedisUser(s *source, r *Redis, u *redisParts, password Secret) {
 	r.Username, r.Password = u.user, NewSecret(u.password)
 	switch {
 	case r.Password.IsSet() && password.IsSet():
@@ -114,7 +114,7 @@ func (s *source) readRedisUser(r *Redis, u *redisParts, password Secret) {
 }
 
 // readRedisPlace reads hosts and path, which is the database, or for Sentinels the primary's name and the database.
-func (s *source) readRedisPlace(r *Redis, u *redisParts) {
+func readRedisPlace(s *source, r *Redis, u *redisParts) {
 	if u.scheme == "unix" {
 		if r.Socket = u.path; u.hosts != "" || len(u.path) < 2 {
 			s.fault(redisURL, "names no socket", "Put unix:///run/redis/redis.sock there, with the socket's path after the two slashes.")
@@ -129,7 +129,7 @@ func (s *source) readRedisPlace(r *Redis, u *redisParts) {
 			s.fault(redisURL, "lacks the name by which the Sentinels know the primary", "Put it after the hosts: redis+sentinel://host1:26379,host2:26379/mymaster.")
 		}
 	}
-	s.readRedisDatabase(r, path)
+	readRedisDatabase(s, r, path)
 	hosts := strings.Split(u.hosts, ",")
 	if len(hosts) > 1 && !strings.Contains(u.scheme, "+") {
 		s.fault(redisURL, "has several hosts", "Put redis+sentinel:// or redis+cluster:// in front of them, whichever they are.")
@@ -152,7 +152,7 @@ func redisAddress(text, defaultPort string) (address string, ok bool) {
 	return net.JoinHostPort(host, port), validHost(host) && validPort(port, 1)
 }
 
-func (s *source) readRedisDatabase(r *Redis, text string) {
+func readRedisDatabase(s *source, r *Redis, text string) {
 	if text == "" {
 		return
 	}
@@ -166,12 +166,12 @@ func (s *source) readRedisDatabase(r *Redis, text string) {
 	r.Database = int(n) // #nosec G115 -- 16 bits
 }
 
-func (s *source) readRedisOptions(r *Redis, query url.Values) {
+func readRedisOptions(s *source, r *Redis, query url.Values) {
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		value := query.Get(name)
 		switch name {
 		case "db":
-			s.readRedisDatabase(r, value)
+			readRedisDatabase(s, r, value)
 		case "prefix":
 			if r.Prefix = value; strings.ContainsAny(value, "{}") {
 				s.fault(redisURL, "has a prefix with braces, which a Cluster takes for something else", "Put plain letters there: prefix=patdesk:")
@@ -196,10 +196,10 @@ func (s *source) readRedisOptions(r *Redis, query url.Values) {
 			s.fault(redisURL, "has a parameter that patdesk doesn't know", "Those it knows: ca, cert, db, key, prefix, sentinel_password, sentinel_user, wait.")
 		}
 	}
-	s.checkRedisFiles(r)
+	checkRedisFiles(s, r)
 }
 
-func (s *source) checkRedisFiles(r *Redis) {
+func checkRedisFiles(s *source, r *Redis) {
 	files := []string{r.CAFile, r.CertFile, r.KeyFile}
 	for _, file := range files {
 		if file != "" && s.checkFile(redisURL, file) && !r.TLS {
@@ -212,7 +212,7 @@ func (s *source) checkRedisFiles(r *Redis) {
 }
 
 // adviseRedis: what is kept is encrypted, but the password isn't, and who has it can delete sessions.
-func (s *source) adviseRedis(r *Redis) {
+func adviseRedis(s *source, r *Redis) {
 	for _, address := range r.Addresses {
 		if host, _, err := net.SplitHostPort(address); err == nil && !r.TLS && !isLoopback(host) {
 			s.warn(redisURL, "it is without TLS: everybody on the way can read the password. rediss:// encrypts.")

@@ -12,12 +12,12 @@ import (
 )
 
 // readServing reads how browsers reach patdesk.
-func (s *source) readServing(c *Config) {
-	c.RedirectPath = s.readRedirectPath()
-	c.ListenAddress = s.readListenAddress()
-	c.BaseURL = s.readBaseURL()
+func readServing(s *source, c *Config) {
+	c.RedirectPath = readRedirectPath(s)
+	c.ListenAddress = readListenAddress(s)
+	c.BaseURL = readBaseURL(s)
 	c.AllowHTTP = s.readBool(allowHTTP)
-	c.TrustedProxies = s.readTrustedProxies()
+	c.TrustedProxies = readTrustedProxies(s)
 	c.ShutdownDelay = s.readDuration(shutdownDelay, 0, time.Minute)
 	if c.BaseURL == "" && len(c.TrustedProxies) == 0 {
 		c.ShutdownDelay = 0 // there is nothing in front that would have to notice
@@ -36,7 +36,7 @@ var ownPaths = []string{
 	"scopes", "sessions", "sign-in", "sign-out", "static", "tokens",
 }
 
-func (s *source) readRedirectPath() string {
+func readRedirectPath(s *source) string {
 	path := s.text(redirectPath)
 	if path == "" {
 		return ""
@@ -65,7 +65,7 @@ func isPlainPath(path string) bool {
 	return path == "" || plainPath.MatchString(path) && !dots
 }
 
-func (s *source) readListenAddress() string {
+func readListenAddress(s *source) string {
 	return s.readHostPort(listenAddress, "Put host:port there: localhost:5000 for this machine alone, :5000 for all its addresses.")
 }
 
@@ -105,7 +105,7 @@ func validPort(port string, least int) bool {
 
 const baseURLFix = "Put the address there that people open, for example https://patdesk.example.com or https://example.com/pat."
 
-func (s *source) readBaseURL() string {
+func readBaseURL(s *source) string {
 	u := s.readURL(baseURL, baseURLFix)
 	if u == nil {
 		return ""
@@ -135,7 +135,7 @@ func (s *source) readBool(name string) bool {
 	return yes
 }
 
-func (s *source) readTrustedProxies() []netip.Prefix {
+func readTrustedProxies(s *source) []netip.Prefix {
 	var proxies []netip.Prefix
 	for _, entry := range list(s.text(trustedProxies)) {
 		prefix, ok := parsePrefix(entry)

@@ -13,10 +13,10 @@ import (
 )
 
 // readSessions reads where sessions are kept, with which keys, and for how long.
-func (s *source) readSessions(c *Config) {
-	c.Redis = s.readRedis(s.readSessionType())
-	c.SessionDir = s.readSessionDir()
-	c.SessionKeys = s.readSessionKeys()
+func readSessions(s *source, c *Config) {
+	c.Redis = readRedis(s, readSessionType(s))
+	c.SessionDir = readSessionDir(s)
+	c.SessionKeys = readSessionKeys(s)
 	if c.Redis != nil && len(c.SessionKeys) == 0 {
 		s.missing(sessionKeys, "With "+sessionType+"=redis all replicas need the same keys. Make one with: openssl rand -base64 32.")
 	}
@@ -27,7 +27,7 @@ func (s *source) readSessions(c *Config) {
 }
 
 // readLimits reads how much one network or one person may ask for.
-func (s *source) readLimits(c *Config) {
+func readLimits(s *source, c *Config) {
 	c.SignInsPerMinute = s.readCount(rateLimitSignIns, 1_000_000)
 	c.ChangesPerMinute = s.readCount(rateLimitChanges, 1_000_000)
 }
@@ -48,7 +48,7 @@ func (s *source) readCount(name string, most int) int {
 }
 
 // readSessionType says if sessions are to be kept in Redis.
-func (s *source) readSessionType() (inRedis bool) {
+func readSessionType(s *source) (inRedis bool) {
 	kind := strings.ToLower(s.text(sessionType))
 	if kind != "filesystem" && kind != "redis" && !s.faulty(sessionType) {
 		s.fault(sessionType, "names a store that patdesk doesn't have: "+quote(kind), `Put "filesystem" or "redis" there.`)
@@ -57,7 +57,7 @@ func (s *source) readSessionType() (inRedis bool) {
 }
 
 // readSessionDir returns a folder that exists or can be made; the session store makes it.
-func (s *source) readSessionDir() string {
+func readSessionDir(s *source) string {
 	path := s.text(sessionDir)
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		s.fault(sessionDir, "names a file: "+quote(path), "Put the path of a folder there. It is made if it doesn't exist.")
@@ -68,7 +68,7 @@ func (s *source) readSessionDir() string {
 // keyBytes is the least length of a session key: the output of the hash functions it is used with.
 const keyBytes = 32
 
-func (s *source) readSessionKeys() []Secret {
+func readSessionKeys(s *source) []Secret {
 	const fix = "Make a key with: openssl rand -base64 32. Several are separated by commas or lines, the newest first."
 	var keys []Secret
 	var seen [][]byte
@@ -151,7 +151,7 @@ func spoken(d time.Duration) string {
 }
 
 // readLog reads how much is logged, and in which form.
-func (s *source) readLog(c *Config) {
+func readLog(s *source, c *Config) {
 	switch level := s.text(logLevel); strings.ToLower(level) {
 	case "debug":
 		c.LogLevel = slog.LevelDebug

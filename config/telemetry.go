@@ -10,9 +10,9 @@ import (
 )
 
 // readTelemetry reads where metrics are offered and traces are sent.
-func (s *source) readTelemetry(c *Config) {
+func readTelemetry(s *source, c *Config) {
 	c.MetricsAddress = s.readHostPort(metricsAddress, "Put host:port there: localhost:9464 for this machine alone, :9464 for all its addresses.")
-	c.Traces = s.readTraces()
+	c.Traces = readTraces(s)
 }
 
 // tracesPath is where a collector takes traces, below its address
@@ -23,8 +23,8 @@ const tracesFix = "Put the address of an OpenTelemetry collector there that take
 
 // readTraces takes http to other machines too: spans hold neither secrets nor names, and a collector in the same
 // cluster is the usual case.
-func (s *source) readTraces() Traces {
-	headers := s.readTracesHeaders()
+func readTraces(s *source) Traces {
+	headers := readTracesHeaders(s)
 	if s.raw(tracesEndpoint) == "" && len(headers) > 0 {
 		s.fault(tracesHeaders, "is set, although "+tracesEndpoint+" is not", "Set both, or neither.")
 	}
@@ -38,15 +38,15 @@ func (s *source) readTraces() Traces {
 	if u.Path = strings.TrimRight(u.Path, "/"); !strings.HasSuffix(u.Path, tracesPath) {
 		u.Path += tracesPath
 	}
-	s.readStandard("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "which collectors take at port 4318 as a rule")
+	readStandard(s, "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "which collectors take at port 4318 as a rule")
 	return Traces{
-		Endpoint: u.String(), Headers: headers, Timeout: s.readTracesTimeout(),
-		Gzip: s.readStandard("OTEL_EXPORTER_OTLP_COMPRESSION", "none", "or gzip", "gzip") == "gzip",
+		Endpoint: u.String(), Headers: headers, Timeout: readTracesTimeout(s),
+		Gzip: readStandard(s, "OTEL_EXPORTER_OTLP_COMPRESSION", "none", "or gzip", "gzip") == "gzip",
 	}
 }
 
 // readStandard reads a setting of OpenTelemetry's own, of which patdesk knows one value or a few.
-func (s *source) readStandard(name, usual, about string, others ...string) string {
+func readStandard(s *source, name, usual, about string, others ...string) string {
 	value := s.environment(name)
 	if value != "" && value != usual && !slices.Contains(others, value) {
 		s.fault(tracesEndpoint, "is set together with "+name+"="+quote(value)+", which patdesk doesn't know",
@@ -56,7 +56,7 @@ func (s *source) readStandard(name, usual, about string, others ...string) strin
 }
 
 // readTracesTimeout takes milliseconds, as OpenTelemetry has it.
-func (s *source) readTracesTimeout() time.Duration {
+func readTracesTimeout(s *source) time.Duration {
 	const name = "OTEL_EXPORTER_OTLP_TIMEOUT"
 	value := s.environment(name)
 	if value == "" {
@@ -72,7 +72,7 @@ func (s *source) readTracesTimeout() time.Duration {
 
 // readTracesHeaders reads name=value pairs, separated by commas, with %-escapes in the values
 // (https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables).
-func (s *source) readTracesHeaders() map[string]Secret {
+func readTracesHeaders(s *source) map[string]Secret {
 	const fix = "Put name=value there, several separated by commas, with spaces and commas in a value written as %20 and %2C."
 	headers := map[string]Secret{}
 	for _, pair := range strings.Split(s.secret(tracesHeaders).Reveal(), ",") {

@@ -14,10 +14,8 @@ import (
 //
 // https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits
 const (
-	defaultTimeout        = 30 * time.Second
-	defaultChangeTimeout  = 60 * time.Second
-	defaultConnectTimeout = 10 * time.Second
-	defaultTLSTimeout     = 10 * time.Second
+	defaultTimeout       = 30 * time.Second
+	defaultChangeTimeout = 60 * time.Second
 )
 
 // Addresses and versions of the public service.
@@ -42,10 +40,6 @@ type Options struct {
 	// Pauses, and waiting for one's turn here, come on top of it: 20 s and 10 s at most, in proportion.
 	Timeout       time.Duration
 	ChangeTimeout time.Duration
-
-	ConnectTimeout time.Duration // of the TCP connection; 0 = 10s
-	TLSTimeout     time.Duration // of the TLS handshake; 0 = 10s
-	HeaderTimeout  time.Duration // from the request to the answer's header; 0 = 5/6 of the whole call
 
 	Now   func() time.Time                                 // time.Now if nil
 	Sleep func(ctx context.Context, d time.Duration) error // waits for d or until ctx ends; a timer if nil
@@ -104,8 +98,6 @@ func (o Options) withDefaults() Options {
 	o.DiscoveryEndpoint = cmp.Or(o.DiscoveryEndpoint, defaultDiscovery)
 	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
 	o.ChangeTimeout = cmp.Or(o.ChangeTimeout, defaultChangeTimeout)
-	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, defaultConnectTimeout)
-	o.TLSTimeout = cmp.Or(o.TLSTimeout, defaultTLSTimeout)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

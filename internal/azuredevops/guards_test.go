@@ -387,7 +387,7 @@ func TestOneProbe(t *testing.T) {
 // Who waits for a place can go away, or is told that their other calls are the reason; nothing of theirs is sent.
 func TestBulkhead(t *testing.T) {
 	g := newGate()
-	s := serve(t, azuredevops.Options{Timeout: 90 * time.Millisecond, ChangeTimeout: time.Minute, HeaderTimeout: time.Minute}, func(w http.ResponseWriter, r *http.Request) {
+	s := serve(t, azuredevops.Options{Timeout: 90 * time.Millisecond, ChangeTimeout: time.Minute}, func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, org) && r.Method == http.MethodPut {
 			g.pass()
 		}

@@ -63,7 +63,6 @@ func TestTimeLimits(t *testing.T) {
 		kind    azuredevops.Kind
 		unknown bool
 	}{
-		"header":              {never, azuredevops.Options{HeaderTimeout: short}, context.Background, "timeout", true},
 		"whole call, header":  {never, azuredevops.Options{Timeout: short, ChangeTimeout: short}, context.Background, "timeout", true},
 		"whole call, body":    {headerOnly, azuredevops.Options{Timeout: short, ChangeTimeout: short}, context.Background, "timeout", true},
 		"whole call, drip":    {drip, azuredevops.Options{Timeout: short, ChangeTimeout: short}, context.Background, "timeout", true},
@@ -114,10 +113,10 @@ func TestNoConnection(t *testing.T) {
 	}{
 		"refused":                 {options{Endpoint: "http://" + closed}, "connection"},
 		"no such host":            {options{Endpoint: "https://host.invalid"}, "connection"},
-		"TLS handshake hangs":     {options{Endpoint: "https://" + silent, TLSTimeout: short}, "timeout"},
+		"TLS handshake hangs":     {options{Endpoint: "https://" + silent, Timeout: short, ChangeTimeout: short}, "timeout"},
 		"no TLS there":            {options{Endpoint: "https://" + notTLS}, "tls"},
 		"certificate not trusted": {options{Endpoint: untrusted.URL}, "tls"},
-		"connecting hangs":        {options{Endpoint: "http://" + fullListener(t), ConnectTimeout: short}, "timeout"},
+		"connecting hangs":        {options{Endpoint: "http://" + fullListener(t), Timeout: short, ChangeTimeout: short}, "timeout"},
 		"no way of ours":          {options{Endpoint: "ftp://" + closed}, "connection"},
 	} {
 		t.Run(name, func(t *testing.T) {

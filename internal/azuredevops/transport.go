@@ -1,7 +1,6 @@
 package azuredevops
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -10,6 +9,8 @@ import (
 )
 
 const (
+	connectTimeout = 10 * time.Second
+	tlsTimeout     = 10 * time.Second
 	maxHeaderBytes = 128 << 10 // of an answer; the service sends about 4 KB
 	maxIdle        = 256       // connections kept for reads; all organizations share one host
 	// idleTimeout is short because a connection that was lost meanwhile isn't noticed where a proxy on the way still
@@ -30,11 +31,11 @@ var probing = net.KeepAliveConfig{Enable: true, Idle: 6 * time.Second, Interval:
 // was no connection.
 func (o Options) transports() (reads, changes http.RoundTripper) {
 	if o.HTTPClient == nil {
-		t := http1(o.transport())
+		t := http1(newTransport())
 		c := singleUse(t)
-		t.DialContext = (&net.Dialer{Timeout: o.ConnectTimeout, KeepAliveConfig: probing, Control: limitSilence}).DialContext
-		t.ResponseHeaderTimeout = cmp.Or(o.HeaderTimeout, o.Timeout*5/6)
-		c.ResponseHeaderTimeout = cmp.Or(o.HeaderTimeout, o.ChangeTimeout*5/6)
+		t.DialContext = (&net.Dialer{Timeout: connectTimeout, KeepAliveConfig: probing, Control: limitSilence}).DialContext
+		t.ResponseHeaderTimeout = headerTimeout(o.Timeout)
+		c.ResponseHeaderTimeout = headerTimeout(o.ChangeTimeout)
 		return t, c
 	}
 	lent := o.HTTPClient.Transport
@@ -48,18 +49,21 @@ func (o Options) transports() (reads, changes http.RoundTripper) {
 	return lent, lent
 }
 
-// transport has no limit on connections: how many exchanges there can be is bounded for each person, in places.go.
-func (o Options) transport() *http.Transport {
+// newTransport returns one without a limit on connections: how many exchanges there can be is bounded for each person, in places.go.
+func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: o.ConnectTimeout, KeepAliveConfig: probing}).DialContext,
-		TLSHandshakeTimeout:    o.TLSTimeout,
+		DialContext:            (&net.Dialer{Timeout: connectTimeout, KeepAliveConfig: probing}).DialContext,
+		TLSHandshakeTimeout:    tlsTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		MaxIdleConns:           maxIdle,
 		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        idleTimeout,
 	}
 }
+
+// headerTimeout is how long the header of an answer may take of the time of a whole call.
+func headerTimeout(whole time.Duration) time.Duration { return whole * 5 / 6 }
 
 // http1 returns a copy of t that speaks HTTP/1.1 only.
 func http1(t *http.Transport) *http.Transport {

@@ -35,7 +35,7 @@ func InspectDir(path string) (Inspection, error) {
 		return seen, unavailable(err)
 	}
 	defer func() { _ = root.Close() }() // nothing is written through it
-	text, err := (&Dir{path: path}).readKeys(root)
+	text, err := readKeys(root)
 	if errors.Is(err, ErrNotFound) {
 		return seen, nil
 	}

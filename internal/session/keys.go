@@ -66,14 +66,14 @@ func (d *Dir) loadOrCreateKeys(root *os.Root) (string, error) {
 		return "", err
 	}
 	defer l.release()
-	text, err := d.readKeys(root)
+	text, err := readKeys(root)
 	if errors.Is(err, ErrNotFound) {
 		return d.createKeys(root)
 	}
 	return text, err
 }
 
-func (d *Dir) readKeys(root *os.Root) (string, error) {
+func readKeys(root *os.Root) (string, error) {
 	f, _, err := openRegular(root, keyFile)
 	if errors.Is(err, ErrDamaged) {
 		return "", errors.New("this is no plain file")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -55,7 +56,7 @@ func (s *Store) tryConfirmed(ctx context.Context, script string, keys []string, 
 	if err != nil {
 		return "", err
 	}
-	online, err := s.online(ctx, node)
+	online, err := s.replicas.online(ctx, node)
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +80,7 @@ func (s *Store) tryConfirmed(ctx context.Context, script string, keys []string, 
 		return answer, err
 	}
 	s.replicas.forget(node)
-	if online, err := s.online(ctx, node); err != nil || !online {
+	if online, err := s.replicas.online(ctx, node); err != nil || !online {
 		return answer, err // the replica is gone, for Redis too
 	}
 	return "", errUnconfirmed
@@ -99,12 +100,14 @@ func (s *Store) server(ctx context.Context, key string) (*redis.Client, error) {
 
 // replicas remembers which servers have replicas.
 type replicas struct {
+	log     *slog.Logger
 	mu      sync.Mutex
-	seen    map[*redis.Client]sighting
+	seen    map[*redis.Client]replicaState
 	refused sync.Once
 }
 
-type sighting struct {
+// replicaState is whether a server had a replica when that was last found out.
+type replicaState struct {
 	online bool
 	until  time.Time // to be believed
 }
@@ -115,58 +118,58 @@ func (r *replicas) forget(node *redis.Client) {
 	delete(r.seen, node)
 }
 
-func (r *replicas) get(node *redis.Client) (sighting, bool) {
+func (r *replicas) get(node *redis.Client) (replicaState, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen, ok := r.seen[node]
 	return seen, ok && time.Now().Before(seen.until)
 }
 
-func (r *replicas) set(node *redis.Client, seen sighting) {
+func (r *replicas) set(node *redis.Client, seen replicaState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.seen == nil || len(r.seen) > 1000 { // servers of a Cluster come and go
-		r.seen = make(map[*redis.Client]sighting)
+		r.seen = make(map[*redis.Client]replicaState)
 	}
 	r.seen[node] = seen
 }
 
-// online says if the server has a replica that is connected.
-func (s *Store) online(ctx context.Context, node *redis.Client) (bool, error) {
-	if seen, ok := s.replicas.get(node); ok {
+// online reports whether the server has a replica that is connected.
+func (r *replicas) online(ctx context.Context, node *redis.Client) (bool, error) {
+	if seen, ok := r.get(node); ok {
 		return seen.online, nil
 	}
-	seen := sighting{until: time.Now().Add(lookEvery)}
+	seen := replicaState{until: time.Now().Add(lookEvery)}
 	info, err := node.Info(ctx, "replication").Result()
 	if err == nil {
 		seen.online = strings.Contains(info, ",state=online,")
 	} else if isForbidden(err) {
-		seen, err = s.guess(ctx, node)
+		seen, err = r.guess(ctx, node)
 	}
 	if err != nil {
 		return false, err
 	}
-	s.replicas.set(node, seen)
+	r.set(node, seen)
 	return seen.online, nil
 }
 
 // guess is for users that may not use INFO, which belongs to @dangerous: a replica that acknowledges
 // everything so far within a second is there. One that hangs can't be told from none.
-func (s *Store) guess(ctx context.Context, node *redis.Client) (sighting, error) {
+func (r *replicas) guess(ctx context.Context, node *redis.Client) (replicaState, error) {
 	n, err := node.Do(ctx, "WAIT", 1, confirmTimeout.Milliseconds()).Int()
 	if isForbidden(err) {
-		s.replicas.refused.Do(func() {
-			s.log.Warn("Redis lets patdesk use neither INFO nor WAIT, so secrets that were just made don't outlive a failover", "error", err)
+		r.refused.Do(func() {
+			r.log.Warn("Redis lets patdesk use neither INFO nor WAIT, so secrets that were just made don't outlive a failover", "error", err)
 		})
 		n, err = 0, nil
 	}
 	if n > 0 {
-		return sighting{true, time.Now().Add(lookEvery)}, err
+		return replicaState{true, time.Now().Add(lookEvery)}, err
 	}
-	return sighting{false, time.Now().Add(guessAgain)}, err
+	return replicaState{false, time.Now().Add(guessAgain)}, err
 }
 
-// isForbidden says that Redis knows the user but not what it wants.
+// isForbidden reports whether Redis refuses a command that the user has no right to.
 func isForbidden(err error) bool {
 	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command")
 }

@@ -54,7 +54,7 @@ const (
 type Store struct {
 	client  redis.UniversalClient
 	cluster *redis.ClusterClient // nil if client is none
-	prefix  string
+	keyspace
 	confirm map[string]bool
 	now     func() time.Time
 	log     *slog.Logger
@@ -74,7 +74,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		prefix: o.prefix(), confirm: make(map[string]bool), now: o.Now, log: o.Log,
+		keyspace: keyspace{o.prefix()}, confirm: make(map[string]bool), now: o.Now, log: o.Log,
 		lease: lease, closed: make(chan struct{}),
 	}
 	if s.now == nil {
@@ -83,6 +83,7 @@ func Open(o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.replicas.log = s.log
 	for _, kind := range o.Confirm {
 		s.confirm[kind] = true
 	}
@@ -119,23 +120,26 @@ func (l logger) Printf(ctx context.Context, format string, v ...any) {
 
 // ---- names ---------------------------------------------------------------------
 
+// keyspace is how records are called in Redis.
+type keyspace struct{ prefix string }
+
 // key is where the record called n is kept.
-func (s *Store) key(n session.Name) string {
+func (k keyspace) key(n session.Name) string {
 	if n.Group == "" {
-		return s.prefix + n.Kind + ":" + n.ID
+		return k.prefix + n.Kind + ":" + n.ID
 	}
-	return s.index(n) + ":" + n.ID
+	return k.index(n) + ":" + n.ID
 }
 
 // index is where the IDs of n's kind and group are kept.
-func (s *Store) index(n session.Name) string { return s.prefix + n.Kind + ":{" + n.Group + "}" }
+func (k keyspace) index(n session.Name) string { return k.prefix + n.Kind + ":{" + n.Group + "}" }
 
 // keys are the keys that writing or removing the record touches, all in one slot.
-func (s *Store) keys(n session.Name) []string {
+func (k keyspace) keys(n session.Name) []string {
 	if n.Group == "" {
-		return []string{s.key(n)}
+		return []string{k.key(n)}
 	}
-	return []string{s.key(n), s.index(n)}
+	return []string{k.key(n), k.index(n)}
 }
 
 // ---- calls ---------------------------------------------------------------------

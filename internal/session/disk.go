@@ -1,0 +1,139 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// disk writes files and folders under path so that they outlast a power cut.
+type disk struct {
+	path string
+	sync bool // false only in tests that make very many records
+}
+
+// inside calls f with the folder opened.
+func (d *disk) inside(f func(*os.Root) error) error {
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer func() { _ = root.Close() }() // nothing is written to the folder itself
+	return f(root)
+}
+
+// writeTemp writes a temporary file in place of one that a crash left, and sees that it is on
+// the disk. After a failure (a full disk, say) none is left.
+func (d *disk) writeTemp(root *os.Root, temp string, content []byte) error {
+	if err := removeFile(root, temp); err != nil {
+		return err
+	}
+	var f *os.File
+	err := d.inFolder(root, tempFolder, func() (err error) {
+		f, err = root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, bytes.NewReader(content))
+	if err == nil && d.sync {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = root.Remove(temp)
+		return unavailable(err)
+	}
+	return nil
+}
+
+// inFolder calls f, and if folder doesn't exist makes it and calls f again. The sweep may take an
+// empty folder away in between, therefore it tries more than once.
+func (d *disk) inFolder(root *os.Root, folder string, f func() error) error {
+	var err error
+	for range 5 {
+		if err = f(); err == nil {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return unavailable(err)
+		}
+		if err := d.makeFolder(root, folder); err != nil {
+			return err
+		}
+	}
+	return unavailable(err)
+}
+
+// makeFolder makes folder and sees that it is there after a power cut.
+func (d *disk) makeFolder(root *os.Root, folder string) error {
+	if err := root.MkdirAll(folder, 0o700); err != nil {
+		return unavailable(err)
+	}
+	for above := path.Dir(folder); ; above = path.Dir(above) {
+		if err := d.syncFolder(root, above); err != nil {
+			return err
+		}
+		if above == "." {
+			return nil
+		}
+	}
+}
+
+// syncFolder sees that folder's entries, as they are now, survive a power cut. A folder that is
+// gone again has nothing to keep.
+func (d *disk) syncFolder(root *os.Root, folder string) error {
+	if !d.sync || !foldersSync {
+		return nil
+	}
+	f, err := root.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// removeFile removes a file or a link, if it is there.
+func removeFile(root *os.Root, file string) error {
+	if err := root.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// eachEntry calls f for what is in folder, a few hundred entries at a time. A folder that isn't
+// there is empty.
+func eachEntry(root *os.Root, folder string, f func(fs.DirEntry) error) error {
+	dir, err := root.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	defer dir.Close()
+	for {
+		entries, err := dir.ReadDir(256)
+		for _, e := range entries {
+			if err := f(e); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return unavailable(fmt.Errorf("reading a folder: %w", err))
+		}
+	}
+}
