@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -101,16 +100,6 @@ func Load(getenv func(string) string, dotenv string) (Config, error) {
 	return c, s.err()
 }
 
-// Validate checks what one setting demands of another. Load has done so already: it is for a Config that was put
-// together or changed by the program. An error is always of type Faults.
-func (c Config) Validate() error {
-	var faults Faults
-	for _, f := range c.contradictions() {
-		faults = append(faults, f.Fault)
-	}
-	return faults.orNil()
-}
-
 // PublicURL is the address that people open, without a trailing slash: BASE_URL, or else the listening address if
 // that is only reachable from this machine. It is "" if it isn't known until a trusted proxy's headers tell it.
 func (c Config) PublicURL() string {
@@ -122,15 +111,6 @@ func (c Config) PublicURL() string {
 		return ""
 	}
 	return "http://" + net.JoinHostPort(host, port)
-}
-
-// Root is the path under which all our routes lie: "" or a sub-path such as "/pat".
-func (c Config) Root() string {
-	u, err := url.Parse(c.BaseURL)
-	if err != nil {
-		return ""
-	}
-	return u.Path
 }
 
 // RedirectURI is what has to be registered with the app, letter by letter. It is "" as long as PublicURL is.

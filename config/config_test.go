@@ -221,12 +221,6 @@ func TestSecure(t *testing.T) {
 	}
 }
 
-func TestRoot(t *testing.T) {
-	equal(t, good(t, with(nil)).Root(), "")
-	equal(t, good(t, with(settings{"BASE_URL": "https://p.example/"})).Root(), "")
-	equal(t, good(t, with(settings{"BASE_URL": "https://p.example/pat/"})).Root(), "/pat")
-}
-
 func TestListensOnLoopback(t *testing.T) {
 	for address, want := range map[string]bool{
 		"localhost:1": true, "LOCALHOST:1": true, "a.localhost:1": true, "127.9.9.9:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true,

@@ -15,7 +15,7 @@ type Fault struct {
 // Error reads as two sentences.
 func (f Fault) Error() string { return f.Setting + " " + f.Problem + ". " + f.Fix }
 
-// Faults are all that Load or Validate has found, in the order of the documentation.
+// Faults are all that Load has found, in the order of the documentation.
 type Faults []Fault
 
 // Error is a list for a terminal: a line on each problem, and one on what to do.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/patdesk/patdesk/config"
 )
@@ -216,19 +215,6 @@ func TestFaultsAreListedTogether(t *testing.T) {
 	text := faults.Error()
 	if !strings.HasPrefix(text, "6 settings have to be mended:\n  - CLIENT_ID has spaces") || strings.Count(text, "\n") != 12 {
 		t.Errorf("not a readable list: %s", text)
-	}
-}
-
-// A Config put together by the program is held to the same rules between settings.
-func TestValidate(t *testing.T) {
-	c := good(t, with(nil))
-	if err := c.Validate(); err != nil {
-		t.Errorf("Validate: %v", err)
-	}
-	c.ListenAddress, c.Lifetime = "0.0.0.0:5000", time.Minute
-	err := c.Validate()
-	if err == nil || !strings.Contains(err.Error(), "BASE_URL") || !strings.Contains(err.Error(), "SESSION_LIFETIME") {
-		t.Errorf("Validate gave %v, want faults of BASE_URL and SESSION_LIFETIME", err)
 	}
 }
 
