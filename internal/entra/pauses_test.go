@@ -10,11 +10,11 @@ import (
 // However many sessions' refreshes fail, so many pauses are kept, and the last one is.
 func TestPausesAreBounded(t *testing.T) {
 	now := time.Now()
-	p := pauses{now: func() time.Time { return now }, rest: map[string]pause{}}
+	p := newPauses(func() time.Time { return now })
 	for i := range manyPauses + 1000 {
 		p.start(strconv.Itoa(i), errors.New("refused"), time.Minute)
 	}
-	if last := p.err(strconv.Itoa(manyPauses + 999)); len(p.rest) != manyPauses || last == nil {
-		t.Errorf("%d pauses are kept, the last one: %v", len(p.rest), last)
+	if last := p.err(strconv.Itoa(manyPauses + 999)); p.rest.Len() != manyPauses || last == nil {
+		t.Errorf("%d pauses are kept, the last one: %v", p.rest.Len(), last)
 	}
 }

@@ -99,7 +99,7 @@ func New(o Options) (*Provider, error) {
 			return nil, err
 		}
 	}
-	p := &Provider{o: o, metadata: o.Authority + "/v2.0/.well-known/openid-configuration", pauses: pauses{now: o.Now, rest: map[string]pause{}}}
+	p := &Provider{o: o, metadata: o.Authority + "/v2.0/.well-known/openid-configuration", pauses: newPauses(o.Now)}
 	p.wire = newWire(o, p.metadata)
 	p.vault = &memo[Credential]{fetch: p.readCurrent, fresh: credentialFresh, now: o.Now, log: o.Log, words: "the app's credential could not be read"}
 	return p, nil

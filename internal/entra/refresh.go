@@ -3,10 +3,10 @@ package entra
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/patdesk/patdesk/internal/panics"
 )
@@ -103,15 +103,13 @@ func (p *Provider) refreshFailed(ctx context.Context, c TokenCache, held string,
 const (
 	firstPause   = time.Second // after a failed refresh, doubled each time
 	longestPause = time.Minute
-	manyPauses   = 10_000 // at most: beyond that those that are over go, and then any
+	manyPauses   = 10_000 // at most: beyond that the one that is oldest goes, and that session's next refresh is only less late
 )
 
 // pauses keep a session's token from being asked for again at once after that has failed.
 type pauses struct {
-	now func() time.Time
-
-	mu   sync.Mutex
-	rest map[string]pause
+	now  func() time.Time
+	rest *lru.Cache[string, pause]
 }
 
 type pause struct {
@@ -120,40 +118,24 @@ type pause struct {
 	err    error
 }
 
+func newPauses(now func() time.Time) pauses {
+	rest, _ := lru.New[string, pause](manyPauses) // fails for sizes below one
+	return pauses{now, rest}
+}
+
 // err is why the session's token isn't asked for now; nil if it may be.
 func (p *pauses) err(key string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if rest, ok := p.rest[key]; ok && p.now().Before(rest.until) {
+	if rest, ok := p.rest.Get(key); ok && p.now().Before(rest.until) {
 		return rest.err
 	}
 	return nil
 }
 
-func (p *pauses) end(key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.rest, key)
-}
+func (p *pauses) end(key string) { p.rest.Remove(key) }
 
 // start begins a pause: twice as long as the last one, and not shorter than least.
 func (p *pauses) start(key string, err error, least time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.now()
-	if len(p.rest) >= manyPauses {
-		for k, rest := range p.rest {
-			if now.After(rest.until) {
-				delete(p.rest, k)
-			}
-		}
-	}
-	for k := range p.rest { // a session's next refresh is only less late
-		if len(p.rest) < manyPauses {
-			break
-		}
-		delete(p.rest, k)
-	}
-	length := max(firstPause, min(longestPause, 2*p.rest[key].length), least)
-	p.rest[key] = pause{until: now.Add(length), length: length, err: err}
+	last, _ := p.rest.Get(key)
+	length := max(firstPause, min(longestPause, 2*last.length), least)
+	p.rest.Add(key, pause{until: p.now().Add(length), length: length, err: err})
 }

@@ -5,17 +5,11 @@
 // Everything is counted in this process: with several replicas each counts for itself.
 package limit
 
-import (
-	"net/netip"
-	"time"
-)
+import "net/netip"
 
-// manyKeys is how many keys one limit remembers. Beyond that those that have nothing to remember are dropped, and then any:
-// whoever comes from so many networks isn't held by a limit for each of them, and must not fill the memory with them.
+// manyKeys is how many keys one limit remembers. Beyond that the one that wasn't seen for the longest time is dropped: a
+// client that comes from so many networks isn't held by a limit for each of them, and must not fill the memory with them.
 const manyKeys = 20_000
-
-// tidyEvery is how often the keys that have nothing to remember are looked for: that goes through all of them.
-const tidyEvery = time.Second
 
 // Network is the key of a client's address: all that one customer of a network can choose addresses from. For IPv6 that
 // is a /64 (RFC 6177, section 2). What isn't an address has a key in common.
@@ -55,25 +49,4 @@ func Wide(network string) string {
 		return network
 	}
 	return "in " + wide.String()
-}
-
-// makeRoom keeps all below manyKeys. idle says that forgetting the value changes nothing.
-func makeRoom[V any](all map[string]V, tidied *time.Time, now time.Time, idle func(V) bool) {
-	if len(all) < manyKeys {
-		return
-	}
-	if now.Sub(*tidied) >= tidyEvery {
-		*tidied = now
-		for key, value := range all {
-			if idle(value) {
-				delete(all, key)
-			}
-		}
-	}
-	for key := range all { // in no order
-		if len(all) < manyKeys {
-			return
-		}
-		delete(all, key)
-	}
 }

@@ -72,8 +72,8 @@ func TestKeysAreBounded(t *testing.T) {
 			c.move(time.Millisecond)
 		}
 	}
-	if len(r.all) > manyKeys || p.all.Len() > manyKeys || len(p.by) > manyKeys {
-		t.Errorf("%d and %d keys", len(r.all), p.all.Len())
+	if r.all.Len() > manyKeys || p.all.Len() > manyKeys || len(p.by) > manyKeys {
+		t.Errorf("%d and %d keys", r.all.Len(), p.all.Len())
 	}
 	c.move(time.Hour)
 	r.Take("held")

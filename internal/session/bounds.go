@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // Bound is how much there may be of one kind of record. Each kind needs one before a record of it can be made.
@@ -53,7 +55,8 @@ func (r *Records) Declare(bounds ...Bound) {
 	r.bounds.mu.Lock()
 	defer r.bounds.mu.Unlock()
 	if r.bounds.of == nil {
-		r.bounds.of, r.bounds.seen = map[string]Bound{}, map[Name]*usage{}
+		r.bounds.of = map[string]Bound{}
+		r.bounds.seen, _ = lru.New[Name, *usage](manyUsages) // fails for sizes below one
 	}
 	for _, b := range bounds {
 		r.bounds.of[b.Kind] = b
@@ -71,7 +74,7 @@ func (r *Records) Bounds() []Bound {
 type bounds struct {
 	mu   sync.Mutex
 	of   map[string]Bound
-	seen map[Name]*usage // by kind and group
+	seen *lru.Cache[Name, *usage] // by kind and group
 }
 
 // usage is what the store was seen to hold of one kind and group, with what this process has added since. What it has
@@ -145,8 +148,8 @@ func (r *Records) room(ctx context.Context, bound Bound, group string, records i
 func (b *bounds) fits(of Name, bound Bound, records int, bytes int64, made bool) (fits, known bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	u := b.seen[of]
-	if u == nil || bound.Records <= fewRecords {
+	u, ok := b.seen.Get(of)
+	if !ok || bound.Records <= fewRecords {
 		return false, false
 	}
 	age := time.Since(u.at)
@@ -158,10 +161,7 @@ func (b *bounds) fits(of Name, bound Bound, records int, bytes int64, made bool)
 func (b *bounds) saw(of Name, u *usage, bound Bound, records int, bytes int64, made bool) (fits bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.seen) >= manyUsages {
-		clear(b.seen)
-	}
-	b.seen[of] = u
+	b.seen.Add(of, u)
 	return u.add(bound, records, bytes, made)
 }
 
@@ -170,8 +170,8 @@ func (b *bounds) removed(name Name) {
 	of := name.group()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if u := b.seen[of]; u != nil && u.full {
-		delete(b.seen, of)
+	if u, ok := b.seen.Peek(of); ok && u.full {
+		b.seen.Remove(of)
 	}
 }
 

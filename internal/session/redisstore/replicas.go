@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/patdesk/patdesk/internal/session"
@@ -30,6 +31,8 @@ const (
 	guessAgain = time.Minute
 	// reloads of a Cluster's map of slots in one call.
 	reloads = 5
+	// manyServers is how many servers of a Cluster are remembered, where they come and go.
+	manyServers = 1000
 )
 
 var errUnconfirmed = fmt.Errorf("%w: no replica of Redis has confirmed the write", session.ErrUnavailable)
@@ -79,7 +82,7 @@ func (s *Store) tryConfirmed(ctx context.Context, script string, keys []string, 
 	if n, err := wait.Int(); err != nil || n > 0 || answer != "OK" {
 		return answer, err
 	}
-	s.replicas.forget(node)
+	s.replicas.seen.Remove(node)
 	if online, err := s.replicas.online(ctx, node); err != nil || !online {
 		return answer, err // the replica is gone, for Redis too
 	}
@@ -101,8 +104,7 @@ func (s *Store) server(ctx context.Context, key string) (*redis.Client, error) {
 // replicas remembers which servers have replicas.
 type replicas struct {
 	log     *slog.Logger
-	mu      sync.Mutex
-	seen    map[*redis.Client]replicaState
+	seen    *lru.Cache[*redis.Client, replicaState]
 	refused sync.Once
 }
 
@@ -112,31 +114,9 @@ type replicaState struct {
 	until  time.Time // to be believed
 }
 
-func (r *replicas) forget(node *redis.Client) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.seen, node)
-}
-
-func (r *replicas) get(node *redis.Client) (replicaState, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	seen, ok := r.seen[node]
-	return seen, ok && time.Now().Before(seen.until)
-}
-
-func (r *replicas) set(node *redis.Client, seen replicaState) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.seen == nil || len(r.seen) > 1000 { // servers of a Cluster come and go
-		r.seen = make(map[*redis.Client]replicaState)
-	}
-	r.seen[node] = seen
-}
-
 // online reports whether the server has a replica that is connected.
 func (r *replicas) online(ctx context.Context, node *redis.Client) (bool, error) {
-	if seen, ok := r.get(node); ok {
+	if seen, ok := r.seen.Get(node); ok && time.Now().Before(seen.until) {
 		return seen.online, nil
 	}
 	seen := replicaState{until: time.Now().Add(lookEvery)}
@@ -149,7 +129,7 @@ func (r *replicas) online(ctx context.Context, node *redis.Client) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	r.set(node, seen)
+	r.seen.Add(node, seen)
 	return seen.online, nil
 }
 

@@ -31,6 +31,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/patdesk/patdesk/internal/panics"
@@ -84,6 +85,7 @@ func Open(o Options) (*Store, error) {
 		s.log = slog.Default()
 	}
 	s.replicas.log = s.log
+	s.replicas.seen, _ = lru.New[*redis.Client, replicaState](manyServers) // fails for sizes below one
 	for _, kind := range o.Confirm {
 		s.confirm[kind] = true
 	}
