@@ -40,8 +40,8 @@ const (
 
 // options is the command line.
 type options struct {
-	demo, check, offline, version, healthcheck bool
-	listen                                     string
+	demo, pseudo, check, offline, version, healthcheck bool
+	listen                                             string
 }
 
 // run is the whole program: it returns the exit code. It ends by itself when ctx does.
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case o.healthcheck:
 		return healthcheck(ctx, env, stderr)
 	case o.demo:
-		return demo(ctx, env, stdout, stderr)
+		return demo(ctx, env, o.pseudo, stdout, stderr)
 	}
 	cfg, err := config.Load(env, dotenv)
 	failed := 0
@@ -86,8 +86,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 }
 
 // demo is run with -demo.
-func demo(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) int {
-	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr})
+func demo(ctx context.Context, getenv func(string) string, pseudo bool, stdout, stderr io.Writer) int {
+	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr, Pseudo: pseudo})
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		var settings *app.DemoError
@@ -116,6 +116,7 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("patdesk", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&o.demo, "demo", false, "start with a simulated Azure DevOps and Entra ID; nothing real is touched")
+	flags.BoolVar(&o.pseudo, "pseudo", false, "with -demo: offer a pseudo-language, in which text that nobody can translate shows")
 	flags.StringVar(&o.listen, "listen", "", "`host:port` to listen on; wins over LISTEN_ADDRESS")
 	flags.BoolVar(&o.check, "check", false, "check the settings and all that they lead to, say what is wrong, and stop; 0 if nothing is")
 	flags.BoolVar(&o.offline, "offline", false, "with -check: leave the network out")
@@ -128,6 +129,10 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprintf(stderr, "patdesk takes no arguments, only flags: %q\n", flags.Args())
 		flags.Usage()
 		return o, errors.New("unexpected arguments")
+	}
+	if o.pseudo && !o.demo {
+		fmt.Fprintln(stderr, "-pseudo belongs to -demo")
+		return o, errors.New("-pseudo without -demo")
 	}
 	if o.offline && !o.check {
 		fmt.Fprintln(stderr, "-offline belongs to -check")

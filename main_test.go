@@ -34,7 +34,7 @@ func TestVersion(t *testing.T) {
 }
 
 func TestMisuse(t *testing.T) {
-	for _, args := range [][]string{{"-no-such-flag"}, {"serve"}, {"-offline"}} {
+	for _, args := range [][]string{{"-no-such-flag"}, {"serve"}, {"-offline"}, {"-pseudo"}} {
 		if code, _, stderr := runOnce(t, nil, args...); code != exitMisused || stderr == "" {
 			t.Errorf("%v: %d %q", args, code, stderr)
 		}

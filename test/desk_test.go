@@ -29,11 +29,12 @@ type desk struct {
 
 // deskOptions changes what startDesk starts.
 type deskOptions struct {
-	sim  simulator.Options
-	env  map[string]string // settings over the usual ones
-	tls  bool              // browsers meet the simulator over TLS too
-	demo bool              // as -demo serves it
-	now  func() time.Time  // the program's clock; the simulator has its own
+	sim    simulator.Options
+	env    map[string]string // settings over the usual ones
+	tls    bool              // browsers meet the simulator over TLS too
+	demo   bool              // as -demo serves it
+	pseudo bool              // with the pseudo-language
+	now    func() time.Time  // the program's clock; the simulator has its own
 
 	stopTimeout time.Duration                                    // of a graceful stop
 	cutOff      bool                                             // the stop is to run into its timeout
@@ -85,7 +86,7 @@ func startDeskOn(t testing.TB, sim *simulator.Simulator, o deskOptions, dir stri
 		client = &http.Client{Transport: o.wrap(client.Transport)}
 	}
 	program, err := app.New(context.Background(), cfg, app.Options{
-		Log: d.log, Client: client, Demo: o.demo, Now: o.now, Pause: o.pause, StopTimeout: o.stopTimeout, CallTimeout: o.callTimeout, ReadTimeout: o.readTimeout,
+		Log: d.log, Client: client, Demo: o.demo, Pseudo: o.pseudo, Now: o.now, Pause: o.pause, StopTimeout: o.stopTimeout, CallTimeout: o.callTimeout, ReadTimeout: o.readTimeout,
 	})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, d.log)

@@ -20,7 +20,7 @@ const (
 	calendarWait = 4 * time.Second
 )
 
-// calendarPage tells of the person's calendar address, and shows a new one, once.
+// calendarPage is about the person's calendar address, and shows a new one, once.
 type calendarPage struct {
 	web.Base
 	Address         string // just made
@@ -93,7 +93,7 @@ func (h *Handlers) RevokeCalendar(v *web.Request) (web.Answer, error) {
 	return v.To(web.CalendarPath + "?revoked"), nil
 }
 
-func (h *Handlers) calendarAnswer(v *web.Request, address, done string, no web.FormState) (web.Answer, error) {
+func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state web.FormState) (web.Answer, error) {
 	person := v.Person()
 	feed, err := h.Calendar.Of(v.Context(), person)
 	if err != nil {
@@ -102,7 +102,7 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, no web.F
 	p := calendarPage{
 		Base:   v.Base(v.Words.Message("calendar.title", nil).Title, "overview"),
 		Exists: feed.Address != "", Made: v.When(feed.Made), Refreshed: v.When(feed.Refreshed), Asked: v.When(feed.Asked),
-		LocalOnly: loopbackOrigin(v.Address), Problem: no.Problem, Done: done,
+		LocalOnly: loopbackOrigin(v.Address), Problem: state.Problem, Done: done,
 		Form: v.DrawForm(makeCalendar, feed.Mark()), Mark: feed.Mark(), MakeAction: v.Link(web.CalendarPath + web.MakeStep),
 		RevokeAction: v.Link(web.CalendarPath + web.RevokeStep), Public: feed.Address, OverviewURL: v.Link(web.OverviewPath),
 		Lapsed: !feed.Refreshed.IsZero() && v.Now.Sub(feed.Refreshed) >= calendar.Life,
@@ -117,7 +117,7 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, no web.F
 		p.AskedBy = v.Words.Message("calendar.askedBy", map[string]any{"Browser": web.BrowserName(v.Words, feed.AskedBy.Program), "Address": feed.AskedBy.Address}).Title
 	}
 	if !p.Exists || p.Lapsed {
-		return web.Page{Status: no.Status, Template: "calendar", Data: p}, nil
+		return web.Page{Status: state.Status, Template: "calendar", Data: p}, nil
 	}
 	parts, err := h.Calendar.Parts(v.Context(), person)
 	if err != nil {
@@ -126,7 +126,7 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, no web.F
 	for _, part := range parts {
 		p.Places = append(p.Places, calendarPlace{part.Organization, len(part.Expiries), part.Left, v.When(part.Read)})
 	}
-	return web.Page{Status: no.Status, Template: "calendar", Data: p}, nil
+	return web.Page{Status: state.Status, Template: "calendar", Data: p}, nil
 }
 
 // loopbackOrigin says that only this machine can open our address.

@@ -62,7 +62,7 @@ func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found 
 	return true
 }
 
-// UnknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of somebody
+// UnknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of a person
 // who isn't let in any more.
 func (h *Handlers) UnknownCalendar(w http.ResponseWriter, r *http.Request) {
 	h.refuseCalendar(w, r, http.StatusNotFound, "calendar.unknown")
@@ -134,7 +134,7 @@ func expiryEvent(words *templates.Words, a web.Address, part calendar.Part, e ca
 	}
 }
 
-// staleEvent stands on today, all day, until somebody looks.
+// staleEvent stands on today, all day, until its owner looks.
 func staleEvent(words *templates.Words, a web.Address, feed calendar.Feed, now time.Time) calendar.Event {
 	key, since := "calendar.stale", feed.Refreshed
 	if since.IsZero() {

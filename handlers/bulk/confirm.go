@@ -67,7 +67,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	return h.planAnswer(v, b, expiry, web.FormState{}), nil
 }
 
-// batchError tells a batch that isn't there from an operation.
+// batchError distinguishes a batch that isn't there from an operation.
 func batchError(err error) error {
 	if errors.Is(err, batch.ErrNotFound) {
 		return &web.HTTPError{Status: http.StatusNotFound, Key: "bulk.notFound"}
@@ -118,14 +118,14 @@ func (h *Handlers) refusedStart(v *web.Request, id string, expiry bulkExpiry, st
 	if err != nil {
 		return nil, batchError(err)
 	}
-	no := web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil)}
+	state := web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil)}
 	if !b.Started.IsZero() {
-		return h.batchAnswer(v, b, no)
+		return h.batchAnswer(v, b, state)
 	}
-	return h.planAnswer(v, b, expiry, no), nil
+	return h.planAnswer(v, b, expiry, state), nil
 }
 
-func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry, no web.FormState) web.Answer {
+func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry, state web.FormState) web.Answer {
 	fault := expiry.fault(b.Action, b.Planned)
 	if fault == "" {
 		expiry.settle(b)
@@ -134,7 +134,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 	words := map[string]any{"Count": len(b.Items)}
 	text := v.Words.Message("bulk.plan."+verb, words)
 	p := bulkPlanPage{
-		Base: v.Base(text.Title, "tokens"), Problem: no.Problem, Verb: verb, Lead: text.What, Warning: text.Advice,
+		Base: v.Base(text.Title, "tokens"), Problem: state.Problem, Verb: verb, Lead: text.What, Warning: text.Advice,
 		Button: v.Words.Message("bulk.do."+verb, words).Title, Address: v.Link(web.BatchPath(b.ID)),
 		Form: h.Batches.Form(b.Person, b.Action, b.ID), CancelURL: v.Link(backFrom(b.From)),
 		Choice: expiry.choice, ChoiceDate: expiry.date, Places: outcome.Organizations(b),
@@ -157,10 +157,10 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 	if b.Action != operation.Revoke {
 		p.chooseExpiry(v, b, expiry, fault)
 	}
-	if fault != "" && no.Status == 0 {
-		no.Status = http.StatusUnprocessableEntity
+	if fault != "" && state.Status == 0 {
+		state.Status = http.StatusUnprocessableEntity
 	}
-	return web.Page{Status: no.Status, Template: "bulk-plan", Data: p, Header: no.Header}
+	return web.Page{Status: state.Status, Template: "bulk-plan", Data: p, Header: state.Header}
 }
 
 func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *batch.Batch, expiry bulkExpiry, fault string) {

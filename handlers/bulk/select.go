@@ -65,7 +65,7 @@ func (h *Handlers) Selection(v *web.Request) (web.Answer, error) {
 	if h.ownSelection(v, s.form) {
 		return h.selectionAnswer(v, s, web.FormState{}, 0), nil
 	}
-	return v.To(web.OverviewPath), nil // somebody else's, left in this browser
+	return v.To(web.OverviewPath), nil // another person's, left in this browser
 }
 
 // ownSelection says that a list's form was drawn for the visitor.
@@ -119,9 +119,9 @@ func backFrom(view string) string {
 	return web.OverviewPath
 }
 
-func (h *Handlers) selectionAnswer(v *web.Request, s selection, no web.FormState, first int) web.Answer {
+func (h *Handlers) selectionAnswer(v *web.Request, s selection, state web.FormState, first int) web.Answer {
 	p := bulkPage{
-		Base: v.Base(v.Words.Message("bulk.title", nil).Title, "tokens"), Problem: no.Problem, Action: v.Link(web.BulkPath),
+		Base: v.Base(v.Words.Message("bulk.title", nil).Title, "tokens"), Problem: state.Problem, Action: v.Link(web.BulkPath),
 		Chosen: s.all || len(s.tokens) > 0, Count: len(s.tokens), First: first, BackURL: v.Link(backFrom(s.view)), Verb: s.verb,
 	}
 	if s.all {
@@ -139,10 +139,10 @@ func (h *Handlers) selectionAnswer(v *web.Request, s selection, no web.FormState
 			p.Fields = append(p.Fields, web.HiddenField{Name: "token", Value: t})
 		}
 	}
-	return web.Page{Status: no.Status, Template: "bulk", Data: p, Header: no.Header}
+	return web.Page{Status: state.Status, Template: "bulk", Data: p, Header: state.Header}
 }
 
-// chosenTokens looks up what was chosen. What can't be found is there all the same, so that the person is told.
+// chosenTokens looks up what was chosen. What can't be found is there all the same, to be reported.
 func (h *Handlers) chosenTokens(v *web.Request, s selection) ([]chosenToken, error) {
 	enough := time.NewTimer(bulkWait)
 	defer enough.Stop()
@@ -183,7 +183,7 @@ func (h *Handlers) lookUp(v *web.Request, names []string, enough <-chan time.Tim
 }
 
 // lookAgain looks once more where a whole list lacks what was chosen from a list a moment ago. While other tokens are made or
-// revoked, one can slip from a page that isn't read yet to one that was; that isn't to be told as its end.
+// revoked, one can slip from a page that isn't read yet to one that was; that must not be reported as its end.
 func (h *Handlers) lookAgain(v *web.Request, values []string, found map[string]*inventory.Token, whole map[string]bool) {
 	var names []string
 	for _, value := range values {

@@ -83,25 +83,25 @@ type bulkRow struct {
 }
 
 // batchAnswer is the page of a batch that was confirmed.
-func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, no web.FormState) (web.Answer, error) {
+func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormState) (web.Answer, error) {
 	if !b.Running {
 		h.lookIntoBatch(v, b)
 	}
 	v.Invalidate("", nil, b.Ended)
 	tally, verb, path := b.Count(), web.BulkVerb(b.Action), web.BatchPath(b.ID)
 	p := bulkRunPage{
-		Base: v.Base(v.Words.Message("bulk.run."+verb, map[string]any{"Count": len(b.Items)}).Title, "changes"), Problem: no.Problem, Verb: verb,
+		Base: v.Base(v.Words.Message("bulk.run."+verb, map[string]any{"Count": len(b.Items)}).Title, "changes"), Problem: state.Problem, Verb: verb,
 		Running: b.Running, Stopping: b.Running && (b.Stopped || b.Halt != nil), Address: v.Link(path),
 		All: len(b.Items), Done: tally.Done, Failed: tally.Failed, Unknown: tally.Unknown, Doing: tally.Doing, NotBegun: tally.NotBegun,
 		Finished: tally.Done + tally.Failed + tally.Unknown, SecretFake: h.Site.Demo, BackURL: v.Link(backFrom(b.From)), Return: path,
 		OldAlive: tally.OldAlive, SecretsMade: tally.Secrets, SecretsURL: v.Link(path + "?secrets=show"),
 	}
-	p.tell(v.Words, b)
-	tellHalts(v, b, &p)
+	p.summarize(v.Words, b)
+	describeHalts(v, b, &p)
 	p.Rows = batchRows(v, b)
 	p.LeftOut = leftOut(v, b)
 	if !b.Running || v.URL.Query().Get("secrets") == "show" {
-		if err := h.tellSecrets(v, b, &p); err != nil {
+		if err := h.showSecrets(v, b, &p); err != nil {
 			return nil, err
 		}
 	}
@@ -110,11 +110,11 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, no web.FormState)
 	}
 	offerSteps(v, b, &p)
 	p.Notices = slices.DeleteFunc(p.Notices, func(n web.Notice) bool { return n.URL == p.Address })
-	return web.Page{Status: no.Status, Template: "bulk-run", Data: p, Header: no.Header}, nil
+	return web.Page{Status: state.Status, Template: "bulk-run", Data: p, Header: state.Header}, nil
 }
 
-// tell sums the batch up.
-func (p *bulkRunPage) tell(w *templates.Words, b *batch.Batch) {
+// summarize sums the batch up.
+func (p *bulkRunPage) summarize(w *templates.Words, b *batch.Batch) {
 	key := "bulk.state.done"
 	p.State = "succeeded"
 	switch {
@@ -164,8 +164,8 @@ func reloadBatchAfter(v *web.Request, b *batch.Batch) (seconds int) {
 	return seconds
 }
 
-// tellHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.
-func tellHalts(v *web.Request, b *batch.Batch, p *bulkRunPage) {
+// describeHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.
+func describeHalts(v *web.Request, b *batch.Batch, p *bulkRunPage) {
 	if b.Halt != nil && !b.Interrupted() { // that the batch's state says
 		p.Halt, _ = v.Refusal(b.Halt, b.Ended)
 	}
@@ -176,7 +176,7 @@ func tellHalts(v *web.Request, b *batch.Batch, p *bulkRunPage) {
 	for at, halt := range b.Halted {
 		text := v.DescribeFailure(halt.In(names[at]), b.Ended).Text
 		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i batch.Item) bool { return strings.EqualFold(i.Organization, at) && mayHaveMade(i) }) {
-			text.Advice = v.Words.Message("bulk.haltedInDoubt", nil).Advice // nobody is to be told to try those again
+			text.Advice = v.Words.Message("bulk.haltedInDoubt", nil).Advice // the person must not be advised to try those again
 		}
 		p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: text.Title, What: text.What, Advice: text.Advice})
 	}
@@ -197,7 +197,7 @@ func batchRows(v *web.Request, b *batch.Batch) []bulkRow {
 			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(v.Words, &item.Before, item.Organization),
 			Before: v.When(item.Before.ValidTo), After: v.When(item.ValidTo),
 		}
-		tellItem(v, b, item, &row)
+		describeItem(v, b, item, &row)
 		row.StateText = v.Words.Message("bulk.item."+row.State, nil).Title
 		if !b.Running && item.MayRetry() {
 			row.RetryForm, row.RetryOperation = v.Link(web.BatchPath(b.ID)+"/retry"), item.Operation.ID
@@ -207,8 +207,8 @@ func batchRows(v *web.Request, b *batch.Batch) []bulkRow {
 	return rows
 }
 
-// tellItem words how one token stands.
-func tellItem(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow) {
+// describeItem words how one token stands.
+func describeItem(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow) {
 	op := item.Operation
 	if op == nil {
 		row.State = "notBegun"
@@ -234,7 +234,7 @@ func tellItem(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow) {
 		row.What = v.Words.Message("operation.unreadable", nil).What
 	default:
 		if !phase.Unknown() {
-			tellDone(v, b, item, row)
+			describeDone(v, b, item, row)
 			return
 		}
 		if op.Dismissed {
@@ -254,8 +254,8 @@ func failureWords(v *web.Request, op *operation.Operation) string {
 	return v.Words.Sentences(v.Words.Text("sentence.heading", "Heading", text.Title), text.What, text.Advice)
 }
 
-// tellDone words what was done, with what is left of a rotation.
-func tellDone(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow) {
+// describeDone words what was done, with what is left of a rotation.
+func describeDone(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow) {
 	op := item.Operation
 	words := web.OperationWords(v, op)
 	switch {
@@ -342,8 +342,8 @@ func pendingItem(item batch.Item) bool {
 	return item.Operation != nil && item.Operation.Pending()
 }
 
-// tellSecrets shows the secrets that wait.
-func (h *Handlers) tellSecrets(v *web.Request, b *batch.Batch, p *bulkRunPage) error {
+// showSecrets shows the secrets that wait.
+func (h *Handlers) showSecrets(v *web.Request, b *batch.Batch, p *bulkRunPage) error {
 	err := h.eachSecret(v, b, func(op *operation.Operation, secret string) {
 		p.Secrets = append(p.Secrets, bulkSecret{
 			Number: len(p.Secrets) + 1, Name: web.OperationToken(v.Words, op), Organization: op.Organization, Operation: op.ID, Secret: secret,

@@ -12,6 +12,22 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
+const shownChanges = 100
+
+// changesPage lists the person's own last changes.
+type changesPage struct {
+	web.Base
+	Changes []changeRow
+}
+
+type changeRow struct {
+	When                                                  templates.When
+	What, Token, Organization, Outcome, OutcomeClass, URL string
+	Why                                                   string // it was refused, or isn't known: heading of the cause
+	Address, Browser                                      string // it was asked for from there
+	started                                               time.Time
+}
+
 // batchChanges are the person's batches as the list of changes shows them.
 func (h *Handlers) batchChanges(v *web.Request) ([]changeRow, error) {
 	batches, err := h.Batches.Recent(v.Context(), v.Person())
@@ -45,22 +61,6 @@ func batchPlaces(w *templates.Words, b *batch.Batch) string {
 	}
 	return b.Items[0].Organization
 }
-
-// changesPage lists the person's own last changes.
-type changesPage struct {
-	web.Base
-	Changes []changeRow
-}
-
-type changeRow struct {
-	When                                                  templates.When
-	What, Token, Organization, Outcome, OutcomeClass, URL string
-	Why                                                   string // it was refused, or isn't known: heading of the cause
-	Address, Browser                                      string // it was asked for from there
-	started                                               time.Time
-}
-
-const shownChanges = 100
 
 // List shows the person's last changes.
 func (h *Handlers) List(v *web.Request) (web.Answer, error) {

@@ -106,12 +106,12 @@ func (h *Handlers) globalToken(v *web.Request) (inventory.Token, inventory.Inven
 	return t, s, err
 }
 
-func (h *Handlers) replaceAnswer(v *web.Request, f replaceForm, t inventory.Token, s inventory.Inventory, faults tokenform.Faults, no web.FormState) web.Answer {
+func (h *Handlers) replaceAnswer(v *web.Request, f replaceForm, t inventory.Token, s inventory.Inventory, faults tokenform.Faults, state web.FormState) web.Answer {
 	note := tokenlist.GlobalText(v.Words, "global.", v.Now)
 	p := globalReplacePage{
 		Page: tokenform.Page{
 			Base:       v.Base(v.Words.Message("globalReplace.title", map[string]any{"Token": plaintext.InSentence(web.ShownName(v.Words, t.DisplayName))}).Title, "overview"),
-			FormAction: v.Link(web.GlobalPath(f.organization, f.id)), Problem: no.Problem, CancelURL: v.Link(web.GlobalTokensPath),
+			FormAction: v.Link(web.GlobalPath(f.organization, f.id)), Problem: state.Problem, CancelURL: v.Link(web.GlobalTokensPath),
 		},
 		Heading: note.Title, What: note.What, Dead: !v.Now.Before(inventory.GlobalTokensEnd), OldName: web.ShownName(v.Words, t.DisplayName),
 		OldScopes: web.ScopeTerms(v.Words, t.Scopes), OldExpires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
@@ -134,7 +134,7 @@ func (h *Handlers) replaceAnswer(v *web.Request, f replaceForm, t inventory.Toke
 		text := v.Words.Message("globalOld."+choice, nil)
 		p.Old = append(p.Old, web.Option{Value: choice, Text: text.Title, Hint: text.What, Selected: choice == f.old})
 	}
-	return web.Page{Status: no.Status, Template: "global-replace", Data: p, Header: no.Header}
+	return web.Page{Status: state.Status, Template: "global-replace", Data: p, Header: state.Header}
 }
 
 // places are the organizations to choose from.

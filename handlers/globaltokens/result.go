@@ -87,13 +87,13 @@ func (h *Handlers) replacedAnswer(v *web.Request, f replaceForm, results []repla
 	}
 	status, here := http.StatusOK, resultAddress(f, results, old)
 	for i, r := range results {
-		one, trouble, err := h.replacedResult(v, r)
+		one, refusal, err := h.replacedResult(v, r)
 		if err != nil {
 			return nil, err
 		}
 		one.Number, one.Return = i+1, here
-		if trouble != 0 {
-			status = trouble
+		if refusal != 0 {
+			status = refusal
 			if !errors.Is(r.err, operation.ErrChanged) { // that one was made before, with other content
 				one.Retry = h.retryForm(v, f, r, results)
 			}
@@ -113,7 +113,7 @@ func (h *Handlers) replacedAnswer(v *web.Request, f replaceForm, results []repla
 	if p.Loading || p.Unsaved > 0 { // a secret is not to move while it is copied
 		p.ReloadAfter = 0
 	}
-	h.tellOld(v, f, old, &p)
+	h.describeGlobal(v, f, old, &p)
 	return web.Page{Status: status, Template: "global-result", Data: p}, nil
 }
 
@@ -144,8 +144,8 @@ func (p *replacedPage) count(one replacedResult) {
 	p.ReloadAfter = outcome.Sooner(p.ReloadAfter, one.ReloadAfter)
 }
 
-// replacedResult words one organization's outcome. trouble is the status that fits where nothing was made.
-func (h *Handlers) replacedResult(v *web.Request, r replacement) (one replacedResult, trouble int, err error) {
+// replacedResult words one organization's outcome. refusal is the status that fits where nothing was made.
+func (h *Handlers) replacedResult(v *web.Request, r replacement) (one replacedResult, refusal int, err error) {
 	one = replacedResult{Place: r.organization}
 	if r.err != nil {
 		status, key := web.FormRefusal(r.err)
@@ -202,8 +202,8 @@ func (h *Handlers) retryForm(v *web.Request, f replaceForm, r replacement, all [
 	return &replacedRetry{Action: v.Link(web.GlobalPath(f.organization, f.id)), Fields: fields}
 }
 
-// tellOld says how the global token stands: by its own operation, or by what was read.
-func (h *Handlers) tellOld(v *web.Request, f replaceForm, old *operation.Operation, p *replacedPage) {
+// describeGlobal says how the global token stands: by its own operation, or by what was read.
+func (h *Handlers) describeGlobal(v *web.Request, f replaceForm, old *operation.Operation, p *replacedPage) {
 	p.OldURL = v.Link(web.TokenPath(f.organization, f.id, ""))
 	p.OldState = "alive"
 	switch {

@@ -17,7 +17,7 @@ import (
 // exportWait is how long an export waits for organizations that are slow: a file can't be completed later.
 const exportWait = 90 * time.Second
 
-// exported is one token as exports tell it.
+// exported is one token in an export.
 type exported struct {
 	Name            string    `json:"name"`
 	Organization    string    `json:"organization,omitempty"` // none: global
@@ -32,7 +32,7 @@ type exported struct {
 	AuthorizationID string    `json:"authorizationId"`
 }
 
-// export is the JSON file. Missing tells what couldn't be read, so that nobody takes a part for the whole.
+// export is the JSON file. Missing says what couldn't be read, so that a part isn't taken for the whole.
 type export struct {
 	Made     time.Time     `json:"made"`
 	Complete bool          `json:"complete"`
@@ -110,7 +110,7 @@ var exportColumns = []string{
 	"name", "organization", "global", "status", "scopes", "fullAccess", "highPrivilege", "madeBy", "validFrom", "validTo", "authorizationId",
 }
 
-// byteOrderMark tells Excel and Windows PowerShell 5.1 that a file is UTF-8; without it they read the code page of their
+// byteOrderMark shows Excel and Windows PowerShell 5.1 that a file is UTF-8; without it they read the code page of their
 // machine (https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_character_encoding).
 const byteOrderMark = "\ufeff"
 

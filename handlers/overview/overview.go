@@ -89,19 +89,19 @@ func (h *Handlers) overviewPage(v *web.Request, view tokenlist.View, s inventory
 		Base:     v.Base(v.Words.Message("overview.title", nil).Title, "overview"),
 		Progress: tokenlist.ProgressOf(v, view, s), NewURL: v.Link(web.NewTokenPath), ChooseURL: v.Link(web.OrganizationsPath),
 	}
-	p.tellTokens(v, s)
-	p.tellTable(v, view, s)
+	p.fillSummary(v, s)
+	p.fillTable(v, view, s)
 	return p
 }
 
-// tellTokens is what stands above the table: about all tokens, whatever the view.
-func (p *overviewPage) tellTokens(v *web.Request, s inventory.Inventory) {
+// fillSummary is what stands above the table: about all tokens, whatever the view.
+func (p *overviewPage) fillSummary(v *web.Request, s inventory.Inventory) {
 	p.Attention = attention(v, s.Tokens)
 	p.Quiet = len(p.Attention) == 0 && s.Complete() && len(p.Problems) == 0 && len(s.Tokens) > 0
 	p.Timeline = newTimeline(v, s.Tokens)
 }
 
-func (p *overviewPage) tellTable(v *web.Request, view tokenlist.View, s inventory.Inventory) {
+func (p *overviewPage) fillTable(v *web.Request, view tokenlist.View, s inventory.Inventory) {
 	found := view.Selected(v.Words, s.Tokens, v.Now)
 	p.Query, p.Status, p.Sort, p.Order = view.Query, view.Status, view.Sort, view.Order
 	p.From, p.To = dateValue(view.Narrow.From), dateValue(view.Narrow.To)

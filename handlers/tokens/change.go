@@ -23,11 +23,11 @@ func (h *Handlers) change(v *web.Request, r operation.Request, again func(web.Fo
 	h.Site.Limits.CountFull(err)
 	if status, key := web.FormRefusal(err); status != 0 {
 		v.NoteError(err)
-		no := web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil), Form: r.Form}
+		state := web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil), Form: r.Form}
 		if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests { // then the same form can be sent again
-			no.Form = h.Journal.Form(r.Person, r.Action, r.Target)
+			state.Form = h.Journal.Form(r.Person, r.Action, r.Target)
 		}
-		return again(no), nil
+		return again(state), nil
 	}
 	switch {
 	case err != nil:
@@ -72,14 +72,14 @@ func (h *Handlers) failed(v *web.Request, op *operation.Operation, r operation.R
 	if _, signIn := web.NeedsSignIn(err); signIn && !web.AnsweredBefore(v.Session, err) {
 		return nil, err
 	}
-	no := web.FormState{Form: h.Journal.Form(r.Person, r.Action, r.Target)}
+	state := web.FormState{Form: h.Journal.Form(r.Person, r.Action, r.Target)}
 	if web.AnsweredBefore(v.Session, err) {
-		no.Status, no.Problem = http.StatusForbidden, web.Summary(v.Words, "signin.challengeRepeated", nil)
-		return again(no), nil
+		state.Status, state.Problem = http.StatusForbidden, web.Summary(v.Words, "signin.challengeRepeated", nil)
+		return again(state), nil
 	}
 	problem, t := v.Refusal(op.Failure, op.Finished)
-	no.Status, no.Problem, no.Header = t.Status, problem, web.RetryHeader(t.RetryAfter)
-	return again(no), nil
+	state.Status, state.Problem, state.Header = t.Status, problem, web.RetryHeader(t.RetryAfter)
+	return again(state), nil
 }
 
 // doneSentence says what was just done, on the page that a successful change leads to.

@@ -47,11 +47,11 @@ func (h *Handlers) Update(v *web.Request) (web.Answer, error) {
 		return unchangeable(v, organization, t), nil
 	}
 	want, faults := changes(v, f, t.Token)
-	again := func(no web.FormState) web.Answer {
-		if no.Form != "" {
-			f.FormID = no.Form
+	again := func(state web.FormState) web.Answer {
+		if state.Form != "" {
+			f.FormID = state.Form
 		}
-		return editAnswer(v, organization, t, f, faults, no)
+		return editAnswer(v, organization, t, f, faults, state)
 	}
 	if len(faults) > 0 {
 		return again(web.FormState{Status: http.StatusUnprocessableEntity}), nil
@@ -88,11 +88,11 @@ func changes(v *web.Request, f tokenform.Form, t azuredevops.Token) (azuredevops
 	return want, faults
 }
 
-func editAnswer(v *web.Request, organization string, t inventory.Token, f tokenform.Form, faults tokenform.Faults, no web.FormState) web.Answer {
+func editAnswer(v *web.Request, organization string, t inventory.Token, f tokenform.Form, faults tokenform.Faults, state web.FormState) web.Answer {
 	name, expires := web.ShownName(v.Words, t.DisplayName), v.When(t.ValidTo)
 	p := tokenform.Page{
 		Base:       v.Base(v.Words.Message("editToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
-		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "edit")), Problem: no.Problem,
+		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "edit")), Problem: state.Problem,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")), TokenName: name,
 		Current: []web.Field{
 			{Label: v.Words.Message("column.organization", nil).Title, Value: organization},
@@ -101,7 +101,7 @@ func editAnswer(v *web.Request, organization string, t inventory.Token, f tokenf
 		},
 	}
 	f.Fill(v, &p, faults, expires.Date)
-	return web.Page{Status: no.Status, Template: "token-edit", Data: p, Header: no.Header}
+	return web.Page{Status: state.Status, Template: "token-edit", Data: p, Header: state.Header}
 }
 
 func sameScopes(a, b []string) bool {

@@ -97,7 +97,7 @@ func missing(v *web.Request, part inventory.Missing) *web.PartialProblem {
 func (h *Handlers) fetch(v *web.Request, organization string, statuses []azuredevops.Status) (tokens []inventory.Token, failed []inventory.Missing) {
 	var group panics.Group
 	group.Go(func() error {
-		_, _ = h.Inventory.Organizations(v.Context(), v.Owner()) // for the switcher; its failure is told on the page for choosing one
+		_, _ = h.Inventory.Organizations(v.Context(), v.Owner()) // for the switcher; its failure is shown on the page for choosing one
 		return nil
 	})
 	tokens, failed = h.Inventory.List(v.Context(), v.Owner(), organization, statuses)

@@ -85,9 +85,9 @@ func (h *Handlers) Create(v *web.Request) (web.Answer, error) {
 	if len(faults) > 0 {
 		return h.tokenFormAnswer(v, f, faults, web.FormState{Status: http.StatusUnprocessableEntity})
 	}
-	again := func(no web.FormState) web.Answer {
-		f.FormID = no.Form
-		result, err := h.tokenFormAnswer(v, f, tokenform.Faults{}, no)
+	again := func(state web.FormState) web.Answer {
+		f.FormID = state.Form
+		result, err := h.tokenFormAnswer(v, f, tokenform.Faults{}, state)
 		if err != nil {
 			return h.Site.Problem(v, err)
 		}
@@ -97,8 +97,8 @@ func (h *Handlers) Create(v *web.Request) (web.Answer, error) {
 }
 
 // CreateTooSoon shows the form again, as it was sent.
-func (h *Handlers) CreateTooSoon(v *web.Request, no web.FormState) (web.Answer, error) {
-	return h.tokenFormAnswer(v, tokenform.Read(v.PostForm), tokenform.Faults{}, no)
+func (h *Handlers) CreateTooSoon(v *web.Request, state web.FormState) (web.Answer, error) {
+	return h.tokenFormAnswer(v, tokenform.Read(v.PostForm), tokenform.Faults{}, state)
 }
 
 // wanted checks everything that was typed and says all faults at once.
@@ -122,7 +122,7 @@ func (h *Handlers) wanted(v *web.Request, f tokenform.Form) (azuredevops.Wanted,
 	return azuredevops.Wanted{DisplayName: f.Name, Scopes: f.WantedScopes(faults), ValidTo: end}, faults
 }
 
-func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults tokenform.Faults, no web.FormState, notices ...web.Notice) (web.Answer, error) {
+func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults tokenform.Faults, state web.FormState, notices ...web.Notice) (web.Answer, error) {
 	if f.FormID == "" { // the form came without its id: by hand, or cut
 		f.FormID = h.Journal.Form(v.Person(), operation.Create, "")
 	}
@@ -132,7 +132,7 @@ func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults toke
 	}
 	p := tokenform.Page{
 		Base:       v.Base(v.Words.Message("newToken.title", nil).Title, "tokens"),
-		FormAction: v.Link(web.NewTokenPath), Problem: no.Problem, Presets: tokenform.Presets(v.Words), CancelURL: v.Link(web.ListPath(f.Organization)),
+		FormAction: v.Link(web.NewTokenPath), Problem: state.Problem, Presets: tokenform.Presets(v.Words), CancelURL: v.Link(web.ListPath(f.Organization)),
 	}
 	p.Notices = append(p.Notices, notices...)
 	p.CanTypeOrganization = !h.Inventory.Fixed() && len(names) == 0
@@ -148,5 +148,5 @@ func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults toke
 	}
 	p.OrganizationTyped = f.Organization
 	f.Fill(v, &p, faults, "")
-	return web.Page{Status: no.Status, Template: "token-new", Data: p, Header: no.Header}, nil
+	return web.Page{Status: state.Status, Template: "token-new", Data: p, Header: state.Header}, nil
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/patdesk/patdesk/handlers/web"
 )
 
+// marketplaceID stands in targetAccounts for the Visual Studio Marketplace.
+const marketplaceID = "2663b13f-50e3-a655-a159-22f6f4725fab"
+
 // organizationsPage lets the person choose an organization, or type one.
 type organizationsPage struct {
 	web.Base
@@ -26,9 +29,6 @@ func (h *Handlers) organizationNames(v *web.Request) map[string]string {
 	}
 	return names
 }
-
-// marketplaceID stands in targetAccounts for the Visual Studio Marketplace.
-const marketplaceID = "2663b13f-50e3-a655-a159-22f6f4725fab"
 
 // ChooseOrganization shows the choice, or opens the one typed.
 func (h *Handlers) ChooseOrganization(v *web.Request) (web.Answer, error) {

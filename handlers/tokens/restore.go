@@ -13,8 +13,8 @@ func (h *Handlers) sentBefore(v *web.Request, form string) bool {
 }
 
 // restoredForm decides what becomes of a kept form id: used again while it is unused, replaced when its operation
-// has definitely failed, and left for its operation's page when that was carried out. Somebody else's input, left
-// in the same browser, is not shown: a form id tells its person.
+// has definitely failed, and left for its operation's page when that was carried out. Another person's input, left
+// in the same browser, is not shown: a form id names its person.
 func (h *Handlers) restoredForm(v *web.Request, form string, a operation.Action, target string) (next string, done *operation.Operation, mine bool) {
 	person := v.Person()
 	if err := h.Journal.Check(form, person, a, target); err != nil {

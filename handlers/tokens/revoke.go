@@ -50,16 +50,16 @@ func (h *Handlers) Revoke(v *web.Request) (web.Answer, error) {
 	if err != nil {
 		t = azuredevops.Token{AuthorizationID: id, TargetAccounts: []string{}}
 	}
-	again := func(no web.FormState) web.Answer { return revokeAnswer(v, organization, t, no) }
+	again := func(state web.FormState) web.Answer { return revokeAnswer(v, organization, t, state) }
 	return h.change(v, operation.Request{Action: operation.Revoke, Target: web.ChangeTarget(organization, id), Organization: organization, Before: &t}, again)
 }
 
-func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, no web.FormState) web.Answer {
+func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, state web.FormState) web.Answer {
 	name := web.NameOf(&t)
 	p := revokePage{
 		Base:       v.Base(v.Words.Message("revokeToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
-		Problem:    no.Problem,
-		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke")), Form: no.Form,
+		Problem:    state.Problem,
+		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke")), Form: state.Form,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
 		Name:      name, OrganizationText: organization, Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
@@ -67,5 +67,5 @@ func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, no w
 		p.OrganizationText = v.Words.Message("organization.all", nil).Title
 		p.GlobalNote = v.Words.Message("global.revoke", nil).What
 	}
-	return web.Page{Status: no.Status, Template: "token-revoke", Data: p, Header: no.Header}
+	return web.Page{Status: state.Status, Template: "token-revoke", Data: p, Header: state.Header}
 }

@@ -14,15 +14,6 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// lifeWords words a length of life in days.
-func lifeWords(w *templates.Words, life time.Duration) string {
-	days := int((life + web.Day/2) / web.Day)
-	if days < 1 {
-		return w.Message("life.hours", map[string]any{"Count": max(1, int(life/time.Hour))}).Title
-	}
-	return w.Message("life.days", map[string]any{"Count": days}).Title
-}
-
 // rotatePage asks before a token is replaced by a new one of the same name, scopes and length of life.
 type rotatePage struct {
 	web.Base
@@ -37,6 +28,15 @@ type rotatePage struct {
 	MadeBy                      string
 	GlobalNote                  string
 	Old                         []web.Option
+}
+
+// lifeWords words a length of life in days.
+func lifeWords(w *templates.Words, life time.Duration) string {
+	days := int((life + web.Day/2) / web.Day)
+	if days < 1 {
+		return w.Message("life.hours", map[string]any{"Count": max(1, int(life/time.Hour))}).Title
+	}
+	return w.Message("life.days", map[string]any{"Count": days}).Title
 }
 
 // AskRotate asks before a token is rotated, or leads to the rotation that isn't finished.
@@ -79,7 +79,7 @@ func (h *Handlers) Rotate(v *web.Request) (web.Answer, error) {
 		faults := []web.FieldError{{ID: "old", Text: v.Words.Message("form.oldRequired", nil).What}}
 		return rotateAnswer(v, organization, t, "", web.FormState{Status: http.StatusUnprocessableEntity, Form: form}, faults), nil
 	}
-	again := func(no web.FormState) web.Answer { return rotateAnswer(v, organization, t, old, no, nil) }
+	again := func(state web.FormState) web.Answer { return rotateAnswer(v, organization, t, old, state, nil) }
 	before := t.Token
 	return h.change(v, operation.Request{
 		Action: operation.Rotate, Target: web.ChangeTarget(organization, t.AuthorizationID), Organization: organization, Before: &before,
@@ -104,12 +104,12 @@ func (h *Handlers) unfinishedRotation(v *web.Request, id string) *operation.Oper
 	return nil
 }
 
-func rotateAnswer(v *web.Request, organization string, t inventory.Token, old string, no web.FormState, faults []web.FieldError) web.Answer {
+func rotateAnswer(v *web.Request, organization string, t inventory.Token, old string, state web.FormState, faults []web.FieldError) web.Answer {
 	life, name := tokenform.SameLife(t.Token), web.ShownName(v.Words, t.DisplayName)
 	p := rotatePage{
 		Base:    v.Base(v.Words.Message("rotateToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
-		Problem: no.Problem, Errors: faults,
-		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate")), Form: no.Form,
+		Problem: state.Problem, Errors: faults,
+		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate")), Form: state.Form,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
 		Name:      name, OrganizationText: organization, Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: v.When(t.ValidTo),
 		NewExpires: v.When(v.Now.Add(life)), Life: lifeWords(v.Words, life), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
@@ -121,5 +121,5 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, old st
 	if t.Global() {
 		p.GlobalNote = v.Words.Message("global.rotate", map[string]any{"Organization": organization}).What
 	}
-	return web.Page{Status: no.Status, Template: "token-rotate", Data: p, Header: no.Header}
+	return web.Page{Status: state.Status, Template: "token-rotate", Data: p, Header: state.Header}
 }

@@ -18,15 +18,6 @@ type scopeRow struct {
 	Implies     []string
 }
 
-func explain(w *templates.Words, id string) scopeRow {
-	s := azuredevops.LookupScope(id)
-	row := scopeRow{ID: id, Name: web.ScopeTerm(w, id), High: s.High, Known: s.Known, Implies: azuredevops.Implied(id)}
-	if s.Known {
-		row.Description = w.Text("scope." + id)
-	}
-	return row
-}
-
 // scopesPage is the reference of all scopes.
 type scopesPage struct {
 	web.Base
@@ -38,6 +29,15 @@ type scopesPage struct {
 type scopeGroupRows struct {
 	Name   web.Term
 	Scopes []scopeRow
+}
+
+func explain(w *templates.Words, id string) scopeRow {
+	s := azuredevops.LookupScope(id)
+	row := scopeRow{ID: id, Name: web.ScopeTerm(w, id), High: s.High, Known: s.Known, Implies: azuredevops.Implied(id)}
+	if s.Known {
+		row.Description = w.Text("scope." + id)
+	}
+	return row
 }
 
 // ListScopes explains all scopes.

@@ -113,7 +113,7 @@ func lastForwarded(r *http.Request, name string) (string, bool) {
 	return last, last != ""
 }
 
-// wrongLoopbackName guards copies that run on somebody's own machine without BASE_URL. Other names for this machine
+// wrongLoopbackName guards copies that run on a person's own machine without BASE_URL. Other names for this machine
 // lead to the one that is ours, because cookies and redirect_uri belong to it; every other name is DNS rebinding or a
 // mistake. With BASE_URL the Host header says nothing: many proxies put their own word there.
 func (f *front) wrongLoopbackName(r *http.Request, a Address) (to string, wrong bool) {

@@ -12,16 +12,6 @@ type Download struct {
 	Content           []byte
 }
 
-func (Download) isAnswer() {}
-
-func (d Download) write(w http.ResponseWriter) error {
-	w.Header().Set("Content-Type", d.ContentType)
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": d.Name}))
-	w.Header().Set("Content-Length", strconv.Itoa(len(d.Content)))
-	_, err := w.Write(d.Content)
-	return err
-}
-
 // Answer is what an action decided: a page or a redirect.
 type Answer interface{ isAnswer() }
 
@@ -35,6 +25,16 @@ type Page struct {
 
 // Redirect answers 303 See Other: the browser follows with a GET, whatever the method was.
 type Redirect struct{ To string }
+
+func (Download) isAnswer() {}
+
+func (d Download) write(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", d.ContentType)
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": d.Name}))
+	w.Header().Set("Content-Length", strconv.Itoa(len(d.Content)))
+	_, err := w.Write(d.Content)
+	return err
+}
 
 func (Page) isAnswer() {}
 

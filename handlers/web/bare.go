@@ -26,12 +26,12 @@ func (s *Site) Serving(server *http.Server, listener net.Listener) net.Listener 
 			ours.handled.Store(false) // its request has been answered, to the last byte
 		}
 	}
-	return ourListener{listener, s}
+	return ourListener{listener, s.front}
 }
 
 type ourListener struct {
 	net.Listener
-	h *Site
+	front *front
 }
 
 // Accept is part of net.Listener.
@@ -40,13 +40,13 @@ func (l ourListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connection{Conn: c, h: l.h}, nil
+	return &connection{Conn: c, front: l.front}, nil
 }
 
 // connection is one of net/http's. What is written to it while no handler has seen a request is an answer of net/http's own.
 type connection struct {
 	net.Conn
-	h       *Site
+	front   *front
 	handled atomic.Bool // a handler sees to the request
 }
 
@@ -71,7 +71,7 @@ func (c *connection) Write(content []byte) (int, error) {
 	if err != nil {
 		return c.Conn.Write(content)
 	}
-	whole, err := panics.Try(func() ([]byte, error) { return c.h.front.bareAnswer(c, status, line, rest), nil })
+	whole, err := panics.Try(func() ([]byte, error) { return c.front.bareAnswer(c, status, line, rest), nil })
 	if err != nil {
 		return c.Conn.Write(content)
 	}

@@ -21,12 +21,12 @@ func newCrossOriginGuard(baseURL *url.URL) (*crossOriginGuard, error) {
 	return &crossOriginGuard{protection}, nil
 }
 
-func (g *crossOriginGuard) protect(h *Site) func(http.Handler) http.Handler {
+func (g *crossOriginGuard) protect(site *Site) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := g.protection.Check(h.front.asAddressed(r)); err != nil {
+			if err := g.protection.Check(site.front.asAddressed(r)); err != nil {
 				NoteError(r.Context(), err)
-				h.writePlain(w, r, http.StatusForbidden)
+				site.writePlain(w, r, http.StatusForbidden)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -35,7 +35,7 @@ func (g *crossOriginGuard) protect(h *Site) func(http.Handler) http.Handler {
 }
 
 // asAddressed is the request under the name that the visitor's browser knows, with which its Origin is compared: a proxy
-// that tells our name in X-Forwarded-Host may well send another one as Host.
+// that sends our name in X-Forwarded-Host may well send another one as Host.
 func (f *front) asAddressed(r *http.Request) *http.Request {
 	if f.site.BaseURL != nil || len(f.site.TrustedProxies) == 0 {
 		return r

@@ -32,7 +32,7 @@ func (h *Health) closeWhenStopping(next http.Handler) http.Handler {
 	})
 }
 
-// healthz answers as long as the process serves. It asks nobody else: a restart would not mend them.
+// healthz answers as long as the process serves. It asks no other service: a restart would not mend one.
 func (h *Health) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeText(w, http.StatusOK, "ok\n")
 }

@@ -16,7 +16,7 @@ func (o Options) wordsFor(r *http.Request) *templates.Words {
 	return o.Languages.Choose(choice, r.Header.Get("Accept-Language"))
 }
 
-// WordsForProgram are for programs that read an address: they have no cookies, and nobody chooses for them.
+// WordsForProgram are for programs that read an address: they have no cookies, and no language is chosen for them.
 func (o Options) WordsForProgram(r *http.Request) *templates.Words {
 	return o.Languages.Choose("", r.Header.Get("Accept-Language"))
 }

@@ -25,7 +25,7 @@ const (
 	maxFinishing, maxFinishingEach = 64, 32
 	// finishWait is how long a sign-in waits for its turn.
 	finishWait = 10 * time.Second
-	// guessesPerMinute is how often one network may ask for what only somebody who was given its address knows, and be wrong.
+	// guessesPerMinute is how often one network may ask for what only those know who were given its address, and be wrong.
 	guessesPerMinute = 60
 	// maxLookups is how much is looked up at the same time for networks that were wrong too often: altogether, and for one of
 	// them; lookupWait is how long one waits for its turn.
@@ -92,7 +92,7 @@ func (l *Limits) tooMany(v *Request, name string, wait time.Duration) *HTTPError
 	}
 }
 
-// CountFull counts that somebody has as many records of a kind as one person may have.
+// CountFull counts that a person has as many records of a kind as one person may have.
 func (l *Limits) CountFull(err error) {
 	if errors.Is(err, session.ErrFull) {
 		l.Telemetry.Limited(LimitFull)
@@ -130,21 +130,21 @@ func Opened(_ *Site, e *endpoint) {
 }
 
 // SignIns limits how many sign-ins a network's people can begin.
-func SignIns(h *Site, e *endpoint) {
+func SignIns(site *Site, e *endpoint) {
 	next := e.action
 	e.action = func(v *Request) (Answer, error) {
-		if wait := h.Limits.takeSignIn(v.network()); wait > 0 {
-			return nil, h.Limits.tooMany(v, limitSignIns, wait)
+		if wait := site.Limits.takeSignIn(v.network()); wait > 0 {
+			return nil, site.Limits.tooMany(v, limitSignIns, wait)
 		}
 		return next(v)
 	}
 }
 
 // Finishing limits how many sign-ins are finished at the same time.
-func Finishing(h *Site, e *endpoint) {
+func Finishing(site *Site, e *endpoint) {
 	next := e.action
 	e.action = func(v *Request) (Answer, error) {
-		leave, err := h.Limits.takeTurn(v)
+		leave, err := site.Limits.takeTurn(v)
 		if err != nil {
 			return nil, err
 		}
@@ -186,7 +186,7 @@ func (l *Limits) LimitGuesses(look func(http.ResponseWriter, *http.Request) (fou
 			defer cancel()
 			leave, err := l.lookups.Enter(ctx, network)
 			if err != nil {
-				l.writeHeldUp(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now()}, limitGuesses, lookupWait))
+				l.writeLimited(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now()}, limitGuesses, lookupWait))
 				return
 			}
 			defer leave()
@@ -195,15 +195,15 @@ func (l *Limits) LimitGuesses(look func(http.ResponseWriter, *http.Request) (fou
 			return
 		}
 		if wait := l.guesses.Take(network); wait > 0 {
-			l.writeHeldUp(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now()}, limitGuesses, wait))
+			l.writeLimited(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now()}, limitGuesses, wait))
 			return
 		}
 		unknown(w, r)
 	}
 }
 
-// writeHeldUp says it in plain text, as programs show no pages.
-func (l *Limits) writeHeldUp(w http.ResponseWriter, r *http.Request, e *HTTPError) {
+// writeLimited says it in plain text, as programs show no pages.
+func (l *Limits) writeLimited(w http.ResponseWriter, r *http.Request, e *HTTPError) {
 	NoteError(r.Context(), e)
 	for name, values := range RetryHeader(e.retryAfter) {
 		w.Header()[name] = values

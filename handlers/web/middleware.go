@@ -35,7 +35,7 @@ func RequestID(ctx context.Context) string { return fieldsOf(ctx).requestID }
 // stands in every log record and on every error page, so nothing else is let in.
 var proxysID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:=+/@-]{0,127}$`)
 
-// identify takes over the id that a trusted proxy has given to the request, in place of our own. What somebody else sends
+// identify takes over the id that a trusted proxy has given to the request, in place of our own. What others send
 // is not adopted.
 func (f *front) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

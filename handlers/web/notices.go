@@ -9,6 +9,12 @@ type Notice struct {
 	Kind, Text, LinkText, URL string
 }
 
+// pending is what needs the visitor, as it stood when the page was first about it: a page shows it in several places.
+type pending struct {
+	operations []operation.Operation
+	err        error
+}
+
 // notices lists what waits for the person, on every page but the one that it leads to.
 func (s *Site) notices(v *Request) []Notice {
 	pending, err := v.Pending()
@@ -91,12 +97,6 @@ func (s *Site) batchNotices(v *Request, secrets map[string]int) (out []Notice, o
 		out = append(out, Notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.Link(BatchPath(b.ID))})
 	}
 	return out, open, nil
-}
-
-// pending is what needs the visitor, as it stood when the page was first about it: a page shows it in several places.
-type pending struct {
-	operations []operation.Operation
-	err        error
 }
 
 // Pending reads what needs the visitor, once for each request.

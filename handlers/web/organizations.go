@@ -10,6 +10,12 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
+// maxTyped is how many organizations typed by one person are remembered.
+const maxTyped = 30
+
+// PartialProblem is a failure beside results that are there.
+type PartialProblem struct{ Heading, What, Advice, RetryURL string }
+
 // Owner is whose tokens the visitor's are.
 func (v *Request) Owner() inventory.Owner {
 	return inventory.Owner{
@@ -34,12 +40,6 @@ func (v *Request) Caller() *azuredevops.Caller {
 		return v.site.Entra.AccessToken(ctx, tokens, person.Account)
 	})
 }
-
-// maxTyped is how many organizations typed by one person are remembered.
-const maxTyped = 30
-
-// PartialProblem is a failure beside results that are there.
-type PartialProblem struct{ Heading, What, Advice, RetryURL string }
 
 // CurrentOrganization is the visited one, or else the one last looked at.
 func (v *Request) CurrentOrganization() string {

@@ -208,7 +208,7 @@ func failureDetails(w *templates.Words, f *failure.Failure) []Field {
 	return out
 }
 
-// Support adds our own request id to what the service told.
+// Support adds our own request id to what the service reports.
 func (v *Request) Support(t UserError) []Field {
 	return append(t.Details, Field{v.Words.Message("label.requestID", nil).Title, v.RequestID()})
 }
@@ -269,7 +269,7 @@ func resend(v *Request, t UserError) *resendForm {
 	return form
 }
 
-// sameAgain leads a request that came too soon to where it came from. The address that somebody comes back to from Entra
+// sameAgain leads a request that came too soon to where it came from. The address that a person comes back to from Entra
 // can only be loaded again: it holds a code, which no link may.
 func (s *Site) sameAgain(v *Request) []NextAction {
 	switch {
@@ -291,7 +291,7 @@ func RetryHeader(after time.Duration) http.Header {
 	return http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}}
 }
 
-// apiStatus is the status of a page that tells of a failure of the API. 5xx: the fault lies behind us.
+// apiStatus is the status of a page about a failure of the API. 5xx: the fault lies behind us.
 func apiStatus(k azuredevops.Kind) int {
 	if k.NotFound() {
 		return http.StatusNotFound

@@ -18,6 +18,26 @@ import (
 // userAgentLength bounds what is kept of a User-Agent.
 const userAgentLength = 256
 
+// Request is one request as an action sees it.
+type Request struct {
+	*http.Request
+	W       http.ResponseWriter // for cookies only; answers are returned
+	site    *Site
+	Words   *templates.Words // of the visitor's language
+	Session *session.Session
+	Address Address
+	Now     time.Time
+	Barred  bool     // the session has just ended, as its person isn't let in any more
+	step    string   // of a posted form: what its path has behind that of the page that holds it
+	Begun   func()   // says that a form's operation is under way; nil: nothing waits for that
+	pending *pending // nil: not read yet
+
+	Delivery *operation.Delivery // the answer, for what may stand in this one only; respond.go ends it
+}
+
+// Action answers one kind of request. It decides; respond.go writes.
+type Action func(*Request) (Answer, error)
+
 // OriginOf is where a request comes from, for the journal and the audit trail.
 func OriginOf(r *http.Request) operation.Origin {
 	return operation.Origin{Address: ClientOf(r), Browser: plaintext.Line(r.UserAgent(), userAgentLength)}
@@ -31,26 +51,6 @@ func ClientOf(r *http.Request) string {
 	}
 	return host
 }
-
-// Request is one request as an action sees it.
-type Request struct {
-	*http.Request
-	W       http.ResponseWriter // for cookies only; answers are returned
-	site    *Site
-	Words   *templates.Words // of the visitor's language
-	Session *session.Session
-	Address Address
-	Now     time.Time
-	Barred  bool     // the session has just ended, as its person isn't let in any more
-	step    string   // of a posted form: what its path has behind that of the page that holds it
-	Begun   func()   // says that a form's operation is under way; nil: nobody waits for that
-	pending *pending // nil: not read yet
-
-	Delivery *operation.Delivery // the answer, for what may stand in this one only; respond.go ends it
-}
-
-// Action answers one kind of request. It decides; respond.go writes.
-type Action func(*Request) (Answer, error)
 
 // Person is the key of who is signed in.
 func (v *Request) Person() string { return v.Session.Person().Key() }

@@ -58,7 +58,7 @@ func (s *Site) decide(v *Request, a Action) (Answer, error) {
 	return a(v)
 }
 
-// bar ends the session of somebody who wouldn't be let in any more: ALLOWED_TENANTS or AUTHORITY has changed.
+// bar ends the session of a person who wouldn't be let in any more: ALLOWED_TENANTS or AUTHORITY has changed.
 func (s *Site) bar(v *Request) error {
 	if !v.Session.SignedIn() || s.Entra.TenantAllowed(v.Session.Person().TenantID) {
 		return nil

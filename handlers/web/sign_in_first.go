@@ -12,6 +12,24 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
+// AttemptLife is how long a sign-in may take, from leaving for Entra to coming back; also how long what was typed
+// is kept for it.
+const AttemptLife = 15 * time.Minute
+
+// Challenge is what a new sign-in has to satisfy; empty for an ordinary one.
+type Challenge struct{ claims string }
+
+// Draft is what a person had typed when the sign-in turned out to be over.
+type Draft struct {
+	Path   string     `json:"path"` // of the page with the form, below the root
+	Form   url.Values `json:"form,omitempty"`
+	Claims string     `json:"claims,omitempty"`
+}
+
+// ErrBarred says why a session is over, and that another account may do. It leads nowhere by itself: that would go round in
+// circles.
+var ErrBarred = &HTTPError{Status: http.StatusForbidden, Key: "signin.barred"}
+
 // keepDraft keeps what was typed, or a page to come back to, through a sign-in. The oldest ones that have to go for it, of
 // this person or network first, are dropped.
 func (l *Limits) keepDraft(v *Request, d Draft) (id string, err error) {
@@ -31,7 +49,7 @@ func (l *Limits) keepDraft(v *Request, d Draft) (id string, err error) {
 	return id, nil
 }
 
-// keepForStranger counts what is kept for somebody who isn't signed in: it comes before a sign-in, and counts as one.
+// keepForStranger counts what is kept for a visitor who isn't signed in: it comes before a sign-in, and counts as one.
 func (l *Limits) keepForStranger(v *Request) error {
 	if v.Session.SignedIn() {
 		return nil
@@ -40,24 +58,6 @@ func (l *Limits) keepForStranger(v *Request) error {
 		return l.tooMany(v, limitSignIns, wait)
 	}
 	return nil
-}
-
-// ErrBarred says why a session is over, and that another account may do. It leads nowhere by itself: that would go round in
-// circles.
-var ErrBarred = &HTTPError{Status: http.StatusForbidden, Key: "signin.barred"}
-
-// AttemptLife is how long a sign-in may take, from leaving for Entra to coming back; also how long what was typed
-// is kept for it.
-const AttemptLife = 15 * time.Minute
-
-// Challenge is what a new sign-in has to satisfy; empty for an ordinary one.
-type Challenge struct{ claims string }
-
-// Draft is what a person had typed when the sign-in turned out to be over.
-type Draft struct {
-	Path   string     `json:"path"` // of the page with the form, below the root
-	Form   url.Values `json:"form,omitempty"`
-	Claims string     `json:"claims,omitempty"`
 }
 
 // signInFirst leads to the sign-in page and from there back to the visited page, with what was typed into its form.

@@ -15,21 +15,21 @@ import (
 
 // Table collects the routes, each with its policy: who may, how often, and on which page the form stands that is posted.
 type Table struct {
-	h            *Site
+	site         *Site
 	outer, pages *chi.Mux
 }
 
 // NewTable makes a table with everything that stands around all routes.
-func NewTable(h *Site) *Table {
-	t := &Table{h: h, outer: chi.NewRouter(), pages: chi.NewRouter()}
-	notFound, notAllowed := h.handle(endpoint{action: notFoundPage}), h.handle(endpoint{action: methodNotAllowed(t.pages)})
-	t.outer.Use(h.front.outermost, h.front.clientAddress, h.front.identify, h.Health.closeWhenStopping, headAsGet)
-	t.outer.NotFound(h.front.publicAddress(t.pages, notFound).ServeHTTP) // what isn't a path at all
-	t.outer.MethodNotAllowed(h.front.publicAddress(t.pages, notAllowed).ServeHTTP)
-	t.pages.Use(h.front.guard.protect(h))
+func NewTable(site *Site) *Table {
+	t := &Table{site: site, outer: chi.NewRouter(), pages: chi.NewRouter()}
+	notFound, notAllowed := site.handle(endpoint{action: notFoundPage}), site.handle(endpoint{action: methodNotAllowed(t.pages)})
+	t.outer.Use(site.front.outermost, site.front.clientAddress, site.front.identify, site.Health.closeWhenStopping, headAsGet)
+	t.outer.NotFound(site.front.publicAddress(t.pages, notFound).ServeHTTP) // what isn't a path at all
+	t.outer.MethodNotAllowed(site.front.publicAddress(t.pages, notAllowed).ServeHTTP)
+	t.pages.Use(site.front.guard.protect(site))
 	t.pages.NotFound(notFound)
 	t.pages.MethodNotAllowed(notAllowed)
-	for path, health := range map[string]http.HandlerFunc{HealthPath: h.Health.healthz, ReadyPath: h.Health.readyz} {
+	for path, health := range map[string]http.HandlerFunc{HealthPath: site.Health.healthz, ReadyPath: site.Health.readyz} {
 		t.outer.Get(path, health)
 		t.pages.Get(path, health) // below the sub-path too
 	}
@@ -38,7 +38,7 @@ func NewTable(h *Site) *Table {
 
 // Handler is the whole program as one handler.
 func (t *Table) Handler() http.Handler {
-	t.outer.Mount("/", mounted{t.pages, t.h.front.publicAddress(t.pages, t.pages)})
+	t.outer.Mount("/", mounted{t.pages, t.site.front.publicAddress(t.pages, t.pages)})
 	return t.outer
 }
 
@@ -102,12 +102,12 @@ func (r Routes) Get(pattern string, a Action, policies ...Policy) *FormPage {
 
 func (r Routes) add(method, pattern string, e endpoint, policies []Policy) {
 	for _, policy := range slices.Backward(policies) { // the first one is asked first
-		policy(r.table.h, &e)
+		policy(r.table.site, &e)
 	}
 	if r.signedIn {
-		e.action = r.table.h.signedIn(e.action)
+		e.action = r.table.site.signedIn(e.action)
 	}
-	r.table.pages.Method(method, pattern, r.table.h.handle(e))
+	r.table.pages.Method(method, pattern, r.table.site.handle(e))
 }
 
 // FormPage is a page with forms.
@@ -119,7 +119,7 @@ type FormPage struct {
 // Post does what a form on the page asks for. The form is posted to the page's own path with step behind it.
 func (p *FormPage) Post(step string, a Action, policies ...Policy) *FormPage {
 	if p.routes.signedIn {
-		a = p.routes.table.h.Limits.paced(a)
+		a = p.routes.table.site.Limits.paced(a)
 	}
 	p.routes.add(http.MethodPost, p.pattern+step, endpoint{action: a, step: step}, policies)
 	return p
@@ -149,8 +149,8 @@ func (f Form) Again(tooSoon func(*Request, FormState) (Answer, error)) Form {
 
 // Form carries out one operation.
 func (p *FormPage) Form(f Form) *FormPage {
-	h := p.routes.table.h
-	p.routes.add(http.MethodPost, p.pattern, endpoint{action: h.sending.once(h, f)}, nil)
+	site := p.routes.table.site
+	p.routes.add(http.MethodPost, p.pattern, endpoint{action: site.sending.once(site, f)}, nil)
 	return p
 }
 
@@ -162,7 +162,7 @@ type sending struct {
 }
 
 // once carries out f's operation unless it was sent before or comes too soon. Both are looked at before anything is done.
-func (s *sending) once(h *Site, f Form) Action {
+func (s *sending) once(site *Site, f Form) Action {
 	return func(v *Request) (Answer, error) {
 		ctx, cancel := context.WithTimeout(v.Context(), ChangeWait)
 		defer cancel()
@@ -177,7 +177,7 @@ func (s *sending) once(h *Site, f Form) Action {
 			return nil, err
 		}
 		defer over()
-		if op, sent, err := h.Journal.Repeat(ctx, r); err != nil || sent && op.State != operation.Failed {
+		if op, sent, err := site.Journal.Repeat(ctx, r); err != nil || sent && op.State != operation.Failed {
 			over()
 			if err != nil {
 				return nil, err
@@ -185,8 +185,8 @@ func (s *sending) once(h *Site, f Form) Action {
 			return f.Sent(v, op)
 		}
 		v.Begun = begun
-		if wait := h.Limits.changes.Take(r.Person); wait > 0 {
-			return h.Limits.tooSoon(v, f, h.Limits.tooMany(v, limitChanges, wait))
+		if wait := site.Limits.changes.Take(r.Person); wait > 0 {
+			return site.Limits.tooSoon(v, f, site.Limits.tooMany(v, limitChanges, wait))
 		}
 		return f.Act(v)
 	}

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Telemetry is told what happens here, for metrics and traces. It must not block.
+// Telemetry receives what happens here, for metrics and traces. It must not block.
 type Telemetry interface {
 	// Request begins a request. The request that it returns goes on; done is called at its end.
 	Request(r *http.Request) (on *http.Request, traceID string, done func(Seen))
-	// Limited is told that a request was held up, by the name of the limit (see Limits).
+	// Limited counts a request that was held up, by the name of the limit (see LimitNames).
 	Limited(limit string)
-	// SignIn is told that a sign-in ended: "ok", or an entra.Kind.
+	// SignIn counts a sign-in that ended: "ok", or an entra.Kind.
 	SignIn(shownOutcome string)
 }
 
@@ -28,7 +28,7 @@ type Seen struct {
 	Took   time.Duration
 }
 
-// noTelemetry is told nothing.
+// noTelemetry counts nothing.
 type noTelemetry struct{}
 
 // Request lets the request go on as it is.

@@ -112,7 +112,7 @@ func Searchable(w *templates.Words, ids []string) string {
 	return strings.Join(parts, " ")
 }
 
-// Search is what somebody looks for: words in lower case.
+// Search is what a person looks for: words in lower case.
 type Search []string
 
 // SearchFor takes a query apart.

@@ -1,13 +1,18 @@
 package web
 
 import (
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/templates"
 )
+
+// DateLayout is that of <input type=date>.
+const DateLayout = "2006-01-02"
+
+// Day is one of 24 hours.
+const Day = 24 * time.Hour
 
 // NameOf names a token, by its id if it has no name.
 func NameOf(t *azuredevops.Token) string {
@@ -20,8 +25,6 @@ func NameOf(t *azuredevops.Token) string {
 	return t.DisplayName
 }
 
-const DateLayout = "2006-01-02" // of <input type=date>
-
 // ShownName is a token's name, or what stands for one that has none.
 func ShownName(w *templates.Words, name string) string {
 	if strings.TrimSpace(name) == "" {
@@ -30,12 +33,10 @@ func ShownName(w *templates.Words, name string) string {
 	return name
 }
 
-const Day = 24 * time.Hour
-
 // TokenURL is a token's page, for links from operations.
 func TokenURL(v *Request, organization string, t *azuredevops.Token) string {
 	if t == nil || t.AuthorizationID == "" {
 		return ""
 	}
-	return v.Link("/tokens/" + url.PathEscape(organization) + "/" + url.PathEscape(t.AuthorizationID))
+	return v.Link(TokenPath(organization, t.AuthorizationID, ""))
 }

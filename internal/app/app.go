@@ -28,6 +28,7 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/templates"
 )
 
 const (
@@ -52,6 +53,7 @@ type Options struct {
 	Log     io.Writer    // gets the log
 	Client  *http.Client // to Entra ID, Azure DevOps and the Key Vault; nil: each has its own
 	Demo    bool         // pages are marked as a demo's
+	Pseudo  bool         // the pseudo-language is offered, too
 
 	Now         func() time.Time                                 // the clock of sessions, sign-ins, operations and pages; nil: time.Now
 	Pause       func(ctx context.Context, d time.Duration) error // waits for d or until ctx ends, between two tries; nil: for a real d
@@ -162,7 +164,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 			Telemetry: tel,
 			BaseURL:   baseURL(cfg), Local: a.local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
 			SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute, ClientID: cfg.ClientID,
-			Demo: o.Demo, Version: o.Version, Now: o.Now, Log: log,
+			Demo: o.Demo, Languages: languages(o.Pseudo), Version: o.Version, Now: o.Now, Log: log,
 		},
 		Calendar: calendar.New(a.sessions.Records(), o.Now), Organizations: cfg.Organizations, AzureURL: "https://dev.azure.com",
 	})
@@ -300,4 +302,11 @@ func (a *App) stopTraces() {
 	if err := a.telemetry.tracer.Stop(ctx); err != nil {
 		a.log.Warn("the last traces could not be sent", "error", err)
 	}
+}
+
+func languages(pseudo bool) templates.Languages {
+	if pseudo {
+		return append(templates.Offered(), templates.Pseudo())
+	}
+	return templates.Offered()
 }

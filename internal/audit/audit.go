@@ -19,7 +19,7 @@ import (
 
 // Actor is who a request is from.
 type Actor struct {
-	Person    session.Person // zero: nobody is signed in
+	Person    session.Person // zero: not signed in
 	Session   string
 	RequestID string
 	Origin    operation.Origin

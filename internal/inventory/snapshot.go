@@ -82,7 +82,7 @@ type discovery struct {
 	ended time.Time
 }
 
-// open returns the session's snapshot, an empty one if there is none. Those that nobody looks at any more go.
+// open returns the session's snapshot, an empty one if there is none. Those that aren't looked at any more go.
 func (s *snapshots) open(session string) *snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,7 +29,7 @@ var imports = map[string][]string{
 	"internal/app": { // the only one that wires
 		"config", "handlers", "handlers/web",
 		"internal/audit", "internal/azuredevops", "internal/backing", "internal/batch", "internal/calendar", "internal/entra", "internal/metrics", "internal/operation",
-		"internal/session", "internal/simulator", "internal/tracing",
+		"internal/session", "internal/simulator", "internal/tracing", "templates",
 	},
 	"internal/backing":   {"config", "internal/batch", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore"},
 	"internal/preflight": {"config", "internal/backing", "internal/entra", "internal/session", "internal/session/redisstore"},

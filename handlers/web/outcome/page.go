@@ -69,7 +69,7 @@ type candidate struct {
 	Revoking                   bool // patdesk was asked to revoke it, and goes on with that
 }
 
-// Answer is the page of an operation as it stands. An outcome that isn't known, or a failure, is told with
+// Answer is the page of an operation as it stands. An outcome that isn't known, or a failure, is shown with
 // the status of what went wrong: neither is ever a 200.
 func (o *Outcomes) Answer(v *web.Request, op *operation.Operation) (web.Answer, error) {
 	p, status, err := o.Describe(v, op, v.Base(plaintext.InSentence(web.OperationToken(v.Words, op)), "changes"))
@@ -183,7 +183,7 @@ func describeUnkept(v *web.Request, op *operation.Operation, p *Page, words map[
 	}
 }
 
-// describeOrphan: a token whose secret nobody has is no success.
+// describeOrphan: a token whose secret is lost is no success.
 func (p *Page) describeOrphan(v *web.Request, op *operation.Operation, text templates.Text) {
 	p.Heading, p.Sentence, p.Advice, p.State = text.Title, text.What, text.Advice, string(operation.Unknown)
 	p.nameCandidates(v, op)
@@ -205,7 +205,7 @@ func (p *Page) nameCandidates(v *web.Request, op *operation.Operation) {
 	}
 }
 
-// offerAnother: a token whose secret nobody has is of no use; the way on is to rotate or to revoke it.
+// offerAnother: a token whose secret is lost is of no use; the way on is to rotate or to revoke it.
 func offerAnother(v *web.Request, op *operation.Operation, p *Page) {
 	if op.Result == nil {
 		return

@@ -53,6 +53,17 @@ type Form struct {
 	FormID             string // the operation's form id
 }
 
+// Faults are catalogue keys by field id.
+type Faults map[string]string
+
+// The order in which faults are listed, which is the order of the fields on the page.
+var faultOrder = []string{"name", "organization", "expiry", "scopes"}
+
+var lifeChoices = []struct {
+	value string
+	life  time.Duration
+}{{"7", 7 * web.Day}, {"30", 30 * web.Day}, {"60", 60 * web.Day}, {"90", 90 * web.Day}, {"365", MaxTokenLife}}
+
 // Read takes what was typed from a form or an address.
 func Read(values url.Values) Form {
 	return Form{
@@ -61,12 +72,6 @@ func Read(values url.Values) Form {
 		Scopes: ReadScopes(values), FormID: values.Get("form"),
 	}
 }
-
-// Faults are catalogue keys by field id.
-type Faults map[string]string
-
-// The order in which faults are listed, which is the order of the fields on the page.
-var faultOrder = []string{"name", "organization", "expiry", "scopes"}
 
 func (f Faults) texts(w *templates.Words) (list []web.FieldError, byField map[string]string) {
 	byField = map[string]string{}
@@ -80,7 +85,7 @@ func (f Faults) texts(w *templates.Words) (list []web.FieldError, byField map[st
 	return list, byField
 }
 
-// NameFault says what is wrong with a name, as far as we can tell before the service does.
+// NameFault says what is wrong with a name, as far as it can be known before the service says so.
 func NameFault(name string) string {
 	switch {
 	case name == "":
@@ -93,11 +98,6 @@ func NameFault(name string) string {
 		return ""
 	}
 }
-
-var lifeChoices = []struct {
-	value string
-	life  time.Duration
-}{{"7", 7 * web.Day}, {"30", 30 * web.Day}, {"60", 60 * web.Day}, {"90", 90 * web.Day}, {"365", MaxTokenLife}}
 
 // ValidTo is the end that was chosen: a number of days from now, or the end of a day (UTC).
 func (f Form) ValidTo(now time.Time) (time.Time, string) {

@@ -10,6 +10,8 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
+const maxScopes = 200
+
 // scopeGroup is one box of the picker. The first radio button is "None".
 type scopeGroup struct {
 	Name   web.Term
@@ -27,8 +29,6 @@ type scopeLevel struct {
 
 // Preset is a choice of scopes that go together.
 type Preset struct{ ID, Name, Description string }
-
-const maxScopes = 200
 
 // Scopes reads the picker: a level for each group, the typed ones, or Full access.
 type Scopes struct {

@@ -14,6 +14,31 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
+// FilterLink leads to the same list of another status.
+type FilterLink struct {
+	Text, URL string
+	Current   bool
+}
+
+// ColumnLink sorts the list by a column.
+type ColumnLink struct {
+	Text, URL string
+	Sorted    string // "", "ascending", "descending": aria-sort
+}
+
+// View is the state of a list, all of it in the address.
+type View struct {
+	Path                                     string // of the page: "/tokens", "/overview"
+	Organization, Status, Query, Sort, Order string
+	Narrow                                   Filter // on the overview only
+	Number                                   int    // page of the table, from 1; 0: all rows
+}
+
+var listDefaults = map[string]string{"status": "active", "sort": "expires", "order": "asc"}
+
+// sortable are the columns, in their order.
+var sortable = []string{"name", "scopes", "organization", "created", "expires", "status"}
+
 // ReadOverview is the view of the overview that an address asks for.
 func ReadOverview(q url.Values) View {
 	filter := readFilter(q)
@@ -45,26 +70,6 @@ func (l View) ExportAddress(format string) string {
 	l.Number = 1
 	l.Path += "." + format
 	return l.Address()
-}
-
-// FilterLink leads to the same list of another status.
-type FilterLink struct {
-	Text, URL string
-	Current   bool
-}
-
-// ColumnLink sorts the list by a column.
-type ColumnLink struct {
-	Text, URL string
-	Sorted    string // "", "ascending", "descending": aria-sort
-}
-
-// View is the state of a list, all of it in the address.
-type View struct {
-	Path                                     string // of the page: "/tokens", "/overview"
-	Organization, Status, Query, Sort, Order string
-	Narrow                                   Filter // on the overview only
-	Number                                   int    // page of the table, from 1; 0: all rows
 }
 
 // Read is the view of an organization's list that an address asks for.
@@ -121,8 +126,6 @@ func (l View) Values() url.Values {
 	return q
 }
 
-var listDefaults = map[string]string{"status": "active", "sort": "expires", "order": "asc"}
-
 // Filters lead to the same view of each status.
 func (l View) Filters(v *web.Request) []FilterLink {
 	var out []FilterLink
@@ -133,9 +136,6 @@ func (l View) Filters(v *web.Request) []FilterLink {
 	}
 	return out
 }
-
-// sortable are the columns, in their order.
-var sortable = []string{"name", "scopes", "organization", "created", "expires", "status"}
 
 // comparing compares tokens by a column; names are ordered as the language has it.
 func comparing(w *templates.Words, column string) func(a, b inventory.Token) int {
