@@ -19,7 +19,7 @@ func (t Tool) Term() string { return toolTerms[t] }
 // Tools lists all that MadeBy can answer.
 func Tools() []Tool { return slices.Sorted(maps.Keys(toolTerms)) }
 
-var toolTerms = map[Tool]string{
+var toolTerms = map[Tool]string{ //nolint:gosec // names of credential managers, not credentials
 	"azure-repos-generate-git-credentials": "Azure Repos, Generate Git Credentials",
 	"git-credential-manager":               "Git Credential Manager",
 	"azure-artifacts-credential-provider":  "Azure Artifacts Credential Provider",
