@@ -59,10 +59,10 @@ type Limits struct {
 	wide      *limit.Rate    // and by the wider network, wideFactor times as many
 	pending   *limit.Pending // and not finished
 	drafts    *limit.Pending // forms kept through a sign-in, by person or network
-	finishing *limit.Places  // sign-ins that are being finished, by network
+	finishing *limit.Slots  // sign-ins that are being finished, by network
 	changes   *limit.Rate    // requests of signed-in people that change something, by person
 	guesses   *limit.Rate    // lookups that found nothing, by network
-	lookups   *limit.Places  // lookups for networks that found nothing too often
+	lookups   *limit.Slots  // lookups for networks that found nothing too often
 
 	finishWait time.Duration // how long a sign-in waits for its turn
 }
@@ -72,9 +72,9 @@ func newLimits(o Options) *Limits {
 		Sessions: o.Sessions, Now: o.Now, Log: o.Log, Telemetry: o.Telemetry, words: o.WordsForProgram, finishWait: finishWait,
 		signIns: limit.NewRate(o.SignInsPerMinute, o.Now), wide: limit.NewRate(wideFactor*o.SignInsPerMinute, o.Now), pending: limit.NewPending(maxPending, maxPendingInAll, AttemptLife, o.Now),
 		drafts:    limit.NewPending(maxDrafts, maxDraftsInAll, AttemptLife, o.Now),
-		finishing: limit.NewPlaces(maxFinishing, maxFinishingEach),
+		finishing: limit.NewSlots(maxFinishing, maxFinishingEach),
 		changes:   limit.NewRate(o.ChangesPerMinute, o.Now), guesses: limit.NewRate(guessesPerMinute, o.Now),
-		lookups: limit.NewPlaces(maxLookups, maxLookupsEach),
+		lookups: limit.NewSlots(maxLookups, maxLookupsEach),
 	}
 }
 

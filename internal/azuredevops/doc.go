@@ -8,7 +8,7 @@
 //
 //	List, Get, Create, Update, Revoke, Organizations   what is asked for (tokens.go, organizations.go)
 //	Caller.do                                          bearer, breaker (guards.go), retries of reads (do.go)
-//	Caller.send                                        hold (guards.go), place (places.go), one HTTP exchange (do.go)
+//	Caller.send                                        hold (guards.go), slot (slots.go), one HTTP exchange (do.go)
 //	judge                                              what the answer means (judge.go)
 //	refuses                                            if a refusal is the service's own (refusal.go)
 //

@@ -39,7 +39,7 @@ const (
 	failing                // timeout, lost connection, 5xx
 )
 
-// guards holds, for each person and organization, how much is under way at the same time (places.go), until when the service
+// guards holds, for each person and organization, how much is under way at the same time (slots.go), until when the service
 // asked to wait, and a circuit breaker. So what hangs or fails for one person doesn't hold up another.
 type guards struct {
 	now func() time.Time

@@ -49,7 +49,7 @@ func (o Options) transports() (reads, changes http.RoundTripper) {
 	return lent, lent
 }
 
-// newTransport returns one without a limit on connections: how many exchanges there can be is bounded for each person, in places.go.
+// newTransport returns one without a limit on connections: how many exchanges there can be is bounded for each person, in slots.go.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,

@@ -74,7 +74,7 @@ func (s *Batches) keepPlan(ctx context.Context, b *Batch) error {
 
 // dropPlans drops the oldest plans so that one more can be made.
 func (s *Batches) dropPlans(ctx context.Context, person string) error {
-	stock, err := s.records.Stock(ctx, kindBatch, person)
+	stock, err := s.records.Describe(ctx, kindBatch, person)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (s *Batches) dropPlans(ctx context.Context, person string) error {
 // sort reads batches: those that aren't confirmed, and the IDs of those that are, each in the order of stock.
 func (s *Batches) sort(ctx context.Context, stock []session.Stored, person string) (plans []session.Stored, started []string, err error) {
 	ids, planned := make([]string, len(stock)), make([]bool, len(stock))
-	err = s.records.EachStored(ctx, stock, person, func(i int, id string, decode func(any) error) error {
+	err = s.records.EachDescribed(ctx, stock, person, func(i int, id string, decode func(any) error) error {
 		var b Batch
 		if decode(&b) == nil {
 			ids[i], planned[i] = id, b.Started.IsZero()
@@ -121,7 +121,7 @@ func (s *Batches) sort(ctx context.Context, stock []session.Stored, person strin
 
 // dropFinished drops some finished batches, the oldest first. Their operations stay for their own time.
 func (s *Batches) dropFinished(ctx context.Context, person string) error {
-	stock, err := s.records.Stock(ctx, kindBatch, person)
+	stock, err := s.records.Describe(ctx, kindBatch, person)
 	if err != nil {
 		return err
 	}

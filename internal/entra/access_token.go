@@ -46,7 +46,7 @@ func (p *Provider) AccessToken(ctx context.Context, c TokenCache, account string
 		token, _ := result.Val.(string)
 		return token, result.Err
 	case <-ctx.Done():
-		return "", trouble(ctx.Err())
+		return "", networkError(ctx.Err())
 	}
 }
 
@@ -73,7 +73,7 @@ func (p *Provider) peek(ctx context.Context, blob []byte, account string) (holdi
 	case x.refused:
 		return holding{due: true}, nil
 	case ctx.Err() != nil:
-		return holding{}, trouble(ctx.Err())
+		return holding{}, networkError(ctx.Err())
 	default:
 		return holding{over: true}, nil
 	}

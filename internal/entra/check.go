@@ -24,7 +24,7 @@ func (p *Provider) Check(ctx context.Context) (Found, error) {
 	}
 	body, err := p.wire.documents.get(ctx, m.KeysURL)
 	if err != nil {
-		return Found{}, trouble(err)
+		return Found{}, networkError(err)
 	}
 	return Found{Issuer: m.Issuer, Keys: len(parseKeys(body).Keys)}, nil
 }

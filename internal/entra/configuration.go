@@ -45,18 +45,18 @@ func isTenantID(name string) bool { return len(name) == 36 && plainGUID.MatchStr
 func (p *Provider) configuration(ctx context.Context) (configuration, error) {
 	body, err := p.wire.documents.get(ctx, p.metadata)
 	if err != nil {
-		return configuration{}, trouble(err)
+		return configuration{}, networkError(err)
 	}
 	var m configuration
 	if json.Unmarshal(body, &m) != nil { // checked when it came
-		return configuration{}, trouble(errUnusable)
+		return configuration{}, networkError(errUnusable)
 	}
 	return m, nil
 }
 
-// Trouble is why the authority's metadata couldn't be fetched when that was last tried; nil if it could, or wasn't tried
+// MetadataError is why the authority's metadata couldn't be fetched when that was last tried; nil if it could, or wasn't tried
 // yet. Nothing is fetched.
-func (p *Provider) Trouble() error {
+func (p *Provider) MetadataError() error {
 	_, _, err := p.wire.documents.peek(p.metadata)
 	return err
 }

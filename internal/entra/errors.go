@@ -140,8 +140,8 @@ func classify(o oauthError) *Error {
 	return e
 }
 
-// trouble turns an error of the network into an Error, without its text: that names addresses with their queries.
-func trouble(err error) *Error {
+// networkError turns an error of the network into an Error, without its text: that names addresses with their queries.
+func networkError(err error) *Error {
 	for _, known := range []error{context.Canceled, context.DeadlineExceeded, errTooLarge, errNotJSON, errRedirect, errTokenType, errUnusable} {
 		if errors.Is(err, known) {
 			return &Error{Kind: KindUnavailable, Err: known}

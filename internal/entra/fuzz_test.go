@@ -35,7 +35,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		x := &exchange{account: asked}
 		plain, err := plainAnswer(body, x)
 		if err != nil {
-			told := trouble(err)
+			told := networkError(err)
 			if told.Kind == "" || len(told.Error()) > 500 || len(told.Code) > 64 || strings.ContainsAny(told.Error(), "<>\n\r") {
 				t.Fatalf("told: %q", told.Error())
 			}

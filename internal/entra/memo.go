@@ -132,7 +132,7 @@ func (m *memo[T]) renew(key string) (T, error) {
 	if err == nil {
 		k.value, k.has, k.fetched = value, true, k.tried
 	} else {
-		k.err = trouble(err)
+		k.err = networkError(err)
 		m.log.Warn(m.words, "kept", k.has, "error", k.err)
 	}
 	m.keep(key, k)

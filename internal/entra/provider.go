@@ -166,10 +166,10 @@ func (p *Provider) fault(x *exchange, err error) *Error {
 	case errors.As(err, &own):
 		return own
 	case x.called && !x.answered: // MSAL has more to ask of the metadata than we have
-		p.wire.documents.forget(p.metadata, trouble(errUnusable))
-		return trouble(errUnusable)
+		p.wire.documents.forget(p.metadata, networkError(errUnusable))
+		return networkError(errUnusable)
 	default:
-		return trouble(err)
+		return networkError(err)
 	}
 }
 

@@ -104,7 +104,7 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	case r.Method == http.MethodGet && strings.TrimSuffix(r.URL.String(), "?") == w.metadata:
 		body, err := w.documents.get(r.Context(), w.metadata)
 		if err != nil {
-			x.failure = trouble(err)
+			x.failure = networkError(err)
 			return nil, x.failure
 		}
 		return answered(r, body), nil
@@ -116,7 +116,7 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 func (w *wire) askForToken(r *http.Request, x *exchange) (*http.Response, error) {
 	plain, err := w.tokensFor(r, x)
 	if err != nil {
-		x.failure = trouble(err)
+		x.failure = networkError(err)
 		return nil, x.failure
 	}
 	x.answered = true
@@ -155,7 +155,7 @@ func outcomeOf(err error) string {
 	if err == nil {
 		return outcomeOK
 	}
-	return string(trouble(err).Kind)
+	return string(networkError(err).Kind)
 }
 
 func grantOf(r *http.Request) string {

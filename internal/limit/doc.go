@@ -1,4 +1,4 @@
-// Package limit bounds what one client or one person can ask for in a time: how often (Rate), how much at once (Places),
+// Package limit bounds what one client or one person can ask for in a time: how often (Rate), how much at once (Slots),
 // how much that is still unfinished (Pending). It knows keys and numbers; who a key is, and what is answered, is for its
 // users to say.
 //

@@ -86,8 +86,8 @@ func TestKeysAreBounded(t *testing.T) {
 	}
 }
 
-func TestPlaces(t *testing.T) {
-	p := NewPlaces(3, 2)
+func TestSlots(t *testing.T) {
+	p := NewSlots(3, 2)
 	ctx, cancel := context.WithCancel(t.Context())
 	leave1, err1 := p.Enter(ctx, "a")
 	leave2, err2 := p.Enter(ctx, "a")
@@ -97,14 +97,14 @@ func TestPlaces(t *testing.T) {
 	over, end := context.WithCancel(ctx)
 	end()
 	if _, err := p.Enter(over, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("a third place for one key: %v", err)
+		t.Errorf("a third slot for one key: %v", err)
 	}
 	leave3, err := p.Enter(ctx, "b")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Enter(over, "c"); err == nil {
-		t.Error("a fourth place altogether")
+		t.Error("a fourth slot altogether")
 	}
 	waiting := make(chan error)
 	go func() {
@@ -122,14 +122,14 @@ func TestPlaces(t *testing.T) {
 	leave2()
 	leave3()
 	if p.taken != 0 || len(p.by) != 0 {
-		t.Errorf("%d places are taken when all have left, by %v", p.taken, p.by)
+		t.Errorf("%d slots are taken when all have left, by %v", p.taken, p.by)
 	}
 	cancel()
 }
 
 // Nobody is forgotten and no more than allowed are in, whatever the order.
-func TestPlacesUnderLoad(t *testing.T) {
-	p := NewPlaces(5, 3)
+func TestSlotsUnderLoad(t *testing.T) {
+	p := NewSlots(5, 3)
 	var in, most atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 300 {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Pending bounds what is begun and not finished, of each key and in all. Nobody is held up by it: the oldest has to go for
-// the newest. What isn't finished within its life is forgotten.
+// Pending bounds what is begun and not finished, of each key and in all. It makes no one wait: the oldest has to go for the
+// newest. What isn't finished within its life is forgotten.
 type Pending struct {
 	each, total int
 	life        time.Duration

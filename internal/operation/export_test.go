@@ -39,7 +39,7 @@ func SetBound(j *Journal, kind string, records int) {
 
 // Kept is how many records of kind a person has.
 func Kept(j *Journal, kind, person string) (n int, err error) {
-	stock, err := j.store.records.Stock(context.Background(), kind, person)
+	stock, err := j.store.records.Describe(context.Background(), kind, person)
 	return len(stock), err
 }
 

@@ -118,7 +118,7 @@ func (l *limits) dropFinished(ctx context.Context, person string, most int) (dro
 // finished are the operations (ID and Batch only) that were settled so long ago that their forms can't be sent any more,
 // those first that were settled first.
 func (l *limits) finished(ctx context.Context, person string) ([]Operation, error) {
-	stock, err := l.store.records.Stock(ctx, kindOperation, person)
+	stock, err := l.store.records.Describe(ctx, kindOperation, person)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (l *limits) finished(ctx context.Context, person string) ([]Operation, erro
 		stock = stock[:i]
 	}
 	all := make([]Operation, len(stock))
-	err = l.store.records.EachStored(ctx, stock, person, func(i int, _ string, decode func(any) error) error {
+	err = l.store.records.EachDescribed(ctx, stock, person, func(i int, _ string, decode func(any) error) error {
 		var r record
 		if decode(&r) == nil && !r.Pending() && r.Started.Before(settled) {
 			all[i] = Operation{ID: r.ID, Batch: r.Batch}

@@ -132,9 +132,9 @@ type Backend interface {
 	// memory at a time. An error of f ends it; f is called in the caller's goroutine.
 	ReadMany(ctx context.Context, names []Name, f func(i int, value []byte, err error) error) error
 
-	// Stock describes the records of one kind and group, the one that expires first first. Some of them may be gone by the
+	// Describe lists the records of one kind and group, the one that expires first first. Some of them may be gone by the
 	// time they are read.
-	Stock(ctx context.Context, kind, group string) ([]Stored, error)
+	Describe(ctx context.Context, kind, group string) ([]Stored, error)
 
 	// Lock waits until nobody else holds the lock called name, or ctx ends. Locks have nothing
 	// to do with the record of that name, and one whose holder died is free again.

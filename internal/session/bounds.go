@@ -130,12 +130,12 @@ func (r *Records) room(ctx context.Context, bound Bound, group string, records i
 		}
 		return &FullError{bound.Kind}
 	}
-	stock, err := r.backend.Stock(ctx, of.Kind, of.Group)
+	described, err := r.backend.Describe(ctx, of.Kind, of.Group)
 	if err != nil {
 		return err
 	}
 	u := &usage{at: time.Now()}
-	for _, s := range stock {
+	for _, s := range described {
 		u.records, u.bytes = u.records+1, u.bytes+int64(s.Size)
 	}
 	if !r.bounds.saw(of, u, bound, records, bytes, made) {
@@ -187,20 +187,20 @@ func (u *usage) add(bound Bound, records int, bytes int64, made bool) (fits bool
 	return true
 }
 
-// Stock describes the group's records of kind, the one that expires first first.
-func (r *Records) Stock(ctx context.Context, kind, group string) ([]Stored, error) {
-	return r.backend.Stock(ctx, kind, Key{Group: group}.Name().Group)
+// Describe lists the group's records of kind, the one that expires first first.
+func (r *Records) Describe(ctx context.Context, kind, group string) ([]Stored, error) {
+	return r.backend.Describe(ctx, kind, Key{Group: group}.Name().Group)
 }
 
-// EachStored is Each of records of one kind that Stock has described, with their places in stock.
-func (r *Records) EachStored(
-	ctx context.Context, stock []Stored, group string, f func(i int, id string, decode func(into any) error) error,
+// EachDescribed is Each of records of one kind that Describe has listed, with their index in described.
+func (r *Records) EachDescribed(
+	ctx context.Context, described []Stored, group string, f func(i int, id string, decode func(into any) error) error,
 ) error {
-	if len(stock) == 0 {
+	if len(described) == 0 {
 		return nil
 	}
-	names := make([]Name, 0, len(stock))
-	for _, s := range stock {
+	names := make([]Name, 0, len(described))
+	for _, s := range described {
 		names = append(names, s.Name)
 	}
 	return r.readMany(ctx, Key{Kind: names[0].Kind, Group: group}, names, func(i int, id string, decode func(into any) error) error {

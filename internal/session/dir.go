@@ -155,23 +155,23 @@ func (d *Dir) List(_ context.Context, kind, group string) ([]Name, error) {
 	return names, err
 }
 
-// Stock implements Backend. It reads no more of a record than its head.
-func (d *Dir) Stock(ctx context.Context, kind, group string) ([]Stored, error) {
+// Describe implements Backend. It reads no more of a record than its head.
+func (d *Dir) Describe(ctx context.Context, kind, group string) ([]Stored, error) {
 	names, err := d.List(ctx, kind, group)
 	if err != nil {
 		return nil, err
 	}
-	var stock []Stored
+	var described []Stored
 	err = d.inside(func(root *os.Root) error {
 		for _, name := range names {
 			if head, size, err := readHead(root, name.file()); err == nil && !head.over(d.now()) { // or else it is gone or none
-				stock = append(stock, Stored{name, size, time.UnixMilli(head.Expires)})
+				described = append(described, Stored{name, size, time.UnixMilli(head.Expires)})
 			}
 		}
 		return ctx.Err()
 	})
-	slices.SortFunc(stock, func(a, b Stored) int { return a.Expires.Compare(b.Expires) })
-	return stock, err
+	slices.SortFunc(described, func(a, b Stored) int { return a.Expires.Compare(b.Expires) })
+	return described, err
 }
 
 // readHead reads the head of the record in a file, which is named from root on, and reports the size of its value.

@@ -40,12 +40,12 @@ func (s *Store) List(ctx context.Context, kind, group string) ([]session.Name, e
 	return names, nil
 }
 
-// Stock implements session.Backend. Where the user may not use STRLEN, sizes are unknown and count as nothing.
-func (s *Store) Stock(ctx context.Context, kind, group string) ([]session.Stored, error) {
+// Describe implements session.Backend. Where the user may not use STRLEN, sizes are unknown and count as nothing.
+func (s *Store) Describe(ctx context.Context, kind, group string) ([]session.Stored, error) {
 	sample := session.Key{Kind: kind}.Name()
 	sample.Group = group
 	if err := sample.Valid(); err != nil || group == "" {
-		return nil, errors.Join(err, errors.New("redisstore: a stock is of a group"))
+		return nil, errors.Join(err, errors.New("redisstore: only records of a group can be described"))
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -54,13 +54,13 @@ func (s *Store) Stock(ctx context.Context, kind, group string) ([]session.Stored
 	if err != nil || len(index) == 0 {
 		return nil, absentIsEmpty(failed(err))
 	}
-	stock := make([]session.Stored, 0, len(index))
+	described := make([]session.Stored, 0, len(index))
 	sizes := make([]*redis.IntCmd, 0, len(index))
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, z := range index {
 			name := sample
 			name.ID, _ = z.Member.(string)
-			stock = append(stock, session.Stored{Name: name, Expires: time.UnixMilli(int64(z.Score))})
+			described = append(described, session.Stored{Name: name, Expires: time.UnixMilli(int64(z.Score))})
 			sizes = append(sizes, p.StrLen(ctx, s.key(name)))
 		}
 		return nil
@@ -69,15 +69,15 @@ func (s *Store) Stock(ctx context.Context, kind, group string) ([]session.Stored
 		s.noSizes.Do(func() {
 			s.log.Warn("Redis doesn't let patdesk use STRLEN, so what a person keeps is bounded in number only, not in bytes", "error", err)
 		})
-		return stock, nil
+		return described, nil
 	}
 	if err != nil && failed(err) != session.ErrDamaged { //nolint:errorlint // of another type than ours: of size 0
 		return nil, failed(err)
 	}
 	for i, size := range sizes {
-		stock[i].Size = max(0, int(size.Val())-headSize)
+		described[i].Size = max(0, int(size.Val())-headSize)
 	}
-	return stock, nil
+	return described, nil
 }
 
 // absentIsEmpty: an index that isn't there, or isn't one, holds nothing.

@@ -256,20 +256,20 @@ func (m *Memory) Sweep(_ context.Context, now time.Time) (removed int, err error
 	return removed, nil
 }
 
-// Stock implements session.Backend.
-func (m *Memory) Stock(_ context.Context, kind, group string) ([]session.Stored, error) {
-	if err := m.enter("Stock", session.Name{Kind: kind, Group: group}); err != nil {
+// Describe implements session.Backend.
+func (m *Memory) Describe(_ context.Context, kind, group string) ([]session.Stored, error) {
+	if err := m.enter("Describe", session.Name{Kind: kind, Group: group}); err != nil {
 		return nil, err
 	}
 	defer m.mu.Unlock()
-	var stock []session.Stored
+	var described []session.Stored
 	for name, rec := range m.records {
 		if name.Kind == kind && name.Group == group && m.now().Before(rec.expires) {
-			stock = append(stock, session.Stored{Name: name, Size: len(rec.value), Expires: rec.expires})
+			described = append(described, session.Stored{Name: name, Size: len(rec.value), Expires: rec.expires})
 		}
 	}
-	slices.SortFunc(stock, func(a, b session.Stored) int { return a.Expires.Compare(b.Expires) })
-	return stock, nil
+	slices.SortFunc(described, func(a, b session.Stored) int { return a.Expires.Compare(b.Expires) })
+	return described, nil
 }
 
 // Ping implements session.Backend.

@@ -42,7 +42,7 @@ func TestBackend(t *testing.T, newBackend func(t *testing.T) session.Backend) {
 		{"locks", testLocks},
 		{"many want one lock", testLockContention},
 		{"a sweep leaves what is alive", testSweep},
-		{"stock", testStock},
+		{"describe", testDescribe},
 		{"ping", testPing},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -585,7 +585,7 @@ func testSweep(f *fixture) {
 	}
 }
 
-func testStock(f *fixture) {
+func testDescribe(f *fixture) {
 	now := time.Now()
 	for i, size := range []int{30, 10, 20} {
 		name := session.Key{Kind: "note", Group: "mona", ID: strconv.Itoa(i)}.Name()
@@ -594,19 +594,19 @@ func testStock(f *fixture) {
 		}
 	}
 	group := session.Key{Group: "mona"}.Name().Group
-	stock, err := f.Stock(f.ctx, "note", group)
+	described, err := f.Describe(f.ctx, "note", group)
 	var sizes []int
-	for _, s := range stock {
+	for _, s := range described {
 		sizes = append(sizes, s.Size)
 		if _, _, err := f.Read(f.ctx, s.Name); err != nil || s.Expires.UnixMilli() != now.Add(time.Duration(s.Size)*time.Minute).UnixMilli() {
 			f.t.Errorf("%+v: %v", s, err)
 		}
 	}
 	if err != nil || !slices.Equal(sizes, []int{10, 20, 30}) {
-		f.t.Errorf("Stock: records of %v bytes, %v; want the one that expires first first", sizes, err)
+		f.t.Errorf("Describe: records of %v bytes, %v; want the one that expires first first", sizes, err)
 	}
-	if stock, err := f.Stock(f.ctx, "other", group); err != nil || len(stock) != 0 {
-		f.t.Errorf("Stock of nothing: %v, %v", stock, err)
+	if described, err := f.Describe(f.ctx, "other", group); err != nil || len(described) != 0 {
+		f.t.Errorf("Describe of nothing: %v, %v", described, err)
 	}
 }
 
