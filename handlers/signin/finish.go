@@ -33,7 +33,7 @@ func (h *Handlers) Finish(v *web.Request) (web.Answer, error) {
 		TenantID: identity.TenantID, ObjectID: identity.ObjectID,
 		Name: identity.Name, Username: identity.Username, Account: identity.Account,
 	}
-	opened, err := h.Sessions.SignIn(v.W, v.Request, person, cache, kept.Entra.Started)
+	opened, err := h.Sessions.SignIn(v.Writer, v.Request, person, cache, kept.Entra.Started)
 	if err != nil {
 		h.Site.Telemetry.SignIn(web.SignInStore)
 		return nil, err

@@ -77,7 +77,7 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 		return nil, err
 	}
 	kept.Entra = begun
-	id, err := h.Sessions.KeepAttempt(v.W, v.Request, begun.State, kept, web.AttemptLife)
+	id, err := h.Sessions.KeepAttempt(v.Writer, v.Request, begun.State, kept, web.AttemptLife)
 	if err != nil {
 		return nil, err
 	}

@@ -62,12 +62,12 @@ func (h *Handlers) SignOut(v *web.Request) (web.Answer, error) {
 		}
 	}
 	entraURL := h.Entra.SignOutURL(v.Context(), v.Address.URL("/"), person.Username)
-	if err := h.Sessions.SignOut(v.W, v.Request); err != nil {
+	if err := h.Sessions.SignOut(v.Writer, v.Request); err != nil {
 		return nil, err
 	}
 	audit.Record(v.Context(), h.Site.Log, "sign-out")
 	h.Inventory.Forget(v.Session.Hash())
-	v.W.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	v.Writer.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	p := signedOutPage{Base: v.PlainBase(v.Words.Message("signedOut.title", nil).Title), EntraURL: entraURL, HomeURL: v.Link("/")}
 	return web.Page{Template: "signed-out", Data: p}, nil
 }

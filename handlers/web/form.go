@@ -16,7 +16,8 @@ import (
 // ChangeWait is how long a form waits for its change. After that the operation's page goes on waiting.
 const ChangeWait = 90 * time.Second
 
-// FormState is a change that was not done, for the page that shows its form again with what was typed.
+// FormState is how a form is shown: as it was opened (the zero value), or again, with what was typed and why its change was not
+// done.
 type FormState struct {
 	Status  int
 	Problem *ProblemSummary

@@ -27,7 +27,7 @@ func (s *Site) ChooseLanguage(v *Request) (Answer, error) {
 	if !s.Languages.Has(tag) {
 		return nil, &HTTPError{Status: http.StatusBadRequest}
 	}
-	s.Sessions.SetLanguage(v.W, tag)
+	s.Sessions.SetLanguage(v.Writer, tag)
 	return v.To(languageReturn(v.PostForm.Get("return"))), nil
 }
 

@@ -347,7 +347,7 @@ func methodNotAllowed(routes chi.Routes) Action {
 				lookup = http.MethodGet
 			}
 			if routes.Match(chi.NewRouteContext(), lookup, v.URL.EscapedPath()) {
-				v.W.Header().Add("Allow", method)
+				v.Writer.Header().Add("Allow", method)
 			}
 		}
 		return nil, &HTTPError{Status: http.StatusMethodNotAllowed}

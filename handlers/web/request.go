@@ -21,7 +21,7 @@ const userAgentLength = 256
 // Request is one request as an action sees it.
 type Request struct {
 	*http.Request
-	W       http.ResponseWriter // for cookies only; answers are returned
+	Writer  http.ResponseWriter // for cookies only; answers are returned
 	site    *Site
 	Words   *templates.Words // of the visitor's language
 	Session *session.Session

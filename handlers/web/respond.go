@@ -20,7 +20,7 @@ func (s *Site) handle(e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(e.maxBytes, maxFormBytes)) // answered as 413
 		v := &Request{
-			Request: r, W: w, site: s, Words: s.wordsFor(r),
+			Request: r, Writer: w, site: s, Words: s.wordsFor(r),
 			Address: AddressOf(r.Context()), Now: s.Now(), step: e.step, Delivery: operation.NewDelivery()}
 		defer v.Delivery.Done(errNotShown) // if it panics
 		result, err := s.decide(v, e.action)
@@ -63,7 +63,7 @@ func (s *Site) bar(v *Request) error {
 	if !v.Session.SignedIn() || s.Entra.TenantAllowed(v.Session.Person().TenantID) {
 		return nil
 	}
-	if err := s.Sessions.End(v.W, v.Request); err != nil {
+	if err := s.Sessions.End(v.Writer, v.Request); err != nil {
 		return err
 	}
 	s.Inventory.Forget(v.Session.Hash())
@@ -106,7 +106,7 @@ func (s *Site) write(v *Request, result Answer) error {
 	case err != nil:
 		return err
 	default:
-		return writeThrough(v.W, v.Delivery)
+		return writeThrough(v.Writer, v.Delivery)
 	}
 }
 
@@ -114,21 +114,21 @@ func (s *Site) write(v *Request, result Answer) error {
 func (s *Site) writeAnswer(v *Request, result Answer) error {
 	switch result := result.(type) {
 	case Redirect:
-		http.Redirect(v.W, v.Request, bounded(result.To), http.StatusSeeOther)
+		http.Redirect(v.Writer, v.Request, bounded(result.To), http.StatusSeeOther)
 		return errNotShown
 	case Download:
-		return result.write(v.W)
+		return result.write(v.Writer)
 	case Page:
 		var body bytes.Buffer
 		if err := v.Words.Render(&body, result.Template, result.Data); err != nil {
 			s.Log.ErrorContext(v.Context(), "page could not be rendered", "request_id", v.RequestID(), "template", result.Template, "error", err)
-			s.writePlain(v.W, v.Request, http.StatusInternalServerError)
+			s.writePlain(v.Writer, v.Request, http.StatusInternalServerError)
 			return err
 		}
-		return writePage(v.W, result, body.Bytes())
+		return writePage(v.Writer, result, body.Bytes())
 	default:
 		s.Log.ErrorContext(v.Context(), "action without an answer", "request_id", v.RequestID(), "answer", fmt.Sprintf("%T", result))
-		s.writePlain(v.W, v.Request, http.StatusInternalServerError)
+		s.writePlain(v.Writer, v.Request, http.StatusInternalServerError)
 		return errNotShown
 	}
 }

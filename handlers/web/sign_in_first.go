@@ -33,7 +33,7 @@ var ErrBarred = &HTTPError{Status: http.StatusForbidden, Key: "signin.barred"}
 // keepDraft keeps what was typed, or a page to come back to, through a sign-in. The oldest ones that have to go for it, of
 // this person or network first, are dropped.
 func (l *Limits) keepDraft(v *Request, d Draft) (id string, err error) {
-	id, record, err := l.Sessions.KeepDraft(v.W, v.Request, d, AttemptLife)
+	id, record, err := l.Sessions.KeepDraft(v.Writer, v.Request, d, AttemptLife)
 	if err != nil {
 		return "", err
 	}
