@@ -450,7 +450,7 @@ func TestFiveThousandTokensAndStrangeNames(t *testing.T) {
 		d.sim.AddToken(simulator.Token{DisplayName: name, Organization: "org-01", Scope: "vso.code", ValidTo: time.Now().Add(time.Duration(i+1) * time.Hour)})
 	}
 	b := whole(t, d.signedIn(mona), d.url+"/overview")
-	if !strings.Contains(b.Text(), "4995 tokens, 1 to 200 shown") {
+	if !strings.Contains(b.Text(), "4,995 tokens, 1 to 200 shown") {
 		t.Fatalf("%.800s", b.Text())
 	}
 	for _, name := range []string{strange[0], strange[1], "(no name)"} {
