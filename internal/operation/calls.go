@@ -44,68 +44,68 @@ type call struct {
 }
 
 // join lets a request join the call of its form, or begin it (first). ErrChanged, ErrStopping.
-func (c *calls) join(id string, r Request) (f *call, first bool, err error) {
+func (c *calls) join(id string, r Request) (one *call, first bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := callKey(r.Person, id)
-	if f = c.byKey[key]; f != nil {
-		if !r.repeats(f.request.fingerprint(), f.request.Want.ValidTo, c.now().Sub(f.started)) {
+	if one = c.byKey[key]; one != nil {
+		if !r.repeats(one.request.fingerprint(), one.request.Want.ValidTo, c.now().Sub(one.started)) {
 			return nil, false, ErrChanged
 		}
-		f.mu.Lock()
-		f.readers++
-		f.mu.Unlock()
-		return f, false, nil
+		one.mu.Lock()
+		one.readers++
+		one.mu.Unlock()
+		return one, false, nil
 	}
 	if c.stopping {
 		return nil, false, ErrStopping
 	}
-	f = &call{
+	one = &call{
 		id: id, request: r, started: c.now(), readers: 1,
 		known: make(chan struct{}), done: make(chan struct{}), empty: make(chan struct{}),
 	}
-	c.byKey[key] = f
+	c.byKey[key] = one
 	c.busy++
-	return f, true, nil
+	return one, true, nil
 }
 
 // joinRepeat lets a request join the call of its form; nil if there is none that it repeats.
 func (c *calls) joinRepeat(id string, r Request) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.byKey[callKey(r.Person, id)]
-	if f == nil || !r.repeats(f.request.fingerprint(), f.request.Want.ValidTo, c.now().Sub(f.started)) {
+	one := c.byKey[callKey(r.Person, id)]
+	if one == nil || !r.repeats(one.request.fingerprint(), one.request.Want.ValidTo, c.now().Sub(one.started)) {
 		return nil
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.readers++
-	return f
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	one.readers++
+	return one
 }
 
 // finish ends the call with its outcome; the first call counts. From then on the record answers further requests.
-func (c *calls) finish(f *call, op *Operation, err error) {
+func (c *calls) finish(one *call, op *Operation, err error) {
 	c.mu.Lock()
-	key := callKey(f.request.Person, f.id)
-	if c.byKey[key] == f {
+	key := callKey(one.request.Person, one.id)
+	if c.byKey[key] == one {
 		delete(c.byKey, key)
 	}
 	c.mu.Unlock()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.finished {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if one.finished {
 		return
 	}
-	f.finished, f.err = true, err
-	if f.op == nil {
-		close(f.known)
+	one.finished, one.err = true, err
+	if one.op == nil {
+		close(one.known)
 	}
 	if op != nil {
-		f.op = op
+		one.op = op
 	}
-	close(f.done)
-	if f.readers == 0 {
-		close(f.empty)
+	close(one.done)
+	if one.readers == 0 {
+		close(one.empty)
 	}
 }
 
