@@ -101,7 +101,7 @@ func Load(getenv func(string) string, dotenv string) (Config, error) {
 }
 
 // PublicURL is the address that people open, without a trailing slash: BASE_URL, or else the listening address if
-// that is only reachable from this machine. It is "" if it isn't known until a trusted proxy's headers tell it.
+// that is only reachable from this machine. It is "" if only a trusted proxy's headers say it.
 func (c Config) PublicURL() string {
 	if c.BaseURL != "" {
 		return c.BaseURL
@@ -121,8 +121,8 @@ func (c Config) RedirectURI() string {
 	return c.PublicURL() + c.RedirectPath
 }
 
-// Secure says if people come over https, so that cookies may and must be bound to it. Where a trusted proxy's headers
-// tell the address, only https is accepted from them.
+// Secure reports whether people come over https, so that cookies may and must be bound to it. Where a trusted proxy's headers
+// give the address, only https is accepted from them.
 func (c Config) Secure() bool {
 	if c.BaseURL != "" {
 		return strings.HasPrefix(c.BaseURL, "https://")
@@ -130,13 +130,13 @@ func (c Config) Secure() bool {
 	return c.AddressFromProxies()
 }
 
-// AddressFromProxies says that trusted proxies' headers tell the public address.
+// AddressFromProxies reports whether trusted proxies' headers give the public address.
 func (c Config) AddressFromProxies() bool { return c.BaseURL == "" && len(c.TrustedProxies) > 0 }
 
-// ListensOnLoopback says if nobody but this machine can connect.
+// ListensOnLoopback reports whether only this machine can connect.
 func (c Config) ListensOnLoopback() bool { return onLoopback(c.ListenAddress) }
 
-// MeasuredOnLoopback says if nobody but this machine can read the metrics.
+// MeasuredOnLoopback reports whether only this machine can read the metrics.
 func (c Config) MeasuredOnLoopback() bool {
 	return c.MetricsAddress == "" || onLoopback(c.MetricsAddress)
 }
@@ -155,14 +155,14 @@ func (c Config) Keys() [][]byte {
 	return keys
 }
 
-// Instance tells apart several copies of patdesk under one host name, whose cookies a browser would otherwise mix up:
+// Instance distinguishes several copies of patdesk under one host name, whose cookies a browser would otherwise mix up:
 // cookies don't know ports. It is the same for all replicas of one deployment, and after a restart.
 func (c Config) Instance() string {
 	sum := sha256.Sum256([]byte(c.ClientID + "\n" + c.PublicURL()))
 	return hex.EncodeToString(sum[:4])
 }
 
-// isLoopback says if host, a name or an address without port, always means this machine.
+// isLoopback reports whether host, a name or an address without port, always means this machine.
 func isLoopback(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {

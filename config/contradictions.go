@@ -14,7 +14,7 @@ func (c Config) contradictions() []contradiction {
 	return slices.Concat(c.exposure(), c.plainHTTP(), c.timeouts(), c.tenants(), c.metricsBeside())
 }
 
-// exposure: who listens to other machines must know by which address people come. Otherwise anybody's Host header
+// exposure: who listens to other machines must know by which address people come. Otherwise any client's Host header
 // would say where Entra ID sends the sign-in's answer.
 func (c Config) exposure() []contradiction {
 	if c.ListenAddress == "" || c.ListensOnLoopback() || c.BaseURL != "" || len(c.TrustedProxies) > 0 {
@@ -76,7 +76,7 @@ func (c Config) metricsBeside() []contradiction {
 	}, []string{metricsAddress, listenAddress}}}
 }
 
-// sameHost says if listening on both would meet: one of them is all addresses, or they are the same.
+// sameHost reports whether listening on both would meet: one of them is all addresses, or they are the same.
 func sameHost(a, b string) bool {
 	every := func(host string) bool {
 		ip, err := netip.ParseAddr(host)

@@ -75,7 +75,7 @@ func (s *source) warnOfPermissions(path string) {
 	}
 }
 
-// warnOfNames speaks up about names that nobody reads but that were probably meant for us.
+// warnOfNames warns of names that patdesk doesn't read but that were probably meant for it.
 func (s *source) warnOfNames() {
 	for _, name := range slices.Sorted(maps.Keys(s.dotenv)) {
 		if slices.Contains(Names(), name) {

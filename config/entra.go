@@ -74,12 +74,12 @@ func readCredentialFile(s *source, name string) string {
 	return path
 }
 
-// given says if the setting is there in any form, good or bad.
+// given reports whether the setting is there in any form, good or bad.
 func given(s *source, name string) bool {
 	return s.raw(name) != "" || s.raw(name+fileSuffix) != ""
 }
 
-// readsVaultByFederation says if the federated token is how the Key Vault is read, and no credential of the app beside
+// readsVaultByFederation reports whether the federated token is how the Key Vault is read, and no credential of the app beside
 // it. On AKS the webhook of workload identity puts the token's file, and AZURE_CLIENT_ID, AZURE_TENANT_ID and
 // AZURE_AUTHORITY_HOST, into the environment of every pod that may sign in to anything, and the Azure SDK finds them
 // there: https://azure.github.io/azure-workload-identity/docs/installation/mutating-admission-webhook.html.
@@ -163,7 +163,7 @@ func unsupportedHost(host string) bool {
 	return strings.HasSuffix(host, ".b2clogin.com") || strings.HasSuffix(host, ".ciamlogin.com")
 }
 
-// readAllowedTenants takes ids only: the token that tells the tenant knows no domain names.
+// readAllowedTenants takes ids only: the token that names the tenant knows no domain names.
 func readAllowedTenants(s *source) []string {
 	var ids []string
 	for _, id := range list(s.text(allowedTenants)) {

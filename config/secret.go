@@ -20,7 +20,7 @@ func NewSecret(value string) Secret {
 	return Secret{&value}
 }
 
-// IsSet says if there is a value.
+// IsSet reports whether there is a value.
 func (s Secret) IsSet() bool { return s.value != nil }
 
 // Reveal returns the value, "" if there is none. It is the only way to it, so that its uses are easily found.

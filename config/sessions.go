@@ -47,7 +47,7 @@ func (s *source) readCount(name string, most int) int {
 	return n
 }
 
-// readSessionType says if sessions are to be kept in Redis.
+// readSessionType reports whether sessions are to be kept in Redis.
 func readSessionType(s *source) (inRedis bool) {
 	kind := strings.ToLower(s.text(sessionType))
 	if kind != "filesystem" && kind != "redis" && !s.faulty(sessionType) {
@@ -97,7 +97,7 @@ func readSessionKeys(s *source) []Secret {
 func betweenKeys(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`,"'[]()`, r) }
 
 // decodeKey reads hexadecimal or any of the usual forms of base64. A text of hexadecimal digits alone is taken as
-// such, although it may be base64 too: nobody's random base64 looks like that.
+// such, although it may be base64 too: random base64 doesn't look like that.
 func decodeKey(text string) ([]byte, bool) {
 	if key, err := hex.DecodeString(text); err == nil {
 		return key, true

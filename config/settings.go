@@ -1,6 +1,6 @@
 package config
 
-// Names of settings that more than one place speaks of.
+// Names of settings that several files mention.
 const (
 	clientID              = "CLIENT_ID"
 	clientSecret          = "CLIENT_SECRET"

@@ -131,7 +131,7 @@ func (s *source) readFile(name, path string) string {
 	return ""
 }
 
-// checkFile says if path is a file that can be read, and is a fault of the setting name otherwise.
+// checkFile reports whether path is a file that can be read, and is a fault of the setting name otherwise.
 func (s *source) checkFile(name, path string) bool {
 	info, err := os.Stat(path)
 	switch {
@@ -176,7 +176,7 @@ func (s *source) missing(name, fix string) {
 	}
 }
 
-// faulty says if the setting, or the file that stands for it, has a fault already.
+// faulty reports whether the setting, or the file that stands for it, has a fault already.
 func (s *source) faulty(name string) bool {
 	return slices.ContainsFunc(s.faults, func(f Fault) bool {
 		return f.Setting == name || f.Setting == name+fileSuffix

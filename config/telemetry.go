@@ -92,7 +92,7 @@ func readTracesHeaders(s *source) map[string]Secret {
 	return headers
 }
 
-// headerName says if name is made of the usual characters of RFC 9110's tokens.
+// headerName reports whether name is made of the usual characters of RFC 9110's tokens.
 func headerName(name string) bool {
 	return tokenName.MatchString(name)
 }

@@ -59,10 +59,10 @@ type Limits struct {
 	wide      *limit.Rate    // and by the wider network, wideFactor times as many
 	pending   *limit.Pending // and not finished
 	drafts    *limit.Pending // forms kept through a sign-in, by person or network
-	finishing *limit.Slots  // sign-ins that are being finished, by network
+	finishing *limit.Slots   // sign-ins that are being finished, by network
 	changes   *limit.Rate    // requests of signed-in people that change something, by person
 	guesses   *limit.Rate    // lookups that found nothing, by network
-	lookups   *limit.Slots  // lookups for networks that found nothing too often
+	lookups   *limit.Slots   // lookups for networks that found nothing too often
 
 	finishWait time.Duration // how long a sign-in waits for its turn
 }

@@ -157,7 +157,7 @@ func (c *Client) send(ctx context.Context, q call, bearer string, p *pass) (answ
 	return a, verdictOf(ctx, failure), failure
 }
 
-// waitForTurn waits until one of the bounds lets another exchange begin; its place must be given back.
+// waitForTurn waits until one of the bounds lets another exchange begin; its slot must be given back.
 func (q call) waitForTurn(ctx context.Context, p *pass) *Error {
 	begun := time.Now()
 	bound, own, err := p.take(ctx, min(q.time.turn, q.time.waiting))
@@ -205,7 +205,7 @@ func (c *Client) converse(ctx context.Context, q call, bearer string, p *pass, h
 		p.slowDown(response.StatusCode, asked)
 	}
 	grow := p.grow
-	if q.change() { // its answer may hold a secret that is told only once
+	if q.change() { // its answer may hold a secret that is sent only once
 		grow = func(int64) bool { return true }
 	}
 	a, failure := q.read(ctx, response, grow)
@@ -278,7 +278,7 @@ func (q call) read(ctx context.Context, response *http.Response, grow func(int64
 		a.body, err = readUpTo(response.Body, q.maxBody, grow)
 	}
 	// What is whole in itself counts, even if the connection broke at its very
-	// end: it may hold a secret that is told only once.
+	// end: it may hold a secret that is sent only once.
 	if err == nil || wholeObject(a.body) {
 		return a, nil
 	}

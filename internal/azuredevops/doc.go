@@ -14,7 +14,7 @@
 //
 // and each failure is an *Error with a Kind. Four rules hold for all calls:
 //
-//   - A change is sent at most once. If nobody can tell whether it was carried
+//   - A change is sent at most once. If it is unknown whether it was carried
 //     out, its Error says Unknown, and it is for the caller to look.
 //   - The bearer goes to the configured addresses only. No redirect is followed.
 //   - What befalls one person's calls holds up no other's.

@@ -32,8 +32,8 @@ const (
 	KindTLS               Kind = "tls"             // certificate not trusted
 	KindCanceled          Kind = "canceled"        // our own caller went away
 	KindPaused            Kind = "paused"          // the organization failed again and again; nothing was sent (RetryAfter says how long)
-	KindBusy              Kind = "busy"            // the person's other calls took all the places that one person can have; nothing was sent
-	KindOverloaded        Kind = "overloaded"      // those of everybody took all places, or all memory for long answers; nothing was sent, or Unknown says otherwise
+	KindBusy              Kind = "busy"            // the person's other calls took all the slots that one person can have; nothing was sent
+	KindOverloaded        Kind = "overloaded"      // those of all people took all slots, or all memory for long answers; nothing was sent, or Unknown says otherwise
 	KindUnknownPatError   Kind = "unknownPatError" // a patTokenError that the table doesn't know; Code holds it
 )
 

@@ -236,7 +236,7 @@ func (o *organization) fail(who string, now time.Time) {
 	}
 }
 
-// down reports whether the organization fails for everybody, as far as can be seen.
+// down reports whether the organization fails for all people, as far as can be seen.
 func (o *organization) down(now time.Time) bool {
 	return o.failures >= tripAfter && len(o.failed) == downPeople && now.Sub(o.failed[downPeople-1].at) <= downWithin
 }

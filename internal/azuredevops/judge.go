@@ -124,7 +124,7 @@ func (q call) judge(a answer) *Error {
 	return e
 }
 
-// kind goes by the status and by what tells answers of one status apart.
+// kind goes by the status and by what distinguishes answers of one status.
 func (a answer) kind(f fault) Kind {
 	switch {
 	case a.status == http.StatusNonAuthoritativeInfo, a.status/100 == 3:
@@ -169,7 +169,7 @@ func (f fault) peopleOnly() bool {
 		strings.HasPrefix(f.Message, "The requested operation is not allowed")
 }
 
-// kindOf401 tells a bearer that the service understood and refused from one that
+// kindOf401 distinguishes a bearer that the service understood and refused from one that
 // it could do nothing with.
 func (a answer) kindOf401(f fault) Kind {
 	switch {
@@ -257,7 +257,7 @@ func (q call) broken(ctx context.Context, err error) *Error {
 	return q.fail(kindOf(ctx, err), safe(err))
 }
 
-// kindOf tells the ways apart in which an exchange can break. What our own side
+// kindOf distinguishes the ways in which an exchange can break. What our own side
 // decided comes first: it shows as all sorts of errors.
 func kindOf(ctx context.Context, err error) Kind {
 	var timeout net.Error

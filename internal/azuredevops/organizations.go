@@ -27,7 +27,7 @@ type Organization struct {
 
 var organizationPattern = regexp.MustCompile(`^[0-9A-Za-z](?:[0-9A-Za-z_-]{0,62}[0-9A-Za-z])?$`)
 
-// ValidOrganization says if name can be an organization's name, so that nothing
+// ValidOrganization reports whether name can be an organization's name, so that nothing
 // else gets into an address. New names have up to 50 letters, digits and hyphens;
 // older ones may have more.
 //
@@ -37,7 +37,7 @@ func ValidOrganization(name string) bool { return organizationPattern.MatchStrin
 // scopePattern is what a scope may look like. Spaces separate scopes on the wire.
 var scopePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,99}$`)
 
-// ValidScope says if id can be a scope, whether or not it is a known one.
+// ValidScope reports whether id can be a scope, whether or not it is a known one.
 func ValidScope(id string) bool { return scopePattern.MatchString(id) }
 
 // Organizations discovers the person's organizations, sorted by name. Those that

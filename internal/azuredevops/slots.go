@@ -11,7 +11,7 @@ import (
 // the service's.
 //
 // Each bound is shared by what is still free of it (see share), not in the order of arrival: the more of it is in use, the
-// less one person can have. So however many calls of others are held up, there is a place for a person who has none.
+// less one person can have. So however many calls of others are held up, there is a slot for a person who has none.
 const (
 	// maxOwnExchanges is what one person can have under way with one organization: a page asks for three lists at once, a
 	// batch works on three tokens.
@@ -81,7 +81,7 @@ func (c *circuit) free() bool {
 	return share(c.exchanges, maxOwnExchanges, maxPersonExchanges-c.person.exchanges, partOfPerson)
 }
 
-// full says that the process has no more for a person who has so many, nor for anybody who has more.
+// full says that the process has no more for a person who has so many, nor for one who has more.
 func (g *guards) full(has int) bool {
 	if has == 0 {
 		return g.exchanges >= maxExchanges
@@ -90,9 +90,9 @@ func (g *guards) full(has int) bool {
 }
 
 // turn is a call that waits for its turn.
-type turn struct{ come chan struct{} } // closed when it has come; the place is taken then
+type turn struct{ come chan struct{} } // closed when it has come; the slot is taken then
 
-// take waits until one more exchange may begin, for patience at most, and takes its place, which must be given back. If it
+// take waits until one more exchange may begin, for patience at most, and takes a slot, which must be given back. If it
 // can't begin, b is the bound that it ran into, and own whether the person's other calls have a part in that. The error is
 // that of a ctx that was canceled.
 func (p *pass) take(ctx context.Context, patience time.Duration) (b Bound, own bool, err error) {
@@ -116,7 +116,7 @@ func (p *pass) take(ctx context.Context, patience time.Duration) (b Bound, own b
 	return b, own, nil
 }
 
-// line takes a place at once, where t and the bound are zero, or queues up.
+// line takes a slot at once, where t and the bound are zero, or queues up.
 func (p *pass) line() (t *turn, b Bound, own bool) {
 	g, c := p.guards, p.circuit
 	g.mu.Lock()
@@ -177,7 +177,7 @@ func (g *guards) count(c *circuit, n int) {
 	g.wait(p, 0)
 }
 
-// give gives the place back, with the memory that was taken for the answer.
+// give gives the slot back, with the memory that was taken for the answer.
 func (p *pass) give() {
 	g, c := p.guards, p.circuit
 	g.mu.Lock()
@@ -194,7 +194,7 @@ func (p *pass) give() {
 	}
 }
 
-// next is whose turn it is: of those who can have a place, the person who has the fewest, and there the organization.
+// next is whose turn it is: of those who can have a slot, the person who has the fewest, and there the organization.
 func (g *guards) next() *circuit {
 	for has, people := range g.waiting {
 		if g.full(has) {
@@ -244,7 +244,7 @@ type Load struct {
 
 	Open, HalfOpen      int // pauses of one person with one organization, and those in which one call tries again this moment
 	PeoplePaused        int // for whom there is such a pause
-	OrganizationsPaused int // that fail for everybody
+	OrganizationsPaused int // that fail for all people
 
 	Refused map[Bound]uint64 // calls since the start that weren't sent because of a bound
 }

@@ -36,7 +36,7 @@ func (t Token) Global() bool { return t.TargetAccounts == nil }
 // the record does.
 type Status string
 
-// The filters of the list that tell a token's status.
+// The filters of the list that a token's status is known by.
 const (
 	Active  Status = "active"
 	Expired Status = "expired"
@@ -53,7 +53,7 @@ type Wanted struct {
 
 var authorizationIDPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
 
-// ValidAuthorizationID says if id can be a token's id, so that nothing else gets
+// ValidAuthorizationID reports whether id can be a token's id, so that nothing else gets
 // into an address. Ids are GUIDs; the check is a little wider.
 func ValidAuthorizationID(id string) bool { return authorizationIDPattern.MatchString(id) }
 
@@ -170,7 +170,7 @@ func (c *Caller) Create(ctx context.Context, organization string, w Wanted) (Tok
 }
 
 // created reads the answer to create. A secret that came counts, whatever else is
-// missing: it won't be told again.
+// missing: it won't be sent again.
 func (q call) created(a answer) (Token, string, error) {
 	var w wireResult
 	if failure := q.decode(a, &w); failure != nil {

@@ -27,7 +27,7 @@ var probing = net.KeepAliveConfig{Enable: true, Idle: 6 * time.Second, Interval:
 // meet: all of them wait when it goes silent, and for streams while Go opens more connections than with HTTP/1.1.
 //
 // A change travels on a connection of its own. On a kept-alive connection that the service has just given up it would
-// fail without anybody knowing whether it was carried out. And there it is plain when nothing was sent: as long as there
+// fail and leave unknown whether it was carried out. And there it is plain when nothing was sent: as long as there
 // was no connection.
 func (o Options) transports() (reads, changes http.RoundTripper) {
 	if o.HTTPClient == nil {

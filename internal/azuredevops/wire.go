@@ -134,7 +134,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*string)(t))
 }
 
-// presence says if a field is there and isn't null.
+// presence reports whether a field is there and isn't null.
 type presence []byte
 
 // UnmarshalJSON reads anything.

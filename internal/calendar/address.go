@@ -20,7 +20,7 @@ var encoding = base64.RawURLEncoding.Strict()
 type address struct{ id, secret []byte }
 
 // newAddress makes the address that a form stands for. It is derived from the form's id, which is random and unknown to
-// everybody but its person, with a key that only this program has: a form that is sent twice makes one address, though
+// everyone but its person, with a key that only this program has: a form that is sent twice makes one address, though
 // only its hash is kept.
 func (f *Feeds) newAddress(person, form string) address {
 	id := f.records.MAC(addressPurpose, "public", person, form)

@@ -75,7 +75,7 @@ func Encode(d Document) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// encode writes an event without an end: it takes no time (RFC 5545, 3.6.1), and doesn't make anybody look busy.
+// encode writes an event without an end: it takes no time (RFC 5545, 3.6.1), and doesn't make the person look busy.
 func (e Event) encode() *ics.VEvent {
 	v := ics.NewEvent(e.UID)
 	v.SetDtStampTime(e.Stamp)

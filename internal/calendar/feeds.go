@@ -67,7 +67,7 @@ type Part struct {
 // StoredVersion implements session.Versioned.
 func (Part) StoredVersion() int { return 1 }
 
-// Feed is what its owner is told of a feed.
+// Feed is what its owner may know of a feed.
 type Feed struct {
 	Address   string    `json:"Address"` // public half: it names the address, and opens nothing; "": the person has none
 	Revoked   string    `json:"Revoked"` // the one that was revoked last, if there is none
@@ -85,7 +85,7 @@ type Reader struct {
 	Program string `json:"Program"`
 }
 
-// Mark tells the states of a feed apart: a form that makes an address is for one of them.
+// Mark distinguishes the states of a feed: a form that makes an address is for one of them.
 func (f Feed) Mark() string {
 	switch {
 	case f.Unreadable:
@@ -105,7 +105,7 @@ type feed struct {
 // StoredVersion implements session.Versioned.
 func (feed) StoredVersion() int { return 1 }
 
-// owner is what the record of an address tells.
+// owner is the record of an address.
 type owner struct {
 	Person string `json:"Person"`
 }
@@ -312,7 +312,7 @@ func (f *Feeds) Parts(ctx context.Context, person string) (parts []Part, err err
 	return parts, err
 }
 
-// Refresh takes over a reading of an organization that began at read. For somebody without a feed nothing is kept. A
+// Refresh takes over a reading of an organization that began at read. For a person without a feed nothing is kept. A
 // reading that began before the one that is kept changes nothing. session.ErrFull: of so many organizations that this one
 // isn't kept.
 func (f *Feeds) Refresh(ctx context.Context, person, organization string, read time.Time, expiries []Expiry) error {

@@ -58,7 +58,7 @@ func plainAnswer(body []byte, x *exchange) ([]byte, error) {
 	return json.Marshal(plain)
 }
 
-// shownLife is what MSAL is told: a token's life, but that of short tokens longer, so that MSAL's margin comes to a
+// shownLife is the life that MSAL sees: a token's own, but that of short tokens longer, so that MSAL's margin comes to a
 // tenth of what they really live. Otherwise every page view would ask for such a token anew.
 func shownLife(life time.Duration) time.Duration {
 	return life + msalMargin - min(msalMargin, life/10)
@@ -105,7 +105,7 @@ type account struct {
 }
 
 // accountOf says whose tokens these are, as client_info: Entra's word if there is one, else the account that was asked
-// for, else the ID token's person. Tokens of somebody else are refused.
+// for, else the ID token's person. Tokens of another person are refused.
 func accountOf(given any, asked string, claims idClaims) (string, error) {
 	expected := account{claims.ObjectID, claims.TenantID}
 	if object, tenant, ok := strings.Cut(asked, "."); ok {

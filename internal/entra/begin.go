@@ -80,7 +80,7 @@ func (p *Provider) Begin(ctx context.Context, o BeginOptions) (string, Attempt, 
 }
 
 func (p *Provider) authorizeURL(ctx context.Context, a Attempt) (*url.URL, error) {
-	credential, err := p.credential(ctx) // isn't sent, but without it nobody need go to Entra
+	credential, err := p.credential(ctx) // isn't sent, but without it there is no use in going to Entra
 	if err != nil {
 		return nil, err
 	}

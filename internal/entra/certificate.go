@@ -120,7 +120,7 @@ func parsePFX(content []byte, password string) (*Certificate, error) {
 	}
 }
 
-// hasOnlyCertificates says if the file is a .cer or a trust store, which are easily taken for a PFX with a key.
+// hasOnlyCertificates reports whether the file is a .cer or a trust store, which are easily taken for a PFX with a key.
 func hasOnlyCertificates(content []byte, password string) bool {
 	if _, err := x509.ParseCertificates(content); err == nil && len(content) > 0 {
 		return true

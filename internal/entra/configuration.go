@@ -39,7 +39,7 @@ func (m configuration) tenant() string {
 	return ""
 }
 
-// isTenantID tells a tenant's id from its domains.
+// isTenantID reports whether s is a tenant's id, not one of its domains.
 func isTenantID(name string) bool { return len(name) == 36 && plainGUID.MatchString(name) }
 
 func (p *Provider) configuration(ctx context.Context) (configuration, error) {

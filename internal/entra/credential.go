@@ -69,7 +69,7 @@ func (c Credential) forMSAL() (confidential.Credential, error) {
 	}
 }
 
-// is says if both are the same secret or certificate.
+// is reports whether both are the same secret or certificate.
 func (c Credential) is(other Credential) bool {
 	if c.Certificate != nil && other.Certificate != nil {
 		return c.Certificate.Leaf().Equal(other.Certificate.Leaf())
@@ -100,7 +100,7 @@ func readAssertion(path string) (string, error) {
 // misconfigured is for faults of our own credential. Their texts name files, never contents.
 func misconfigured(err error) *Error { return &Error{Kind: KindMisconfigured, Err: err} }
 
-// offlineCredential is for clients that may call nobody: where the real one is kept may be out of reach at that moment.
+// offlineCredential is for clients that make no calls: where the real one is kept may be out of reach at that moment.
 var offlineCredential = Credential{Secret: "unused"}
 
 // theCredential is the key of the only thing that the memo of a Credential holds.
@@ -127,12 +127,12 @@ func (p *Provider) CredentialEnd() time.Time {
 	return c.Certificate.Leaf().NotAfter
 }
 
-// newCredential says if there is another credential than the one that Entra didn't take, and which.
+// newCredential reports whether there is another credential than the one that Entra didn't take, and which.
 func (p *Provider) newCredential(ctx context.Context, refused Credential) (Credential, bool) {
 	if p.o.Credential.Current == nil {
 		return Credential{}, false
 	}
-	c, err := p.vault.get(ctx, theCredential) // somebody else may have been quicker
+	c, err := p.vault.get(ctx, theCredential) // another request may have been quicker
 	if err != nil || c.is(refused) {
 		var ok bool
 		if c, ok = p.vault.getNewer(ctx, theCredential); !ok {

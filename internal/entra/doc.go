@@ -1,5 +1,5 @@
 // Package entra signs people in at Microsoft Entra ID and keeps them signed in. It is the only user of MSAL: an OAuth
-// parameter, an ID token's claim or an AADSTS number that appears anywhere else is in the wrong place.
+// parameter, an ID token's claim or an AADSTS number that appears anywhere else doesn't belong there.
 //
 // The flow is the authorization code flow with state, nonce and PKCE
 // (https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow, RFC 6749, RFC 7636, RFC 9700):
@@ -11,5 +11,5 @@
 // MSAL has no idea of sessions, so each use gets a client of its own, bound to that session's cache. What all share is
 // the wire: it remembers the metadata, lets a token be asked for only by those who hold the session's lock, refuses
 // what a web app never needs, and brings answers into the one shape that MSAL takes. It also keeps MSAL's error texts
-// away from everybody: some of them contain whole token responses.
+// away from everyone: some of them contain whole token responses.
 package entra

@@ -125,7 +125,7 @@ func (p *Provider) checkResponseIssuer(ctx context.Context, iss string, claims i
 	}
 }
 
-// TenantAllowed says if people of this tenant are let in. Settings may have changed since they were.
+// TenantAllowed reports whether people of this tenant are let in. Settings may have changed since they were.
 func (p *Provider) TenantAllowed(tenant string) bool {
 	if own := p.authorityTenant(); isTenantID(own) && !strings.EqualFold(own, tenant) {
 		return false

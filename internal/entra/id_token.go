@@ -53,7 +53,7 @@ func (c idClaims) displayName() string {
 	return strings.ToValidUTF8(c.Name[:maxName], "") + "…"
 }
 
-// username is for showing only, and as a hint for the next sign-in; who somebody is, tid and oid say. What is too long to be
+// username is for showing only, and as a hint for the next sign-in; tid and oid identify the person. What is too long to be
 // one is none.
 func (c idClaims) username() string {
 	for _, name := range []string{c.Preferred, c.UPN, c.Email} {
@@ -78,7 +78,7 @@ func unverified(raw string) (idClaims, error) {
 	return c, json.Unmarshal(payload, &c)
 }
 
-// isFor says if a token is meant for an app: alone, or for others too but issued to it (OpenID Connect Core 3.1.3.7,
+// isFor reports whether a token is meant for an app: alone, or for others too but issued to it (OpenID Connect Core 3.1.3.7,
 // items 3 to 5).
 func (c idClaims) isFor(app string) bool {
 	if !c.Audience.Contains(app) || c.Party != "" && c.Party != app {
@@ -153,7 +153,7 @@ func at(seconds float64) time.Time {
 const keysLongest = 24 * time.Hour
 
 // checkSignature checks the signature with the keys that the metadata names. They are fetched again, at most every
-// half minute, for a key that isn't among them. Without keys nobody is believed.
+// half minute, for a key that isn't among them. Without keys no token is accepted.
 func (p *Provider) checkSignature(ctx context.Context, m configuration, token *jwt.JSONWebToken) error {
 	if m.KeysURL == "" {
 		return errNoKeys

@@ -16,7 +16,7 @@ const (
 )
 
 // memo keeps what all sessions share and others publish: metadata, signing keys, a credential in a vault. Each is
-// fetched once, by nobody's request in particular: a visitor who leaves must not take the others' answer along. What
+// fetched once, by no request in particular: a visitor who leaves must not take the others' answer along. What
 // is there is kept when it can't be fetched again.
 type memo[T any] struct {
 	fetch func(ctx context.Context, key string) (T, error)

@@ -28,7 +28,7 @@ type Options struct {
 
 	// Watch is called before each call to Entra (its name is one of Calls), and what it returns after it: with the HTTP
 	// status, 0 if no answer came, and "ok" or what went wrong, a Kind as a rule. It may add to the header that is sent.
-	// Refreshed is told how a refresh of an access token ended (see Refreshes). nil: nobody watches.
+	// Refreshed is called when a refresh of an access token ends, with how (see Refreshes). It may be nil.
 	Watch     func(ctx context.Context, call string, header http.Header) (done func(status int, outcome string))
 	Refreshed func(outcome string)
 }

@@ -42,7 +42,7 @@ func (p *Provider) refresh(c TokenCache, account string) (token string, err erro
 		return "", err
 	case held.over:
 		return "", p.signInAgain(ctx, c, &Error{})
-	case !held.due: // somebody else was quicker
+	case !held.due: // another request was quicker
 		return held.token, nil
 	}
 	cache := &sessionCache{blob: blob}

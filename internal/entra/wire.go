@@ -136,7 +136,7 @@ func (w *wire) tokensFor(r *http.Request, x *exchange) ([]byte, error) {
 	})
 }
 
-// watched does one call, judges its answer, and tells whoever watches.
+// watched does one call, judges its answer, and reports both to Watch.
 func (w *wire) watched(r *http.Request, call string, judge func(*http.Response, []byte) ([]byte, error)) ([]byte, error) {
 	done, status := w.watch(r.Context(), call, r.Header), 0
 	response, body, err := w.send(r)
@@ -223,7 +223,7 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
-// get fetches a document that everybody may read.
+// get fetches a public document.
 func (w *wire) get(ctx context.Context, address string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
@@ -258,7 +258,7 @@ func (w *wire) usable(address string, body []byte) bool {
 	return json.Unmarshal(body, &m) == nil && m.Issuer != "" && isAddress(m.Authorization, "https", "http") && isAddress(m.Token, "https")
 }
 
-// isAddress says if text is a whole address with one of the schemes.
+// isAddress reports whether text is a whole address with one of the schemes.
 func isAddress(text string, schemes ...string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Host != "" && slices.Contains(schemes, u.Scheme)

@@ -42,7 +42,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary says if it may work later without anybody doing something.
+// Temporary reports whether it may work later by itself.
 func (e *Error) Temporary() bool { return e.Reason == ReasonUnavailable }
 
 var plainCode = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
@@ -85,7 +85,7 @@ func reasonOf(status int) Reason {
 	}
 }
 
-// identity is an identity whose errors are ours: those of the SDK can't be told apart any more once they have gone
+// identity is an identity whose errors are ours: those of the SDK can't be distinguished any more once they have gone
 // through it.
 type identity struct{ azcore.TokenCredential }
 

@@ -173,7 +173,7 @@ func (e expiry) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// Handler answers Prometheus at /metrics, and nobody elsewhere.
+// Handler answers Prometheus at /metrics, and nothing elsewhere.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, EnableOpenMetrics: true}))

@@ -136,7 +136,7 @@ type Backend interface {
 	// time they are read.
 	Describe(ctx context.Context, kind, group string) ([]Stored, error)
 
-	// Lock waits until nobody else holds the lock called name, or ctx ends. Locks have nothing
+	// Lock waits until no one else holds the lock called name, or ctx ends. Locks have nothing
 	// to do with the record of that name, and one whose holder died is free again.
 	Lock(ctx context.Context, name Name) (release func(), err error)
 

@@ -108,7 +108,7 @@ func (b *bounds) bound(kind string) (Bound, error) {
 	return bound, nil
 }
 
-// Room says if the group may have so many more records of kind, and bytes: ErrFull. It is for work that is to be refused as
+// Room reports whether the group may have so many more records of kind, and bytes: ErrFull. It is for work that is to be refused as
 // a whole rather than in its middle; Create asks by itself.
 func (r *Records) Room(ctx context.Context, kind, group string, records int, bytes int64) error {
 	bound, err := r.bounds.bound(kind)
@@ -144,7 +144,7 @@ func (r *Records) room(ctx context.Context, bound Bound, group string, records i
 	return nil
 }
 
-// fits says if there is room, as far as that is known without looking.
+// fits reports whether there is room, as far as that is known without looking.
 func (b *bounds) fits(of Name, bound Bound, records int, bytes int64, made bool) (fits, known bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -175,7 +175,7 @@ func (b *bounds) removed(name Name) {
 	}
 }
 
-// add says if so much more stays within the bound, and counts it in if it is about to be made.
+// add reports whether so much more stays within the bound, and counts it in if it is about to be made.
 func (u *usage) add(bound Bound, records int, bytes int64, made bool) (fits bool) {
 	if u.records+records > bound.Records || u.bytes+bytes > bound.Bytes {
 		u.full = true

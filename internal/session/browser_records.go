@@ -31,7 +31,7 @@ type browserRecord struct {
 	cookie  string // its name ends with a tag made of the state or the draft's id
 	kind    string // of the record
 	secret  string
-	started int64 // seconds since 1970; tells which is the oldest, and isn't trusted for more
+	started int64 // seconds since 1970; says which is the oldest, and isn't trusted for more
 }
 
 const (

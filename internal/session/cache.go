@@ -119,7 +119,7 @@ func (c *Cache[T]) open(known map[Name]cached[T], k Key, name Name, sealed []byt
 	return read, nil
 }
 
-// of is what is kept of a group. Nobody changes it any more.
+// of is what is kept of a group. It is never changed.
 func (c *Cache[T]) of(group string) map[Name]cached[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()

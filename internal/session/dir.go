@@ -250,7 +250,7 @@ func parseFile(b []byte) (fileRecord, error) {
 	return fileRecord{head, b[n:]}, nil
 }
 
-// over says if the record has expired by now.
+// over reports whether the record has expired by now.
 func (h fileHead) over(now time.Time) bool { return !now.Before(time.UnixMilli(h.Expires)) }
 
 // read returns the record that is there now: ErrNotFound if it expired, ErrDamaged for what isn't
@@ -293,7 +293,7 @@ func readRegular(root *os.Root, file string, limit int) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// openRegular opens file for reading if it is a plain file, and tells its size in bytes. os.Root follows links that stay
+// openRegular opens file for reading if it is a plain file, and returns its size in bytes. os.Root follows links that stay
 // inside the folder, therefore what was opened must be what Lstat saw.
 // A file that is replaced between the two looks is looked at again.
 func openRegular(root *os.Root, file string) (f *os.File, size int64, err error) {

@@ -26,7 +26,7 @@ const (
 	dontWait    = 0
 )
 
-// errLocked is acquire's answer if somebody else has the lock and it isn't to wait.
+// errLocked is acquire's answer if another caller has the lock and it isn't to wait.
 var errLocked = errors.New("somebody else has the lock")
 
 // alone calls f while this is the only one to write or delete records in name's stripe.
@@ -92,7 +92,7 @@ func (l heldLock) release() {
 	l.leave()
 }
 
-// acquire takes the lock file called file. If somebody else has it, it tries again every retry
+// acquire takes the lock file called file. If another caller has it, it tries again every retry
 // until ctx ends, or answers errLocked if that is dontWait.
 func (d *Dir) acquire(ctx context.Context, root *os.Root, file string, retry time.Duration) (heldLock, error) {
 	if folder, err := root.Lstat(lockFolder); err == nil && !folder.IsDir() {
@@ -140,7 +140,7 @@ func (d *Dir) lockFile(ctx context.Context, root *os.Root, l *flock.Flock, retry
 	}
 }
 
-// inPlace says if the file that is locked still is the one that others would open.
+// inPlace reports whether the file that is locked still is the one that others would open.
 func inPlace(root *os.Root, l *flock.Flock) (bool, error) {
 	locked, err := l.Stat()
 	if err != nil {
@@ -178,7 +178,7 @@ type queue struct {
 }
 
 type line struct {
-	turn   chan struct{} // full while somebody holds the name
+	turn   chan struct{} // full while a caller holds the name
 	people int           // who hold it or wait for it
 }
 

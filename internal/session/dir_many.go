@@ -64,7 +64,7 @@ func (d *Dir) inFolderOf(names []Name, f func(root *os.Root, place func(Name) st
 }
 
 // readFiles reads the files of names, until ctx ends. Those that are still being read then fail, as
-// the folder is closed under them, and are read by nobody.
+// the folder is closed under them, and aren't received.
 func (d *Dir) readFiles(ctx context.Context, root *os.Root, names []Name, place func(Name) string) <-chan readFile {
 	next, files := make(chan int), make(chan readFile)
 	panics.Go(slog.Default(), "reading records", func() {

@@ -10,7 +10,7 @@ import (
 )
 
 // Sweep implements Backend. It holds no lock but, for the moment of a removal, the one of that
-// record's stripe; so it delays nobody, however many records there are.
+// record's stripe; so it delays no one, however many records there are.
 func (d *Dir) Sweep(ctx context.Context, now time.Time) (removed int, err error) {
 	err = d.inside(func(root *os.Root) error {
 		err := eachEntry(root, ".", func(kind fs.DirEntry) error {
@@ -87,7 +87,7 @@ func (d *Dir) removeExpired(ctx context.Context, root, folder *os.Root, name Nam
 	return true, removeFile(folder, name.ID)
 }
 
-// sweepTemps removes temporary files that a crash left behind: a file that is there while nobody
+// sweepTemps removes temporary files that a crash left behind: a file that is there while no one
 // else holds its stripe's lock.
 func (d *Dir) sweepTemps(ctx context.Context, root *os.Root) error {
 	return eachEntry(root, tempFolder, func(e fs.DirEntry) error {

@@ -80,7 +80,7 @@ func (m *Manager) presenceSeen(ctx context.Context, id string, rec *record) erro
 }
 
 // Sessions lists the sessions of s's person: the current one first, then by last use.
-// ErrNotFound if nobody is signed in.
+// ErrNotFound if the session is empty.
 func (m *Manager) Sessions(ctx context.Context, s *Session) ([]Summary, error) {
 	var list []Summary
 	err := m.eachSession(ctx, s, func(k knownSession) error {
@@ -115,7 +115,7 @@ func (s Summary) rank() int {
 }
 
 // EndOthers ends all sessions of s's person but s itself and says how many those were.
-// ErrNotFound if nobody is signed in.
+// ErrNotFound if the session is empty.
 func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err error) {
 	err = m.eachSession(ctx, s, func(k knownSession) error {
 		if k.hash == hash(s.id) {
@@ -135,7 +135,7 @@ func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err err
 func (m *Manager) PerPerson() int { return m.each }
 
 // endOldest ends those sessions of s's person that are too many: the ones that weren't used for the longest time, never s
-// itself. Two browsers that sign in at the same moment may leave one too many, until the next does. Nobody's sign-in fails
+// itself. Two browsers that sign in at the same moment may leave one too many, until the next does. No sign-in fails
 // because this does.
 func (m *Manager) endOldest(ctx context.Context, s *Session) {
 	names, err := m.records.backend.List(ctx, presenceKind, Key{Group: s.Person().Key()}.Name().Group)

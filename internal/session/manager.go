@@ -38,18 +38,18 @@ type Options struct {
 	Lifetime    time.Duration // and this long after it began, used or not
 	PerPerson   int           // sessions that one person can have; 0 is mostPerPerson
 	Secure      bool          // the public address is https: cookies are Secure and named __Host-
-	Instance    string        // lower-case letters and digits: tells copies on one host apart
+	Instance    string        // lower-case letters and digits: distinguishes copies on one host
 	Now         func() time.Time
 	Log         *slog.Logger // nil for slog.Default()
 
-	// Count is told each time that a session begins or is ended, by one of Events. It must not block. nil: nobody is told.
+	// Count is called each time that a session begins or is ended, with one of Events. It must not block. It may be nil.
 	Count func(event string)
 
-	// Dropped is told of each record that makes room for a newer one, by its kind. It must not block. nil: nobody is told.
+	// Dropped is called for each record that makes room for a newer one, with its kind. It must not block. It may be nil.
 	Dropped func(kind string)
 }
 
-// Events returns what can happen to a session. That one has run out is no event: nobody is there when it happens.
+// Events returns what can happen to a session. That one has run out is no event: no request is there when it happens.
 func Events() []string { return []string{eventBegun, eventSignedOut, eventEndedByPerson, eventTooMany} }
 
 const (
@@ -59,7 +59,7 @@ const (
 	eventTooMany       = "too_many"        // PerPerson
 )
 
-// mostPerPerson bounds what somebody can pile up who signs in again and again.
+// mostPerPerson bounds what a person can pile up who signs in again and again.
 const mostPerPerson = 10_000
 
 var instanceName = regexp.MustCompile(`^[a-z0-9]{0,16}$`)
@@ -137,7 +137,7 @@ func New(b Backend, o Options) (*Manager, error) {
 // Records is the store beneath the sessions, for what else has to be kept.
 func (m *Manager) Records() *Records { return m.records }
 
-// Ping says if records can be read and written. It writes one; but asked more often than every pingEvery, it repeats what
+// Ping reports whether records can be read and written. It writes one; but asked more often than every pingEvery, it repeats what
 // was found last.
 func (m *Manager) Ping(ctx context.Context) error {
 	result := m.pings.DoChan("", func() (any, error) {

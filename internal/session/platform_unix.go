@@ -14,7 +14,7 @@ const (
 	foldersSync = true               // a folder can be synced like a file
 )
 
-// ownedByUs says if the file belongs to the user that runs this program.
+// ownedByUs reports whether the file belongs to the user that runs this program.
 func ownedByUs(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int64(stat.Uid) == int64(os.Geteuid())

@@ -27,7 +27,7 @@ func PingName() Name { return Key{Kind: pingKind, ID: rand.Text()}.Name() }
 // It writes twice, because Redis refuses a write only when its memory was full before. The error names the step.
 func TryRecord(ctx context.Context, b Backend, name Name, now time.Time) error {
 	value, expires := make([]byte, pingSize), now.Add(probeLife)
-	// Something small first: Redis answers a large command of somebody whom it doesn't know with a protocol error.
+	// Something small first: Redis answers a large command of a user that it doesn't know with a protocol error.
 	if _, _, err := b.Read(ctx, name); err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("reading a record: %w", err)
 	}
@@ -52,7 +52,7 @@ func TryRecord(ctx context.Context, b Backend, name Name, now time.Time) error {
 }
 
 // Probe does once what patdesk will ask of the store, on a record of its own that it removes again: so a right that is
-// missing shows before somebody's change depends on it. The error names the step.
+// missing shows before a person's change depends on it. The error names the step.
 func Probe(ctx context.Context, b Backend, now time.Time) error {
 	name := Key{Kind: probeKind, Group: "check", ID: rand.Text()}.Name()
 	value, version := []byte("probe"), ""

@@ -209,7 +209,7 @@ func (r *Records) MAC(purpose string, parts ...string) []byte {
 	return r.keys[0].mac(purpose, parts)
 }
 
-// CheckMAC says if mac is what MAC returned, under any of the keys, for the same purpose and parts.
+// CheckMAC reports whether mac is what MAC returned, under any of the keys, for the same purpose and parts.
 func (r *Records) CheckMAC(mac []byte, purpose string, parts ...string) bool {
 	for _, k := range r.keys {
 		if hmac.Equal(mac, k.mac(purpose, parts)) {
@@ -322,7 +322,7 @@ type once struct {
 	seen map[Name]bool
 }
 
-// first says if a name is to be said: it comes for the first time, and is not one too many. last: it is the last one.
+// first reports whether a name is to be said: it comes for the first time, and is not one too many. last: it is the last one.
 func (o *once) first(name Name) (first, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -48,7 +48,7 @@ var (
 // keyring is our keys, newest first: the first one makes, all read.
 type keyring []key
 
-// keyID tells keys apart without telling anything about them.
+// keyID distinguishes keys without revealing anything about them.
 type keyID [4]byte
 
 type key struct {

@@ -35,13 +35,13 @@ type State struct {
 // Session is one browser's session as of one request. It isn't for use by several goroutines.
 type Session struct {
 	m      *Manager
-	id     string // "" if nobody is signed in
+	id     string // "" if no one is signed in
 	record record
 	ended  bool
 }
 
 // Open reads the request's session. If there is none, or one that is unknown, over or damaged,
-// the session is empty: nobody is signed in, nothing is stored, no cookie is set.
+// the session is empty: no one is signed in, nothing is stored, no cookie is set.
 // The error is ErrUnavailable: the store can't say.
 func (m *Manager) Open(r *http.Request) (*Session, error) {
 	name := m.sessionCookie()
@@ -58,7 +58,7 @@ func (m *Manager) Open(r *http.Request) (*Session, error) {
 	return s, nil
 }
 
-// SignedIn says if the session belongs to somebody.
+// SignedIn reports whether the session belongs to a person.
 func (s *Session) SignedIn() bool { return s.id != "" }
 
 // Person is who the session belongs to.
@@ -93,7 +93,7 @@ func (s *Session) Ended() bool { return s.ended }
 func (s *Session) State() State { return s.record.State }
 
 // Change alters the state. If requests do so at once, f is called again with the newer state, so
-// it must do nothing else. ErrNotFound if nobody is signed in, or the session has ended.
+// it must do nothing else. ErrNotFound if the session is empty, or the session has ended.
 func (s *Session) Change(ctx context.Context, f func(*State)) error {
 	if !s.SignedIn() {
 		return ErrNotFound

@@ -42,7 +42,7 @@ func newID(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// wellFormed says if s could be what newID(n) returned.
+// wellFormed reports whether s could be what newID(n) returned.
 func wellFormed(s string, n int) bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	return err == nil && len(b) == n && base64.RawURLEncoding.EncodeToString(b) == s

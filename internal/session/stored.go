@@ -257,7 +257,7 @@ func asKnown(old json.RawMessage, t reflect.Type) []byte {
 	return known
 }
 
-// memberTypes are the types of a struct's members by their names in lower case: encoding/json doesn't tell cases apart.
+// memberTypes are the types of a struct's members by their names in lower case: encoding/json ignores case.
 func memberTypes(t reflect.Type) map[string]reflect.Type {
 	known := map[string]reflect.Type{}
 	for _, f := range reflect.VisibleFields(t) {

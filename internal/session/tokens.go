@@ -60,7 +60,7 @@ func (t *Tokens) Drop(ctx context.Context) error {
 	return nil
 }
 
-// Lock waits until nobody else, in any process on the same store, holds the lock of this cache.
+// Lock waits until no one else, in any process on the same store, holds the lock of this cache.
 // It is to be held while the tokens are refreshed; Load and Save don't need it.
 func (t *Tokens) Lock(ctx context.Context) (release func(), err error) {
 	if !t.s.SignedIn() {
@@ -69,5 +69,5 @@ func (t *Tokens) Lock(ctx context.Context) (release func(), err error) {
 	return t.s.m.records.Lock(ctx, t.key())
 }
 
-// Key names the session, one-way, for telling caches apart inside the process.
+// Key names the session, one-way, to distinguish caches inside the process.
 func (t *Tokens) Key() string { return hash(t.s.id) }

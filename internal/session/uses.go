@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// uses remembers when sessions were last used through this process. The store is told once a
+// uses remembers when sessions were last used through this process. The store learns of it once a
 // minute only, yet the idle timeout is exact to the second. Another process on the same store
 // doesn't see uses of that last minute: there a session may end up to a minute early, never late.
 type uses struct {
@@ -17,14 +17,14 @@ type uses struct {
 
 type use struct {
 	last  time.Time
-	noted time.Time // when the store was last told, or was to be
+	noted time.Time // when the store was last updated, or was to be
 }
 
 // interval is the least time between two notes in the store: a minute, less if the idle timeout
 // is short.
 func (m *Manager) interval() time.Duration { return min(time.Minute, m.idle/60) }
 
-// use says if the session is neither idle for too long nor too old, and if so counts as a use.
+// use reports whether the session is neither idle for too long nor too old, and if so counts as a use.
 func (m *Manager) use(session string, rec *record) bool {
 	now := m.now()
 	if !now.Before(m.ends(rec)) {
@@ -69,7 +69,7 @@ func (u *uses) makeRoom(session string) {
 	}
 }
 
-// due says if it is time to tell the store, to one caller per interval.
+// due reports whether it is time to update the store, to one caller per interval.
 func (u *uses) due(session string, recorded time.Time, interval time.Duration) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -82,7 +82,7 @@ func (u *uses) due(session string, recorded time.Time, interval time.Duration) b
 	return true
 }
 
-// retry lets the next use be told to the store.
+// retry lets the next use be written to the store.
 func (u *uses) retry(session string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -119,7 +119,7 @@ func (u *uses) forgetBefore(t time.Time) {
 
 // noteUse writes to the store that the session was used now. If it has been ended meanwhile, it is
 // ErrNotFound; if it was changed, the next request tries again. That the store can't be written is
-// no reason to turn away somebody whose session can be read.
+// no reason to turn away a person whose session can be read.
 func (m *Manager) noteUse(ctx context.Context, id string, rec *record, was held) error {
 	ctx = context.WithoutCancel(ctx)
 	rec.LastSeen = m.now().UTC()

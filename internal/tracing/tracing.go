@@ -29,7 +29,7 @@ type Options struct {
 	Gzip     bool              // what is sent
 	Timeout  time.Duration     // of one try; 0: ten seconds
 	Version  string            // of patdesk
-	Log      *slog.Logger      // told of an exporter that fails, at most once a minute
+	Log      *slog.Logger      // gets a record when an exporter fails, at most once a minute
 }
 
 // Tracer makes spans. A nil *Tracer makes none and costs nothing.
@@ -41,7 +41,7 @@ type Tracer struct {
 
 // New makes a Tracer. It makes no call: a collector that can't be reached holds up neither the start nor a request.
 func New(ctx context.Context, o Options) (*Tracer, error) {
-	// What fails behind the scenes is told here, and nowhere else: by itself the library writes to standard error.
+	// What fails in the background is logged here, and nowhere else: by itself the library writes to standard error.
 	otel.SetErrorHandler(&complaints{log: o.Log, now: time.Now})
 	described, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "patdesk"), attribute.String("service.version", o.Version)),

@@ -13,7 +13,7 @@ import (
 // Fault says what has to be mended when Redis can't be used.
 type Fault int
 
-// Faults. All but Unreachable need somebody to change a setting, here or there; waiting won't help.
+// Faults. All but Unreachable need an operator to change a setting, here or there; waiting won't help.
 const (
 	Unreachable  Fault = iota // it doesn't answer, is starting, or fails over
 	Credentials               // user or password are wrong or missing

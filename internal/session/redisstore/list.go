@@ -91,7 +91,7 @@ func absentIsEmpty(err error) error {
 // glob makes SCAN take a prefix as it is.
 var glob = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
 
-// scan finds the records of kind without a group. SCAN may tell of a key twice.
+// scan finds the records of kind without a group. SCAN may name a key twice.
 func (s *Store) scan(ctx context.Context, kind string) ([]session.Name, error) {
 	prefix := s.prefix + kind + ":"
 	var mu sync.Mutex

@@ -14,7 +14,7 @@ import (
 )
 
 // A lock is a key with a random token of its holder and a time to live, the lease. While the lock
-// is held a goroutine renews the lease, however long that takes; when the process dies, nobody
+// is held a goroutine renews the lease, however long that takes; when the process dies, no one
 // does, and the lock is free within the lease.
 //
 // A holder can lose its lock without dying: the process was stopped for longer than the lease
@@ -41,7 +41,7 @@ type heldLock struct {
 	key   string
 	token string
 	done  chan struct{} // closed by release
-	ended chan struct{} // closed when nobody renews any more
+	ended chan struct{} // closed when it isn't renewed any more
 }
 
 // Lock implements session.Backend.
@@ -109,7 +109,7 @@ func (l *heldLock) unlock() {
 	_, _ = l.eval(ctx, unlockScript) // or else the lease ends
 }
 
-// renew extends the lease until the lock is released, somebody else has it, or the store is closed.
+// renew extends the lease until the lock is released, another process has it, or the store is closed.
 func (l *heldLock) renew() {
 	defer close(l.ended)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -140,7 +140,7 @@ func (l *heldLock) renew() {
 	}
 }
 
-// renewOnce says if it is worth going on.
+// renewOnce reports whether it is worth going on.
 func (l *heldLock) renewOnce(ctx context.Context, limit time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

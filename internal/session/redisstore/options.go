@@ -16,7 +16,7 @@ type Kind int
 
 // Kinds.
 const (
-	Single   Kind = iota // one server, or one address behind which somebody else takes care of it
+	Single   Kind = iota // one server, or one address behind which another system takes care of it
 	Sentinel             // a primary and its replicas, which Sentinels watch
 	Cluster
 )

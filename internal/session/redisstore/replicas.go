@@ -134,7 +134,7 @@ func (r *replicas) online(ctx context.Context, node *redis.Client) (bool, error)
 }
 
 // guess is for users that may not use INFO, which belongs to @dangerous: a replica that acknowledges
-// everything so far within a second is there. One that hangs can't be told from none.
+// everything so far within a second is there. One that hangs looks like none.
 func (r *replicas) guess(ctx context.Context, node *redis.Client) (replicaState, error) {
 	n, err := node.Do(ctx, "WAIT", 1, confirmTimeout.Milliseconds()).Int()
 	if isForbidden(err) {

@@ -10,7 +10,7 @@ import (
 // of a group, the index; they take the time from the caller and never from Redis.
 const (
 	// lookScript is how the others look at what is there. A record that isn't one (damaged) has no
-	// version, and never expires: it stays for somebody to look at.
+	// version, and never expires: it stays for an operator to look at.
 	lookScript = `
 local record, index = KEYS[1], KEYS[2]
 local function look()
@@ -92,7 +92,7 @@ return answers
 `
 
 // The scripts of locks have the lock's key and the arguments token and lease in milliseconds.
-// Locks that nobody holds aren't there.
+// Locks that aren't held aren't there.
 const (
 	lockScript = `
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'OK' end

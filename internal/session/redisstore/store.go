@@ -109,7 +109,7 @@ func Open(o Options) (*Store, error) {
 // Close implements session.Backend. Locks that are still held end with their lease.
 func (s *Store) Close() error { return s.close() }
 
-// logger lets go-redis, which has one logger for the whole program, write to ours. It tells of
+// logger lets go-redis, which has one logger for the whole program, write to ours. It reports
 // every connection that broke; what that does to a request, the request's own record says.
 type logger struct{ log *slog.Logger }
 

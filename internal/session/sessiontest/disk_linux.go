@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// Disk is a small one in memory, which takes the right to mount it. It is seen by nobody else, and goes with this process,
+// Disk is a small one in memory, which takes the right to mount it. It is seen by no other process, and goes with this process,
 // however that ends: it is mounted for a shell alone that ends with its input.
 type Disk struct {
 	Dir string // the root of the disk
@@ -25,7 +25,7 @@ type Disk struct {
 	out     *bufio.Reader
 }
 
-// MayMount says if this process may mount disks, as root outside of most containers may.
+// MayMount reports whether this process may mount disks, as root outside of most containers may.
 func MayMount() bool {
 	return exec.CommandContext(context.Background(), "unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp").Run() == nil
 }
