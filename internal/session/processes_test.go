@@ -53,13 +53,13 @@ type page []byte
 
 // newPage returns the page that is the count-th one, of any size.
 func newPage(count int) page {
-	content := binary.BigEndian.AppendUint64(nil, uint64(count)) //nolint:gosec // G115: it isn't negative
+	content := binary.BigEndian.AppendUint64(nil, uint64(count))
 	content = append(content, bytes.Repeat([]byte{byte(count)}, rand.IntN(12<<10))...)
 	sum := sha256.Sum256(content)
 	return append(sum[:], content...)
 }
 
-func (p page) count() int { return int(binary.BigEndian.Uint64(p[sha256.Size:])) } //nolint:gosec // G115: it comes from an int
+func (p page) count() int { return int(binary.BigEndian.Uint64(p[sha256.Size:])) }
 
 func (p page) whole() bool {
 	return len(p) >= sha256.Size+8 && sha256.Sum256(p[sha256.Size:]) == [sha256.Size]byte(p)
