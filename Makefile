@@ -31,17 +31,17 @@ test: ## Run all tests with the race detector; installs what they need where it 
 .PHONY: soak
 soak: ## Run 2,000 rounds of changes under random faults, lags and kills, in ten minutes; ROUNDS=… SEED=… ROUND=… replay
 	PATDESK_ROUNDS=$(or $(ROUNDS),2000) PATDESK_SEED=$(SEED) PATDESK_ROUND=$(ROUND) \
-		go test -count=1 -timeout 60m -parallel 12 -v -run '^TestCampaign$$' ./test ./internal/operation
+		go test -count=1 -timeout 60m -parallel 12 -v -run '^TestCampaign$$' ./test/guarantees ./internal/operation
 
 .PHONY: rolling
 rolling: ## Restart two replicas under 300 requests per second behind HAProxy, Caddy and nginx, and count what fails
 	@scripts/test-deps
-	go test -count=1 -timeout 10m -v -run TestRollingRestart ./test -rolling
+	go test -count=1 -timeout 10m -v -run TestRollingRestart ./test/proxies -rolling
 
 .PHONY: gallery
 gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark
 	@scripts/test-deps
-	go test -count=1 -run 'TestGallery|TestClickThrough' ./e2e -gallery "$(CURDIR)/gallery"
+	go test -count=1 -run 'TestGallery|TestClickThrough' ./test/browser -gallery "$(CURDIR)/gallery"
 
 .PHONY: pages
 pages: ## Write the HTML of every page in every state into ./pages, to compare two versions with diff -r

@@ -157,7 +157,7 @@ func (s source) test() bool {
 
 // forTests says that the package in that folder is only for tests.
 func forTests(folder string) bool {
-	return strings.HasSuffix(folder, "test") || strings.HasSuffix(folder, "/testkit")
+	return strings.HasSuffix(folder, "test") || strings.HasSuffix(folder, "/testkit") || strings.HasPrefix(folder, "test/")
 }
 
 // The tree keeps the rules.
@@ -475,7 +475,7 @@ func TestFaults(t *testing.T) {
 		{"internal/session/sessiontest/a.go", importing(self + "session"), 0},
 		{"internal/session/a.go", importing(self + "session/sessiontest"), 1},
 		{"main.go", importing(self + "webtest"), 1},
-		{"e2e/a_test.go", importing(self + "webtest"), 0},
+		{"test/browser/a_test.go", importing(self + "webtest"), 0},
 
 		{"internal/entra/a.go", importing(msal), 0},
 		{"internal/entra/a_test.go", importing(msal), 0},

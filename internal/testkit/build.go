@@ -85,15 +85,18 @@ func build(name string, flags ...string) (string, error) {
 	return path, nil
 }
 
-// Main is TestMain of packages that build the program: it cleans up after them.
+// Main is TestMain of packages that build the program: it cleans up after them, and does what else they want done last.
 //
 // Most of their tests wait: for processes, for services that take their time. So twice as many run at once as usual.
-func Main(m *testing.M) {
+func Main(m *testing.M, last ...func()) {
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // a number
 	}
 	code := m.Run()
+	for _, f := range last {
+		f()
+	}
 	if built {
 		dir, err := builds()
 		if err == nil {

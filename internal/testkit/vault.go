@@ -51,6 +51,7 @@ func (v *Vault) Reads() int {
 	return v.reads
 }
 
+// ServeHTTP implements http.Handler.
 func (v *Vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

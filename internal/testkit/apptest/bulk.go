@@ -1,0 +1,70 @@
+package apptest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+	"github.com/patdesk/patdesk/internal/testkit"
+	"github.com/patdesk/patdesk/internal/webtest"
+)
+
+// GoOn is the button that goes on with n tokens of a batch.
+func GoOn(n int) string {
+	if n == 1 {
+		return "Go on with the one not begun"
+	}
+	return fmt.Sprintf("Go on with the %d not begun", n)
+}
+
+// PickAll opens a list, ticks all that match and presses the button.
+func PickAll(b *webtest.Browser, address, button string) *webtest.Browser {
+	b.Open(address)
+	all := b.Page.Find("label[for=pick-all]").Text()
+	return b.Check(webtest.Fold(all)).Press(button)
+}
+
+// Tick ticks single tokens of the list that is shown.
+func Tick(b *webtest.Browser, names ...string) *webtest.Browser {
+	for _, name := range names {
+		b.Check("Choose " + name)
+	}
+	return b
+}
+
+// WaitForBatch opens the batch's page again until nothing is at work on it.
+func WaitForBatch(t testing.TB, b *webtest.Browser) *webtest.Browser {
+	t.Helper()
+	testkit.Until(t, "the batch has ended", func() bool {
+		b.Open(b.URL.String())
+		return b.Page.Find("[data-in-progress]").Length() == 0
+	})
+	return b
+}
+
+// BatchStates are the tokens of a batch's page with their states: "name: state".
+func BatchStates(b *webtest.Browser) []string {
+	return b.Page.Find("#batch-rows tbody tr").Map(func(_ int, s *goquery.Selection) string {
+		return webtest.Fold(s.Find("th").Text()) + ": " + webtest.Fold(s.Find(".status").Text())
+	})
+}
+
+// CountStates counts the states.
+func CountStates(b *webtest.Browser) map[string]int {
+	count := map[string]int{}
+	for _, s := range BatchStates(b) {
+		count[s[strings.LastIndex(s, ": ")+2:]]++
+	}
+	return count
+}
+
+// StartWithTokens is a program with that many tokens in each of several organizations.
+func StartWithTokens(t *testing.T, organizations, each int, o Options) (*Program, *webtest.Browser) {
+	t.Helper()
+	o.Sim = ManyTokens(organizations)
+	o.Sim.KeepSecrets = true
+	d := Start(t, o)
+	FillOrganizations(d.Sim, each)
+	return d, d.SignedIn(Mona)
+}

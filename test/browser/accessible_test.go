@@ -1,0 +1,44 @@
+package browser
+
+import (
+	_ "embed"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/chromedp/chromedp"
+)
+
+//go:embed rules.js
+var ownRules string
+
+// axe is axe-core (https://github.com/dequelabs/axe-core), which scripts/test-deps fetches. It isn't part of this
+// repository; where it can't be had our own rules are all there is.
+var axe = sync.OnceValues(func() (source string, err error) {
+	text, err := os.ReadFile(filepath.Join("..", ".bin", "axe", "node_modules", "axe-core", "axe.min.js"))
+	return string(text), err
+})
+
+// runAxe gives the faults that axe finds, with where they are.
+const runAxe = `axe.run(document, {resultTypes: ["violations"]}).then((found) =>
+	found.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.target.join(" ") + " " + (n.any[0]?.message ?? n.failureSummary))))`
+
+// accessible checks the page in these windows.
+func (r tour) accessible(name string, through []window) {
+	r.t.Helper()
+	source, missing := axe()
+	if missing == nil {
+		r.do("load axe", chromedp.Evaluate[chromedp.Void]("{"+source+"\n}"))
+	}
+	for _, w := range through {
+		r.through(w)
+		faults := read(r.tab, "our own rules", chromedp.Evaluate[[]string](ownRules))
+		if missing == nil {
+			faults = append(faults, read(r.tab, "axe", chromedp.Evaluate[[]string](runAxe, chromedp.EvalAwaitPromise))...)
+		}
+		for _, fault := range faults {
+			r.t.Errorf("%s, %s: %s", name, w.name, fault)
+		}
+	}
+	r.through(windows[0])
+}

@@ -1,0 +1,32 @@
+package browser
+
+import "testing"
+
+// Every page and form, clicked through with the strict content security policy: nobody else is asked for anything, the
+// console stays empty, and each page can be used by those who don't see it, or see it on a phone.
+func TestClickThrough(t *testing.T) {
+	t.Parallel()
+	if _, err := axe(); err != nil {
+		t.Logf("without axe-core, which scripts/test-deps fetches: %v", err)
+	}
+	r, stops := tour{tab: openTab(t), demo: startDemo(t)}, 0
+	r.at = func(name string) {
+		through := windows
+		if *gallery == "" { // for the time: each page in two windows, which differ in both respects
+			through = []window{windows[stops%2], windows[3-stops%2]}
+		}
+		r.accessible(name, through)
+		stops++
+	}
+	r.all()
+	r.quiet()
+}
+
+// The same with JavaScript switched off.
+func TestClickThroughWithoutScripts(t *testing.T) {
+	t.Parallel()
+	r := tour{tab: openTab(t), demo: startDemo(t), at: func(string) {}}
+	r.withoutScripts()
+	r.all()
+	r.quiet()
+}

@@ -1,0 +1,47 @@
+package browser
+
+import "github.com/chromedp/chromedp"
+
+// bulk leads through the pages about many tokens at once.
+func (r tour) bulk() {
+	r.t.Helper()
+	r.list("contoso", "&status=all&sort=name")
+	r.do("tick", chromedp.Click(pickBox("Old laptop, contoso")), chromedp.Click(pickBox("Terraform, contoso")),
+		chromedp.Click(pickBox("vsce publish, All organizations")), chromedp.Click(pickBox("Sprint report, contoso")))
+	r.stop("tokens-chosen", "Revoke chosen")
+	r.press(button("Revoke chosen"))
+	r.stop("bulk-revoke", "Exactly this will happen")
+	r.press(link("Cancel"))
+	r.list("fabrikam", "")
+	r.do("all that match", chromedp.Click(chromedp.CSS("#pick-all")))
+	r.press(button("Extend chosen"))
+	r.stop("bulk-extend", "Exactly this will happen")
+	r.list("fabrikam", "")
+	r.do("all that match", chromedp.Click(chromedp.CSS("#pick-all")))
+	r.press(button("Rotate chosen"))
+	r.stop("bulk-rotate", "Exactly this will happen")
+	r.demo.fail("resetAfterDoing", "create")
+	r.press(startButton)
+	r.stop("bulk-partly", "Find out")
+	r.stop("bulk-secrets", "Download them as a file")
+	r.do("open the download", chromedp.Click(chromedp.CSS(".download summary")))
+	r.press(button("Download the secrets"))
+	r.stop("bulk-download-refused", "Nothing was downloaded")
+	r.press(chromedp.Search(`//button[starts-with(normalize-space(), "I have saved all")]`))
+	r.stop("bulk-old-tokens", "The new ones are in place")
+	r.press(chromedp.Search(`//button[starts-with(normalize-space(), "Keep")]`))
+	r.press(chromedp.Search(`//table//a[starts-with(normalize-space(), "Find out")]`))
+	r.at("bulk-unknown")
+	r.press(link("Changes"))
+	r.stop("changes-bulk", "the latest first")
+	r.list("northwind-labs", "&q=no+such")
+	r.list("northwind-labs", "")
+	r.open(r.demo.url + "/bulk/no-such")
+	r.stop("bulk-not-found", "There is no such bulk work")
+}
+
+// pickBox is the box that chooses a token.
+func pickBox(name string) chromedp.Search { return field("Choose " + name) }
+
+// startButton confirms the plan that is shown.
+const startButton = chromedp.Search(`//form[contains(@class, "form-foot")]//button`)
