@@ -128,7 +128,7 @@ func TestCalendarAddressLivesUntilItIsRevoked(t *testing.T) {
 	d.SignedIn(apptest.Mona).Open(d.URL + "/sessions").Press("End all my other sessions")
 	b = d.SignedIn(apptest.Mona)
 	b.Open(d.URL + "/sign-out").Press("Sign out")
-	d.Stop()
+	_ = d.Stop()
 	d = apptest.StartOn(t, sim, o, dir)
 	if feed := apptest.ReadFeed(t, d, http.MethodGet, d.URL+path); !feed.Has(t, "Terraform") {
 		t.Errorf("after the sessions ended and a restart: %d", feed.Status)

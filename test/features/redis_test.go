@@ -72,7 +72,7 @@ func startReplicas(t *testing.T, redisURL string, n int) *replicas {
 func (r *replicas) start(i int, keys string) {
 	r.t.Helper()
 	if r.desks[i] != nil {
-		r.desks[i].Stop()
+		_ = r.desks[i].Stop()
 	}
 	address := "127.0.0.1:" + freeport.Port(r.t)
 	r.desks[i] = apptest.StartOn(r.t, r.sim, apptest.Options{Env: map[string]string{
@@ -456,7 +456,7 @@ func TestReplicaIsKilled(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 2)
-	r.desks[0].Stop()
+	_ = r.desks[0].Stop()
 	dir := t.TempDir()
 	ca := filepath.Join(dir, "ca.pem")
 	if err := os.WriteFile(ca, r.sim.CertPEM(), 0o600); err != nil {

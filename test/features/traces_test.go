@@ -110,7 +110,7 @@ func TestTraceHeaders(t *testing.T) {
 	b := d.Browser()
 	b.Edit(func(r *http.Request) { r.Header.Set("Traceparent", "00-"+givenTrace+"-"+givenParent+"-00") })
 	b.Open(d.URL + "/scopes")
-	d.Stop()
+	_ = d.Stop()
 	spans := 0
 	for _, s := range c.All() {
 		if s.Name == "GET /scopes" {

@@ -193,7 +193,7 @@ func TestDoubtAfterSigningOut(t *testing.T) {
 	testkit.Until(t, "nothing can be looked at", func() bool { return strings.Contains(d.Log.String(), "left until their person is there again") })
 	found := "It isn't known what became of “seen later”. A token is there"
 	afterAWhile(t, d, d.SignedIn(apptest.Mona), found)
-	d.Stop()
+	_ = d.Stop()
 	next := apptest.StartOn(t, sim, o, dir)
 	afterAWhile(t, next, next.SignedIn(apptest.Mona), found)
 	if createsOf(sim, "seen later") != 1 {

@@ -75,7 +75,7 @@ func TestStopCutsOff(t *testing.T) {
 	answer := apptest.Sending(context.Background(), b, d.Transport(), to, form)
 	<-held.Reached()
 	before := time.Now()
-	d.Stop()
+	_ = d.Stop()
 	if took := time.Since(before); took > 10*time.Second {
 		t.Errorf("stopping took %s", took)
 	}

@@ -306,7 +306,7 @@ func (c *canaries) check() {
 		}
 	}
 	_, metrics := apptest.Scrape(c.t, http.MethodGet, c.d.Metrics+"/metrics")
-	c.d.Stop() // the last spans are sent
+	_ = c.d.Stop() // the last spans are sent
 	log, answers, requests := c.d.Log.String(), c.tape.Answers(), c.d.Sim.Requests()
 	plain.in(log, func(one found) {
 		at := strings.Index(log, one.text)

@@ -291,7 +291,7 @@ func TestSignInOutlivesARestart(t *testing.T) {
 	f.Use(0)
 	b := webtest.New(t, desks[0].Transport()).Open(f.URL + "/sign-in?return=/scopes").Click("Sign in")
 	var wait sync.WaitGroup
-	wait.Go(func() { desks[0].Stop() })
+	wait.Go(func() { _ = desks[0].Stop() })
 	wait.Wait()
 	f.Use(1)
 	if b.Press("Continue as " + apptest.Mona); b.URL.String() != f.URL+"/scopes" || !b.Has("button", "Sign out") {

@@ -203,7 +203,7 @@ type StoreFault struct {
 	Spoil, Mend func()
 }
 
-// FolderGone: the volume isn't mounted any more.
+// FolderGone is a store whose volume isn't mounted any more.
 func FolderGone(t *testing.T) StoreFault {
 	dir := filepath.Join(t.TempDir(), "sessions")
 	return StoreFault{
