@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -146,7 +147,7 @@ func TestEveryKindOfRecordHasABound(t *testing.T) {
 		Keys: [][]byte{make([]byte, session.KeySize)}, IdleTimeout: time.Hour, Lifetime: time.Hour, PerPerson: 100,
 	})
 	testkit.Must(t, err)
-	operation.New(m.Records(), operation.Options{})
+	batch.New(m.Records(), operation.New(m.Records(), operation.Options{}), batch.Options{})
 	calendar.New(m.Records(), time.Now)
 	if err := m.Records().Create(t.Context(), session.Key{Kind: "unheard", ID: "of"}, struct{}{}, time.Now().Add(time.Hour)); err == nil {
 		t.Error("a record of a kind without a bound was made")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -36,7 +37,7 @@ func openBehind(t *testing.T, dir string) storeBehind {
 	testkit.Must(t, err)
 	m, err := session.New(backend, session.Options{Keys: keys, IdleTimeout: time.Hour, Lifetime: time.Hour})
 	testkit.Must(t, err)
-	operation.New(m.Records(), operation.Options{})
+	batch.New(m.Records(), operation.New(m.Records(), operation.Options{}), batch.Options{})
 	calendar.New(m.Records(), time.Now)
 	return storeBehind{t, backend, m.Records()}
 }

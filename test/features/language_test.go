@@ -1,4 +1,4 @@
-package test
+package features
 
 import (
 	"net/http"
@@ -10,6 +10,7 @@ import (
 	"github.com/PuerkitoBio/goquery"
 	"golang.org/x/net/html"
 
+	"github.com/patdesk/patdesk/internal/testkit/apptest"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
@@ -18,28 +19,28 @@ const pseudoName = "⟦Éñğļíšĥ⟧"
 // The language that is chosen at the foot of a page lasts: in this browser, through signing in and out.
 func TestChosenLanguageLasts(t *testing.T) {
 	t.Parallel()
-	d := startDesk(t, deskOptions{pseudo: true})
+	d := apptest.Start(t, apptest.Options{Pseudo: true})
 	language := func(b *webtest.Browser) string { return b.Page.Find("html").AttrOr("lang", "") }
-	b := d.browser()
+	b := d.Browser()
 	if got := language(b); got != "en" {
 		t.Fatalf("starts in %q", got)
 	}
-	b.Open(d.url + "/sign-in?return=%2Fscopes").Press(pseudoName)
+	b.Open(d.URL + "/sign-in?return=%2Fscopes").Press(pseudoName)
 	if got := language(b); got != "en-XA" || b.URL.Path != "/sign-in" || b.URL.Query().Get("return") != "/scopes" {
 		t.Errorf("chosen at the sign-in page: %q at %s", got, b.URL)
 	}
-	b.Click("⟦Šíğñ íñ⟧").Press("Continue as " + mona)
-	if b.Open(d.url + "/tokens"); language(b) != "en-XA" || b.Page.Find(".account").Length() != 1 {
+	b.Click("⟦Šíğñ íñ⟧").Press("Continue as " + apptest.Mona)
+	if b.Open(d.URL + "/tokens"); language(b) != "en-XA" || b.Page.Find(".account").Length() != 1 {
 		t.Errorf("after signing in: %q\n%s", language(b), b.Text())
 	}
-	if got := language(d.browser()); got != "en" {
+	if got := language(d.Browser()); got != "en" {
 		t.Errorf("another browser is in %q", got)
 	}
-	b.Open(d.url + "/tokens?q=build").Press("English")
+	b.Open(d.URL + "/tokens?q=build").Press("English")
 	if got := language(b); got != "en" || b.URL.Path != "/tokens" || b.URL.Query().Get("q") != "build" {
 		t.Errorf("back to English: %q at %s", got, b.URL)
 	}
-	b.Post(d.url+"/language", map[string][]string{"language": {"xx"}})
+	b.Post(d.URL+"/language", map[string][]string{"language": {"xx"}})
 	if b.Status != http.StatusBadRequest {
 		t.Errorf("a language that isn't offered: %d", b.Status)
 	}
@@ -48,12 +49,12 @@ func TestChosenLanguageLasts(t *testing.T) {
 // Where there is one language, no page speaks of any, and there is nothing to post.
 func TestOneLanguageIsNotOffered(t *testing.T) {
 	t.Parallel()
-	d := startDesk(t, deskOptions{})
-	b := d.browser()
+	d := apptest.Start(t, apptest.Options{})
+	b := d.Browser()
 	if b.Page.Find("form[action$='/language']").Length() != 0 {
 		t.Error("a choice of one language")
 	}
-	if b.Post(d.url+"/language", map[string][]string{"language": {"en"}}); b.Status < 400 || b.Status >= 500 {
+	if b.Post(d.URL+"/language", map[string][]string{"language": {"en"}}); b.Status < 400 || b.Status >= 500 {
 		t.Errorf("answered with %d", b.Status)
 	}
 }
@@ -91,21 +92,21 @@ func saidOutside(b *webtest.Browser, known []string) []string {
 // The running program says nothing that a translator can't reach.
 func TestEveryPageIsTranslated(t *testing.T) {
 	t.Parallel()
-	o := seeded()
-	o.pseudo = true
-	d := startDesk(t, o)
-	b := d.browser().Press(pseudoName)
-	known := []string{"patdesk", "authorizationId", "Outlook", "Google", "Apple", "English", mona, "Firefox", "Go-http-client/1.1", "Go-http-client/2.0", "vso.future_thing_manage", "development"}
+	o := apptest.Seeded()
+	o.Pseudo = true
+	d := apptest.Start(t, o)
+	b := d.Browser().Press(pseudoName)
+	known := []string{"patdesk", "authorizationId", "Outlook", "Google", "Apple", "English", apptest.Mona, "Firefox", "Go-http-client/1.1", "Go-http-client/2.0", "vso.future_thing_manage", "development"}
 	for _, tool := range []string{"Git Credential Manager", "Visual Studio Code", "Visual Studio", "Azure Artifacts Credential Provider"} {
 		known = append(known, tool)
 	}
-	for _, organization := range d.sim.Organizations() {
+	for _, organization := range d.Sim.Organizations() {
 		known = append(known, organization.Name)
-		for _, token := range d.sim.Tokens(organization.Name) {
+		for _, token := range d.Sim.Tokens(organization.Name) {
 			known = append(known, token.DisplayName)
 		}
 	}
-	for _, person := range d.sim.People() {
+	for _, person := range d.Sim.People() {
 		known = append(known, person.Name, person.Username)
 	}
 	slices.SortFunc(known, func(a, b string) int { return len(b) - len(a) })
@@ -119,13 +120,13 @@ func TestEveryPageIsTranslated(t *testing.T) {
 		}
 	}
 	check("/sign-in")
-	b.Click("⟦Šíğñ íñ⟧").Press("Continue as " + mona)
+	b.Click("⟦Šíğñ íñ⟧").Press("Continue as " + apptest.Mona)
 	for _, path := range []string{"/tokens", "/tokens?organization=contoso", "/tokens/new", "/scopes", "/changes", "/sessions", "/organizations", "/calendar", "/bulk", "/sign-out", "/nowhere"} {
-		b.Open(d.url + path)
+		b.Open(d.URL + path)
 		check(path)
 	}
-	whole(t, b, d.url+"/overview")
+	whole(t, b, d.URL+"/overview")
 	check("/overview")
-	whole(t, b, d.url+"/global-tokens")
+	whole(t, b, d.URL+"/global-tokens")
 	check("/global-tokens")
 }
