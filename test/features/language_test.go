@@ -125,8 +125,8 @@ func TestEveryPageIsTranslated(t *testing.T) {
 		b.Open(d.URL + path)
 		check(path)
 	}
-	whole(t, b, d.URL+"/overview")
+	apptest.OpenWhole(t, b, d.URL+"/overview")
 	check("/overview")
-	whole(t, b, d.URL+"/global-tokens")
+	apptest.OpenWhole(t, b, d.URL+"/global-tokens")
 	check("/global-tokens")
 }
