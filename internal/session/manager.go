@@ -81,9 +81,8 @@ func (o Options) validate() error {
 // Manager opens, begins and ends sessions. It starts no goroutine by itself.
 type Manager struct {
 	browserRecords
+	limits
 	records  *Records
-	idle     time.Duration
-	lifetime time.Duration
 	each     int // Options.PerPerson
 	count    func(event string)
 	now      func() time.Time
@@ -125,8 +124,7 @@ func New(b Backend, o Options) (*Manager, error) {
 			now:     o.Now,
 		},
 		records:  records,
-		idle:     o.IdleTimeout,
-		lifetime: o.Lifetime,
+		limits:   limits{idle: o.IdleTimeout, lifetime: o.Lifetime},
 		each:     o.PerPerson,
 		count:    o.Count,
 		now:      o.Now,

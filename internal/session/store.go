@@ -122,14 +122,20 @@ func (m *Manager) load(ctx context.Context, cookie, id string) (*record, error) 
 	return rec, m.noteUse(ctx, id, rec, was)
 }
 
+// limits are how long sessions live.
+type limits struct {
+	idle     time.Duration // see Options.IdleTimeout
+	lifetime time.Duration
+}
+
 // ends is the latest moment of a session's life.
-func (m *Manager) ends(rec *record) time.Time { return rec.Started.Add(m.lifetime) }
+func (l limits) ends(rec *record) time.Time { return rec.Started.Add(l.lifetime) }
 
 // storedUntil is when the store may forget a session. Uses in between may not be written yet, so
 // it waits a little longer than the idle timeout.
-func (m *Manager) storedUntil(rec *record) time.Time {
-	idle := rec.LastSeen.Add(m.idle + m.interval())
-	if end := m.ends(rec); end.Before(idle) {
+func (l limits) storedUntil(rec *record) time.Time {
+	idle := rec.LastSeen.Add(l.idle + l.interval())
+	if end := l.ends(rec); end.Before(idle) {
 		return end
 	}
 	return idle

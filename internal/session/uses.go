@@ -22,7 +22,7 @@ type use struct {
 
 // interval is the least time between two notes in the store: a minute, less if the idle timeout
 // is short.
-func (m *Manager) interval() time.Duration { return min(time.Minute, m.idle/60) }
+func (l limits) interval() time.Duration { return min(time.Minute, l.idle/60) }
 
 // use reports whether the session is neither idle for too long nor too old, and if so counts as a use.
 func (m *Manager) use(session string, rec *record) bool {
