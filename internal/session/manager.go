@@ -82,14 +82,14 @@ func (o Options) validate() error {
 type Manager struct {
 	browserRecords
 	limits
-	records  *Records
-	each     int // Options.PerPerson
-	count    func(event string)
-	now      func() time.Time
-	log      *slog.Logger
-	uses     uses
-	pings    panics.Flights
-	pinged   atomic.Pointer[pinged]
+	records *Records
+	each    int // Options.PerPerson
+	count   func(event string)
+	now     func() time.Time
+	log     *slog.Logger
+	uses    uses
+	pings   panics.Flights
+	pinged  atomic.Pointer[pinged]
 }
 
 var _ sessions.Store = (*Manager)(nil)
@@ -123,12 +123,12 @@ func New(b Backend, o Options) (*Manager, error) {
 			records: records,
 			now:     o.Now,
 		},
-		records:  records,
-		limits:   limits{idle: o.IdleTimeout, lifetime: o.Lifetime},
-		each:     o.PerPerson,
-		count:    o.Count,
-		now:      o.Now,
-		log:      o.Log,
+		records: records,
+		limits:  limits{idle: o.IdleTimeout, lifetime: o.Lifetime},
+		each:    o.PerPerson,
+		count:   o.Count,
+		now:     o.Now,
+		log:     o.Log,
 	}, nil
 }
 
