@@ -35,7 +35,7 @@ func readAzureDevOps(s *source, c *Config) {
 }
 
 // readEndpoint takes the address of the service alone, with an organization, or in the whole form of the Flask
-// sample, and tells its parts apart.
+// sample, and distinguishes its parts.
 func readEndpoint(s *source) (base, org, version string) {
 	u := s.readURL(endpoint, endpointFix)
 	if u == nil || !checkServiceHost(s, endpoint, u, "vssps.dev.azure.com") {

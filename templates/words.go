@@ -173,7 +173,7 @@ func localizer(tag language.Tag, messages []*i18n.Message) *i18n.Localizer {
 //	<page>.title          headings of pages (Title)
 //	everything else       words on links, labels and choices (Title)
 //
-// A key that doesn't exist gives the message "unknown"; Has tells.
+// A key that doesn't exist gives the message "unknown"; see Has.
 func (w *Words) Message(key string, data any) Text {
 	if !w.Has(key) {
 		key = unknownKey

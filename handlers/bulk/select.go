@@ -183,7 +183,7 @@ func (h *Handlers) lookUp(v *web.Request, names []string, enough <-chan time.Tim
 }
 
 // lookAgain looks once more where a whole list lacks what was chosen from a list a moment ago. While other tokens are made or
-// revoked, one can slip from a page that isn't read yet to one that was; that must not be reported as its end.
+// revoked, one can move from a page that isn't read yet to one that was; that must not be reported as its end.
 func (h *Handlers) lookAgain(v *web.Request, values []string, found map[string]*inventory.Token, whole map[string]bool) {
 	var names []string
 	for _, value := range values {

@@ -36,7 +36,7 @@ func (h *Handlers) AskRevoke(v *web.Request) (web.Answer, error) {
 	return revokeAnswer(v, organization, t.Token, web.FormState{Form: form}), nil
 }
 
-// Revoke doesn't insist on reading the token first: what has leaked must be revocable even then.
+// Revoke doesn't have to have read the token first: what has leaked must be revocable even then.
 func (h *Handlers) Revoke(v *web.Request) (web.Answer, error) {
 	organization, err := v.OrganizationOf(v.Param("organization"))
 	if err != nil {

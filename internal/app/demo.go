@@ -36,7 +36,7 @@ func (e *DemoError) Error() string { return e.text }
 // NewDemo is New for a demo, which takes few of its settings from the environment. Errors are whole sentences; those about
 // the settings are a *DemoError.
 func NewDemo(ctx context.Context, getenv func(string) string, dotenv string, o Options) (_ *Demo, err error) {
-	// Somebody who has real credentials set might take the demo for the real thing.
+	// A user who has real credentials set might take the demo for the real thing.
 	if set := config.Credentials(getenv, dotenv); len(set) > 0 {
 		names := strings.Join(set, ", ")
 		return nil, &DemoError{fmt.Sprintf("The demo doesn't run beside real credentials: found %s in the environment or in %s.\n"+

@@ -74,18 +74,18 @@ func (s *Batches) keepPlan(ctx context.Context, b *Batch) error {
 
 // dropPlans drops the oldest plans so that one more can be made.
 func (s *Batches) dropPlans(ctx context.Context, person string) error {
-	stock, err := s.records.Describe(ctx, kindBatch, person)
+	stored, err := s.records.Describe(ctx, kindBatch, person)
 	if err != nil {
 		return err
 	}
 	later := func(one session.Stored) bool { return one.Expires.After(s.options.Now().Add(planLife + time.Second)) }
-	if i := slices.IndexFunc(stock, later); i >= 0 {
-		stock = stock[:i] // plans, and what was started long ago
+	if i := slices.IndexFunc(stored, later); i >= 0 {
+		stored = stored[:i] // plans, and what was started long ago
 	}
-	if len(stock) < maxPlans {
+	if len(stored) < maxPlans {
 		return nil
 	}
-	plans, _, err := s.sort(ctx, stock, person)
+	plans, _, err := s.sort(ctx, stored, person)
 	if err != nil {
 		return err
 	}
@@ -97,10 +97,10 @@ func (s *Batches) dropPlans(ctx context.Context, person string) error {
 	return nil
 }
 
-// sort reads batches: those that aren't confirmed, and the IDs of those that are, each in the order of stock.
-func (s *Batches) sort(ctx context.Context, stock []session.Stored, person string) (plans []session.Stored, started []string, err error) {
-	ids, planned := make([]string, len(stock)), make([]bool, len(stock))
-	err = s.records.EachDescribed(ctx, stock, person, func(i int, id string, decode func(any) error) error {
+// sort reads batches: those that aren't confirmed, and the IDs of those that are, each in the order of stored.
+func (s *Batches) sort(ctx context.Context, stored []session.Stored, person string) (plans []session.Stored, started []string, err error) {
+	ids, planned := make([]string, len(stored)), make([]bool, len(stored))
+	err = s.records.EachDescribed(ctx, stored, person, func(i int, id string, decode func(any) error) error {
 		var b Batch
 		if decode(&b) == nil {
 			ids[i], planned[i] = id, b.Started.IsZero()
@@ -111,7 +111,7 @@ func (s *Batches) sort(ctx context.Context, stock []session.Stored, person strin
 		switch {
 		case id == "": // gone, or it can't be read
 		case planned[i]:
-			plans = append(plans, stock[i])
+			plans = append(plans, stored[i])
 		default:
 			started = append(started, id)
 		}
@@ -121,11 +121,11 @@ func (s *Batches) sort(ctx context.Context, stock []session.Stored, person strin
 
 // dropFinished drops some finished batches, the oldest first. Their operations stay for their own time.
 func (s *Batches) dropFinished(ctx context.Context, person string) error {
-	stock, err := s.records.Describe(ctx, kindBatch, person)
+	stored, err := s.records.Describe(ctx, kindBatch, person)
 	if err != nil {
 		return err
 	}
-	_, started, err := s.sort(ctx, stock, person)
+	_, started, err := s.sort(ctx, stored, person)
 	if err != nil {
 		return err
 	}

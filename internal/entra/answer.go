@@ -112,18 +112,18 @@ func accountOf(given any, asked string, claims idClaims) (string, error) {
 		expected = account{object, tenant}
 	}
 	text, _ := given.(string)
-	told, ok := readClientInfo(text)
+	info, ok := readClientInfo(text)
 	switch {
 	case !ok:
-		told = expected
-	case asked != "" && !told.is(expected):
+		info = expected
+	case asked != "" && !info.is(expected):
 		return "", forged("the tokens are another person's")
 	}
 	// A guest's object id is another one than at home.
-	if claims.ObjectID != "" && strings.EqualFold(told.Tenant, claims.TenantID) && !strings.EqualFold(told.Object, claims.ObjectID) {
+	if claims.ObjectID != "" && strings.EqualFold(info.Tenant, claims.TenantID) && !strings.EqualFold(info.Object, claims.ObjectID) {
 		return "", forged("the ID token is another person's")
 	}
-	content, err := json.Marshal(told)
+	content, err := json.Marshal(info)
 	if err != nil { // two strings
 		return "", err
 	}

@@ -148,7 +148,7 @@ func at(seconds float64) time.Time {
 	return time.Unix(int64(seconds), 0)
 }
 
-// keysLongest is how long keys are good for that can't be fetched again: so long an outage of theirs keeps nobody from
+// keysLongest is how long keys are good for that can't be fetched again: so long an outage of theirs keeps no user from
 // signing in, and so long a key that was withdrawn meanwhile can be believed.
 const keysLongest = 24 * time.Hour
 

@@ -1,4 +1,4 @@
-// Package freeport finds ports for the servers that tests start as processes of their own, which can't be told to take any
+// Package freeport finds ports for the servers that tests start as processes of their own, which can't be configured to take any
 // free one.
 package freeport
 
@@ -21,7 +21,7 @@ var (
 	given = map[int]bool{} // to this process, which would find it free again before it is taken
 )
 
-// Address is an address of host, such as "127.0.0.1", whose port nobody listens on and that wasn't given out before; "" if
+// Address is an address of host, such as "127.0.0.1", whose port is free and that wasn't given out before; "" if
 // this machine doesn't have host.
 func Address(tb testing.TB, host string) string {
 	tb.Helper()
@@ -37,10 +37,10 @@ func Address(tb testing.TB, host string) string {
 			return ""
 		}
 		if err != nil {
-			continue // somebody listens there
+			continue // taken
 		}
 		given[port] = true
-		_ = l.Close() // nobody has used it
+		_ = l.Close() // unused
 		return l.Addr().String()
 	}
 	tb.Fatal("no port is free")

@@ -123,17 +123,17 @@ func (l *limits) dropFinished(ctx context.Context, person string, most int) (dro
 // finished are the operations (ID and Batch only) that were settled so long ago that their forms can't be sent any more,
 // those first that were settled first.
 func (l *limits) finished(ctx context.Context, person string) ([]Operation, error) {
-	stock, err := l.store.records.Describe(ctx, kindOperation, person)
+	stored, err := l.store.records.Describe(ctx, kindOperation, person)
 	if err != nil {
 		return nil, err
 	}
 	settled := l.store.options.Now().Add(-formid.Life - formid.Skew)
 	later := func(s session.Stored) bool { return s.Expires.After(settled.Add(FinishedLife)) } // see settle; nor is what isn't settled read
-	if i := slices.IndexFunc(stock, later); i >= 0 {
-		stock = stock[:i]
+	if i := slices.IndexFunc(stored, later); i >= 0 {
+		stored = stored[:i]
 	}
-	all := make([]Operation, len(stock))
-	err = l.store.records.EachDescribed(ctx, stock, person, func(i int, _ string, decode func(any) error) error {
+	all := make([]Operation, len(stored))
+	err = l.store.records.EachDescribed(ctx, stored, person, func(i int, _ string, decode func(any) error) error {
 		var r record
 		if decode(&r) == nil && !r.Pending() && r.Started.Before(settled) {
 			all[i] = Operation{ID: r.ID, Batch: r.Batch}

@@ -104,7 +104,7 @@ func notFound(err error) error {
 func absent(err error) bool { return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnreadable) }
 
 // create writes a new record and, before it, its marker: a marker without an operation is harmless, an unfinished
-// operation without a marker would be out of sight. session.ErrExists if the form was claimed before. The caller holds
+// operation without a marker wouldn't be found. session.ErrExists if the form was claimed before. The caller holds
 // the operation's lock.
 func (s *store) create(ctx context.Context, r *record) error {
 	return s.createBy(ctx, r, s.records.Create)

@@ -158,7 +158,7 @@ func (c Check) keys(context.Context) row {
 	return ok(fmt.Sprintf("%d in %s. New records are encrypted with %s; all replicas must show the same here.", len(keys), where, mark(keys[0])))
 }
 
-// mark tells keys apart without telling anything of them: 32 bits that can't be got without a key of 256.
+// mark distinguishes keys without giving anything of them away: 32 bits that can't be got without a key of 256.
 func mark(key []byte) string {
 	m := hmac.New(sha256.New, key)
 	m.Write([]byte("the name of a session key, for operators to compare"))
@@ -210,7 +210,7 @@ func (c Check) discovery(ctx context.Context) row {
 }
 
 // service asks without a token, so the answer is a refusal; that there is one is what counts. An address of the API
-// answers with the service's marks, by which a proxy's own page is told from it.
+// answers with the service's marks, by which it differs from a proxy's own page.
 func (c Check) service(ctx context.Context, setting, address string, marked bool) row {
 	last := c.wire.get(ctx, address)
 	switch {
@@ -304,7 +304,7 @@ func hostIn(address string) string {
 
 func tenantOf(authority string) string { return authority[strings.LastIndex(authority, "/")+1:] }
 
-// quoted is somebody else's text: on one line, and not at any length.
+// quoted is text of others: on one line, and not at any length.
 func quoted(text string) string {
 	const limit = 100
 	if runes := []rune(text); len(runes) > limit {

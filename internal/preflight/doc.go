@@ -4,6 +4,6 @@
 // call, and the table that comes of it. What opens stores and reads credentials is in internal/backing, as the program
 // does the same.
 //
-// Whatever the network answers is somebody else's text, and an address may hold a password. So no error's text is
+// Whatever the network answers is text of others, and an address may hold a password. So no error's text is
 // printed: its kind is found out and put in our own words.
 package preflight

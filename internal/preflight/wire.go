@@ -134,7 +134,7 @@ func (w *wire) last(host string) attempt {
 	return w.trips[host]
 }
 
-// drift is how far the hosts' clocks are ahead of ours, and how many hosts have told theirs. It is the middle one of
+// drift is how far the hosts' clocks are ahead of ours, and how many hosts have sent theirs. It is the middle one of
 // them, so that a single host whose clock is wrong says nothing of ours.
 func (w *wire) drift() (drift time.Duration, hosts int) {
 	w.mu.Lock()

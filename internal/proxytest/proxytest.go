@@ -37,7 +37,7 @@ type Example struct {
 	Subpath  bool     // below /pat
 	Strip    bool     // the variant that takes /pat off
 	Inner    bool     // the variant for the second of two proxies, as README.md describes it
-	Once     bool     // HAProxy alone: a request that fails isn't tried again, so that nobody is spared
+	Once     bool     // HAProxy alone: a request that fails isn't tried again, so that no failure is hidden
 	Backends []string // host:port of patdesk and its replicas
 }
 
@@ -254,7 +254,7 @@ func (p *Proxy) Plain(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { _ = l.Close() }) // nobody comes any more
+	tb.Cleanup(func() { _ = l.Close() }) // no client is left
 	pool := x509.NewCertPool()
 	pool.AddCert(authority().cert)
 	to := tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: p.Host(), MinVersion: tls.VersionTLS12}}

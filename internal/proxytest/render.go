@@ -79,7 +79,7 @@ func portOf(address string) string {
 	return port
 }
 
-// asRoot says that the proxy drops its rights, and has to be told to whom.
+// asRoot reports whether the proxy drops its rights, and has to be configured with a user.
 func asRoot() bool { return os.Geteuid() == 0 }
 
 func prepareNginx(p *Proxy) []string {

@@ -27,7 +27,7 @@ const (
 )
 
 // errLocked is acquire's answer if another caller has the lock and it isn't to wait.
-var errLocked = errors.New("somebody else has the lock")
+var errLocked = errors.New("another process has the lock")
 
 // alone calls f while this is the only one to write or delete records in name's stripe.
 func (d *Dir) alone(ctx context.Context, name Name, f func(*os.Root) error) error {

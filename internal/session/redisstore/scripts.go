@@ -100,7 +100,7 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return 'OK' end
 return 'TAKEN'
 `
 
-	// renewScript takes a lock anew that is gone, and still nobody's: Redis has lost it, in a
+	// renewScript takes a lock anew that is gone, and still held by no one: Redis has lost it, in a
 	// failover for example, or couldn't be reached for longer than the lease.
 	renewScript = `
 local holder = redis.call('GET', KEYS[1])
