@@ -12,6 +12,8 @@ import (
 // Routes is the whole program as one handler.
 func (h *Handlers) Routes() http.Handler {
 	t := web.NewTable(h.Site)
+	t.Probe(web.HealthPath, h.Site.Health.Healthz)
+	t.Probe(web.ReadyPath, h.Site.Health.Readyz)
 	t.Any(web.StaticPattern, static.Handler())
 	t.File("/favicon.ico", static.Favicon)
 	t.File("/robots.txt", web.Robots)

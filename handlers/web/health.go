@@ -32,8 +32,8 @@ func (h *Health) closeWhenStopping(next http.Handler) http.Handler {
 	})
 }
 
-// healthz answers as long as the process serves. It asks no other service: a restart would not mend one.
-func (h *Health) healthz(w http.ResponseWriter, _ *http.Request) {
+// Healthz answers as long as the process serves. It asks no other service: a restart would not mend one.
+func (h *Health) Healthz(w http.ResponseWriter, _ *http.Request) {
 	writeText(w, http.StatusOK, "ok\n")
 }
 
@@ -49,9 +49,9 @@ func (h *Health) Ready(ctx context.Context) error {
 
 var errStopping = errors.New("the process is stopping")
 
-// readyz says whether requests should be sent here: the session store works and the process isn't stopping.
+// Readyz says whether requests should be sent here: the session store works and the process isn't stopping.
 // Entra ID or Azure DevOps being down is no reason, since every replica would be taken out; the body says the former.
-func (h *Health) readyz(w http.ResponseWriter, r *http.Request) {
+func (h *Health) Readyz(w http.ResponseWriter, r *http.Request) {
 	err := h.Ready(r.Context())
 	switch {
 	case errors.Is(err, errStopping):

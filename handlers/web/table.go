@@ -29,10 +29,6 @@ func NewTable(site *Site) *Table {
 	t.pages.Use(site.front.guard.protect(site))
 	t.pages.NotFound(notFound)
 	t.pages.MethodNotAllowed(notAllowed)
-	for path, health := range map[string]http.HandlerFunc{HealthPath: site.Health.healthz, ReadyPath: site.Health.readyz} {
-		t.outer.Get(path, health)
-		t.pages.Get(path, health) // below the sub-path too
-	}
 	return t
 }
 
@@ -58,6 +54,12 @@ func headAsGet(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Probe answers those that watch the program, at the root and below the sub-path too.
+func (t *Table) Probe(path string, h http.HandlerFunc) {
+	t.outer.Get(path, h)
+	t.pages.Get(path, h)
 }
 
 // File answers with a file or a text, whoever asks and how often.
