@@ -369,7 +369,7 @@ func TestTenOrganizationsWithThreeHundredTokens(t *testing.T) {
 	begun := time.Now()
 	apptest.OpenWhole(t, b, d.URL+"/overview")
 	complete := time.Since(begun)
-	if got := len(apptest.Listed(b)); got != 200 || !strings.Contains(b.Text(), "3000 tokens, 1 to 200 shown") {
+	if got := len(apptest.Listed(b)); got != 200 || !strings.Contains(b.Text(), "3,000 tokens, 1 to 200 shown") {
 		t.Fatalf("%d rows\n%.600s", got, b.Text())
 	}
 	size := len(b.Body)
