@@ -45,7 +45,7 @@ func FuzzCallback(f *testing.F) {
 	}
 	w := newWorld(f, nil)
 	f.Fuzz(func(t *testing.T, query string) {
-		w.log.drain()
+		w.log.Drain()
 		state, code, cookies := w.begin()
 		raw := strings.NewReplacer("STATE", state, "CODE", code).Replace(query)
 		values, _ := url.ParseQuery(raw) // as net/http does: what can't be read is left out
@@ -66,7 +66,7 @@ func FuzzCallback(f *testing.F) {
 		if to := answer.Header().Get("Location"); to != "" && to != "/" {
 			t.Fatalf("%q leads to %q", query, to)
 		}
-		log := w.log.drain()
+		log := w.log.Drain()
 		for _, secret := range []string{code, state, "marker-"} {
 			if strings.Contains(answer.Body.String(), secret) || strings.Contains(log, secret) {
 				t.Fatalf("%q: %q is told:\n%s\n%s", query, secret, answer.Body, log)

@@ -117,7 +117,7 @@ func TestClientAddress(t *testing.T) {
 	} {
 		w := newWorld(t, trusting("10.0.0.0/24"))
 		w.ask(behindProxy(c.peer, http.Header{"X-Forwarded-For": {c.hops}}))
-		if log := w.log.drain(); !strings.Contains(log, "client="+c.want+" ") {
+		if log := w.log.Drain(); !strings.Contains(log, "client="+c.want+" ") {
 			t.Errorf("%s via %q should be %s:\n%s", c.hops, c.peer, c.want, log)
 		}
 	}

@@ -25,7 +25,7 @@ func TestPanic(t *testing.T) {
 	if !strings.Contains(body, answer.Header().Get("X-Request-Id")) || strings.Contains(body, "goroutine") || strings.Contains(body, "nil pointer") {
 		t.Error(body)
 	}
-	if log := w.log.drain(); !strings.Contains(log, "nil pointer") || !strings.Contains(log, "stack=") || !strings.Contains(log, "status=500") {
+	if log := w.log.Drain(); !strings.Contains(log, "nil pointer") || !strings.Contains(log, "stack=") || !strings.Contains(log, "status=500") {
 		t.Error(log)
 	}
 }
@@ -77,7 +77,7 @@ func TestRequestID(t *testing.T) {
 		}
 		answer := w.ask(r)
 		id := answer.Header().Get("X-Request-Id")
-		if log := w.log.drain(); !strings.Contains(log, "request_id="+id) && !strings.Contains(log, `request_id="`+id+`"`) {
+		if log := w.log.Drain(); !strings.Contains(log, "request_id="+id) && !strings.Contains(log, `request_id="`+id+`"`) {
 			t.Errorf("%s isn't in the record: %s", id, log)
 		}
 		if !strings.Contains(answer.Body.String(), html.EscapeString(id)) {
@@ -114,7 +114,7 @@ func TestLogRecordsAreBounded(t *testing.T) {
 	r.Method = strings.Repeat("M", 5000)
 	r.Header.Set("User-Agent", strings.Repeat("u", 5000))
 	w.ask(r)
-	if log := w.log.drain(); strings.Count(log, "\n") != 1 || len(log) > 2000 || strings.Contains(log, "\u202e") {
+	if log := w.log.Drain(); strings.Count(log, "\n") != 1 || len(log) > 2000 || strings.Contains(log, "\u202e") {
 		t.Errorf("%d bytes, %d lines:\n%.2000s", len(log), strings.Count(log, "\n"), log)
 	}
 }

@@ -109,11 +109,11 @@ func TestPanicsEverywhere(t *testing.T) {
 			}
 			answer := w.ask(r)
 			for try := 0; try < 3 && c.telemetry.limited; try++ { // until the limit is reached
-				w.log.drain()
+				w.log.Drain()
 				answer = w.ask(httptest.NewRequest(http.MethodGet, localAddress+c.target, http.NoBody))
 			}
 			wantHeaders(t, answer)
-			log := w.log.drain()
+			log := w.log.Drain()
 			if answer.Code != c.status || strings.Count(log, "msg=request ") != 1 {
 				t.Errorf("%d, want %d\n%s", answer.Code, c.status, log)
 			}
@@ -192,7 +192,7 @@ func TestPanicsHalfWay(t *testing.T) {
 				t.Errorf("%s: %v", name, recorder.Header())
 			}
 		}
-		if log := w.log.drain(); strings.Count(log, "msg=request ") != 1 || strings.Contains(log, sensitive) {
+		if log := w.log.Drain(); strings.Count(log, "msg=request ") != 1 || strings.Contains(log, sensitive) {
 			t.Errorf("%s: %s", name, log)
 		}
 	}
@@ -206,7 +206,7 @@ func TestFaultWithoutAPage(t *testing.T) {
 		web.Outermost(w.h.Site, http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) { panic(sensitive) })).ServeHTTP(
 			&onceBroken{ResponseWriter: recorder, after: n}, httptest.NewRequest(http.MethodGet, localAddress+"/", http.NoBody))
 		wantHeaders(t, recorder)
-		if log := w.log.drain(); recorder.Code != 500 || recorder.Body.Len() == 0 || strings.Count(log, "msg=request ") != 1 || strings.Contains(log, sensitive) {
+		if log := w.log.Drain(); recorder.Code != 500 || recorder.Body.Len() == 0 || strings.Count(log, "msg=request ") != 1 || strings.Contains(log, sensitive) {
 			t.Errorf("%d: %d %q\n%s", n, recorder.Code, recorder.Body, log)
 		}
 	}
@@ -248,10 +248,10 @@ func FuzzCalendarAddressInLog(f *testing.F) {
 			r.Method = http.MethodPost
 		}
 		r.URL.Path = strings.ReplaceAll(path, "%s", address[from:to])
-		w.log.drain()
+		w.log.Drain()
 		answer := httptest.NewRecorder()
 		routes.ServeHTTP(answer, r)
-		log := w.log.drain()
+		log := w.log.Drain()
 		if strings.Count(log, "msg=request ") != 1 || strings.Count(log, " path=") != 1 || answer.Code >= 500 {
 			t.Fatalf("%q: %d\n%s", r.URL.Path, answer.Code, log)
 		}

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 // world is the handlers over a store in memory and services in the same process: fast enough for fuzzing.
@@ -31,7 +31,7 @@ type world struct {
 	t   testing.TB
 	h   *handlers.Handlers
 	sim *simulator.Simulator
-	log *lockedBuffer
+	log *testkit.Log
 
 	store *sessiontest.Memory
 }
@@ -43,7 +43,7 @@ const (
 
 func newWorld(t testing.TB, change func(*handlers.Options)) *world {
 	t.Helper()
-	w := &world{t: t, log: &lockedBuffer{}, store: sessiontest.NewMemory(time.Now)}
+	w := &world{t: t, log: &testkit.Log{}, store: sessiontest.NewMemory(time.Now)}
 	w.sim = simulator.New(simulator.Options{Seed: true, RedirectURIs: []string{localAddress + "/getAToken"}})
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	sessions, err := session.New(w.store, session.Options{
@@ -112,23 +112,4 @@ func (w *world) get(target string, cookies ...*http.Cookie) *httptest.ResponseRe
 		r.AddCookie(c)
 	}
 	return w.ask(r)
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// drain returns what was written since it was last called.
-func (l *lockedBuffer) drain() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	defer l.b.Reset()
-	return l.b.String()
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 const (
@@ -52,29 +53,19 @@ func TestMain(m *testing.M) {
 
 func signedIn(context.Context) (string, error) { return bearer, nil }
 
-// clock is handed in as clock and sleep: who sleeps moves it.
+// clock is handed in as clock and sleep: a sleep moves it.
 type clock struct {
+	*testkit.Clock
 	mu    sync.Mutex
-	now   time.Time
 	slept []time.Duration
 }
 
-func newClock() *clock { return &clock{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+func newClock() *clock {
+	return &clock{Clock: testkit.NewClockAt(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))}
 }
 
 func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
-	c.Advance(d)
+	c.Move(d)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.slept = append(c.slept, d)

@@ -143,7 +143,7 @@ func TestHolds(t *testing.T) {
 				reply{status, "Retry-After: " + after, ""}.ServeHTTP(w, r)
 			})
 			for i, step := range steps {
-				s.clock.Advance(step.after)
+				s.clock.Move(step.after)
 				answer = step.answer
 				start, sent := s.clock.Now(), len(s.requests())
 				caller, call := s.caller, calls[step.call]
@@ -200,7 +200,7 @@ func TestBreaker(t *testing.T) {
 	if got := s.caller.Pauses(); len(got) != 1 || !got[org].Equal(until) {
 		t.Errorf("pauses %v, want until %v", got, until)
 	}
-	s.clock.Advance(10 * time.Second)
+	s.clock.Move(10 * time.Second)
 	sent := len(s.requests())
 	for _, call := range slices.Concat(changes, []string{"list", "get"}) {
 		_, err := calls[call](s.caller)
@@ -215,14 +215,14 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("another organization: %v", e)
 	}
 
-	s.clock.Advance(20 * time.Second)
+	s.clock.Move(20 * time.Second)
 	if e := get(org); e == nil || e.Kind != azuredevops.KindServer {
 		t.Errorf("probe: %v", e)
 	}
 	if e := get(org); e == nil || e.Kind != azuredevops.KindPaused || e.RetryAfter != 30*time.Second {
 		t.Errorf("after a failed probe: %v", e)
 	}
-	s.clock.Advance(30 * time.Second)
+	s.clock.Move(30 * time.Second)
 	broken = false
 	for range 2 {
 		if e := get(org); e != nil {
@@ -260,7 +260,7 @@ func TestBreakerCounts(t *testing.T) {
 	} {
 		s := serve(t, azuredevops.Options{}, replies(test.answers...))
 		for range test.answers {
-			s.clock.Advance(test.gap)
+			s.clock.Move(test.gap)
 			_, _, _ = s.caller.Create(context.Background(), org, wanted)
 		}
 		if got := len(s.caller.Pauses()) == 1; got != test.paused {
@@ -317,7 +317,7 @@ func TestGuardsAreForgotten(t *testing.T) {
 		for i := range 3000 {
 			_, _ = caller.Get(context.Background(), fmt.Sprintf("%064d", i), id)
 		}
-		clock.Advance(time.Hour)
+		clock.Move(time.Hour)
 		_, _ = caller.Get(context.Background(), "fresh", id)
 		if grown := heap() - before; grown > 300<<10 {
 			t.Errorf("status %d: %d kB are left", answer.status, grown>>10)
@@ -363,7 +363,7 @@ func TestOneProbe(t *testing.T) {
 	for range 5 {
 		_, _ = calls["get"](s.caller)
 	}
-	s.clock.Advance(30 * time.Second)
+	s.clock.Move(30 * time.Second)
 	probing = true
 	probe := make(chan error)
 	go func() { _, err := calls["get"](s.caller); probe <- err }()

@@ -14,6 +14,7 @@ import (
 	"github.com/patdesk/patdesk/internal/calendar"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 const mona, jonas = "tenant.mona", "tenant.jonas"
@@ -21,9 +22,8 @@ const mona, jonas = "tenant.mona", "tenant.jonas"
 // shelf is Feeds over a store, with a clock that is moved by hand.
 type shelf struct {
 	*calendar.Feeds
+	*testkit.Clock
 	t   *testing.T
-	mu  sync.Mutex
-	at  time.Time
 	key byte
 }
 
@@ -39,27 +39,27 @@ func (s stubborn) Delete(ctx context.Context, n session.Name) error {
 
 func newShelf(t *testing.T) *shelf {
 	t.Helper()
-	s := &shelf{t: t, at: noon, key: 'k'}
-	s.over(sessiontest.NewMemory(s.now))
+	s := &shelf{t: t, Clock: testkit.NewClockAt(noon), key: 'k'}
+	s.over(sessiontest.NewMemory(s.Now))
 	return s
 }
 
 func (s *shelf) over(b session.Backend) {
 	s.t.Helper()
 	m, err := session.New(b, session.Options{
-		Keys: [][]byte{bytes.Repeat([]byte{s.key}, session.KeySize)}, IdleTimeout: time.Hour, Lifetime: time.Hour, Now: s.now,
+		Keys: [][]byte{bytes.Repeat([]byte{s.key}, session.KeySize)}, IdleTimeout: time.Hour, Lifetime: time.Hour, Now: s.Now,
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.Feeds = calendar.New(m.Records(), s.now)
+	s.Feeds = calendar.New(m.Records(), s.Now)
 }
 
 // An address is dead from the moment that it was replaced or revoked, also where its record could not be deleted.
 func TestDeadAddressesWhoseRecordsStay(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
-	s.over(stubborn{sessiontest.NewMemory(s.now)})
+	s.over(stubborn{sessiontest.NewMemory(s.Now)})
 	first := s.make(mona, "form 1")
 	second := s.make(mona, "form 2")
 	if s.opens(first) != "" || s.opens(second) != mona {
@@ -69,18 +69,6 @@ func TestDeadAddressesWhoseRecordsStay(t *testing.T) {
 	if done, err := s.Revoke(t.Context(), mona, kept.Address); !done || !errors.Is(err, session.ErrUnavailable) || s.opens(second) != "" {
 		t.Errorf("revoked: %v, %v, opens %q", done, err, s.opens(second))
 	}
-}
-
-func (s *shelf) now() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.at
-}
-
-func (s *shelf) move(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.at = s.at.Add(d)
 }
 
 // make makes an address with a form drawn now.
@@ -109,7 +97,7 @@ func (s *shelf) opens(address string) string {
 
 func (s *shelf) refresh(person, organization string, expiries ...calendar.Expiry) {
 	s.t.Helper()
-	if err := s.Refresh(s.t.Context(), person, organization, s.now(), expiries); err != nil {
+	if err := s.Refresh(s.t.Context(), person, organization, s.Now(), expiries); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -208,20 +196,20 @@ func TestReadingsReplaceEachOther(t *testing.T) {
 	if len(parts) != 2 || parts[0].Organization != "Contoso" || parts[0].Expiries[0].Name != "sooner" || parts[0].Expiries[0].Sequence != 0 || !parts[0].Expiries[0].Changed.Equal(noon) {
 		t.Fatalf("%+v", parts)
 	}
-	begun := s.now()
-	s.move(time.Hour)
+	begun := s.Now()
+	s.Move(time.Hour)
 	s.refresh(mona, "contoso", ending("a", "renamed", 3), ending("d", "new", 5)) // b was revoked
 	parts = s.parts(mona)
 	got := parts[0].Expiries
-	if len(parts) != 2 || len(got) != 2 || got[0].Name != "renamed" || got[0].Sequence != 1 || !got[0].Changed.Equal(s.now()) || got[1].Sequence != 0 {
+	if len(parts) != 2 || len(got) != 2 || got[0].Name != "renamed" || got[0].Sequence != 1 || !got[0].Changed.Equal(s.Now()) || got[1].Sequence != 0 {
 		t.Fatalf("%+v", parts)
 	}
 	if err := s.Refresh(t.Context(), mona, "contoso", begun, []calendar.Expiry{ending("old", "of a slow reading", 1)}); err != nil || s.parts(mona)[0].Expiries[0].Name != "renamed" {
 		t.Errorf("a reading that began earlier replaced a later one: %v", err)
 	}
-	s.move(time.Hour)
+	s.Move(time.Hour)
 	s.refresh(mona, "contoso", ending("a", "renamed", 3), ending("d", "new", 5))
-	if e := s.parts(mona)[0].Expiries[0]; e.Sequence != 1 || e.Changed.Equal(s.now()) || !s.parts(mona)[0].Read.Equal(s.now()) {
+	if e := s.parts(mona)[0].Expiries[0]; e.Sequence != 1 || e.Changed.Equal(s.Now()) || !s.parts(mona)[0].Read.Equal(s.Now()) {
 		t.Errorf("nothing has changed, yet: %+v", e)
 	}
 	if err := s.Forget(t.Context(), mona, "FABRIKAM"); err != nil || len(s.parts(mona)) != 1 {
@@ -235,11 +223,11 @@ func TestFeedsRunDry(t *testing.T) {
 	s := newShelf(t)
 	address := s.make(mona, "form")
 	s.refresh(mona, "contoso", ending("a", "one", 3))
-	s.move(calendar.Life - time.Minute)
+	s.Move(calendar.Life - time.Minute)
 	if len(s.parts(mona)) != 1 || s.opens(address) != mona {
 		t.Error("gone too early")
 	}
-	s.move(time.Minute)
+	s.Move(time.Minute)
 	if len(s.parts(mona)) != 0 || s.opens(address) != mona {
 		t.Errorf("after %s: %d parts, %q", calendar.Life, len(s.parts(mona)), s.opens(address))
 	}
@@ -247,11 +235,11 @@ func TestFeedsRunDry(t *testing.T) {
 	if len(s.parts(mona)) != 1 {
 		t.Error("a visit doesn't fill the feed again")
 	}
-	s.move(2*calendar.Life - time.Second)
+	s.Move(2*calendar.Life - time.Second)
 	if s.opens(address) != mona {
 		t.Error("a visit doesn't let the address live on")
 	}
-	s.move(time.Second)
+	s.Move(time.Second)
 	if s.opens(address) != "" {
 		t.Error("the address lives for ever")
 	}
@@ -265,16 +253,16 @@ func TestFeedsSayWhoAsked(t *testing.T) {
 		t.Errorf("%+v", kept)
 	}
 	s.opens(address)
-	first := s.now()
-	s.move(time.Minute)
+	first := s.Now()
+	s.Move(time.Minute)
 	s.opens(address)
 	kept, err := s.Of(t.Context(), mona)
 	if err != nil || !kept.Asked.Equal(first) || kept.AskedBy.Program != "test" || kept.AskedBy.Address != "192.0.2.1" {
 		t.Errorf("%+v, %v", kept, err)
 	}
-	s.move(time.Hour)
+	s.Move(time.Hour)
 	s.opens(address)
-	if kept, _ = s.Of(t.Context(), mona); !kept.Asked.Equal(s.now()) {
+	if kept, _ = s.Of(t.Context(), mona); !kept.Asked.Equal(s.Now()) {
 		t.Errorf("%+v", kept)
 	}
 }
@@ -320,7 +308,7 @@ func TestFeedsAtOnce(t *testing.T) {
 	kept, _ := s.Of(t.Context(), mona)
 	for i := range 20 {
 		wg.Go(func() {
-			if err := s.Refresh(context.Background(), mona, fmt.Sprint("org", i%3), s.now().Add(time.Duration(i)), []calendar.Expiry{ending("a", "one", i)}); err != nil {
+			if err := s.Refresh(context.Background(), mona, fmt.Sprint("org", i%3), s.Now().Add(time.Duration(i)), []calendar.Expiry{ending("a", "one", i)}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -341,7 +329,7 @@ func TestFeedsAtOnce(t *testing.T) {
 func TestUnreadableFeed(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
-	store := sessiontest.NewMemory(s.now)
+	store := sessiontest.NewMemory(s.Now)
 	s.key = 'o'
 	s.over(store)
 	old := s.make(mona, "form 1")

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 const (
@@ -92,26 +93,8 @@ type world struct {
 	sim       *simulator.Simulator
 	transport *http.Transport
 	options   Options
-	log       *lines
+	log       *testkit.Log
 	*Provider
-}
-
-// lines is a log to search.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // newWorld is a Provider at a simulator. Both follow the clock of the bubble, if there is one.
@@ -130,7 +113,7 @@ func newWorld(t *testing.T, o simulator.Options, edit ...func(*Options)) *world 
 // worldAt is a Provider at any service.
 func worldAt(t *testing.T, h http.Handler, edit ...func(*Options)) *world {
 	t.Helper()
-	w := &world{t: t, transport: inMemory(t, h), log: &lines{}}
+	w := &world{t: t, transport: inMemory(t, h), log: &testkit.Log{}}
 	w.options = Options{
 		ClientID: fakeClient, Authority: host + "/organizations", Scopes: []string{apiScope}, Credential: Credential{Secret: fakeSecret},
 		HTTPClient: &http.Client{Transport: w.transport}, Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -9,20 +9,18 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
-type clock struct{ at time.Time }
-
-func (c *clock) now() time.Time { return c.at }
-
-func (c *clock) move(d time.Duration) { c.at = c.at.Add(d) }
-
-func newClock() *clock { return &clock{time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)} }
+func newClock() *testkit.Clock {
+	return testkit.NewClockAt(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+}
 
 // As many as allowed at once, then evenly; each key by itself; the wait that is told is enough and not longer.
 func TestRate(t *testing.T) {
 	c := newClock()
-	r := NewRate(60, c.now)
+	r := NewRate(60, c.Now)
 	for i := range 60 {
 		if wait := r.Take("a"); wait != 0 {
 			t.Fatalf("number %d has to wait %v", i, wait)
@@ -38,11 +36,11 @@ func TestRate(t *testing.T) {
 	if r.Take("b") != 0 || r.Left("c") != 0 || r.Left("a") != wait {
 		t.Error("keys are mixed up")
 	}
-	c.move(wait)
+	c.Move(wait)
 	if r.Take("a") != 0 || r.Take("a") == 0 {
 		t.Error("after the wait one is let through, and one only")
 	}
-	c.move(time.Hour)
+	c.Move(time.Hour)
 	for i := range 61 {
 		if waits := r.Take("a") > 0; waits != (i == 60) {
 			t.Fatalf("after an hour, number %d: waits %v", i, waits)
@@ -63,19 +61,19 @@ func TestNoRate(t *testing.T) {
 // However many keys come, few are remembered; and who is held up already is not let go by the first strangers.
 func TestKeysAreBounded(t *testing.T) {
 	c := newClock()
-	r, p := NewRate(2, c.now), NewPending(1, manyKeys, time.Minute, c.now)
+	r, p := NewRate(2, c.Now), NewPending(1, manyKeys, time.Minute, c.Now)
 	for i := range 3 * manyKeys {
 		key := fmt.Sprint(i)
 		r.Take(key)
 		p.Begin(key, key)
 		if i%100 == 0 {
-			c.move(time.Millisecond)
+			c.Move(time.Millisecond)
 		}
 	}
 	if r.all.Len() > manyKeys || p.all.Len() > manyKeys || len(p.by) > manyKeys {
 		t.Errorf("%d and %d keys", r.all.Len(), p.all.Len())
 	}
-	c.move(time.Hour)
+	c.Move(time.Hour)
 	r.Take("held")
 	r.Take("held")
 	for i := range manyKeys - 1 { // those of an hour ago have nothing to remember: they go first
@@ -155,7 +153,7 @@ func TestSlotsUnderLoad(t *testing.T) {
 // The oldest goes for the newest, of its own key first; nobody is ever held up.
 func TestPending(t *testing.T) {
 	c := newClock()
-	p := NewPending(3, 6, 15*time.Minute, c.now)
+	p := NewPending(3, 6, 15*time.Minute, c.Now)
 	begin := func(key, id string, want ...string) {
 		t.Helper()
 		if got := p.Begin(key, id); !slices.Equal(got, want) {
@@ -171,18 +169,18 @@ func TestPending(t *testing.T) {
 	begin("c", "c1")
 	begin("a", "a5", "a2")
 	begin("d", "d1", "a3") // too many in all
-	c.move(10 * time.Minute)
+	c.Move(10 * time.Minute)
 	if got := p.Begin("b", "b3"); !slices.Equal(got, []string{"a4"}) && !slices.Equal(got, []string{"b1"}) { // a and b have as many
 		t.Fatalf("%v had to go", got)
 	}
-	c.move(5 * time.Minute) // all but b3 are forgotten
+	c.Move(5 * time.Minute) // all but b3 are forgotten
 	for i := range 3 {
 		begin("a", fmt.Sprint("later ", i))
 	}
 	begin("a", "later 3", "later 0")
-	c.move(-time.Hour) // a clock that is put back
+	c.Move(-time.Hour) // a clock that is put back
 	begin("e", "e1")
-	c.move(3 * time.Hour)
+	c.Move(3 * time.Hour)
 	begin("e", "e2")
 	if p.all.Len() != 1 || len(p.by) != 1 {
 		t.Errorf("%d of %d keys", p.all.Len(), len(p.by))
@@ -205,7 +203,7 @@ func TestNetwork(t *testing.T) {
 // Who takes the whole list, from however many networks of one customer, makes room in it alone.
 func TestPendingDropsTheGreediest(t *testing.T) {
 	c := newClock()
-	p := NewPending(5, 1000, time.Hour, c.now)
+	p := NewPending(5, 1000, time.Hour, c.Now)
 	if dropped := p.Begin("203.0.113.1", "honest"); len(dropped) != 0 {
 		t.Fatal(dropped)
 	}

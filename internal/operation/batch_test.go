@@ -47,7 +47,7 @@ func signedIn(context.Context) error { return nil }
 // run runs the batch to the end of that run. Waiting moves the clock.
 func (w *world) run(r *replica, id string, ready func(context.Context) error) *batch.Batch {
 	w.t.Helper()
-	r.onPause(w.clock.pass)
+	r.onPause(w.clock.Move)
 	if err := r.batches.Run(context.Background(), batch.Caller{Service: w.azure, Ready: ready}, mona, id); err != nil {
 		w.t.Fatalf("RunBatch: %v", err)
 	}
@@ -214,7 +214,7 @@ func TestBatchLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.wantTally(w.run(r, b.ID, signedIn), batch.Tally{NotBegun: 3})
-	w.clock.pass(20 * time.Hour)
+	w.clock.Move(20 * time.Hour)
 	if err := r.batches.Resume(context.Background(), mona, b.ID, func(*batch.Item) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
@@ -235,9 +235,9 @@ func TestBatchLater(t *testing.T) {
 	if left, err := r.batches.Open(context.Background(), mona); err != nil || len(left) != 0 {
 		t.Errorf("still open: %+v, %v", left, err)
 	}
-	w.clock.pass(29*24*time.Hour - time.Hour)
+	w.clock.Move(29*24*time.Hour - time.Hour)
 	w.settled(r, b.ID)
-	w.clock.pass(time.Hour)
+	w.clock.Move(time.Hour)
 	if _, err := r.batches.Get(context.Background(), mona, b.ID); !errors.Is(err, batch.ErrNotFound) {
 		t.Errorf("after 29 days: %v", err)
 	}

@@ -326,7 +326,7 @@ func (r *round) visit(at *replica, id string) *operation.Operation {
 		if settled || now.After(start.Add(time.Hour)) {
 			return op
 		}
-		r.world.clock.pass(40 * time.Second)
+		r.world.clock.Move(40 * time.Second)
 	}
 }
 

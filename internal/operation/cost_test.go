@@ -147,9 +147,7 @@ func TestRecordsOutliveTheirForms(t *testing.T) {
 		return len(recent)
 	}
 	for _, step := range []struct{ day, want int }{{29, 2}, {31, 1}, {89, 1}, {91, 0}} {
-		w.clock.mu.Lock()
-		w.clock.now = start.AddDate(0, 0, step.day)
-		w.clock.mu.Unlock()
+		w.clock.Set(start.AddDate(0, 0, step.day))
 		if got := count(); got != step.want {
 			t.Errorf("after %d days %d operations are kept, want %d", step.day, got, step.want)
 		}

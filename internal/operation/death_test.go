@@ -16,6 +16,7 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 // death is a worker's end at one of its points, and what another process must find.
@@ -237,7 +238,7 @@ func child() {
 	if err := json.Unmarshal([]byte(os.Getenv(childPoint)), &e); err != nil {
 		panic(err)
 	}
-	w := &world{t: childT{}, dir: e.Dir, keys: [][]byte{key('a')}, clock: &clock{now: start}, log: &logged{}}
+	w := &world{t: childT{}, dir: e.Dir, keys: [][]byte{key('a')}, clock: testkit.NewClockAt(start), log: &testkit.Log{}}
 	r := w.replica()
 	s := &parent{answers: json.NewDecoder(os.Stdin)}
 	operation.OnReach(r.Journal, func(point string) {

@@ -323,19 +323,19 @@ func TestSecretIsFoundAgainInItsTime(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.create(r))
-	w.clock.pass(shown - time.Second)
+	w.clock.Move(shown - time.Second)
 	later := w.replica()
 	if w.reveal(later, op.ID) == "" {
 		t.Error("the secret is gone a second before its time is over")
 	}
-	w.clock.pass(time.Second)
+	w.clock.Move(time.Second)
 	if w.reveal(later, op.ID) != "" {
 		t.Error("the secret can be had after its time")
 	}
 	if got := w.get(later, op.ID).Secret; got != operation.SecretExpired {
 		t.Errorf("secret = %q, want expired", got)
 	}
-	w.clock.pass(89 * 24 * time.Hour) // the secret's record is long swept; the person is still told
+	w.clock.Move(89 * 24 * time.Hour) // the secret's record is long swept; the person is still told
 	w.wantPending(later, op.ID)
 	if op, err := later.Dismiss(context.Background(), mona, op.ID); err != nil || !op.Dismissed {
 		t.Errorf("Dismiss = %+v, %v", op, err)
@@ -431,7 +431,7 @@ func TestRecentIsNewestFirst(t *testing.T) {
 	for range 5 {
 		op := w.do(r, w.create(r))
 		want = slices.Insert(want, 0, op.ID)
-		w.clock.pass(time.Minute)
+		w.clock.Move(time.Minute)
 	}
 	w.wantPending(r, want...)
 	recent, err := r.Recent(context.Background(), mona, 3)

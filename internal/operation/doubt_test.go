@@ -147,7 +147,7 @@ func TestDoubtBesideTheNextTry(t *testing.T) {
 	})
 	good := w.do(r, q)
 	w.azure.fail(nil, nil)
-	w.clock.pass(2 * time.Hour)
+	w.clock.Move(2 * time.Hour)
 	if op := w.look(r, first.ID); !op.Reconciled || len(op.Candidates) != 0 {
 		t.Errorf("after it: %+v", op)
 	}
@@ -189,14 +189,14 @@ func TestManyInDoubtAreLookedAtTogether(t *testing.T) {
 	begun, over := make(chan struct{}), make(chan struct{})
 	operation.OnLookPause(r.Journal, func(_ context.Context, d time.Duration) {
 		<-begun
-		if w.clock.pass(d); w.clock.Now().Sub(start) >= 11*time.Minute {
+		if w.clock.Move(d); w.clock.Now().Sub(start) >= 11*time.Minute {
 			over <- struct{}{}
 		}
 	})
 	for range changes {
 		w.azure.fail(on("create", lost("create", azuredevops.KindConnection)), nil)
 		w.do(r, w.create(r))
-		w.clock.pass(700 * time.Millisecond)
+		w.clock.Move(700 * time.Millisecond)
 	}
 	before := w.azure.count("list")
 	close(begun)
@@ -218,7 +218,7 @@ func TestLooksFurtherAndFurtherApart(t *testing.T) {
 			operation.OnLookPause(r.Journal, func(_ context.Context, d time.Duration) {
 				pauses = append(pauses, d)
 				before := w.clock.Now().Sub(start)
-				w.clock.pass(d)
+				w.clock.Move(d)
 				if after := before + d; turnsUp > 0 && before < turnsUp && after >= turnsUp {
 					w.azure.make("build agent", scopes, expires)
 				}
@@ -266,7 +266,7 @@ func TestWhatEndsLooking(t *testing.T) {
 	op := w.do(r, w.create(r))
 	<-paused
 	w.azure.fail(on("list", errors.New("signed out")), nil)
-	w.clock.pass(time.Minute)
+	w.clock.Move(time.Minute)
 	if err := r.LookNow(context.Background(), w.azure, mona); err == nil {
 		t.Error("no error without an access token")
 	}
@@ -274,7 +274,7 @@ func TestWhatEndsLooking(t *testing.T) {
 		t.Errorf("it is looked again after %v without an access token", <-paused)
 	}
 	w.azure.fail(on("list", session.ErrUnavailable), nil)
-	w.clock.pass(time.Minute)
+	w.clock.Move(time.Minute)
 	if err := r.LookNow(context.Background(), w.azure, mona); !errors.Is(err, session.ErrUnavailable) {
 		t.Errorf("LookNow: %v", err)
 	}
@@ -324,7 +324,7 @@ func TestOrphanThatIsNotVisibleYet(t *testing.T) {
 		t.Errorf("at first: %+v", op)
 	}
 	for range 2 {
-		w.clock.pass(2 * time.Minute)
+		w.clock.Move(2 * time.Minute)
 		for op.LookDue(w.clock.Now()) {
 			if err := r.LookNow(context.Background(), service, mona); err != nil {
 				t.Error(err)
@@ -370,7 +370,7 @@ func TestDoubtOfTheFirstRelease(t *testing.T) {
 		if err := operation.AsFirstRelease(r.Journal, mona, op.ID); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.pass(time.Minute)
+		w.clock.Move(time.Minute)
 		if op = w.get(r, op.ID); op.Reconciled || !op.Undecided() || !op.LookDue(w.clock.Now()) || op.LookUntil.IsZero() {
 			t.Errorf("%+v, want it in doubt", op)
 		}

@@ -43,7 +43,7 @@ func TestFormCannotBeMisused(t *testing.T) {
 	if again.ID != first.ID || again.Secret != operation.SecretSaved {
 		t.Errorf("after the end: operation %s with secret %q, want %s saved", again.ID, again.Secret, first.ID)
 	}
-	w.clock.pass(13 * time.Hour)
+	w.clock.Move(13 * time.Hour)
 	if _, err := r.Do(context.Background(), w.azure, own); !errors.Is(err, formid.ErrStale) {
 		t.Errorf("after 13 hours: %v, want ErrStale", err)
 	}
@@ -125,7 +125,7 @@ func TestRelativeExpiryMayMoveWithTheClock(t *testing.T) {
 	r := w.replica()
 	q := w.create(r)
 	first := w.do(r, q)
-	w.clock.pass(3 * time.Hour)
+	w.clock.Move(3 * time.Hour)
 	q.Want.ValidTo = q.Want.ValidTo.Add(3 * time.Hour)
 	q.Want.Scopes = []string{"vso.build", "vso.code"} // another order means the same
 	if again := w.do(r, q); again.ID != first.ID {

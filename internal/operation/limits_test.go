@@ -38,7 +38,7 @@ func TestPlansAreBounded(t *testing.T) {
 	confirmed := w.started(r, operation.Revoke, 1)
 	var last *batch.Batch
 	for range 12 {
-		w.clock.pass(time.Second)
+		w.clock.Move(time.Second)
 		w.planned(r, operation.Revoke, 1)
 		last = w.planned(other, operation.Revoke, 1)
 	}
@@ -85,7 +85,7 @@ func TestFinishedOperationsMakeRoom(t *testing.T) {
 	}
 	w.wantFull(r, w.create(r), "operation")
 	w.wantCalls("create", 1)
-	w.clock.pass(14 * time.Hour)
+	w.clock.Move(14 * time.Hour)
 	for range 3 {
 		w.do(r, w.request(r, operation.Revoke))
 	}
@@ -101,7 +101,7 @@ func TestOperationsOfABatchStayWithIt(t *testing.T) {
 	b := w.started(r, operation.Rotate, 3)
 	w.run(r, b.ID, signedIn)
 	operation.SetBound(r.Journal, "operation", 3)
-	w.clock.pass(14 * time.Hour)
+	w.clock.Move(14 * time.Hour)
 	w.wantFull(r, w.create(r), "operation")
 	w.wantTally(w.settled(r, b.ID), batch.Tally{Done: 3, OldAlive: 3})
 }
@@ -177,7 +177,7 @@ func TestFullCostsLittle(t *testing.T) {
 	if n := len(r.store.calls); n > 10 {
 		t.Errorf("%d calls: %q", n, r.store.calls)
 	}
-	w.clock.pass(14 * time.Hour)
+	w.clock.Move(14 * time.Hour)
 	r.store.calls = nil
 	w.do(r, w.create(r))
 	w.wantKept(r, "operation", 901)
@@ -193,7 +193,7 @@ func TestPlansBesideOldBatches(t *testing.T) {
 	for range 12 {
 		w.started(r, operation.Revoke, 1)
 	}
-	w.clock.pass(29*24*time.Hour - time.Hour)
+	w.clock.Move(29*24*time.Hour - time.Hour)
 	first := w.planned(r, operation.Revoke, 1)
 	w.planned(r, operation.Revoke, 1)
 	if _, err := r.batches.Get(context.Background(), mona, first.ID); err != nil {
@@ -209,7 +209,7 @@ func TestManyTokensOfOneName(t *testing.T) {
 	for range 7000 {
 		w.azure.make(q.Want.DisplayName, q.Want.Scopes, q.Want.ValidTo)
 	}
-	w.clock.pass(time.Hour)
+	w.clock.Move(time.Hour)
 	w.azure.fail(nil, on("create", lost("create", azuredevops.KindServer)))
 	if op := w.do(r, q); len(op.Candidates) != 1 {
 		t.Errorf("%s, %d candidates", op.State, len(op.Candidates))

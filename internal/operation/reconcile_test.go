@@ -365,7 +365,7 @@ func TestUpdateOfUnknownOutcome(t *testing.T) {
 			op := w.do(r, q)
 			if test.state != operation.Succeeded { // it may still be done
 				w.wantState(op, operation.Unknown)
-				w.clock.pass(12 * time.Minute)
+				w.clock.Move(12 * time.Minute)
 				op, _ = w.visit(r, op.ID)
 			}
 			w.wantState(op, test.state)

@@ -156,7 +156,7 @@ func TestOldTokenThatIsGoneCountsAsRevoked(t *testing.T) {
 	r := w.replica()
 	q := w.request(r, operation.Rotate)
 	op := w.do(r, q)
-	w.clock.pass(31 * 24 * time.Hour) // it expired
+	w.clock.Move(31 * 24 * time.Hour) // it expired
 	w.azure.fail(on("revoke", refusal("revoke", "expiredPatCannotBeExtended", 400)), nil)
 	op, err := r.RevokeOld(context.Background(), w.azure, mona, op.ID)
 	if err != nil || op.Old != operation.OldRevoked {

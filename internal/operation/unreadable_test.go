@@ -60,7 +60,7 @@ func TestUnreadableOperation(t *testing.T) {
 				w.t.Errorf("Repeat: %+v, %v, %v", again, sent, err)
 			}
 			w.wantPending(r)
-			w.clock.pass(time.Minute)
+			w.clock.Move(time.Minute)
 		}
 		if _, err := r.Get(context.Background(), mona, op.ID); !errors.Is(err, operation.ErrUnreadable) || !errors.Is(err, operation.ErrNotFound) {
 			w.t.Errorf("Get: %v", err)
@@ -89,7 +89,7 @@ func TestUnreadableOperationOfABatch(t *testing.T) {
 					restore = append(restore, hide("operation", b.Items[i].Operation.ID))
 				}
 				calls := w.azure.count("create") + w.azure.count("revoke")
-				w.clock.pass(14 * time.Hour)
+				w.clock.Move(14 * time.Hour)
 				pick := func(*batch.Item) bool { return true }
 				if err := r.batches.Resume(context.Background(), mona, b.ID, pick); err != nil {
 					w.t.Error(err)
@@ -123,7 +123,7 @@ func TestUnreadableBatch(t *testing.T) {
 		b := w.run(r, w.started(r, operation.Revoke, 3).ID, signedIn)
 		restore := hide("batch", b.ID)
 		operation.SetBound(r.Journal, "operation", 3)
-		w.clock.pass(14 * time.Hour)
+		w.clock.Move(14 * time.Hour)
 		w.wantFull(r, w.create(r), "operation")
 		form := r.batches.Form(mona, operation.Revoke, b.ID)
 		_, started := r.batches.Start(context.Background(), mona, b.ID, form, "", operation.Origin{}, func(*batch.Batch) {})

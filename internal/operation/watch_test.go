@@ -50,7 +50,7 @@ func TestOneLookForAll(t *testing.T) {
 			}
 			ids := w.inDoubt(w.replicaOver(store), action, 70)
 			w.azure.make("build agent", scopes, expires) // fits the creations
-			w.clock.pass(time.Minute)
+			w.clock.Move(time.Minute)
 			lists, gets := w.azure.count("list"), w.azure.count("get")
 			r.store.calls, other.store.calls = nil, nil
 			var both sync.WaitGroup
@@ -139,9 +139,9 @@ func TestLookingOutlastsALock(t *testing.T) {
 				if pauses++; pauses == 3 {
 					release()
 				}
-				w.clock.pass(d)
+				w.clock.Move(d)
 			})
-			w.clock.pass(time.Minute)
+			w.clock.Move(time.Minute)
 			w.lookToTheEnd(r)
 			if op := w.get(r, id); !op.Reconciled || pauses < 3 {
 				t.Errorf("after %d pauses: %+v", pauses, op)
@@ -159,7 +159,7 @@ func TestNoLookWithoutAnAccessToken(t *testing.T) {
 			w := newWorld(t)
 			id, r := w.inDoubt(w.replica(), action, 1)[0], w.replica()
 			w.azure.fail(func(context.Context, string) error { return reason }, nil)
-			w.clock.pass(time.Minute)
+			w.clock.Move(time.Minute)
 			was := w.get(r, id)
 			for range 3 {
 				if err := r.LookNow(context.Background(), w.azure, mona); !errors.Is(err, reason) {
@@ -186,7 +186,7 @@ func TestVisitBeginsLooking(t *testing.T) {
 	operation.OnLookPause(next.Journal, func(ctx context.Context, d time.Duration) {
 		select {
 		case paused <- d:
-			w.clock.pass(d)
+			w.clock.Move(d)
 		case <-ctx.Done():
 		}
 	})
@@ -223,7 +223,7 @@ func TestLookingOutlastsAFailingList(t *testing.T) {
 			since := func() time.Duration { return w.clock.Now().Sub(start) }
 			operation.OnLookPause(r.Journal, func(_ context.Context, d time.Duration) {
 				pauses = append(pauses, d)
-				w.clock.pass(d)
+				w.clock.Move(d)
 			})
 			w.azure.fail(func(_ context.Context, call string) error {
 				if since() < down {
@@ -231,7 +231,7 @@ func TestLookingOutlastsAFailingList(t *testing.T) {
 				}
 				return nil
 			}, nil)
-			w.clock.pass(time.Minute)
+			w.clock.Move(time.Minute)
 			w.lookToTheEnd(r)
 			op := w.get(r, id)
 			if told := since() - down; down < 24*time.Hour && (!op.Reconciled || told > 80*time.Minute || down < time.Hour && told > 7*time.Minute) {
@@ -250,12 +250,12 @@ func TestLookThatOutlastsTheTime(t *testing.T) {
 		t.Run(string(action), func(t *testing.T) {
 			w := newWorld(t)
 			id, r := w.inDoubt(w.replica(), action, 1)[0], w.replica()
-			w.clock.pass(time.Minute)
+			w.clock.Move(time.Minute)
 			slow := true
 			w.azure.fail(nil, func(context.Context, string) error {
 				if slow {
 					slow = false
-					w.clock.pass(20 * time.Minute)
+					w.clock.Move(20 * time.Minute)
 				}
 				return nil
 			})
@@ -273,11 +273,11 @@ func TestUpdateOfATokenThatIsGone(t *testing.T) {
 	w.azure.mu.Lock()
 	w.azure.tokens = nil
 	w.azure.mu.Unlock()
-	w.clock.pass(time.Minute)
+	w.clock.Move(time.Minute)
 	if op, err := w.visit(r, id); op.Reconciled || err == nil {
 		t.Errorf("at first: %+v, %v", op, err)
 	}
-	w.clock.pass(12 * time.Minute)
+	w.clock.Move(12 * time.Minute)
 	if op, _ := w.visit(r, id); op.State != operation.Unknown || !op.Reconciled || !op.LooksAgain().IsZero() {
 		t.Errorf("in the end: %+v", op)
 	}
@@ -288,7 +288,7 @@ func TestWatchersEnd(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
 	for name, end := range map[string]func(id string){
-		"settled": func(string) { w.clock.pass(12 * time.Minute) },
+		"settled": func(string) { w.clock.Move(12 * time.Minute) },
 		"dismissed": func(id string) {
 			if _, err := r.Dismiss(context.Background(), mona, id); err != nil {
 				t.Error(err)
@@ -296,7 +296,7 @@ func TestWatchersEnd(t *testing.T) {
 		},
 		"signed out": func(string) {
 			w.azure.fail(on("list", errors.New("signed out")), nil)
-			w.clock.pass(time.Minute)
+			w.clock.Move(time.Minute)
 		},
 	} {
 		id := w.inDoubt(w.replica(), operation.Create, 1)[0]
@@ -315,7 +315,7 @@ func TestWatchersEnd(t *testing.T) {
 			t.Errorf("%s: %d people are still watched", name, n)
 		}
 		w.azure.fail(nil, nil)
-		w.clock.pass(24 * time.Hour)
+		w.clock.Move(24 * time.Hour)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 const (
@@ -31,51 +32,15 @@ const (
 
 var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// clock is set by the test.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// logged is a log that the test can read.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // world is one store on disk, one service and a clock. At the end of the test it looks for secrets in the log and in the
 // stored bytes.
 type world struct {
 	t      testing.TB
 	dir    string
 	keys   [][]byte
-	clock  *clock
+	clock  *testkit.Clock
 	azure  *azure
-	log    *logged
+	log    *testkit.Log
 	before string // authorizationId of the token that change requests are about
 
 	mu       sync.Mutex
@@ -85,9 +50,9 @@ type world struct {
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	c := &clock{now: start}
+	c := testkit.NewClockAt(start)
 	w := &world{
-		t: tb, dir: tb.TempDir(), keys: [][]byte{key('a')}, clock: c, azure: newAzure(c.Now), log: &logged{}, events: map[string][]operation.Event{},
+		t: tb, dir: tb.TempDir(), keys: [][]byte{key('a')}, clock: c, azure: newAzure(c.Now), log: &testkit.Log{}, events: map[string][]operation.Event{},
 	}
 	tb.Cleanup(w.end)
 	return w
@@ -305,7 +270,7 @@ func (w *world) look(r *replica, id string) *operation.Operation {
 // inTheEnd is an operation after all of the time in which something of it may turn up.
 func (w *world) inTheEnd(r *replica, id string) *operation.Operation {
 	w.t.Helper()
-	w.clock.pass(12 * time.Minute)
+	w.clock.Move(12 * time.Minute)
 	return w.look(r, id)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 const attemptLife = 15 * time.Minute
@@ -110,7 +111,7 @@ func TestAttemptEnds(t *testing.T) {
 		f := newFixture(t)
 		b := f.browser()
 		b.keepAttempt("state", "verifier")
-		f.clock.pass(after)
+		f.clock.Move(after)
 		if want {
 			wantAttempt(t, b, "state", "verifier")
 		} else {
@@ -160,8 +161,8 @@ func TestTabsThatStartAtOnce(t *testing.T) {
 	for _, w := range answers {
 		b.receive(w)
 	}
-	started := f.clock.now()
-	f.clock.pass(time.Second)
+	started := f.clock.Now()
+	f.clock.Move(time.Second)
 	for _, i := range rand.Perm(len(answers)) {
 		var got int
 		if err := f.TakeAttempt(b.request(), "state "+strconv.Itoa(i), &got); err != nil || got != i {
@@ -179,13 +180,13 @@ func TestTabsThatStartAtOnce(t *testing.T) {
 }
 
 func TestAtMostTwentyAttemptsAndDrafts(t *testing.T) {
-	c := newClock()
-	m := newManager(t, sessiontest.NewMemory(c.now), session.Options{Secure: true, Instance: strings.Repeat("x", 16), Now: c.now})
+	c := testkit.NewClock()
+	m := newManager(t, sessiontest.NewMemory(c.Now), session.Options{Secure: true, Instance: strings.Repeat("x", 16), Now: c.Now})
 	b := newBrowser(t, m)
 	b.signIn(mona, "cache")
 	draft := b.keepDraft("typed first")
 	for i := range 25 {
-		c.pass(time.Second)
+		c.Move(time.Second)
 		b.keepAttempt("state "+strconv.Itoa(i), "value "+strconv.Itoa(i))
 		head := 0
 		for _, cookie := range b.cookies() {
@@ -221,7 +222,7 @@ func TestManyPlantedCookies(t *testing.T) {
 			_, err := f.KeepAttempt(w, r, "new", "value", attemptLife)
 			return err
 		},
-		"SignIn":  func(w http.ResponseWriter) error { _, err := f.SignIn(w, r, mona, nil, f.clock.now()); return err },
+		"SignIn":  func(w http.ResponseWriter) error { _, err := f.SignIn(w, r, mona, nil, f.clock.Now()); return err },
 		"SignOut": func(w http.ResponseWriter) error { return f.SignOut(w, r) },
 	} {
 		w := httptest.NewRecorder()
@@ -275,9 +276,9 @@ func TestDraft(t *testing.T) {
 	if _, _, err := f.KeepDraft(httptest.NewRecorder(), b.request(), large+"x", attemptLife); !errors.Is(err, session.ErrTooLarge) {
 		t.Errorf("KeepDraft of too much: %v, want ErrTooLarge", err)
 	}
-	f.clock.pass(attemptLife - time.Second)
+	f.clock.Move(attemptLife - time.Second)
 	wantDraft(t, b, id, large)
-	f.clock.pass(time.Second)
+	f.clock.Move(time.Second)
 	wantNoDraft(t, b, id)
 }
 
@@ -298,12 +299,12 @@ func TestSignOutLeavesNoDraft(t *testing.T) {
 
 // TestCopiesOnOneHost: two copies of the program with other instance names share a browser.
 func TestCopiesOnOneHost(t *testing.T) {
-	c := newClock()
+	c := testkit.NewClock()
 	b := newBrowser(t, nil)
 	instances := []string{"", "a", "abcdefgh"}
 	copies := make([]*session.Manager, len(instances))
 	for i, instance := range instances {
-		copies[i] = newManager(t, sessiontest.NewMemory(c.now), session.Options{Instance: instance, Now: c.now})
+		copies[i] = newManager(t, sessiontest.NewMemory(c.Now), session.Options{Instance: instance, Now: c.Now})
 		b.m = copies[i]
 		b.signIn(mona, "cache of "+instance)
 		b.keepAttempt("state of "+instance, instance)

@@ -83,7 +83,7 @@ func TestCacheDecodesWhatWasWritten(t *testing.T) {
 	if all, strays := texts(t, c, "mona"); !slices.Equal(all, []string{"1: new"}) || !slices.Equal(strays, []string{"3"}) {
 		t.Errorf("damaged and gone: %q, strays %q", all, strays)
 	}
-	s.clock.pass(time.Hour)
+	s.clock.Move(time.Hour)
 	if all, strays := texts(t, c, "mona"); len(all)+len(strays) != 0 {
 		t.Errorf("expired: %q, strays %q", all, strays)
 	}
@@ -108,7 +108,7 @@ func TestCacheOfOneRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("changed", 1, "new", nil)
-	s.clock.pass(time.Hour)
+	s.clock.Move(time.Hour)
 	want("expired", 0, "", session.ErrNotFound)
 	other := session.Key{Kind: "note", Group: "mona", ID: "other"}
 	s.create(t, other, map[string]any{"text": []string{"a list"}})

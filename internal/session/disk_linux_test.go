@@ -12,6 +12,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 // disk is a folder whose disk can be filled and emptied.
@@ -69,8 +70,8 @@ func TestDiskFull(t *testing.T) {
 func testDiskFull(t *testing.T, full disk) {
 	t.Helper()
 	d := openDir(t, full.dir, time.Now)
-	c := newClock()
-	m := newManager(t, d, session.Options{Now: c.now, Log: slog.New(slog.DiscardHandler)})
+	c := testkit.NewClock()
+	m := newManager(t, d, session.Options{Now: c.Now, Log: slog.New(slog.DiscardHandler)})
 	b := newBrowser(t, m)
 	b.signIn(mona, "cache")
 	create(t, d, noteKey, "old", hour())
@@ -91,7 +92,7 @@ func testDiskFull(t *testing.T, full disk) {
 	if err := d.Ping(t.Context()); !errors.Is(err, session.ErrUnavailable) {
 		t.Errorf("Ping: %v, want ErrUnavailable", err)
 	}
-	c.pass(2 * time.Minute)
+	c.Move(2 * time.Minute)
 	if s := b.open(); s.Person() != mona {
 		t.Error("a session can't be used while nothing can be written")
 	}

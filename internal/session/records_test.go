@@ -17,6 +17,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 type note struct {
@@ -28,26 +29,26 @@ type note struct {
 type store struct {
 	*session.Records
 	backend *sessiontest.Memory
-	clock   *clock
+	clock   *testkit.Clock
 	log     *bytes.Buffer
 }
 
 func newStore(tb testing.TB, keys ...[]byte) *store {
 	tb.Helper()
-	c := newClock()
-	return storeOver(tb, sessiontest.NewMemory(c.now), c, keys...)
+	c := testkit.NewClock()
+	return storeOver(tb, sessiontest.NewMemory(c.Now), c, keys...)
 }
 
-func storeOver(tb testing.TB, b *sessiontest.Memory, c *clock, keys ...[]byte) *store {
+func storeOver(tb testing.TB, b *sessiontest.Memory, c *testkit.Clock, keys ...[]byte) *store {
 	tb.Helper()
 	var log bytes.Buffer
-	m := newManager(tb, b, session.Options{Keys: keys, Now: c.now, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	m := newManager(tb, b, session.Options{Keys: keys, Now: c.Now, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	return &store{m.Records(), b, c, &log}
 }
 
 func (s *store) create(tb testing.TB, k session.Key, value any) {
 	tb.Helper()
-	if err := s.Create(tb.Context(), k, value, s.clock.now().Add(time.Hour)); err != nil {
+	if err := s.Create(tb.Context(), k, value, s.clock.Now().Add(time.Hour)); err != nil {
 		tb.Fatalf("Create: %v", err)
 	}
 }
@@ -66,7 +67,7 @@ func (s *store) bytes(tb testing.TB, k session.Key) (value []byte, version strin
 func (s *store) overwrite(tb testing.TB, k session.Key, value []byte) {
 	tb.Helper()
 	_, version := s.bytes(tb, k)
-	if err := s.backend.Update(tb.Context(), k.Name(), version, value, s.clock.now().Add(time.Hour)); err != nil {
+	if err := s.backend.Update(tb.Context(), k.Name(), version, value, s.clock.Now().Add(time.Hour)); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -98,7 +99,7 @@ func TestRecordsVerbs(t *testing.T) {
 		s.wantGone(t, k)
 		s.create(t, k, note{Text: "one"})
 		s.wantNote(t, k, "one")
-		if err := s.Create(t.Context(), k, note{}, s.clock.now().Add(time.Hour)); !errors.Is(err, session.ErrExists) {
+		if err := s.Create(t.Context(), k, note{}, s.clock.Now().Add(time.Hour)); !errors.Is(err, session.ErrExists) {
 			t.Errorf("the second Create: %v, want ErrExists", err)
 		}
 		var n note
@@ -199,16 +200,16 @@ func TestChange(t *testing.T) {
 		if err := s.Change(t.Context(), single, &n, time.Time{}, func() error { return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Change(t.Context(), k2, &n, s.clock.now().Add(2*time.Hour), func() error { return nil }); err != nil {
+		if err := s.Change(t.Context(), k2, &n, s.clock.Now().Add(2*time.Hour), func() error { return nil }); err != nil {
 			t.Fatal(err)
 		}
-		s.clock.pass(time.Hour - time.Second)
+		s.clock.Move(time.Hour - time.Second)
 		s.wantNote(t, single, "")
-		s.clock.pass(time.Second)
+		s.clock.Move(time.Second)
 		s.wantGone(t, single)
-		s.clock.pass(time.Hour - time.Second)
+		s.clock.Move(time.Hour - time.Second)
 		s.wantNote(t, k2, "")
-		s.clock.pass(time.Second)
+		s.clock.Move(time.Second)
 		s.wantGone(t, k2)
 	})
 }
@@ -375,7 +376,7 @@ func TestRecordsSayThatTheStoreFails(t *testing.T) {
 	s.backend.Fail(func(string, session.Name) error { return cause })
 	var n note
 	errs := map[string]error{
-		"Create": s.Create(t.Context(), session.Key{Kind: "note", ID: "x"}, n, s.clock.now().Add(time.Hour)),
+		"Create": s.Create(t.Context(), session.Key{Kind: "note", ID: "x"}, n, s.clock.Now().Add(time.Hour)),
 		"Get":    s.Get(t.Context(), single, &n),
 		"Change": s.Change(t.Context(), single, &n, time.Time{}, func() error { return nil }),
 		"Delete": s.Delete(t.Context(), single),

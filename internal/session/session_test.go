@@ -18,6 +18,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 var (
@@ -48,32 +49,6 @@ func newManager(tb testing.TB, b session.Backend, o session.Options) *session.Ma
 		m.Records().Declare(session.Bound{Kind: kind, Each: session.MaxValue})
 	}
 	return m
-}
-
-// clock is set by the test. It starts at the real time.
-type clock struct {
-	mu   sync.Mutex
-	time time.Time
-}
-
-func newClock() *clock { return &clock{time: time.Now()} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.time
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.time = c.time.Add(d)
-}
-
-func (c *clock) set(t time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.time = t
 }
 
 // browser keeps cookies as a real one does.
@@ -156,15 +131,15 @@ func (b *browser) copy() *browser {
 type fixture struct {
 	*session.Manager
 	t       testing.TB
-	clock   *clock
+	clock   *testkit.Clock
 	backend *sessiontest.Memory
 	log     *bytes.Buffer
 }
 
 func newFixture(tb testing.TB) *fixture {
 	tb.Helper()
-	c := newClock()
-	f := &fixture{t: tb, clock: c, backend: sessiontest.NewMemory(c.now), log: &bytes.Buffer{}}
+	c := testkit.NewClock()
+	f := &fixture{t: tb, clock: c, backend: sessiontest.NewMemory(c.Now), log: &bytes.Buffer{}}
 	f.Manager = f.another()
 	return f
 }
@@ -173,7 +148,7 @@ func newFixture(tb testing.TB) *fixture {
 func (f *fixture) another() *session.Manager {
 	f.t.Helper()
 	log := slog.New(slog.NewTextHandler(f.log, nil))
-	return newManager(f.t, f.backend, session.Options{Secure: true, Now: f.clock.now, Log: log})
+	return newManager(f.t, f.backend, session.Options{Secure: true, Now: f.clock.Now, Log: log})
 }
 
 func (f *fixture) browser() *browser { return newBrowser(f.t, f.Manager) }
@@ -261,7 +236,7 @@ func TestSignIn(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
 	w := httptest.NewRecorder()
-	s, err := f.SignIn(w, b.request(), mona, []byte("cache"), f.clock.now())
+	s, err := f.SignIn(w, b.request(), mona, []byte("cache"), f.clock.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,10 +249,10 @@ func TestSignIn(t *testing.T) {
 	if opened.Hash() != s.Hash() || opened.Tokens().Key() != s.Tokens().Key() || len(s.Hash()) != 16 {
 		t.Errorf("hashes: %q and %q", opened.Hash(), s.Hash())
 	}
-	if !opened.Started().Equal(f.clock.now()) || !opened.Expires().Equal(f.clock.now().Add(12*time.Hour)) {
+	if !opened.Started().Equal(f.clock.Now()) || !opened.Expires().Equal(f.clock.Now().Add(12*time.Hour)) {
 		t.Errorf("started %v, expires %v", opened.Started(), opened.Expires())
 	}
-	if _, err := f.SignIn(w, b.request(), session.Person{Name: "nobody"}, nil, f.clock.now()); err == nil {
+	if _, err := f.SignIn(w, b.request(), session.Person{Name: "nobody"}, nil, f.clock.Now()); err == nil {
 		t.Error("somebody without ids was signed in")
 	}
 }
@@ -347,13 +322,13 @@ func TestSignInChangesTheID(t *testing.T) {
 func TestSecondPersonFindsNothingOfTheFirst(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
-	first := b.signInStarted(mona, "mona's", f.clock.now().Add(-time.Minute))
+	first := b.signInStarted(mona, "mona's", f.clock.Now().Add(-time.Minute))
 	if err := first.Change(t.Context(), func(s *session.State) { s.Organizations = []string{"mona's"} }); err != nil {
 		t.Fatal(err)
 	}
 	old := b.copy()
 	// Also when Omar's attempt is older than Mona's session, as from another tab.
-	b.signInStarted(omar, "omar's", f.clock.now().Add(-time.Minute))
+	b.signInStarted(omar, "omar's", f.clock.Now().Add(-time.Minute))
 	s := wantSignedIn(t, b, omar)
 	wantCache(t, s, "omar's")
 	if len(s.State().Organizations) != 0 {
@@ -393,8 +368,8 @@ func TestASessionOfTheThiefPlanted(t *testing.T) {
 func TestSeveralTabs(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
-	started := f.clock.now()
-	f.clock.pass(time.Minute)
+	started := f.clock.Now()
+	f.clock.Move(time.Minute)
 	first := b.signInStarted(mona, "tab 1", started)
 	for i := range 9 {
 		cache := "tab " + strconv.Itoa(i+2)
@@ -407,7 +382,7 @@ func TestSeveralTabs(t *testing.T) {
 		t.Errorf("%d records, want those of one session", f.backend.Len())
 	}
 	// A tab that comes back when the session has been ended begins another one.
-	f.clock.pass(time.Minute)
+	f.clock.Move(time.Minute)
 	gone := b.copy()
 	b.signOut()
 	again := gone.signInStarted(mona, "late tab", started)
@@ -428,7 +403,7 @@ func TestTwoTabsAtTheSameMoment(t *testing.T) {
 		answers[i] = httptest.NewRecorder()
 		both.Go(func() {
 			var err error
-			if sessions[i], err = f.SignIn(answers[i], r, mona, []byte("cache"), f.clock.now()); err != nil {
+			if sessions[i], err = f.SignIn(answers[i], r, mona, []byte("cache"), f.clock.Now()); err != nil {
 				t.Errorf("SignIn: %v", err)
 			}
 		})
@@ -479,7 +454,7 @@ func TestSignOut(t *testing.T) {
 // TestNoRevival signs out while other requests of the session change it as fast as they can.
 func TestNoRevival(t *testing.T) {
 	f := newFixture(t)
-	f.Manager = newManager(t, session.WithoutSync(openDir(t, t.TempDir(), f.clock.now)), session.Options{Secure: true, Now: f.clock.now})
+	f.Manager = newManager(t, session.WithoutSync(openDir(t, t.TempDir(), f.clock.Now)), session.Options{Secure: true, Now: f.clock.Now})
 	for range 20 {
 		b := f.browser()
 		b.signIn(mona, "cache")
@@ -531,12 +506,12 @@ func TestLimits(t *testing.T) {
 				f := newFixture(t)
 				b := f.browser()
 				b.signIn(mona, "cache")
-				started := f.clock.now()
+				started := f.clock.Now()
 				for _, use := range c.uses {
-					f.clock.set(started.Add(use))
+					f.clock.Set(started.Add(use))
 					wantSignedIn(t, b, mona)
 				}
-				f.clock.set(started.Add(at))
+				f.clock.Set(started.Add(at))
 				if got := b.open().SignedIn(); got != want {
 					t.Errorf("after %v: signed in = %v, want %v", at, got, want)
 				}
@@ -564,10 +539,10 @@ func TestLimitsInAnotherProcess(t *testing.T) {
 		b := f.browser()
 		b.signIn(mona, "cache")
 		for range 20 {
-			f.clock.pass(35 * time.Second)
+			f.clock.Move(35 * time.Second)
 			wantSignedIn(t, b, mona)
 		}
-		f.clock.pass(since)
+		f.clock.Move(since)
 		b.m = f.another()
 		if got := b.open().SignedIn(); got != want {
 			t.Errorf("%v after the last use: signed in = %v, want %v", since, got, want)
@@ -577,19 +552,19 @@ func TestLimitsInAnotherProcess(t *testing.T) {
 
 // TestShortIdleTimeout: with a timeout near a minute, uses are written more often than that.
 func TestShortIdleTimeout(t *testing.T) {
-	c := newClock()
-	store := sessiontest.NewMemory(c.now)
-	o := session.Options{Secure: true, IdleTimeout: time.Minute, Now: c.now}
+	c := testkit.NewClock()
+	store := sessiontest.NewMemory(c.Now)
+	o := session.Options{Secure: true, IdleTimeout: time.Minute, Now: c.Now}
 	b := newBrowser(t, newManager(t, store, o))
 	b.signIn(mona, "cache")
 	for range 9 {
-		c.pass(35 * time.Second)
+		c.Move(35 * time.Second)
 		wantSignedIn(t, b, mona)
 	}
-	c.pass(58 * time.Second)
+	c.Move(58 * time.Second)
 	b.m = newManager(t, store, o)
 	wantSignedIn(t, b, mona)
-	c.pass(time.Minute)
+	c.Move(time.Minute)
 	wantEnded(t, b)
 }
 
@@ -599,8 +574,8 @@ func TestShorterLifetime(t *testing.T) {
 		f := newFixture(t)
 		b := f.browser()
 		b.signIn(mona, "cache")
-		b.m = newManager(t, f.backend, session.Options{Secure: true, Lifetime: 30 * time.Minute, Now: f.clock.now})
-		f.clock.pass(after)
+		b.m = newManager(t, f.backend, session.Options{Secure: true, Lifetime: 30 * time.Minute, Now: f.clock.Now})
+		f.clock.Move(after)
 		if got := b.open().SignedIn(); got != want {
 			t.Errorf("after %v: signed in = %v, want %v", after, got, want)
 		}
@@ -622,7 +597,7 @@ func TestUseIsWrittenOnceAMinute(t *testing.T) {
 		return nil
 	})
 	for range 10 * 60 / 5 {
-		f.clock.pass(5 * time.Second)
+		f.clock.Move(5 * time.Second)
 		var tabs sync.WaitGroup
 		for range 3 {
 			tabs.Go(func() { b.open() })
@@ -647,7 +622,7 @@ func TestUseBesideAChange(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return f.backend.Update(f.t.Context(), name, version, value, f.clock.now().Add(time.Hour))
+			return f.backend.Update(f.t.Context(), name, version, value, f.clock.Now().Add(time.Hour))
 		}, 2, func(tb testing.TB, b *browser) { tb.Helper(); wantSignedIn(tb, b, mona) }},
 		"ended": {func(f *fixture, name session.Name) error {
 			return f.backend.Delete(f.t.Context(), name)
@@ -657,7 +632,7 @@ func TestUseBesideAChange(t *testing.T) {
 			f := newFixture(t)
 			b := f.browser()
 			b.signIn(mona, "cache")
-			f.clock.pass(2 * time.Minute)
+			f.clock.Move(2 * time.Minute)
 			writes, inside := 0, false
 			f.backend.Fail(func(method string, name session.Name) error {
 				if inside || method != "Update" || name.Kind != "session" {
@@ -673,7 +648,7 @@ func TestUseBesideAChange(t *testing.T) {
 			})
 			for range 3 {
 				c.check(t, b)
-				f.clock.pass(time.Second)
+				f.clock.Move(time.Second)
 			}
 			if writes != c.writes {
 				t.Errorf("%d writes were tried, want %d", writes, c.writes)
@@ -686,12 +661,12 @@ func TestForgottenUses(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
-	f.clock.pass(30 * time.Second)
+	f.clock.Move(30 * time.Second)
 	wantSignedIn(t, b, mona)
 	if _, err := f.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f.clock.pass(time.Hour - time.Second)
+	f.clock.Move(time.Hour - time.Second)
 	wantSignedIn(t, b, mona) // a sweep keeps what still counts
 }
 
@@ -705,7 +680,7 @@ func TestStoreThatCannotBeWritten(t *testing.T) {
 		}
 		return nil
 	})
-	f.clock.pass(2 * time.Minute)
+	f.clock.Move(2 * time.Minute)
 	wantSignedIn(t, b, mona)
 	wantSignedIn(t, b, mona)
 	if lines := strings.Count(f.log.String(), "\n"); lines != 1 {
@@ -727,7 +702,7 @@ func TestStoreThatFails(t *testing.T) {
 	}
 	for name, call := range map[string]func(w http.ResponseWriter, r *http.Request) error{
 		"SignIn": func(w http.ResponseWriter, r *http.Request) error {
-			_, err := f.SignIn(w, r, mona, nil, f.clock.now())
+			_, err := f.SignIn(w, r, mona, nil, f.clock.Now())
 			return err
 		},
 		"SignOut": func(w http.ResponseWriter, r *http.Request) error { return f.SignOut(w, r) },
@@ -767,7 +742,7 @@ func TestHalfASignIn(t *testing.T) {
 			return nil
 		})
 		w := httptest.NewRecorder()
-		if _, err := f.SignIn(w, f.browser().request(), mona, nil, f.clock.now()); !errors.Is(err, session.ErrUnavailable) {
+		if _, err := f.SignIn(w, f.browser().request(), mona, nil, f.clock.Now()); !errors.Is(err, session.ErrUnavailable) {
 			t.Errorf("without %s: %v, want ErrUnavailable", kind, err)
 		}
 		if f.backend.Len() != 0 || len(w.Result().Cookies()) != 0 {
@@ -780,7 +755,7 @@ func TestFlushedStore(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
-	f.clock.pass(24 * time.Hour)
+	f.clock.Move(24 * time.Hour)
 	if removed, err := f.Sweep(t.Context()); removed != 3 || err != nil {
 		t.Errorf("Sweep = %d, %v; want 3", removed, err)
 	}
@@ -866,10 +841,10 @@ func TestTokens(t *testing.T) {
 
 func TestSessionsOfAPerson(t *testing.T) {
 	f := newFixture(t)
-	start := f.clock.now()
+	start := f.clock.Now()
 	laptop, phone, stranger := f.browser(), f.browser(), f.browser()
 	laptop.signIn(mona, "laptop")
-	f.clock.pass(10 * time.Minute)
+	f.clock.Move(10 * time.Minute)
 	w, r := httptest.NewRecorder(), phone.request()
 	r.RemoteAddr = "[2001:db8::1]:1234"
 	r.Header.Set("User-Agent", "Phone/2.0\x1b[31m "+strings.Repeat("é", 500))
@@ -878,9 +853,9 @@ func TestSessionsOfAPerson(t *testing.T) {
 	}
 	phone.receive(w)
 	stranger.signIn(omar, "omar's")
-	f.clock.pass(10 * time.Minute)
+	f.clock.Move(10 * time.Minute)
 	wantSignedIn(t, phone, mona)
-	f.clock.pass(10 * time.Minute)
+	f.clock.Move(10 * time.Minute)
 
 	s := wantSignedIn(t, laptop, mona)
 	list, err := f.Sessions(t.Context(), s)
@@ -888,7 +863,7 @@ func TestSessionsOfAPerson(t *testing.T) {
 		t.Fatalf("Sessions = %+v, %v; want two", list, err)
 	}
 	want := session.Summary{
-		Hash: s.Hash(), Started: start.UTC(), LastSeen: f.clock.now(),
+		Hash: s.Hash(), Started: start.UTC(), LastSeen: f.clock.Now(),
 		Address: "192.0.2.1", Browser: "Browser/1.0", Current: true,
 	}
 	if got := list[0]; got.Hash != want.Hash || !got.Started.Equal(want.Started) || !got.LastSeen.Equal(want.LastSeen) ||
@@ -905,7 +880,7 @@ func TestSessionsOfAPerson(t *testing.T) {
 	}
 
 	// What is over is not listed.
-	f.clock.pass(52 * time.Minute)
+	f.clock.Move(52 * time.Minute)
 	if list, err = f.Sessions(t.Context(), s); err != nil || len(list) != 1 || !list[0].Current {
 		t.Errorf("when the phone has been idle for too long: %+v, %v", list, err)
 	}
@@ -955,7 +930,7 @@ func TestRecordsOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, version, _ := f.backend.Read(t.Context(), name(mallory, kind))
-		if err := f.backend.Update(t.Context(), name(mallory, kind), version, stolen, f.clock.now().Add(time.Hour)); err != nil {
+		if err := f.backend.Update(t.Context(), name(mallory, kind), version, stolen, f.clock.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -977,7 +952,7 @@ func TestIDCountsUnderItsCookieOnly(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
-	m := newManager(t, f.backend, session.Options{Secure: true, Instance: "other", Now: f.clock.now})
+	m := newManager(t, f.backend, session.Options{Secure: true, Instance: "other", Now: f.clock.Now})
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.AddCookie(&http.Cookie{Name: "__Host-patdesk-session-other", Value: b.cookies()[0].Value})
 	if s, err := m.Open(r); err != nil || s.SignedIn() {

@@ -101,11 +101,11 @@ func TestGorillaSessionEnds(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
-	f.clock.pass(time.Hour - time.Second)
+	f.clock.Move(time.Hour - time.Second)
 	if gs, _ := get(t, b); gs.IsNew {
 		t.Error("over before its time")
 	}
-	f.clock.pass(time.Hour)
+	f.clock.Move(time.Hour)
 	if gs, _ := get(t, b); !gs.IsNew {
 		t.Error("still there after the idle timeout")
 	}

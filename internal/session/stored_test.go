@@ -145,7 +145,7 @@ func TestUnknownMembersOfASessionAreKept(t *testing.T) {
 	if err := b.open().Change(t.Context(), func(s *session.State) { s.Organization = "contoso" }); err != nil {
 		t.Fatal(err)
 	}
-	f.clock.pass(5 * time.Minute)
+	f.clock.Move(5 * time.Minute)
 	if s := b.open(); !s.SignedIn() || s.State().Organization != "contoso" { // notes the use
 		t.Errorf("%+v", s.State())
 	}
@@ -171,7 +171,7 @@ func TestLaterVersion(t *testing.T) {
 	if err := s.Take(t.Context(), single, &old); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Take: %v", err)
 	}
-	if err := s.Create(t.Context(), single, old, s.clock.now().Add(time.Hour)); err == nil {
+	if err := s.Create(t.Context(), single, old, s.clock.Now().Add(time.Hour)); err == nil {
 		t.Error("another one was written in its place")
 	}
 	var later laterDesk
@@ -272,12 +272,12 @@ func TestSessionsAreReadTogether(t *testing.T) {
 // What is left of sessions that have run out goes when there are too many: as much is kept as one person may have sessions.
 func TestSessionsThatRanOutLeaveNothing(t *testing.T) {
 	f := newFixture(t)
-	f.Manager = newManager(t, f.backend, session.Options{Secure: true, Now: f.clock.now, PerPerson: 3, IdleTimeout: 10 * time.Minute})
+	f.Manager = newManager(t, f.backend, session.Options{Secure: true, Now: f.clock.Now, PerPerson: 3, IdleTimeout: 10 * time.Minute})
 	for range 10 {
 		for range 3 {
 			f.browser().signIn(mona, "cache")
 		}
-		f.clock.pass(20 * time.Minute)
+		f.clock.Move(20 * time.Minute)
 		if _, err := f.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -307,12 +307,12 @@ func idClaims(t *testing.T, s *simulator.Simulator, raw string) (map[string]any,
 
 func TestIDToken(t *testing.T) {
 	c := newClock()
-	s := start(t, simulator.Options{Now: c.now})
+	s := start(t, simulator.Options{Now: c.Now})
 	claims, err := idClaims(t, s, text(signIn(t, s, simulator.Aiko, nil), "id_token"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := float64(c.now().Unix())
+	now := float64(c.Now().Unix())
 	for name, want := range map[string]any{"iss": s.Endpoint() + "/" + simulator.OtherTenantID + "/v2.0", "aud": s.ClientID(),
 		"tid": simulator.OtherTenantID, "nonce": "the nonce", "name": "Aiko Tanaka", "preferred_username": simulator.Aiko,
 		"ver": "2.0", "iat": now, "nbf": now, "exp": now + 3600} {
@@ -373,9 +373,9 @@ func TestCodeIsChecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newClock()
-			s := start(t, simulator.Options{Now: k.now, RedirectURIs: []string{redirectURI, other}})
+			s := start(t, simulator.Options{Now: k.Now, RedirectURIs: []string{redirectURI, other}})
 			got, verifier := code(t, s, simulator.Mona, nil)
-			k.advance(c.after)
+			k.Move(c.after)
 			form := url.Values{"grant_type": {"authorization_code"}, "code": {got}, "code_verifier": {verifier}, "redirect_uri": {redirectURI}, "scope": {scopes}}
 			for k, v := range c.form {
 				form[k] = v
@@ -459,7 +459,7 @@ func TestTokenEndpointFormat(t *testing.T) {
 
 func TestRefresh(t *testing.T) {
 	k := newClock()
-	s := start(t, simulator.Options{Now: k.now})
+	s := start(t, simulator.Options{Now: k.Now})
 	first := text(signIn(t, s, simulator.Mona, nil), "refresh_token")
 	refresh := func(token string) reply {
 		return tokenCall(t, s, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "scope": {scopes}})
@@ -472,7 +472,7 @@ func TestRefresh(t *testing.T) {
 	checkOAuth(t, refresh(first), "invalid_grant 50173")
 	checkOAuth(t, refresh("unknown"), "invalid_grant 9002313")
 	third := text(refresh(second).object(t), "refresh_token")
-	k.advance(91 * 24 * time.Hour)
+	k.Move(91 * 24 * time.Hour)
 	checkOAuth(t, refresh(third), "invalid_grant 700082")
 	fourth := text(signIn(t, s, simulator.Mona, nil), "refresh_token")
 	s.RevokeSignIns()

@@ -75,7 +75,7 @@ func (r rig) names(t *testing.T, filter string) []string {
 
 func TestLagging(t *testing.T) {
 	k := newClock()
-	s := start(t, simulator.Options{Now: k.now})
+	s := start(t, simulator.Options{Now: k.Now})
 	r := rig{s, bearer(t, s, simulator.Mona), s.AddToken(simulator.Token{DisplayName: "the one", Scope: "vso.code", Organization: "contoso"})}
 	get := func(id string) reply {
 		return api(t, s, r.mona, http.MethodGet, pats("contoso", "&authorizationId="+id), nil)
@@ -95,16 +95,16 @@ func TestLagging(t *testing.T) {
 		t.Errorf("it is made: %t, revoked: %t", ok, one.Revoked)
 	}
 	r.call(t, "update")
-	k.advance(40 * time.Second)
+	k.Move(40 * time.Second)
 	r.call(t, "revoke")
 	if got := r.names(t, "active"); !slices.Equal(got, []string{"the one"}) || !r.done("update") || !r.done("revoke") {
 		t.Errorf("changed: %q", got)
 	}
-	k.advance(30 * time.Second) // creating and changing shows now, revoking not yet
+	k.Move(30 * time.Second) // creating and changing shows now, revoking not yet
 	if got := r.names(t, "active"); !slices.Equal(got, []string{"changed", "new"}) || !strings.Contains(get(id).body, id) {
 		t.Errorf("after the first lag: %q, %s", got, get(id).body)
 	}
-	k.advance(40 * time.Second)
+	k.Move(40 * time.Second)
 	if got := r.names(t, "revoked"); !slices.Equal(got, []string{"changed"}) {
 		t.Errorf("after the second lag: %q", got)
 	}

@@ -164,12 +164,12 @@ func TestAnswersOfFaults(t *testing.T) {
 
 func TestRetryAfterAsADate(t *testing.T) {
 	k := newClock()
-	s := start(t, simulator.Options{Now: k.now})
+	s := start(t, simulator.Options{Now: k.Now})
 	for _, name := range []string{"unavailable503Date", "throttled429Date"} {
 		s.SetFault(name, simulator.FaultOptions{RetryAfter: time.Minute})
 		a := api(t, s, "", http.MethodGet, pats("contoso", ""), nil)
 		at, err := http.ParseTime(a.header.Get("Retry-After"))
-		if err != nil || !at.Equal(k.now().Add(time.Minute)) {
+		if err != nil || !at.Equal(k.Now().Add(time.Minute)) {
 			t.Errorf("%s: %q %v", name, a.header.Get("Retry-After"), err)
 		}
 		s.ClearFaults()

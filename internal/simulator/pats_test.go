@@ -158,7 +158,7 @@ func TestVersions(t *testing.T) {
 
 func TestWhoMayCall(t *testing.T) {
 	k := newClock()
-	s := start(t, simulator.Options{Now: k.now})
+	s := start(t, simulator.Options{Now: k.Now})
 	mona, aiko := bearer(t, s, simulator.Mona), bearer(t, s, simulator.Aiko)
 	path := s.Endpoint() + pats("contoso", "")
 	pat := s.AddToken(simulator.Token{Organization: "contoso"})
@@ -185,11 +185,11 @@ func TestWhoMayCall(t *testing.T) {
 	if !strings.Contains(refused.body, "TF400813") || !strings.Contains(refused.header.Get("X-Tfs-Serviceerror"), "TF400813%3A+") {
 		t.Errorf("%v %s", refused.header, refused.body)
 	}
-	k.advance(74 * time.Minute)
+	k.Move(74 * time.Minute)
 	if a := api(t, s, mona, http.MethodGet, pats("contoso", ""), nil); a.status != http.StatusOK {
 		t.Errorf("within its time: %d", a.status)
 	}
-	k.advance(2 * time.Minute)
+	k.Move(2 * time.Minute)
 	if a := api(t, s, mona, http.MethodGet, pats("contoso", ""), nil); a.status != http.StatusNonAuthoritativeInfo {
 		t.Errorf("after its time: %d", a.status)
 	}
@@ -356,10 +356,10 @@ func TestExpiryRules(t *testing.T) {
 		"policy refuses":   {simulator.Options{Policy: simulator.Policy{MaxLifespan: 14 * day, RefuseLifespan: true}}, 30 * day, 0, "patLifespanPolicyViolation"},
 		"not given":        {simulator.Options{}, 0, 30 * day, ""},
 	} {
-		c.o.Now = k.now
+		c.o.Now = k.Now
 		s := start(t, c.o)
 		w := wish(name)
-		w["validTo"] = k.now().Add(c.wanted).Format(time.RFC3339Nano)
+		w["validTo"] = k.Now().Add(c.wanted).Format(time.RFC3339Nano)
 		if c.wanted == 0 {
 			delete(w, "validTo")
 		}
@@ -370,7 +370,7 @@ func TestExpiryRules(t *testing.T) {
 			}
 			continue
 		}
-		if got := text(patToken(t, a), "validTo"); got != k.now().Add(c.want).Format(time.RFC3339Nano) {
+		if got := text(patToken(t, a), "validTo"); got != k.Now().Add(c.want).Format(time.RFC3339Nano) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -380,16 +380,16 @@ func TestExpiryRules(t *testing.T) {
 func TestLifespanAtUpdate(t *testing.T) {
 	day := 24 * time.Hour
 	k := newClock()
-	s := start(t, simulator.Options{Now: k.now})
+	s := start(t, simulator.Options{Now: k.Now})
 	mona := bearer(t, s, simulator.Mona)
-	old := s.AddToken(simulator.Token{Organization: "contoso", ValidFrom: k.now().Add(-10 * day), ValidTo: k.now().Add(day)})
-	tooOld := s.AddToken(simulator.Token{Organization: "contoso", ValidFrom: k.now().Add(-20 * day), ValidTo: k.now().Add(day)})
-	past := s.AddToken(simulator.Token{Organization: "contoso", ValidFrom: k.now().Add(-20 * day), ValidTo: k.now().Add(-day)})
+	old := s.AddToken(simulator.Token{Organization: "contoso", ValidFrom: k.Now().Add(-10 * day), ValidTo: k.Now().Add(day)})
+	tooOld := s.AddToken(simulator.Token{Organization: "contoso", ValidFrom: k.Now().Add(-20 * day), ValidTo: k.Now().Add(day)})
+	past := s.AddToken(simulator.Token{Organization: "contoso", ValidFrom: k.Now().Add(-20 * day), ValidTo: k.Now().Add(-day)})
 	s.SetPolicy(simulator.Policy{MaxLifespan: 14 * day})
 	extend := func(id string) reply {
-		return api(t, s, mona, http.MethodPut, pats("contoso", ""), map[string]any{"authorizationId": id, "validTo": k.now().Add(30 * day).Format(time.RFC3339)})
+		return api(t, s, mona, http.MethodPut, pats("contoso", ""), map[string]any{"authorizationId": id, "validTo": k.Now().Add(30 * day).Format(time.RFC3339)})
 	}
-	if got := text(patToken(t, extend(old.AuthorizationID)), "validTo"); got != k.now().Add(4*day).Format(time.RFC3339) {
+	if got := text(patToken(t, extend(old.AuthorizationID)), "validTo"); got != k.Now().Add(4*day).Format(time.RFC3339) {
 		t.Errorf("extended to %s", got)
 	}
 	if got := patError(t, extend(tooOld.AuthorizationID)); got != "patLifespanPolicyViolation" {

@@ -43,3 +43,11 @@ func (l *Log) Reset() {
 	defer l.mu.Unlock()
 	l.buf.Reset()
 }
+
+// Drain returns what was written since the last Drain or Reset.
+func (l *Log) Drain() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.buf.Reset()
+	return l.buf.String()
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/redisstore"
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 func later() time.Time { return time.Now().Add(time.Hour) }
@@ -562,7 +563,7 @@ func TestLease(t *testing.T) {
 func TestLostLock(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	var log safeBuffer
+	var log testkit.Log
 	o := redisstore.Options{Addresses: []string{server.Addr}, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	holder := redisstore.WithLease(open(t, o), 200*time.Millisecond)
 	other := open(t, redisstore.Options{Addresses: []string{server.Addr}})
@@ -599,24 +600,6 @@ func TestReleaseIsBounded(t *testing.T) {
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("it took %v", took)
 	}
-}
-
-// safeBuffer is a log for several goroutines.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // ---- connections that break -----------------------------------------------------------
