@@ -54,8 +54,8 @@ func anyOf(have, wanted []string) bool {
 	return slices.ContainsFunc(wanted, func(w string) bool { return slices.Contains(have, w) })
 }
 
-// basicRefused: the API takes no personal access token. One that works is told
-// so; one that doesn't gets an empty 401.
+// basicRefused: the API takes no personal access token. The answer to a
+// valid one says so; an invalid one gets an empty 401.
 func (x *exchange) basicRefused(value string) *answer {
 	plain, _ := base64.StdEncoding.DecodeString(value)
 	_, secret, _ := strings.Cut(string(plain), ":")

@@ -128,7 +128,7 @@ func (s *Simulator) RevokeSignIns() {
 	}
 }
 
-// BearerClaims tells with which claims parameter (JSON, "" for none) a bearer was
+// BearerClaims reports with which claims parameter (JSON, "" for none) a bearer was
 // asked for; ok is false for one that isn't valid.
 func (s *Simulator) BearerClaims(bearer string) (claims string, ok bool) {
 	s.mu.Lock()

@@ -43,7 +43,7 @@ func (s *Simulator) serveAuthorize(w http.ResponseWriter, r *http.Request, tenan
 }
 
 // authorizePage answers the GET: a page with one button per person, or, if
-// nobody needs to be asked, the redirect at once.
+// no choice is needed, the redirect at once.
 func (s *Simulator) authorizePage(x *exchange, tenant string) *answer {
 	req, refused := s.checkAuthorize(x, tenant)
 	if refused != nil {
@@ -83,7 +83,7 @@ func (s *Simulator) authorizeChoice(x *exchange, tenant string) *answer {
 
 // decide ends an authorization request once it is known who it is.
 func (s *Simulator) decide(x *exchange, req authorizeRequest, p Person) *answer {
-	if x.call == CallAuthorize { // nobody pressed a button
+	if x.call == CallAuthorize { // without the page: no button was pressed
 		x.takeFaults(CallChoose)
 	}
 	if e, ok := x.authorizeFault(p); ok {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// oauthError is one of Entra's errors, as the token endpoint or a redirect tells it.
+// oauthError is one of Entra's errors, as the token endpoint or a redirect reports it.
 // See https://learn.microsoft.com/entra/identity-platform/reference-error-codes.
 type oauthError struct {
 	status   int // at the token endpoint

@@ -291,12 +291,12 @@ func azureDevOpsPermission(scope string) (string, bool) {
 
 // tokenAnswer issues what was granted.
 func (s *Simulator) tokenAnswer(x *exchange, form url.Values, g grant) *answer {
-	told, real := x.accessTokenLifetime()
+	reported, real := x.accessTokenLifetime()
 	body := map[string]any{
 		"token_type":     "Bearer",
 		"scope":          s.answeredScope(g),
-		"expires_in":     int(told / time.Second),
-		"ext_expires_in": int(told / time.Second),
+		"expires_in":     int(reported / time.Second),
+		"ext_expires_in": int(reported / time.Second),
 		"access_token":   s.issueAccessToken(g, real),
 	}
 	if g.app {
@@ -318,10 +318,10 @@ func (s *Simulator) tokenAnswer(x *exchange, form url.Values, g grant) *answer {
 	return x.spoilTokens(body)
 }
 
-// answeredScope is what Entra tells of the grant: the resource's scopes, with
+// answeredScope is the scope that Entra reports of a grant: the resource's scopes, with
 // .default echoed and all consented ones spelled out; no OIDC scopes.
 func (s *Simulator) answeredScope(g grant) string {
-	var told []string
+	var reported []string
 	for _, scope := range g.asked {
 		permission, ok := azureDevOpsPermission(scope)
 		if !ok {
@@ -330,12 +330,12 @@ func (s *Simulator) answeredScope(g grant) string {
 		if permission == ".default" {
 			prefix := strings.TrimSuffix(scope, ".default")
 			for _, granted := range s.o.GrantedScopes {
-				told = append(told, prefix+granted)
+				reported = append(reported, prefix+granted)
 			}
 		}
-		told = append(told, scope)
+		reported = append(reported, scope)
 	}
-	return strings.Join(told, " ")
+	return strings.Join(reported, " ")
 }
 
 // issueAccessToken makes a bearer that is only a name for what it stands for.

@@ -36,7 +36,7 @@ type FaultOptions struct {
 	Value      string        // see Fault.Value
 	Bytes      int64         // where a body is cut, or how long a huge one is; 0 for the fault's own idea
 	Delay      time.Duration // how long hanging lasts; 0 for as long as the client stays, or as the fault says
-	RetryAfter time.Duration // told in Retry-After; 0 means 30 s
+	RetryAfter time.Duration // sent in Retry-After; 0 means 30 s
 }
 
 // activeFault is one that is switched on.

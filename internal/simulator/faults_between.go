@@ -14,7 +14,7 @@ var intermediaryStatuses = []int{400, 401, 403, 404, 407, 408, 409, 413, 429, 45
 // IntermediaryStatuses returns the usual values of FaultOptions.Value for the faults of GroupIntermediary.
 func IntermediaryStatuses() []int { return slices.Clone(intermediaryStatuses) }
 
-// intermediaryFaults are answers of something between the client and the service, in place of the service's own. An
+// intermediaryFaults are answers of something between the client and the service, instead of the service's own. An
 // intermediary may refuse a request, and also an answer, for example for the secret in it: then the change is made.
 func intermediaryFaults() []Fault {
 	of := func(name, sentence string, give func(x *exchange, status int) *answer) []Fault {

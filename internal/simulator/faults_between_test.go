@@ -43,7 +43,7 @@ func TestIntermediaries(t *testing.T) {
 	}
 }
 
-// The service's own refusals carry its headers, by which a client tells them from an intermediary's.
+// The service's own refusals carry its headers, by which a client distinguishes them from an intermediary's.
 func TestOwnRefusalsHaveOwnHeaders(t *testing.T) {
 	r := newRig(t)
 	for name, a := range map[string]reply{

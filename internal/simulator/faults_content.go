@@ -103,8 +103,8 @@ func (x *exchange) spoilPage(l *wireList, want string, rest []wireToken) {
 	l.ContinuationToken = &next
 }
 
-// secretTold is what create tells as the secret.
-func (x *exchange) secretTold(t *Token) *string {
+// reportedSecret is the secret in the answer to create.
+func (x *exchange) reportedSecret(t *Token) *string {
 	if x.has("secretMissing") {
 		return nil
 	}

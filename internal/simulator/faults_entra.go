@@ -24,32 +24,32 @@ func oauthFault(name, group string, calls []string, sentence string, e oauthErro
 		oauth: func(*exchange, Person) oauthError { return e }}
 }
 
-// signInFaults are outcomes of the sign-in page, told on the redirect URI.
+// signInFaults are outcomes of the sign-in page, reported on the redirect URI.
 func signInFaults() []Fault {
-	told := func(name, sentence, oauth string, number int, text string) Fault {
+	onRedirect := func(name, sentence, oauth string, number int, text string) Fault {
 		return oauthFault(name, GroupSignIn, chooseCall, sentence, oauthError{name: oauth, number: number, text: text})
 	}
 	flag := func(name, sentence string) Fault {
 		return Fault{Name: name, Group: GroupSignIn, Calls: chooseCall, Sentence: sentence}
 	}
 	return []Fault{
-		told("accessDenied", "The person declines.", "access_denied", 65004, "User declined to consent to access the app."),
-		told("consentRequired", "Nobody has consented to the application.", "consent_required", 65001,
+		onRedirect("accessDenied", "The person declines.", "access_denied", 65004, "User declined to consent to access the app."),
+		onRedirect("consentRequired", "Nobody has consented to the application.", "consent_required", 65001,
 			"The user or administrator has not consented to use the application. Send an interactive authorization request for this user and resource."),
-		told("adminApproval", "An administrator has to approve the application.", "access_denied", 90094,
+		onRedirect("adminApproval", "An administrator has to approve the application.", "access_denied", 90094,
 			"The grant requires admin permission. An administrator has set a policy that prevents you from granting the permissions the application is requesting."),
-		told("conditionalAccess", "A conditional access policy blocks the sign-in.", "interaction_required", 53003,
+		onRedirect("conditionalAccess", "A conditional access policy blocks the sign-in.", "interaction_required", 53003,
 			"Access has been blocked by Conditional Access policies. The access policy does not allow token issuance."),
-		told("notAssigned", "The person isn't assigned to the application.", "interaction_required", 50105,
+		onRedirect("notAssigned", "The person isn't assigned to the application.", "interaction_required", 50105,
 			"Your administrator has configured the application to block users unless they are specifically granted ('assigned') access to the application."),
 		{Name: "wrongTenant", Group: GroupSignIn, Calls: chooseCall, Sentence: "The account belongs to another tenant.",
 			oauth: func(x *exchange, p Person) oauthError { return wrongTenant(p, x.s.o.ClientID) }},
-		told("authorizeInteractionRequired", "More than a silent sign-in is needed.", "interaction_required", 50076,
+		onRedirect("authorizeInteractionRequired", "More than a silent sign-in is needed.", "interaction_required", 50076,
 			"Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication."),
-		told("loginRequired", "Nobody is signed in.", "login_required", 50058, "A silent sign-in request was sent but no user is signed in."),
-		told("serverError", "Entra ID fails.", "server_error", 90033, "A transient error has occurred. Please try again."),
-		told("temporarilyUnavailable", "Entra ID is busy.", "temporarily_unavailable", 90033, "A transient error has occurred. Please try again."),
-		told("hostileDescription", "An error whose description is full of markup.", "access_denied\"><script>alert(1)</script>", 65004,
+		onRedirect("loginRequired", "Nobody is signed in.", "login_required", 50058, "A silent sign-in request was sent but no user is signed in."),
+		onRedirect("serverError", "Entra ID fails.", "server_error", 90033, "A transient error has occurred. Please try again."),
+		onRedirect("temporarilyUnavailable", "Entra ID is busy.", "temporarily_unavailable", 90033, "A transient error has occurred. Please try again."),
+		onRedirect("hostileDescription", "An error whose description is full of markup.", "access_denied\"><script>alert(1)</script>", 65004,
 			"<script>alert(document.domain)</script> <a href=\"https://evil.example\">Click here</a> {{.}}"),
 		flag("wrongState", "The state that comes back isn't the one that was sent."),
 		flag("noState", "No state comes back."),
@@ -150,9 +150,9 @@ func entraBusy(status int) func(*exchange, FaultOptions) *answer {
 }
 
 // accessTokenLifetime is how long an access token is said to live, and how long it really does.
-func (x *exchange) accessTokenLifetime() (told, real time.Duration) {
+func (x *exchange) accessTokenLifetime() (reported, real time.Duration) {
 	if x.has("shortAccessToken") {
-		return time.Second, time.Minute // what is told makes it stale; what is real lets a slow machine use it
+		return time.Second, time.Minute // the reported one makes it stale; the real one lets a slow machine use it
 	}
 	return x.s.o.AccessTokenLifetime, x.s.o.AccessTokenLifetime
 }

@@ -20,7 +20,7 @@ func lagFaults() []Fault {
 	}
 }
 
-// doLate waits before the service acts, as a service does that has the whole request: whether somebody still listens or not.
+// doLate waits before the service acts, as a service does that has the whole request: whether the client still listens or not.
 func (x *exchange) doLate(o FaultOptions) *answer {
 	late := time.NewTimer(orDefaultTime(o.Delay, defaultLag))
 	defer late.Stop()
@@ -51,7 +51,7 @@ func (x *exchange) keepLag(id string, before *Token) {
 	x.s.pats.lags[id] = append(x.s.pats.lags[id], lag{x.s.now().Add(orDefaultTime(o.Delay, defaultLag)), before})
 }
 
-// shown is a token as lists and records tell it now; nil if they don't yet. Simulator.mu is held.
+// shown is a token as lists and records show it now; nil if they don't yet. Simulator.mu is held.
 func (p *patState) shown(t *Token, now time.Time) *Token {
 	for _, l := range p.lags[t.AuthorizationID] {
 		if l.until.After(now) {

@@ -8,7 +8,7 @@ import (
 
 // Azure DevOps throttles people one by one, so a fault can hit some of them and spare the others.
 
-// meets says if the fault hits calls in that person's name, "" if nobody is known to call.
+// meets reports whether the fault hits calls of that user; "" is an unknown caller.
 func (f *activeFault) meets(username string) bool {
 	return f.o.People == nil || slices.ContainsFunc(f.o.People, func(name string) bool { return strings.EqualFold(name, username) })
 }

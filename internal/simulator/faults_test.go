@@ -19,7 +19,7 @@ import (
 	"github.com/patdesk/patdesk/internal/simulator"
 )
 
-// rig is a simulator with a token to work on and somebody signed in.
+// rig is a simulator with a token to work on and a signed-in user.
 type rig struct {
 	s     *simulator.Simulator
 	mona  string

@@ -65,9 +65,9 @@ type Options struct {
 	Address        string
 	BrowserAddress string
 
-	// AccessTokenLifetime is told as expires_in; 0 means 75 minutes.
+	// AccessTokenLifetime is reported as expires_in; 0 means 75 minutes.
 	AccessTokenLifetime time.Duration
-	// RefreshIn is told as refresh_in; 0 leaves it out.
+	// RefreshIn is reported as refresh_in; 0 leaves it out.
 	RefreshIn time.Duration
 	// KeepOldRefreshTokens lets a refresh token be used again after it was
 	// replaced, as Entra does. Off is stricter, as other providers do.

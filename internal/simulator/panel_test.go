@@ -127,7 +127,7 @@ func TestPanelTakesMeasures(t *testing.T) {
 	}
 }
 
-// A web site that somebody visits while the demo runs can't switch faults.
+// A web site that is visited while the demo runs can't switch faults.
 func TestPanelRefusesOtherSites(t *testing.T) {
 	s := start(t, simulator.Options{})
 	form := url.Values{"fault": {"hang"}}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Token is a personal access token as the simulator knows it: more than the API tells.
+// Token is a personal access token as the simulator knows it: more than the API returns.
 type Token struct {
 	AuthorizationID string
 	DisplayName     string
@@ -106,14 +106,14 @@ func (p *patState) add(s *Simulator, t Token) *Token {
 }
 
 // Forget takes all tokens of that name away, as if they had never been: the
-// service does so with old ones, and nobody knows when.
+// service does so with old ones, and says nowhere when.
 func (s *Simulator) Forget(displayName string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.pats.tokens, func(_ string, t *Token) bool { return t.DisplayName == displayName })
 }
 
-// SecretBelongsTo tells which living token a secret opens: what using the token would show.
+// SecretBelongsTo reports which living token a secret opens: what using the token would show.
 func (s *Simulator) SecretBelongsTo(secret string) (Token, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +166,7 @@ func randomBase62(n int) string {
 	return string(b)
 }
 
-// serviceGrain rounds as SQL Server's datetime does: to thirds of 10 ms, told as
+// serviceGrain rounds as SQL Server's datetime does: to thirds of 10 ms, written as
 // .000, .003 and .007. A client must not compare for equality.
 func serviceGrain(t time.Time) time.Time {
 	t = t.UTC()

@@ -95,7 +95,7 @@ func (x *exchange) checkVersion(known *regexp.Regexp) *answer {
 		`The requested REST API version of %s is out of range for this server.`, v)))
 }
 
-// unknownOrganization is how the service answers for a name nobody has.
+// unknownOrganization is how the service answers for a name that no organization has.
 func (x *exchange) unknownOrganization() *answer {
 	return x.json(http.StatusNotFound, vssError("HostDoesNotExistException", "VS800075: The organization with name '"+x.org+"' does not exist."))
 }

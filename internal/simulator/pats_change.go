@@ -38,7 +38,7 @@ func (x *exchange) create(p Person, o Organization) *answer {
 	made := x.s.pats.add(x.s, t)
 	x.keepLag(made.AuthorizationID, nil)
 	x.s.record.created++
-	return x.patResult(made.wire(x.secretTold(made)))
+	return x.patResult(made.wire(x.reportedSecret(made)))
 }
 
 // createError is the patTokenError that the wish deserves, "" if none.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// wireToken is a token as the API tells it, fields in the service's order.
+// wireToken is a token as the API returns it, fields in the service's order.
 type wireToken struct {
 	DisplayName     string   `json:"displayName"`
 	ValidTo         string   `json:"validTo"`
@@ -35,13 +35,13 @@ type wireResult72 struct {
 	PatTokenErrorMessage *string `json:"patTokenErrorMessage"`
 }
 
-// wire turns a token into what the API tells; the secret only if it is given.
+// wire turns a token into the API's form; the secret only if it is given.
 func (t *Token) wire(secret *string) *wireToken {
 	return &wireToken{DisplayName: t.DisplayName, ValidTo: wireTime(t.ValidTo), Scope: t.Scope,
 		TargetAccounts: t.TargetAccounts, ValidFrom: wireTime(t.ValidFrom), AuthorizationID: t.AuthorizationID, Token: secret}
 }
 
-// wireTime leaves out zeros at the end, as the service does: …23.319 is told as …23.32.
+// wireTime leaves out zeros at the end, as the service does: …23.319 is written …23.32.
 func wireTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999999Z") }
 
 // patResult is the answer of a call that worked.

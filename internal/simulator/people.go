@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Person is somebody who can sign in.
+// Person is a user who can sign in.
 type Person struct {
 	Name     string
 	Username string // preferred_username, an address

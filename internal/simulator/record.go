@@ -24,7 +24,7 @@ const (
 	CallRevoke    = "revoke"
 	CallProfile   = "profile"
 	CallAccounts  = "accounts"
-	CallSignIn    = "signin"  // where redirect302 leads; nobody should come
+	CallSignIn    = "signin"  // where redirect302 leads; no client should come
 	CallUnknown   = "unknown" // no such address
 )
 
@@ -73,14 +73,14 @@ func (s *Simulator) ResetCalls() {
 	s.record = record{calls: map[string]int{}}
 }
 
-// Created says how many tokens the API has made, whatever the caller was told.
+// Created says how many tokens the API has made, whatever the caller was answered.
 func (s *Simulator) Created() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.record.created
 }
 
-// Revoked says how many tokens the API has revoked, whatever the caller was told.
+// Revoked says how many tokens the API has revoked, whatever the caller was answered.
 func (s *Simulator) Revoked() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

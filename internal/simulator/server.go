@@ -25,14 +25,14 @@ type serving struct {
 
 // Start serves on two listeners on loopback: machines talk TLS, with a
 // throw-away certificate that Client and CertPEM know; people's browsers, which
-// don't know it, get plain http. The metadata sends each to the right place. It
+// don't know it, get plain http. The metadata sends each to the right listener. It
 // stops when ctx ends or Close is called.
 func (s *Simulator) Start(ctx context.Context) error {
 	return s.start(ctx, false)
 }
 
 // StartTLS is like Start, but browsers get TLS too, as at Microsoft. For clients
-// that can be told to trust the certificate.
+// that can be made to trust the certificate.
 func (s *Simulator) StartTLS(ctx context.Context) error {
 	return s.start(ctx, true)
 }
