@@ -100,7 +100,7 @@ func linear(channel float64) float64 {
 	return math.Pow((channel+0.055)/1.055, 2.4)
 }
 
-func TestStyleSheetAsksNobodyElse(t *testing.T) {
+func TestStyleSheetLoadsNothingExternal(t *testing.T) {
 	css := get(t, http.MethodGet, static.Path("app.css")).Body.String()
 	for _, forbidden := range []string{"url(", "@import", "http:", "https:"} {
 		if strings.Contains(css, forbidden) {

@@ -109,7 +109,7 @@ var ways = map[string]func(r *http.Request) (*http.Response, error){
 
 // However many people are held up, and however: somebody else's list and organizations come at once, before, during and
 // after. Time is simulated.
-func TestOnePersonHoldsUpNobody(t *testing.T) {
+func TestOneUserHoldsUpNoOthers(t *testing.T) {
 	for way, treat := range ways {
 		for _, people := range []int{1, 6, 200} {
 			t.Run(fmt.Sprint(way, ", ", people), func(t *testing.T) {
@@ -472,7 +472,7 @@ func TestProbesAreOnesOwn(t *testing.T) {
 }
 
 // However an exchange ends, its place and the memory for its answer are free again.
-func TestPlacesComeBack(t *testing.T) {
+func TestSlotsAreReleased(t *testing.T) {
 	long := strings.Repeat(" ", 260<<10) + emptyList.body
 	broken := func(r *http.Request, body io.Reader) (*http.Response, error) {
 		a, err := canned{200, "", ""}.RoundTrip(r)
@@ -631,7 +631,7 @@ func emptyListAnswer(r *http.Request) (*http.Response, error) {
 
 // However many people meet trouble in however many organizations, what is remembered of it is bounded, and is forgotten
 // when it makes no difference any more.
-func TestTroubleIsForgotten(t *testing.T) {
+func TestFailuresAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(func(r *http.Request, who string) (*http.Response, error) {
 			if who == me {
@@ -681,7 +681,7 @@ type connectionKey struct{}
 
 // Each exchange has a connection to itself, even where the service speaks HTTP/2: those that hang or go silent keep nobody
 // else waiting, neither for one of few streams nor for the end of a connection that is shared. Connections are used again.
-func TestSilentConnectionsHoldUpNobodyElse(t *testing.T) {
+func TestSilentConnectionsHoldUpNoOthers(t *testing.T) {
 	const others = 60
 	var connections atomic.Int32
 	arrived, end := make(chan *silenced, others), make(chan struct{})

@@ -113,7 +113,7 @@ func TestShapesOfRefreshes(t *testing.T) {
 }
 
 // Somebody else's tokens end the sign-in, they are never handed out.
-func TestTokensOfSomebodyElse(t *testing.T) {
+func TestTokensOfAnotherUser(t *testing.T) {
 	const other = "00000000-0000-0000-0000-00000000000f"
 	for name, set := range map[string]func(*fake){
 		"client_info":        func(f *fake) { f.fields = map[string]any{"client_info": clientInfoOf(other, fakeTenant)} },
@@ -140,7 +140,7 @@ func TestTokensOfSomebodyElse(t *testing.T) {
 }
 
 // The same at sign-in: client_info isn't signed.
-func TestSignInOfSomebodyElse(t *testing.T) {
+func TestSignInOfAnotherUser(t *testing.T) {
 	w, f := newFakeWorld(t)
 	f.fields = map[string]any{"client_info": clientInfoOf("00000000-0000-0000-0000-00000000000f", fakeTenant)}
 	_, blob, err := w.finishFake(f)

@@ -19,7 +19,7 @@ import (
 
 // Every flow and every fault, with everything secret marked: none of it may turn up in an error or in the log. The
 // simulator says what it has handed out; descriptions are those that Entra writes for developers.
-func TestNothingSecretIsTold(t *testing.T) {
+func TestNothingSecretIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, simulator.Options{KeepSecrets: true, RefreshIn: time.Minute})
 		var told strings.Builder
@@ -88,7 +88,7 @@ func faultsOfEntra() []string {
 }
 
 // The same for answers that hold tokens where none are expected, and for each kind of credential.
-func TestNothingSecretIsToldOfOddAnswers(t *testing.T) {
+func TestNothingSecretIsReportedOfOddAnswers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("canary-assertion"), 0o600); err != nil {
 		t.Fatal(err)

@@ -184,7 +184,7 @@ func TestMetadataPause(t *testing.T) {
 }
 
 // The first to need it may leave: the others get it.
-func TestMetadataBelongsToNobody(t *testing.T) {
+func TestMetadataOutlivesItsFirstCaller(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		gate := make(chan struct{})

@@ -188,7 +188,7 @@ func TestDrainWaitsForAnswers(t *testing.T) {
 }
 
 // A secret that waits is shown as often as an answer with it is written.
-func TestShowingIsToldWhenItIsWritten(t *testing.T) {
+func TestShowingIsReportedWhenWritten(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.create(r))

@@ -187,7 +187,7 @@ func TestLaterVersion(t *testing.T) {
 }
 
 // What can't be read isn't passed off as what isn't there: whoever goes through a person's records is told of each.
-func TestRecordsThatCannotBeReadAreToldOf(t *testing.T) {
+func TestUnreadableRecordsAreReported(t *testing.T) {
 	old, fresh := bytes.Repeat([]byte{1}, session.KeySize), bytes.Repeat([]byte{2}, session.KeySize)
 	s := newStore(t, old)
 	other := storeOver(t, s.backend, s.clock, fresh)

@@ -12,9 +12,9 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// TestSweepDelaysNobody sweeps 100,000 expired records away while others are read and changed all
+// TestSweepDelaysNoRequest sweeps 100,000 expired records away while others are read and changed all
 // the time: no call may take a second.
-func TestSweepDelaysNobody(t *testing.T) {
+func TestSweepDelaysNoRequest(t *testing.T) {
 	const expired, alive = 100_000, 1000
 	dir := t.TempDir()
 	d := session.WithoutSync(openDir(t, dir, time.Now))

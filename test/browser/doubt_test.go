@@ -4,7 +4,7 @@ import "testing"
 
 // A page that waits for a look shows what it has told, whatever that is about: the heading of the page stays as it is while
 // the old token is seen to be revoked.
-func TestPageShowsWhatALookHasTold(t *testing.T) {
+func TestPageShowsWhatALookFinds(t *testing.T) {
 	t.Parallel()
 	for name, scripts := range map[string]bool{"with scripts": true, "without": false} {
 		t.Run(name, func(t *testing.T) {

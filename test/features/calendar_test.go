@@ -232,7 +232,7 @@ func TestCalendarFollowsWhatItsOwnerSees(t *testing.T) {
 }
 
 // Nobody looks: the calendar says that it is out of date, then runs dry, and fills again with the next visit.
-func TestCalendarThatNobodyRefreshes(t *testing.T) {
+func TestCalendarThatIsNotRefreshed(t *testing.T) {
 	t.Parallel()
 	clock := testkit.NewClock()
 	o := apptest.Seeded()
@@ -322,21 +322,21 @@ func TestCalendarAddressesOfStrangers(t *testing.T) {
 // Below a path, over two programs that share a store; and each person has their own.
 func TestCalendarBelowAPath(t *testing.T) {
 	t.Parallel()
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{Https: true, Path: "/pat"}, 2, apptest.Seeded())
-	b := desks[0].SignedInAt(apptest.Mona, "/changes")
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{Https: true, Path: "/pat"}, 2, apptest.Seeded())
+	b := programs[0].SignedInAt(apptest.Mona, "/changes")
 	address := apptest.NewCalendar(t, b, f.URL)
 	for range 2 {
-		feed := apptest.ReadFeed(t, desks[0], http.MethodGet, address)
+		feed := apptest.ReadFeed(t, programs[0], http.MethodGet, address)
 		e, ok := feed.Event(t, "Terraform")
 		if uri, err := e.Props.URI("URL"); !ok || err != nil || !strings.HasPrefix(uri.String(), f.URL+"/tokens/contoso/") {
 			t.Errorf("%v: the entry leads to %s, %v", ok, uri, err)
 		}
 	}
-	theirs := apptest.NewCalendar(t, desks[0].SignedInAt(apptest.Jonas, "/changes"), f.URL)
-	if feed := apptest.ReadFeed(t, desks[0], http.MethodGet, theirs); theirs == address || feed.Has(t, "Terraform") {
+	theirs := apptest.NewCalendar(t, programs[0].SignedInAt(apptest.Jonas, "/changes"), f.URL)
+	if feed := apptest.ReadFeed(t, programs[0], http.MethodGet, theirs); theirs == address || feed.Has(t, "Terraform") {
 		t.Error("somebody else's calendar shows Mona's tokens")
 	}
-	for _, d := range desks {
+	for _, d := range programs {
 		if strings.Contains(d.Log.String(), strings.Split(address, "/")[5]) {
 			t.Error("the address is in the log")
 		}
@@ -350,13 +350,13 @@ func TestCalendarInRedis(t *testing.T) {
 	apptest.SignIn(b, apptest.Mona)
 	address := apptest.NewCalendar(t, b, r.front.URL)
 	for range 4 {
-		if !apptest.ReadFeed(t, r.desks[0], http.MethodGet, address).Has(t, "Terraform") {
+		if !apptest.ReadFeed(t, r.programs[0], http.MethodGet, address).Has(t, "Terraform") {
 			t.Error("one of the replicas doesn't know the calendar")
 		}
 	}
 	b.Open(r.front.URL + "/calendar").Press("Revoke the address")
 	for range 4 {
-		if got := apptest.ReadFeed(t, r.desks[0], http.MethodGet, address); got.Status != http.StatusNotFound {
+		if got := apptest.ReadFeed(t, r.programs[0], http.MethodGet, address); got.Status != http.StatusNotFound {
 			t.Errorf("one of the replicas still opens it: %d", got.Status)
 		}
 	}

@@ -26,7 +26,7 @@ func secretsByPlace(b *webtest.Browser) map[string]string {
 	return found
 }
 
-// withGlobal starts a desk where Mona has "Global clone", which may write code and works everywhere, and signs her in.
+// withGlobal starts a program where Mona has "Global clone", which may write code and works everywhere, and signs her in.
 func withGlobal(t *testing.T) (*apptest.Program, *webtest.Browser) {
 	t.Helper()
 	d := apptest.Start(t, apptest.Seeded())

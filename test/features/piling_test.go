@@ -40,7 +40,7 @@ func TestReadyzNoticesAStoreThatRefusesWrites(t *testing.T) {
 	t.Run("Redis is full", func(t *testing.T) {
 		t.Parallel()
 		server := redistest.Start(t)
-		d := startReplicas(t, "redis://"+server.Addr, 1).desks[0]
+		d := startReplicas(t, "redis://"+server.Addr, 1).programs[0]
 		wantNoticed(t, d, "OOM", server.Fill, server.Empty)
 	})
 }

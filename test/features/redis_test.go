@@ -29,12 +29,12 @@ import (
 
 // replicas are several programs on one Redis, behind one address.
 type replicas struct {
-	t     *testing.T
-	sim   *simulator.Simulator
-	redis string // its URL
-	front *httptest.Server
-	desks []*apptest.Program
-	at    []*url.URL // where each listens
+	t        *testing.T
+	sim      *simulator.Simulator
+	redis    string // its URL
+	front    *httptest.Server
+	programs []*apptest.Program
+	at       []*url.URL // where each listens
 
 	only atomic.Int64 // the one that gets every request; -1: all in turn
 	turn atomic.Int64
@@ -62,7 +62,7 @@ func startReplicas(t *testing.T, redisURL string, n int) *replicas {
 	}))
 	t.Cleanup(r.front.Close)
 	for i := range n {
-		r.desks, r.at = append(r.desks, nil), append(r.at, nil)
+		r.programs, r.at = append(r.programs, nil), append(r.at, nil)
 		r.start(i, testkit.OldKey)
 	}
 	return r
@@ -71,11 +71,11 @@ func startReplicas(t *testing.T, redisURL string, n int) *replicas {
 // start starts the program number i, or starts it again, with these keys.
 func (r *replicas) start(i int, keys string) {
 	r.t.Helper()
-	if r.desks[i] != nil {
-		_ = r.desks[i].Stop()
+	if r.programs[i] != nil {
+		_ = r.programs[i].Stop()
 	}
 	address := "127.0.0.1:" + freeport.Port(r.t)
-	r.desks[i] = apptest.StartOn(r.t, r.sim, apptest.Options{Env: map[string]string{
+	r.programs[i] = apptest.StartOn(r.t, r.sim, apptest.Options{Env: map[string]string{
 		"SESSION_TYPE": "redis", "REDIS_URL": r.redis, "SESSION_KEYS": keys, "BASE_URL": r.front.URL, "LISTEN_ADDRESS": address,
 	}}, "")
 	r.at[i] = &url.URL{Scheme: "http", Host: address}
@@ -138,7 +138,7 @@ func TestReplicas(t *testing.T) {
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 3)
 	r.use(0)
-	b := r.desks[0].Browser().Click("Sign in")
+	b := r.programs[0].Browser().Click("Sign in")
 	r.use(1)
 	b.Press("Continue as " + apptest.Mona)
 	r.use(2)
@@ -151,7 +151,7 @@ func TestReplicas(t *testing.T) {
 	if secret == "" {
 		t.Fatalf("no secret: %d\n%s", b.Status, b.Text())
 	}
-	for i := range r.desks {
+	for i := range r.programs {
 		r.use(i)
 		if b.Open(page); apptest.SecretOf(b) != secret {
 			t.Errorf("replica %d shows %q\n%s", i, apptest.SecretOf(b), b.Text())
@@ -180,7 +180,7 @@ func TestReplicasCreateOnce(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 2)
-	b := r.desks[0].SignedIn(apptest.Mona)
+	b := r.programs[0].SignedIn(apptest.Mona)
 	r.use(-1)
 	_, to, form := r.newToken(b, "only one").Form("Create token")
 	var wg sync.WaitGroup
@@ -207,7 +207,7 @@ func TestReplicasRefreshOnce(t *testing.T) {
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 2)
 	r.sim.SetFault("shortAccessToken", simulator.FaultOptions{Call: simulator.CallToken, Times: 1})
-	b := r.desks[0].Browser()
+	b := r.programs[0].Browser()
 	b.Open(r.front.URL + "/sign-in?return=/changes")
 	apptest.SignIn(b, apptest.Mona)
 	r.use(-1)
@@ -232,19 +232,19 @@ func TestReplicasChangeKeys(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 2)
-	b := r.desks[0].SignedIn(apptest.Mona)
+	b := r.programs[0].SignedIn(apptest.Mona)
 	r.newToken(b, "pending").Press("Create token")
 	secret, page := apptest.SecretOf(b), b.URL.String()
 	form := r.newToken(b, "typed before")
 	for _, keys := range []string{testkit.OldKey + "," + testkit.NewKey, testkit.NewKey + "," + testkit.OldKey} {
-		for restarted := range r.desks {
+		for restarted := range r.programs {
 			r.start(restarted, keys)
-			for i := range r.desks {
+			for i := range r.programs {
 				r.use(i)
 				if b.Twin().Open(page); secret == "" || apptest.SecretOf(b.Twin().Open(page)) != secret {
 					t.Errorf("with %s on replica %d, replica %d doesn't show the secret", keys[:8], restarted, i)
 				}
-				other := r.desks[i].SignedIn(apptest.Jonas) // what one has written the other reads
+				other := r.programs[i].SignedIn(apptest.Jonas) // what one has written the other reads
 				r.use(1 - i)
 				if other.Open(r.front.URL + "/tokens?organization=contoso"); !other.Has("button", "Sign out") {
 					t.Errorf("with %s on replica %d, a sign-in on %d doesn't count on the other", keys[:8], restarted, i)
@@ -263,7 +263,7 @@ func TestRedisHangs(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 1)
-	b := r.desks[0].SignedIn(apptest.Mona)
+	b := r.programs[0].SignedIn(apptest.Mona)
 	form := r.newToken(b.Twin(), "in the meantime")
 	server.Hang()
 	const bound = redisstore.CallTimeout + 2*time.Second // the machine may be busy
@@ -278,7 +278,7 @@ func TestRedisHangs(t *testing.T) {
 		t.Errorf("the page:\n%s", b.Text())
 	}
 	check("creating", func() int { return form.Press("Create token").Status })
-	check("beginning to sign in", func() int { return browserAt(r.desks[0], "/sign-in/start").Status })
+	check("beginning to sign in", func() int { return browserAt(r.programs[0], "/sign-in/start").Status })
 	r.until("not ready", func() bool { status, _, _ := r.get(0, "/readyz"); return status == http.StatusServiceUnavailable })
 	if status, _, took := r.get(0, "/healthz"); status != http.StatusOK || took > time.Second {
 		t.Errorf("/healthz: %d after %v", status, took)
@@ -310,7 +310,7 @@ func TestRedisGone(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 1)
-	b := r.desks[0].SignedIn(apptest.Mona)
+	b := r.programs[0].SignedIn(apptest.Mona)
 	form := r.newToken(b.Twin(), "typed before")
 	server.Kill()
 	for _, path := range []string{"/tokens?organization=contoso", "/changes", "/sessions"} {
@@ -330,7 +330,7 @@ func TestRedisFlushed(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 1)
-	b := r.desks[0].SignedIn(apptest.Mona)
+	b := r.programs[0].SignedIn(apptest.Mona)
 	form := r.newToken(b.Twin(), "typed before")
 	server.Do("FLUSHALL")
 	checkSignsInAgain(t, r, b, form)
@@ -360,7 +360,7 @@ func TestRedisFailsOver(t *testing.T) {
 	t.Parallel()
 	w := redistest.StartSentinels(t)
 	r := startReplicas(t, "redis+sentinel://"+strings.Join(redistest.Addresses(w.Sentinels), ",")+"/"+redistest.MasterName, 2)
-	b := r.desks[0].SignedIn(apptest.Mona)
+	b := r.programs[0].SignedIn(apptest.Mona)
 	r.newToken(b, "before the failover").Press("Create token")
 	w.Primary.Kill()
 	died := time.Now()
@@ -430,12 +430,12 @@ func TestRedisComesLater(t *testing.T) {
 	if status, _, _ := r.get(0, "/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz: %d", status)
 	}
-	if !strings.Contains(r.desks[0].Log.String(), "Redis can't be used yet") {
-		t.Errorf("nothing is said:\n%s", r.desks[0].Log)
+	if !strings.Contains(r.programs[0].Log.String(), "Redis can't be used yet") {
+		t.Errorf("nothing is said:\n%s", r.programs[0].Log)
 	}
 	server.Restart()
 	r.until("ready", func() bool { status, _, _ := r.get(0, "/readyz"); return status == http.StatusOK })
-	if b := r.desks[0].SignedIn(apptest.Mona); len(apptest.TokenNames(b)) == 0 {
+	if b := r.programs[0].SignedIn(apptest.Mona); len(apptest.TokenNames(b)) == 0 {
 		t.Errorf("%d %s", b.Status, b.URL)
 	}
 }
@@ -445,8 +445,8 @@ func TestRedisEvictionIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--maxmemory-policy", "allkeys-lru")
 	r := startReplicas(t, "redis://"+server.Addr, 1)
-	if !strings.Contains(r.desks[0].Log.String(), "noeviction") {
-		t.Errorf("nothing is said:\n%s", r.desks[0].Log)
+	if !strings.Contains(r.programs[0].Log.String(), "noeviction") {
+		t.Errorf("nothing is said:\n%s", r.programs[0].Log)
 	}
 }
 
@@ -456,7 +456,7 @@ func TestReplicaIsKilled(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 2)
-	_ = r.desks[0].Stop()
+	_ = r.programs[0].Stop()
 	dir := t.TempDir()
 	ca := filepath.Join(dir, "ca.pem")
 	if err := os.WriteFile(ca, r.sim.CertPEM(), 0o600); err != nil {
@@ -466,7 +466,7 @@ func TestReplicaIsKilled(t *testing.T) {
 		"AUTHORITY="+r.sim.Authority(), "ENDPOINT="+r.sim.Endpoint(), "DISCOVERY_ENDPOINT="+r.sim.DiscoveryEndpoint(),
 		"SESSION_TYPE=redis", "REDIS_URL="+r.redis, "SESSION_KEYS="+testkit.OldKey, "BASE_URL="+r.front.URL, "LISTEN_ADDRESS="+r.at[0].Host)
 	process.WaitFor("serving")
-	b := r.desks[1].SignedIn(apptest.Mona)
+	b := r.programs[1].SignedIn(apptest.Mona)
 	_, to, form := r.newToken(b, "cut short").Form("Create token")
 	r.sim.SetFault("hangAfterDoing", simulator.FaultOptions{Call: "create"})
 	before := r.sim.Calls("create")
@@ -504,7 +504,7 @@ func TestRedisHangsWhileATokenIsMade(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	r := startReplicas(t, "redis://"+server.Addr, 1)
-	b := r.desks[0].SignedIn(apptest.Mona)
+	b := r.programs[0].SignedIn(apptest.Mona)
 	r.newToken(b, "shown at once")
 	r.sim.SetFault("slow", simulator.FaultOptions{Call: "create", Delay: time.Second})
 	before := r.sim.Calls("create")
@@ -518,7 +518,7 @@ func TestRedisHangsWhileATokenIsMade(t *testing.T) {
 	t.Logf("answered %v after Redis stopped", time.Since(<-answered))
 	server.Wake()
 	if apptest.SecretOf(b) == "" || b.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("%d\n%s\n%s", b.Status, b.Text(), r.desks[0].Log)
+		t.Errorf("%d\n%s\n%s", b.Status, b.Text(), r.programs[0].Log)
 	}
 	if n := r.sim.Calls("create") - before; n != 1 {
 		t.Errorf("%d creates", n)
@@ -532,7 +532,7 @@ func TestBulkOnRedis(t *testing.T) {
 	server := redistest.Start(t)
 	redistest.StartReplica(t, server)
 	r := startReplicas(t, "redis://"+server.Addr, 2)
-	b := r.desks[0].SignedIn(apptest.Mona)
+	b := r.programs[0].SignedIn(apptest.Mona)
 	apptest.PickAll(b, r.front.URL+"/tokens?organization=fabrikam&q=Code", "Rotate chosen")
 	count := b.Page.Find("tbody").First().Find("tr").Length()
 	before := r.sim.Created()

@@ -15,8 +15,8 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// doubtDesk is a desk whose clock, and the service's, are moved by the test.
-func doubtDesk(t *testing.T) (*apptest.Program, *testkit.Clock, *webtest.Browser) {
+// startInDoubt starts a program whose clock, and the service's, are moved by the test.
+func startInDoubt(t *testing.T) (*apptest.Program, *testkit.Clock, *webtest.Browser) {
 	t.Helper()
 	clock := testkit.NewClock()
 	o := apptest.Seeded()
@@ -34,7 +34,7 @@ func afterAWhile(t *testing.T, d *apptest.Program, b *webtest.Browser, says stri
 // Who takes the reminder away is told before that nothing is looked for then, and afterwards not that it is.
 func TestDismissedInDoubt(t *testing.T) {
 	t.Parallel()
-	d, _, b := doubtDesk(t)
+	d, _, b := startInDoubt(t)
 	to, form := createForm(b, d.URL, "contoso", "dismissed")
 	d.Sim.SetFault("reset", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
 	b.Post(to.String(), form)
@@ -54,7 +54,7 @@ func TestRefusedByAnIntermediary(t *testing.T) {
 	for _, fault := range []string{"proxyHTML", "proxyEmpty", "proxyJSON"} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
-			d, clock, b := doubtDesk(t)
+			d, clock, b := startInDoubt(t)
 			for _, status := range simulator.IntermediaryStatuses() {
 				for _, done := range []string{"", "AfterDoing"} {
 					name := fmt.Sprint(fault, status, done)
@@ -100,7 +100,7 @@ func TestChangesRefusedByAnIntermediary(t *testing.T) {
 		for _, fault := range []string{"proxyHTML", "proxyHTMLAfterDoing", "proxyEmpty", "proxyJSONAfterDoing", "throttled429", "resetAfterDoing"} {
 			t.Run(verb+" "+fault, func(t *testing.T) {
 				t.Parallel()
-				d, clock, b := doubtDesk(t)
+				d, clock, b := startInDoubt(t)
 				n := newNetworkCase(t, d, b, verb, verb+" over "+fault)
 				if fault == "resetAfterDoing" { // and the list lags
 					d.Sim.SetFault("lagging", simulator.FaultOptions{Call: call, Delay: 5 * time.Minute})
@@ -134,7 +134,7 @@ func TestChangesRefusedByAnIntermediary(t *testing.T) {
 // and in again; and before that no second one is suggested.
 func TestTokenTurnsUpLate(t *testing.T) {
 	t.Parallel()
-	d, clock, b := doubtDesk(t)
+	d, clock, b := startInDoubt(t)
 	for _, late := range []time.Duration{3 * time.Second, 65 * time.Second, 5 * time.Minute, 40 * time.Minute} {
 		name := "seen after " + late.String()
 		to, form := createForm(b, d.URL, "contoso", name)
@@ -205,7 +205,7 @@ func TestDoubtAfterSigningOut(t *testing.T) {
 // bulk work: all lead to the first. When nothing came of it, the token can be rotated.
 func TestRotationInDoubtIsNotBegunAgain(t *testing.T) {
 	t.Parallel()
-	d, clock, b := doubtDesk(t)
+	d, clock, b := startInDoubt(t)
 	b.Open(d.URL + "/tokens?organization=contoso&q=Terraform").Click("Terraform").Click("Rotate")
 	page := b.URL.String()
 	_, to, form := b.Form("Rotate")
@@ -261,7 +261,7 @@ func TestPagesOfSeveralChangesWait(t *testing.T) {
 	for name, c := range pages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, clock, b := doubtDesk(t)
+			d, clock, b := startInDoubt(t)
 			d.Sim.AddToken(simulator.Token{DisplayName: "Global clone", Owner: simulator.Mona, Scope: "vso.code", ValidTo: clock.Now().AddDate(0, 0, 200)})
 			d.Sim.SetFault("lagging", simulator.FaultOptions{Call: c.call, Delay: 5 * time.Minute})
 			d.Sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: c.call})
@@ -297,7 +297,7 @@ func TestForeignTokenIsNotClaimed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, clock, b := doubtDesk(t)
+			d, clock, b := startInDoubt(t)
 			add := func() {
 				d.Sim.AddToken(simulator.Token{DisplayName: name, Scope: "vso.code", Organization: "contoso", Owner: simulator.Mona})
 			}

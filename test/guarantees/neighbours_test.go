@@ -91,8 +91,8 @@ func (s *neighbours) load(t *testing.T, when string, lasts time.Duration) {
 
 // However Azure DevOps holds up other people of one's organization, one of them or many: one's own list and overview come
 // whole and at once, before, beside 200 of their calls, and after. More ways and numbers of people, in simulated time, are in
-// TestOnePersonHoldsUpNobody (internal/azuredevops).
-func TestHeldUpPeopleHoldUpNobodyElse(t *testing.T) { // not beside other tests: it measures time
+// TestOneUserHoldsUpNoOthers (internal/azuredevops).
+func TestHeldUpUsersHoldUpNoOthers(t *testing.T) { // not beside other tests: it measures time
 	type way struct {
 		fault string
 		o     simulator.FaultOptions

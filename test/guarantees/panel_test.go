@@ -17,15 +17,15 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// panelDesk is a demo whose services are made to fail on their page, as a person does it.
-type panelDesk struct {
+// panelDemo is a demo whose services are made to fail on their page, as a person does it.
+type panelDemo struct {
 	*apptest.Program
 	t *testing.T
 	b *webtest.Browser
 }
 
-// startPanelDesk gives each case an organization of its own, so that a series of failures pauses nobody else.
-func startPanelDesk(t *testing.T, cases int) *panelDesk {
+// startPanel gives each case an organization of its own, so that a series of failures pauses no other.
+func startPanel(t *testing.T, cases int) *panelDemo {
 	t.Helper()
 	o := apptest.Options{Demo: true, CallTimeout: 700 * time.Millisecond, Sim: simulator.Options{People: simulator.New(simulator.Options{}).People()[:1]}}
 	mona := &o.Sim.People[0]
@@ -35,7 +35,7 @@ func startPanelDesk(t *testing.T, cases int) *panelDesk {
 		mona.Organizations = append(mona.Organizations, caseOf(n))
 	}
 	o.Wrap = func(next http.RoundTripper) http.RoundTripper { return impatient{next} }
-	d := &panelDesk{Program: apptest.Start(t, o), t: t}
+	d := &panelDemo{Program: apptest.Start(t, o), t: t}
 	return d
 }
 
@@ -59,7 +59,7 @@ func (i impatient) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // press presses a button on the page of faults, whose form holds these fields.
-func (d *panelDesk) press(form url.Values) {
+func (d *panelDemo) press(form url.Values) {
 	d.t.Helper()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.PostForm(d.Sim.PanelURL(), form)
@@ -72,7 +72,7 @@ func (d *panelDesk) press(form url.Values) {
 	}
 }
 
-func (d *panelDesk) switchOn(f simulator.Fault, call string) {
+func (d *panelDemo) switchOn(f simulator.Fault, call string) {
 	d.t.Helper()
 	measure := map[string]string{"Delay in seconds": "2", "Retry-After in seconds": "40"}[f.Measure()]
 	if call == simulator.CallToken {
@@ -82,7 +82,7 @@ func (d *panelDesk) switchOn(f simulator.Fault, call string) {
 }
 
 // meet makes that call while the fault is on, and ends on the page that says what came of it.
-func (d *panelDesk) meet(f simulator.Fault, call string, n int) {
+func (d *panelDemo) meet(f simulator.Fault, call string, n int) {
 	d.t.Helper()
 	defer d.press(url.Values{"do": {"clear"}})
 	organization, name := caseOf(n), f.Name+" at "+call
@@ -161,16 +161,16 @@ func TestEveryFaultCanBeSeen(t *testing.T) {
 	for group, faults := range groups {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
-			d := startPanelDesk(t, 3*len(faults))
+			d := startPanel(t, 3*len(faults))
 			d.b = d.SignedInAt(apptest.Mona, "/changes")
 			n := 0
 			for _, f := range faults {
 				for _, call := range telling(f) {
 					if group == simulator.GroupMetadata { // it is read once
-						d = startPanelDesk(t, 1)
+						d = startPanel(t, 1)
 					}
 					d.meet(f, call, n)
-					d.wantTold(f.Name, call)
+					d.wantExplained(f.Name, call)
 					n++
 				}
 			}
@@ -178,8 +178,8 @@ func TestEveryFaultCanBeSeen(t *testing.T) {
 	}
 }
 
-// wantTold checks the page at which meet has ended, and takes the next step that it offers.
-func (d *panelDesk) wantTold(fault, call string) {
+// wantExplained checks the page at which meet has ended, and takes the next step that it offers.
+func (d *panelDemo) wantExplained(fault, call string) {
 	d.t.Helper()
 	b, main := d.b, webtest.Fold(d.b.Page.Find("main").Text())
 	wrong := func(what string) {

@@ -176,8 +176,8 @@ func shownInTrail(d *apptest.Program, token simulator.Token) int {
 	return n
 }
 
-// unkeptDesk is a desk whose store takes no new secrets, once it was told so.
-func unkeptDesk(t *testing.T, o apptest.Options) (*apptest.Program, apptest.StoreFault) {
+// startUnkept starts a program whose store takes no new secrets once the fault is switched on.
+func startUnkept(t *testing.T, o apptest.Options) (*apptest.Program, apptest.StoreFault) {
 	t.Helper()
 	fault := noSecrets(t)
 	sim := simulator.New(o.Sim)
@@ -216,7 +216,7 @@ func TestUnkeptSecretAndItsBrowser(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s, %s, second click %t", c.verb, c.how, c.twice), func(t *testing.T) {
 			t.Parallel()
-			d, fault := unkeptDesk(t, apptest.Seeded())
+			d, fault := startUnkept(t, apptest.Seeded())
 			b := d.SignedIn(apptest.Mona)
 			name := "made now"
 			to, form := createForm(b, d.URL, "contoso", name)
@@ -261,7 +261,7 @@ func TestUnkeptSecretBesideASlowOrganization(t *testing.T) {
 	for how, leave := range leavings {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			d, fault := unkeptDesk(t, apptest.Seeded())
+			d, fault := startUnkept(t, apptest.Seeded())
 			d.Sim.AddToken(simulator.Token{DisplayName: "Global clone", Owner: simulator.Mona, Scope: "vso.code_write", ValidTo: time.Now().AddDate(0, 0, 200)})
 			b := d.SignedIn(apptest.Mona)
 			apptest.ReplaceForm(t, d, b).Check("contoso").Check("fabrikam")
@@ -308,7 +308,7 @@ func outcomeIn(b *webtest.Browser, organization string) string {
 
 // The trail says that secrets were shown when the page or the file with them was written: not to a browser that leaves before
 // it has taken all of it, not for a HEAD, not for a page that asks something else first.
-func TestShowingIsToldOfWhatWasWritten(t *testing.T) {
+func TestOnlyWrittenSecretsAreReportedShown(t *testing.T) {
 	t.Parallel()
 	const tokens = 30
 	d, b := apptest.StartWithTokens(t, 1, 0, apptest.Options{})

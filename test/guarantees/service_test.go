@@ -55,7 +55,7 @@ func p99(times []time.Duration) time.Duration { return times[len(times)*99/100-1
 
 // U5: an organization that hangs takes its own places, and nothing from the others: their 99th percentile stays below
 // twice what it was just before. A busy machine can make any single measurement worse, so the best of a few counts.
-func TestHangingOrganizationSlowsNobody(t *testing.T) {
+func TestHangingOrganizationSlowsNoOther(t *testing.T) {
 	d := apptest.Start(t, apptest.Seeded())
 	b := d.SignedIn(apptest.Mona)
 	address := d.URL + "/tokens?organization=fabrikam"

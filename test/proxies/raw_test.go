@@ -97,17 +97,17 @@ func TestEveryRequestIsAnsweredAndRecorded(t *testing.T) {
 }
 
 // Behind nginx as deploy/proxy configures it, none of these takes a replica out: for everybody else both go on answering.
-func TestOddRequestsHarmNobodyElse(t *testing.T) {
+func TestOddRequestsHarmNoOthers(t *testing.T) {
 	t.Parallel()
 	m := mount{program: "nginx"}
 	o := apptest.Seeded()
 	o.Env = m.settings()
 	sim, dir := startServices(t, o.Sim), t.TempDir()+"/sessions"
-	var desks []*apptest.Program
+	var programs []*apptest.Program
 	var backends []string
 	for range 2 {
-		desks = append(desks, apptest.StartOn(t, sim, o, dir))
-		backends = append(backends, desks[len(desks)-1].Address)
+		programs = append(programs, apptest.StartOn(t, sim, o, dir))
+		backends = append(backends, programs[len(programs)-1].Address)
 	}
 	p := proxytest.Start(t, m.example(backends...))
 	odd, visitors := &wire{t: t, p: p}, &wire{t: t, p: p}
@@ -122,7 +122,7 @@ func TestOddRequestsHarmNobodyElse(t *testing.T) {
 			t.Fatalf("after %.100q: another visitor gets %d", path, a.Status)
 		}
 	}
-	for i, d := range desks {
+	for i, d := range programs {
 		if n := len(requestRecord.FindAllString(d.Log.String(), -1)); n < 50 {
 			t.Errorf("replica %d has seen %d requests", i, n)
 		}

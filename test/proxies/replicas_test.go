@@ -25,16 +25,16 @@ func TestReplicasBehindHAProxy(t *testing.T) {
 			o.Env = m.settings()
 			maps.Copy(o.Env, map[string]string{"SESSION_TYPE": "redis", "REDIS_URL": "redis://" + redistest.Start(t).Addr, "SESSION_KEYS": testkit.OldKey})
 			sim := startServices(t, o.Sim)
-			var desks []*apptest.Program
+			var programs []*apptest.Program
 			var backends []string
 			for range 3 {
-				desks = append(desks, apptest.StartOn(t, sim, o, ""))
-				backends = append(backends, desks[len(desks)-1].Address)
+				programs = append(programs, apptest.StartOn(t, sim, o, ""))
+				backends = append(backends, programs[len(programs)-1].Address)
 			}
 			p := proxytest.Start(t, m.example(backends...))
-			mountOn(t, desks[0], p, p.HTTPS, visitor)
-			goThrough(t, desks[0])
-			for i, d := range desks {
+			mountOn(t, programs[0], p, p.HTTPS, visitor)
+			goThrough(t, programs[0])
+			for i, d := range programs {
 				if n := strings.Count(d.Log.String(), "client="+visitor+" "); n < 10 {
 					t.Errorf("replica %d had %d visits: the work isn't shared", i, n)
 				}

@@ -19,8 +19,8 @@ func TestTenantTakenOut(t *testing.T) {
 	o := apptest.Seeded()
 	dir := t.TempDir() + "/sessions"
 	o.Env = map[string]string{"SESSION_DIR": dir}
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{}, 1, o)
-	d := desks[0]
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{}, 1, o)
+	d := programs[0]
 	b, other, elsewhere := d.SignedInAt(apptest.Mona, "/changes"), d.SignedInAt(aiko, "/changes"), d.SignedInAt(apptest.Mona, "/changes")
 	feed := apptest.NewCalendar(t, b, f.URL)
 	tag := webtest.New(t, d.Transport()).OpenOnce(feed).Header.Get("ETag")

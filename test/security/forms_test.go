@@ -185,7 +185,7 @@ func TestEveryRouteNeedsASession(t *testing.T) {
 }
 
 // ASVS 8.2.2: somebody else's operations, forms and tokens don't exist for a person, whatever ids are known.
-func TestNobodyElsesOperations(t *testing.T) {
+func TestOperationsOfOtherUsers(t *testing.T) {
 	t.Parallel()
 	s := apptest.SetStage(t)
 	before := s.Seen()

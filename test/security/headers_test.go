@@ -27,8 +27,8 @@ func TestHeadersOnEveryAnswer(t *testing.T) {
 			if name == "no BASE_URL" {
 				d = apptest.Start(t, o)
 			} else {
-				_, desks := apptest.StartBehind(t, p, 1, o)
-				d = desks[0]
+				_, programs := apptest.StartBehind(t, p, 1, o)
+				d = programs[0]
 			}
 			r := apptest.Record(t, d)
 			apptest.VisitEverything(t, d, o.Env["SESSION_DIR"])
@@ -57,8 +57,8 @@ func TestHeadersOnEveryAnswer(t *testing.T) {
 // stay under 2 KB, heads under 4 KB, also where a page is asked for by a very long address.
 func TestCookiesAndHeadsStaySmall(t *testing.T) {
 	t.Parallel()
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{Https: true, Path: "/pat"}, 1, apptest.Seeded())
-	d := desks[0]
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{Https: true, Path: "/pat"}, 1, apptest.Seeded())
+	d := programs[0]
 	r := apptest.Record(t, d)
 	b := d.SignedInAt(apptest.Mona, "/changes")
 	b.Open(f.URL+"/tokens/new?organization=contoso").Fill("Name", "n").Choose("Code", "Read")

@@ -56,18 +56,18 @@ func TestParallelRefresh(t *testing.T) {
 			t.Parallel()
 			g, old, o := apptest.NewGate(refreshes), &apptest.Aging{}, apptest.Seeded()
 			o.Wrap = func(next http.RoundTripper) http.RoundTripper { return g.Wrap(old.Wrap(next)) }
-			f, desks := apptest.StartBehind(t, apptest.PublicAddress{}, 2, o)
-			b := signedInStale(desks[0], old, apptest.Mona)
+			f, programs := apptest.StartBehind(t, apptest.PublicAddress{}, 2, o)
+			b := signedInStale(programs[0], old, apptest.Mona)
 			cookie := apptest.SessionCookie(t, b, f.URL)
 			if !slow {
 				g.Open()
 			}
 			const n = 50
-			pages := fetchAll(desks[0], f.URL+"/tokens?organization=contoso", cookie, n)
+			pages := fetchAll(programs[0], f.URL+"/tokens?organization=contoso", cookie, n)
 			if slow {
 				g.Wait(t)
 				// Meanwhile nobody else has to wait: not this session's other pages, not other sessions.
-				other := desks[1].SignedInAt(apptest.Jonas, "/tokens?organization=contoso")
+				other := programs[1].SignedInAt(apptest.Jonas, "/tokens?organization=contoso")
 				if len(apptest.TokenNames(other)) == 0 {
 					t.Errorf("another session's list: %d\n%s", other.Status, other.Text())
 				}
@@ -81,16 +81,16 @@ func TestParallelRefresh(t *testing.T) {
 					t.Errorf("%d %v", p.status, p.err)
 				}
 			}
-			if calls := desks[0].Sim.Calls("token.refresh_token"); calls != 1 {
+			if calls := programs[0].Sim.Calls("token.refresh_token"); calls != 1 {
 				t.Errorf("%d refreshes", calls)
 			}
-			for i := range desks {
+			for i := range programs {
 				f.Use(i)
 				if b.Open(f.URL + "/tokens?organization=fabrikam"); len(apptest.TokenNames(b)) == 0 {
 					t.Errorf("program %d afterwards: %d\n%s", i, b.Status, b.Text())
 				}
 			}
-			if calls := desks[0].Sim.Calls("token.refresh_token"); calls != 1 {
+			if calls := programs[0].Sim.Calls("token.refresh_token"); calls != 1 {
 				t.Errorf("%d refreshes in the end", calls)
 			}
 		})
@@ -128,20 +128,20 @@ func TestFailingRefreshIsBackedOff(t *testing.T) {
 // program that has just been started on their folder.
 func TestPagesCostNoCallToEntra(t *testing.T) {
 	t.Parallel()
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{}, 2, apptest.Seeded())
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{}, 2, apptest.Seeded())
 	f.Use(0)
 	var sessions []*webtest.Browser
 	for i := range 20 {
-		sessions = append(sessions, desks[0].SignedInAt([]string{apptest.Mona, apptest.Jonas}[i%2], "/changes"))
+		sessions = append(sessions, programs[0].SignedInAt([]string{apptest.Mona, apptest.Jonas}[i%2], "/changes"))
 	}
-	if n := desks[0].Sim.Calls(simulator.CallMetadata); n != 1 {
+	if n := programs[0].Sim.Calls(simulator.CallMetadata); n != 1 {
 		t.Errorf("twenty sign-ins fetched the metadata %d times", n)
 	}
-	if n := desks[0].Sim.Calls(simulator.CallJWKS); n != 1 {
+	if n := programs[0].Sim.Calls(simulator.CallJWKS); n != 1 {
 		t.Errorf("twenty sign-ins fetched the keys %d times", n)
 	}
-	desks[0].Sim.ResetCalls()
-	for i := range desks {
+	programs[0].Sim.ResetCalls()
+	for i := range programs {
 		f.Use(i)
 		for _, b := range sessions {
 			if b.Open(f.URL + "/tokens?organization=contoso"); b.Status != http.StatusOK {
@@ -150,7 +150,7 @@ func TestPagesCostNoCallToEntra(t *testing.T) {
 		}
 	}
 	for _, call := range []string{simulator.CallMetadata, simulator.CallJWKS, simulator.CallToken, simulator.CallAuthorize} {
-		if n := desks[0].Sim.Calls(call); n != 0 {
+		if n := programs[0].Sim.Calls(call); n != 0 {
 			t.Errorf("40 page views made %d calls of %s", n, call)
 		}
 	}
@@ -167,12 +167,12 @@ func TestMetadataFailuresBreakNoSession(t *testing.T) {
 			o := apptest.Seeded()
 			o.Now = clock.Now
 			o.Env = map[string]string{"SESSION_IDLE_TIMEOUT": "24h", "SESSION_LIFETIME": "24h"}
-			f, desks := apptest.StartBehind(t, apptest.PublicAddress{}, 2, o)
-			d := desks[0]
+			f, programs := apptest.StartBehind(t, apptest.PublicAddress{}, 2, o)
+			d := programs[0]
 			f.Use(0)
 			b := d.SignedIn(apptest.Mona)
 			d.Sim.SetFault(fault, simulator.FaultOptions{})
-			for i := range desks { // the second has asked Entra for nothing yet
+			for i := range programs { // the second has asked Entra for nothing yet
 				f.Use(i)
 				for range 3 {
 					if b.Open(f.URL + "/tokens?organization=contoso"); len(apptest.TokenNames(b)) == 0 {
@@ -197,9 +197,9 @@ func TestIdleLimit(t *testing.T) {
 	clock := testkit.NewClock()
 	o := apptest.Seeded()
 	o.Now, o.Sim.Now, o.Env = clock.Now, clock.Now, map[string]string{"SESSION_IDLE_TIMEOUT": "1h", "SESSION_LIFETIME": "12h"}
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{}, 2, o)
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{}, 2, o)
 	f.Use(0)
-	b := desks[0].SignedInAt(apptest.Mona, "/changes")
+	b := programs[0].SignedInAt(apptest.Mona, "/changes")
 	for range 3 {
 		clock.Move(time.Hour - time.Second)
 		if b.Open(f.URL + "/changes"); !b.Has("button", "Sign out") {
@@ -211,7 +211,7 @@ func TestIdleLimit(t *testing.T) {
 		t.Errorf("an hour without use: %s\n%s", b.URL, b.Text())
 	}
 	// The other program agrees, although it learns of uses here only within a minute.
-	b = desks[0].SignedInAt(apptest.Mona, "/changes")
+	b = programs[0].SignedInAt(apptest.Mona, "/changes")
 	clock.Move(30 * time.Minute)
 	b.Open(f.URL + "/changes")
 	f.Use(1)
@@ -220,7 +220,7 @@ func TestIdleLimit(t *testing.T) {
 		t.Errorf("ended early on the other program:\n%s", b.Text())
 	}
 	clock.Move(time.Hour)
-	for i := range desks {
+	for i := range programs {
 		f.Use(i)
 		if b.Open(f.URL + "/changes"); b.Has("button", "Sign out") {
 			t.Errorf("program %d lets in what has ended", i)
@@ -234,11 +234,11 @@ func TestAbsoluteLimit(t *testing.T) {
 	clock := testkit.NewClock()
 	o := apptest.Seeded()
 	o.Now, o.Sim.Now, o.Env = clock.Now, clock.Now, map[string]string{"SESSION_IDLE_TIMEOUT": "1h", "SESSION_LIFETIME": "4h"}
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{}, 2, o)
-	b := desks[0].SignedInAt(apptest.Mona, "/changes")
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{}, 2, o)
+	b := programs[0].SignedInAt(apptest.Mona, "/changes")
 	stay := func() {
 		t.Helper()
-		for i := range desks {
+		for i := range programs {
 			f.Use(i)
 			if b.Open(f.URL + "/changes"); !b.Has("button", "Sign out") {
 				t.Fatalf("ended early: %s\n%s", b.URL, b.Text())
@@ -252,7 +252,7 @@ func TestAbsoluteLimit(t *testing.T) {
 	clock.Move(30*time.Minute - time.Second)
 	stay()
 	clock.Move(time.Second)
-	for i := range desks {
+	for i := range programs {
 		f.Use(i)
 		if b.Open(f.URL + "/changes"); b.Has("button", "Sign out") || b.URL.Path != "/sign-in" {
 			t.Errorf("program %d, after four hours: %s\n%s", i, b.URL, b.Text())
@@ -287,11 +287,11 @@ func TestAttemptLimit(t *testing.T) {
 // A sign-in that was under way when the process was replaced is finished by the next one.
 func TestSignInOutlivesARestart(t *testing.T) {
 	t.Parallel()
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{}, 2, apptest.Seeded())
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{}, 2, apptest.Seeded())
 	f.Use(0)
-	b := webtest.New(t, desks[0].Transport()).Open(f.URL + "/sign-in?return=/scopes").Click("Sign in")
+	b := webtest.New(t, programs[0].Transport()).Open(f.URL + "/sign-in?return=/scopes").Click("Sign in")
 	var wait sync.WaitGroup
-	wait.Go(func() { _ = desks[0].Stop() })
+	wait.Go(func() { _ = programs[0].Stop() })
 	wait.Wait()
 	f.Use(1)
 	if b.Press("Continue as " + apptest.Mona); b.URL.String() != f.URL+"/scopes" || !b.Has("button", "Sign out") {

@@ -67,10 +67,10 @@ func TestReturnAddresses(t *testing.T) {
 	}
 	var all []landing
 	for _, p := range []apptest.PublicAddress{{}, {Path: "/pat"}, {Https: true, Path: "/tools/pat", Strip: true}} {
-		f, desks := apptest.StartBehind(t, p, 1, apptest.Seeded())
-		all = append(all, landAll(t, f, hostile, whileSignedIn(f, desks[0]))...)
+		f, programs := apptest.StartBehind(t, p, 1, apptest.Seeded())
+		all = append(all, landAll(t, f, hostile, whileSignedIn(f, programs[0]))...)
 		if p.Path == "/pat" {
-			all = append(all, landAll(t, f, some, afterSignIn(f, desks[0]))...)
+			all = append(all, landAll(t, f, some, afterSignIn(f, programs[0]))...)
 		}
 	}
 	// The corpus itself has to be dangerous, or the test would show nothing.

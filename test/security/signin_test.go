@@ -109,9 +109,9 @@ func TestConcurrentCallbacks(t *testing.T) {
 // S6: the callback reaches another replica than the one that began.
 func TestCallbackOnAnotherReplica(t *testing.T) {
 	t.Parallel()
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{}, 2, apptest.Seeded())
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{}, 2, apptest.Seeded())
 	f.Use(0)
-	b := webtest.New(t, desks[0].Transport()).Open(f.URL + "/sign-in?return=/scopes").Click("Sign in")
+	b := webtest.New(t, programs[0].Transport()).Open(f.URL + "/sign-in?return=/scopes").Click("Sign in")
 	f.Use(1)
 	if b.Press("Continue as " + apptest.Mona); b.URL.String() != f.URL+"/scopes" || !b.Has("button", "Sign out") {
 		t.Fatalf("ended at %s (%d)\n%s", b.URL, b.Status, b.Text())
@@ -121,7 +121,7 @@ func TestCallbackOnAnotherReplica(t *testing.T) {
 		t.Errorf("the first replica doesn't know the session: %d\n%s", b.Status, b.Text())
 	}
 	// S11: signing out on one of them is signing out on all.
-	copied := webtest.New(t, desks[0].Transport())
+	copied := webtest.New(t, programs[0].Transport())
 	apptest.PlantCookies(t, copied, f.URL, apptest.SessionCookie(t, b, f.URL))
 	f.Use(1)
 	b.Press("Sign out")
@@ -247,8 +247,8 @@ func TestErrorsOfTheRedirectAreNotEchoed(t *testing.T) {
 // S11: signing out takes a POST, ends the session on the server, removes the cookie, and leads to Entra's sign-out.
 func TestSignOutEndsEverything(t *testing.T) {
 	t.Parallel()
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{Https: true, Path: "/pat"}, 1, apptest.Seeded())
-	d := desks[0]
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{Https: true, Path: "/pat"}, 1, apptest.Seeded())
+	d := programs[0]
 	b := d.SignedInAt(apptest.Mona, "/changes")
 	cookie := apptest.SessionCookie(t, b, f.URL)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -296,8 +296,8 @@ func TestSignOutEndsEverything(t *testing.T) {
 // A list of one's sessions, and an end to all others, by the server.
 func TestEndAllOtherSessions(t *testing.T) {
 	t.Parallel()
-	f, desks := apptest.StartBehind(t, apptest.PublicAddress{}, 2, apptest.Seeded())
-	d := desks[0]
+	f, programs := apptest.StartBehind(t, apptest.PublicAddress{}, 2, apptest.Seeded())
+	d := programs[0]
 	agent := func(b *webtest.Browser, name string) *webtest.Browser {
 		b.Edit(func(r *http.Request) { r.Header.Set("User-Agent", name) })
 		return b

@@ -136,7 +136,7 @@ func TestGone(t *testing.T) {
 }
 
 // Nobody is there, which is another thing than a server that has gone.
-func TestNobodyListens(t *testing.T) {
+func TestNothingListens(t *testing.T) {
 	t.Parallel()
 	s := open(t, redisstore.Options{Addresses: []string{"127.0.0.1:" + freeport.Port(t)}, Confirm: []string{"secret"}})
 	wantAllUnavailable(t, s, slack)

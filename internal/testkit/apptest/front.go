@@ -113,14 +113,14 @@ func StartBehind(t testing.TB, p PublicAddress, n int, o Options) (*Front, []*Pr
 	}
 	trip := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, MaxIdleConnsPerHost: 64}
 	t.Cleanup(trip.CloseIdleConnections)
-	var desks []*Program
+	var programs []*Program
 	for range n {
 		d := StartOn(t, sim, o, dir)
 		d.Via = trip
 		f.Targets = append(f.Targets, &url.URL{Scheme: "http", Host: d.Address})
-		desks = append(desks, d)
+		programs = append(programs, d)
 	}
-	return f, desks
+	return f, programs
 }
 
 // Exchange is one answer of the program as it went over the wire, with the request that it answers.
@@ -240,12 +240,12 @@ func (g *Gate) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // SignedInAt signs in and ends at a page of ours.
-func (d *Program) SignedInAt(person, path string) *webtest.Browser {
-	d.T.Helper()
-	b := webtest.New(d.T, d.Transport()).Open(d.URL + "/sign-in" + Query("return", path))
+func (p *Program) SignedInAt(person, path string) *webtest.Browser {
+	p.T.Helper()
+	b := webtest.New(p.T, p.Transport()).Open(p.URL + "/sign-in" + Query("return", path))
 	SignIn(b, person)
 	if b.Status != http.StatusOK || !b.Has("button", "Sign out") {
-		d.T.Fatalf("signing in ended at %s (%d):\n%s\n%s", b.URL, b.Status, b.Text(), d.Log)
+		p.T.Fatalf("signing in ended at %s (%d):\n%s\n%s", b.URL, b.Status, b.Text(), p.Log)
 	}
 	return b
 }

@@ -100,27 +100,27 @@ func StartOn(t testing.TB, sim *simulator.Simulator, o Options, dir string) *Pro
 }
 
 // Browser opens a window on the start page.
-func (d *Program) Browser() *webtest.Browser {
-	d.T.Helper()
-	b := webtest.New(d.T, d.Transport())
-	return b.Open(d.URL + "/")
+func (p *Program) Browser() *webtest.Browser {
+	p.T.Helper()
+	b := webtest.New(p.T, p.Transport())
+	return b.Open(p.URL + "/")
 }
 
 // Transport is the way of browsers to the program and its services.
-func (d *Program) Transport() http.RoundTripper {
-	if d.Via != nil {
-		return d.Via
+func (p *Program) Transport() http.RoundTripper {
+	if p.Via != nil {
+		return p.Via
 	}
-	return d.Sim.Client().Transport
+	return p.Sim.Client().Transport
 }
 
 // SignedIn opens a window and signs in as person.
-func (d *Program) SignedIn(person string) *webtest.Browser {
-	d.T.Helper()
-	b := d.Browser()
+func (p *Program) SignedIn(person string) *webtest.Browser {
+	p.T.Helper()
+	b := p.Browser()
 	SignIn(b, person)
 	if b.Status != http.StatusOK || !b.Has("button", "Sign out") {
-		d.T.Fatalf("signing in ended at %s (%d):\n%s\n%s", b.URL, b.Status, b.Text(), d.Log)
+		p.T.Fatalf("signing in ended at %s (%d):\n%s\n%s", b.URL, b.Status, b.Text(), p.Log)
 	}
 	return b
 }
