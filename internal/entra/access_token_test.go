@@ -17,6 +17,7 @@ import (
 
 // After sign-in an access token costs nothing, and it is the same until its time has come.
 func TestAccessTokenFromTheCache(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, simulator.Options{})
 		id, c := w.signedIn()
@@ -64,6 +65,7 @@ func askAll(t *testing.T, n int, c TokenCache, account string, providers ...*Pro
 
 // The simulator's refresh tokens work once: a second call would sign everybody out.
 func TestOneCallForAll(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, simulator.Options{})
 		id, c := w.signedIn()
@@ -85,6 +87,7 @@ func TestOneCallForAll(t *testing.T) {
 }
 
 func TestOneCallOverTwoProcesses(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, simulator.Options{})
 		id, c := w.signedIn()
@@ -110,6 +113,7 @@ func TestOneCallOverTwoProcesses(t *testing.T) {
 
 // A hundred sessions over one hung one: theirs neither wait for it nor for one another.
 func TestSlowEndpointDelaysOnlyItsOwn(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		id, slow := w.signedInAt(f)
@@ -152,6 +156,7 @@ func TestSlowEndpointDelaysOnlyItsOwn(t *testing.T) {
 
 // A hanging endpoint holds nobody for ever, and is left alone for a while then.
 func TestHangIsBounded(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		id, c := w.signedInAt(f)
@@ -176,6 +181,7 @@ func TestHangIsBounded(t *testing.T) {
 
 // Whoever leaves isn't waited for, and takes nobody along.
 func TestFirstToAskMayLeave(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		id, c := w.signedInAt(f)
@@ -239,6 +245,7 @@ var failures = map[string]struct {
 
 // Nobody is signed out by a failure that will pass, and what is wrong is told; the calls become rarer.
 func TestFailuresOfARefresh(t *testing.T) {
+	t.Parallel()
 	for name, c := range failures {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -286,6 +293,7 @@ func backOff(t *testing.T, w *world, f *fake, view func() error) (seconds []int)
 var wantBackOff = "[0 1 3 7 15 31 63 123 183 243 303 363 423 483 543]"
 
 func TestBackOffWithoutAToken(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		id, c := w.signedInAt(f)
@@ -316,6 +324,7 @@ func TestBackOffWithoutAToken(t *testing.T) {
 
 // The token is due for renewal but good still: people notice nothing, whatever comes of that.
 func TestBackOffWhileTheTokenIsGood(t *testing.T) {
+	t.Parallel()
 	for _, failure := range []http.HandlerFunc{
 		raw(http.StatusBadGateway, "text/html", ""),
 		refusing(http.StatusUnauthorized, map[string]any{"error": "invalid_client"}),
@@ -356,6 +365,7 @@ func TestBackOffWhileTheTokenIsGood(t *testing.T) {
 }
 
 func TestRetryAfterIsObeyed(t *testing.T) {
+	t.Parallel()
 	for value, want := range map[string]time.Duration{"30": 30 * time.Second, "3600": retryAtMost, "0": firstPause, "-5": firstPause, "soon": firstPause, "99999999999999999999": firstPause} {
 		bubble(t, func(t *testing.T) {
 			w, f := newFakeWorld(t)
@@ -375,6 +385,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 }
 
 func TestRetryAfterForms(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "-7": 0, "1.5": 0, "1000000000": retryAtMost,
@@ -388,6 +399,7 @@ func TestRetryAfterForms(t *testing.T) {
 
 // refresh_in: the old token is served at once, the new one from then on.
 func TestProactiveRefresh(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		f.fields = map[string]any{"refresh_in": 1800}
@@ -419,6 +431,7 @@ func TestProactiveRefresh(t *testing.T) {
 
 // The simulator's way, with its refresh token that works once.
 func TestProactiveRefreshAtTheSimulator(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, simulator.Options{RefreshIn: 30 * time.Minute})
 		id, c := w.signedIn()
@@ -435,6 +448,7 @@ func TestProactiveRefreshAtTheSimulator(t *testing.T) {
 
 // The sign-in was revoked: that is the end of it, also while the token would be good for some minutes.
 func TestRevokedSignIn(t *testing.T) {
+	t.Parallel()
 	for name, age := range map[string]time.Duration{"token expired": 2 * time.Hour, "token good still": 31 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -467,6 +481,7 @@ func TestRevokedSignIn(t *testing.T) {
 
 // What ends a sign-in, and what is passed on for the next one.
 func TestRefusalsOfARefresh(t *testing.T) {
+	t.Parallel()
 	for name, fields := range map[string]map[string]any{
 		"revoked":            {"error": "invalid_grant", "error_codes": []int{50173}},
 		"more factors":       {"error": "interaction_required", "error_codes": []int{50076}},
@@ -500,6 +515,7 @@ func TestRefusalsOfARefresh(t *testing.T) {
 }
 
 func TestCachesThatHoldNothing(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	id, good := w.signedInAt(f)
 	for name, blob := range map[string]string{
@@ -527,6 +543,7 @@ func TestCachesThatHoldNothing(t *testing.T) {
 
 // Without a refresh token the sign-in is over with the access token, not earlier.
 func TestNoRefreshToken(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		f.fields = map[string]any{"refresh_token": nil}
@@ -541,6 +558,7 @@ func TestNoRefreshToken(t *testing.T) {
 
 // A token of the app itself isn't the person's: it is never handed out, whoever put it into the cache.
 func TestAppOnlyTokens(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		id, c := w.signedInAt(f)
@@ -584,6 +602,7 @@ func TestAppOnlyTokens(t *testing.T) {
 
 // Answers that are cut off for their size or lead elsewhere are said to be so.
 func TestWordsForOddAnswers(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	for name, want := range map[string]error{"too large": errTooLarge, "redirect": errRedirect, "HTML": errNotJSON, "not a bearer": errTokenType} {
 		f.set(func(f *fake) { f.instead = failures[name].answer })
@@ -610,6 +629,7 @@ func TestRegionsDoNotMatter(t *testing.T) {
 
 // Sessions that end while their token is refreshed stay ended.
 func TestEndedSessionIsNotRevived(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		id, c := w.signedInAt(f)
@@ -634,6 +654,7 @@ func TestEndedSessionIsNotRevived(t *testing.T) {
 
 // Failures of the store are passed on as they are; they sign nobody out, and don't have Entra asked over and over.
 func TestFailingStore(t *testing.T) {
+	t.Parallel()
 	down := errors.New("the store is down")
 	for _, method := range []string{"Load", "Lock", "Save"} {
 		t.Run(method, func(t *testing.T) {
@@ -672,6 +693,7 @@ func TestFailingStore(t *testing.T) {
 
 // A cache that panics costs its own session one failure, not the process its life.
 func TestPanicInARefresh(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		id, c := w.signedInAt(f)
@@ -696,6 +718,7 @@ func (p panicking) Save(context.Context, []byte) error { panic(p.thrown) }
 
 // Time that a slow answer has used up isn't missing when it is kept.
 func TestLateAnswerIsKept(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		id, c := w.signedInAt(f)
@@ -732,6 +755,7 @@ func (s slowToSave) Save(ctx context.Context, blob []byte) error {
 
 // Tokens of a few minutes are used for most of their life, though MSAL wouldn't even keep them.
 func TestShortTokens(t *testing.T) {
+	t.Parallel()
 	for life, calls := range map[int]int{60: 67, 240: 17, 600: 7, 1800: 3, 3600: 2} {
 		bubble(t, func(t *testing.T) {
 			w, f := newFakeWorld(t)
@@ -757,6 +781,7 @@ func TestShortTokens(t *testing.T) {
 
 // A token that is over when it comes isn't kept, but handed out; that isn't for us to judge.
 func TestTokenWithoutLife(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		f.fields = map[string]any{"expires_in": 0}

@@ -16,6 +16,7 @@ func clientInfoOf(object, tenant string) string {
 
 // Answers of other shapes than Entra's usual one: signing in and refreshing both work, and the tokens are found again.
 func TestShapesOfAnswers(t *testing.T) {
+	t.Parallel()
 	for name, fields := range map[string]map[string]any{
 		"as ever":                   {},
 		"expires_in as text":        {"expires_in": "3600"},
@@ -77,6 +78,7 @@ func TestShapesOfAnswers(t *testing.T) {
 
 // What may be missing or odd in a refresh, though not at sign-in.
 func TestShapesOfRefreshes(t *testing.T) {
+	t.Parallel()
 	for name, fields := range map[string]map[string]any{
 		"no ID token":                  {"id_token": nil},
 		"ID token can't be read":       {"id_token": "canary"},
@@ -114,6 +116,7 @@ func TestShapesOfRefreshes(t *testing.T) {
 
 // Somebody else's tokens end the sign-in, they are never handed out.
 func TestTokensOfAnotherUser(t *testing.T) {
+	t.Parallel()
 	const other = "00000000-0000-0000-0000-00000000000f"
 	for name, set := range map[string]func(*fake){
 		"client_info":        func(f *fake) { f.fields = map[string]any{"client_info": clientInfoOf(other, fakeTenant)} },
@@ -141,6 +144,7 @@ func TestTokensOfAnotherUser(t *testing.T) {
 
 // The same at sign-in: client_info isn't signed.
 func TestSignInOfAnotherUser(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	f.fields = map[string]any{"client_info": clientInfoOf("00000000-0000-0000-0000-00000000000f", fakeTenant)}
 	_, blob, err := w.finishFake(f)
@@ -151,6 +155,7 @@ func TestSignInOfAnotherUser(t *testing.T) {
 }
 
 func TestSeconds(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		value any
 		want  time.Duration
@@ -166,6 +171,7 @@ func TestSeconds(t *testing.T) {
 
 // MSAL takes a token for expired five minutes before what it is told.
 func TestShownLife(t *testing.T) {
+	t.Parallel()
 	for life, served := range map[time.Duration]time.Duration{
 		time.Hour: 55 * time.Minute, 50 * time.Minute: 45 * time.Minute, 10 * time.Minute: 9 * time.Minute, time.Minute: 54 * time.Second, 0: 0,
 	} {
@@ -177,6 +183,7 @@ func TestShownLife(t *testing.T) {
 
 // An error keeps what support asks for, also when the answer says "later".
 func TestRefusalsKeepTheirIDs(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	_, a := w.begin(BeginOptions{})
 	f.instead = refusing(http.StatusServiceUnavailable, map[string]any{
@@ -191,6 +198,7 @@ func TestRefusalsKeepTheirIDs(t *testing.T) {
 
 // The causes of a broken connection are told in our own words, without the address.
 func TestNetworkWords(t *testing.T) {
+	t.Parallel()
 	w, _ := newFakeWorld(t)
 	w.options.HTTPClient = &http.Client{} // trusts other certificates, and reaches nobody
 	for authority, want := range map[string]string{"https://127.0.0.1:1/organizations": "connection refused", "https://patdesk.invalid/organizations": "entra: unavailable"} {

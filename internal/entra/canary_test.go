@@ -20,6 +20,7 @@ import (
 // Every flow and every fault, with everything secret marked: none of it may turn up in an error or in the log. The
 // simulator says what it has handed out; descriptions are those that Entra writes for developers.
 func TestNothingSecretIsReported(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, simulator.Options{KeepSecrets: true, RefreshIn: time.Minute})
 		var told strings.Builder
@@ -89,6 +90,7 @@ func faultsOfEntra() []string {
 
 // The same for answers that hold tokens where none are expected, and for each kind of credential.
 func TestNothingSecretIsReportedOfOddAnswers(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("canary-assertion"), 0o600); err != nil {
 		t.Fatal(err)
@@ -138,6 +140,7 @@ func TestNothingSecretIsReportedOfOddAnswers(t *testing.T) {
 
 // Over real TLS: a certificate that isn't trusted is a word for the operator, and no secret goes out.
 func TestUntrustedCertificate(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	server := httptest.NewUnstartedServer(f)
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
@@ -156,6 +159,7 @@ func TestUntrustedCertificate(t *testing.T) {
 
 // The simulator as a program of its own, over TLS.
 func TestOverTLS(t *testing.T) {
+	t.Parallel()
 	sim := simulator.New(simulator.Options{RedirectURIs: []string{redirectURI}})
 	if err := sim.StartTLS(t.Context()); err != nil {
 		t.Fatal(err)

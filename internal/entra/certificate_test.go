@@ -95,6 +95,7 @@ func pfx(t *testing.T, e *pkcs12.Encoder, i *issued, password string, chain ...*
 }
 
 func TestCertificatesThatCanBeRead(t *testing.T) {
+	t.Parallel()
 	root := issue(t, "root", fakeKeys()[2].key, nil)
 	app := issue(t, "patdesk", fakeKeys()[0].key, root)
 	rsaKey, _ := app.key.(*rsa.PrivateKey)
@@ -136,6 +137,7 @@ func TestCertificatesThatCanBeRead(t *testing.T) {
 }
 
 func TestCertificatesThatAreOfNoUse(t *testing.T) {
+	t.Parallel()
 	app := appCertificate(t)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -216,6 +218,7 @@ func trustStore(t *testing.T, i *issued) []byte {
 }
 
 func TestDatesOfACertificate(t *testing.T) {
+	t.Parallel()
 	app := appCertificate(t)
 	c, err := ParseCertificate(joined(app.pem(), app.keyPEM(t)), "")
 	if err != nil {
@@ -248,6 +251,7 @@ func TestDatesOfACertificate(t *testing.T) {
 
 // The sentences of all faults differ, and each says what to do.
 func TestFaultsOfCertificatesSayWhatToDo(t *testing.T) {
+	t.Parallel()
 	var seen []string
 	for _, err := range []error{ErrNoCertificate, ErrNoKey, ErrNotRSA, ErrWeakKey, ErrMismatch, ErrEncryptedPEM, ErrPassword} {
 		if slices.Contains(seen, err.Error()) || !strings.Contains(err.Error(), ": ") {

@@ -28,6 +28,7 @@ func certified(t *testing.T) (*world, *Certificate) {
 }
 
 func TestCertificateCredential(t *testing.T) {
+	t.Parallel()
 	w, c := certified(t)
 	_, _, err := w.finish(mona)
 	if e := asKind(t, err, KindMisconfigured); e.AADSTS != "700027" {
@@ -50,6 +51,7 @@ func TestCertificateCredential(t *testing.T) {
 }
 
 func TestFederatedFile(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "token")
 		w := newWorld(t, simulator.Options{}, func(o *Options) { o.Credential = Credential{AssertionFile: file} })
@@ -164,6 +166,7 @@ func atVault(t *testing.T, v *vault) (w *world, f *fake, accept func(secrets ...
 
 // A secret in a vault is read once for all, again after ten minutes behind the scenes, and kept when that fails.
 func TestCredentialInAVault(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		v := &vault{now: Credential{Secret: "canary-1"}}
 		w, f, accept := atVault(t, v)
@@ -205,6 +208,7 @@ func TestCredentialInAVault(t *testing.T) {
 
 // A rotated secret is read at once when Entra doesn't take the old one; nobody notices.
 func TestRotationInAVault(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		v := &vault{now: Credential{Secret: "canary-1"}}
 		w, f, accept := atVault(t, v)
@@ -228,6 +232,7 @@ func TestRotationInAVault(t *testing.T) {
 
 // A vault that holds a secret that Entra doesn't take isn't asked for a better one with every request.
 func TestWrongSecretInAVault(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		v := &vault{now: Credential{Secret: "canary-1"}}
 		w, f, accept := atVault(t, v)
@@ -247,6 +252,7 @@ func TestWrongSecretInAVault(t *testing.T) {
 
 // Without the vault nobody can sign in, but all who hold a token go on; and each error says what kind it is.
 func TestVaultOutOfReach(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		now  Credential
 		err  error
@@ -289,6 +295,7 @@ func TestVaultOutOfReach(t *testing.T) {
 
 // A vault's client that panics is no reason for the process to end.
 func TestPanickingVault(t *testing.T) {
+	t.Parallel()
 	w, _ := newFakeWorld(t, func(o *Options) {
 		o.Credential = Credential{Current: func(context.Context) (Credential, error) { panic([]string{"canary"}[1:][0]) }}
 	})
@@ -301,6 +308,7 @@ func TestPanickingVault(t *testing.T) {
 
 // A vault that hangs doesn't hold anybody who has a token, and nobody for ever.
 func TestVaultHangs(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		v := &vault{now: Credential{Secret: "canary-1"}}
 		w, f, accept := atVault(t, v)
@@ -322,6 +330,7 @@ func TestVaultHangs(t *testing.T) {
 
 // A certificate in a vault is exchanged for another one in the same way.
 func TestCertificateInAVault(t *testing.T) {
+	t.Parallel()
 	w, first := certified(t)
 	second := issue(t, "second", fakeKeys()[1].key, nil)
 	newer, err := ParseCertificate(joined(second.pem(), second.keyPEM(t)), "")
@@ -343,6 +352,7 @@ func TestCertificateInAVault(t *testing.T) {
 }
 
 func TestCredentialsAreNotPrinted(t *testing.T) {
+	t.Parallel()
 	_, c := certified(t)
 	for want, credential := range map[string]Credential{
 		"client secret": {Secret: "canary"}, "certificate": {Certificate: c}, "federated token file": {AssertionFile: "canary"},

@@ -17,6 +17,7 @@ import (
 )
 
 func TestIDTokenFaults(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for _, fault := range []string{"wrongNonce", "noNonce", "wrongAudience", "audienceArray", "wrongIssuer", "wrongTenantID", "noTenantID", "noObjectID",
 		"otherPerson", "expiredIDToken", "futureIDToken", "algNone", "algHS256", "unknownKid", "badSignature"} {
@@ -36,6 +37,7 @@ func TestIDTokenFaults(t *testing.T) {
 }
 
 func TestIDTokenClaims(t *testing.T) {
+	t.Parallel()
 	now := time.Now().Unix()
 	const other = "00000000-0000-0000-0000-00000000000f"
 	for name, c := range map[string]struct {
@@ -93,6 +95,7 @@ func TestIDTokenClaims(t *testing.T) {
 
 // Times that aren't any are long over, on every kind of machine.
 func TestTimesOfClaims(t *testing.T) {
+	t.Parallel()
 	for _, seconds := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, 1 << 41} {
 		if got := at(seconds); !got.IsZero() {
 			t.Errorf("%v: %s", seconds, got)
@@ -104,6 +107,7 @@ func TestTimesOfClaims(t *testing.T) {
 }
 
 func TestUsernames(t *testing.T) {
+	t.Parallel()
 	for want, claims := range map[string]map[string]any{
 		"preferred@x": {"preferred_username": "preferred@x", "upn": "upn@x", "email": "email@x"},
 		"upn@x":       {"preferred_username": nil, "upn": "upn@x", "email": "email@x"},
@@ -120,6 +124,7 @@ func TestUsernames(t *testing.T) {
 
 // A guest's object id in the visited tenant is another one than at home, which is the one that client_info tells.
 func TestGuests(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	const home, homeID = "cccccccc-0000-0000-0000-000000000001", "cccccccc-0000-0000-0000-000000000002"
 	for _, space := range []string{"", " ", "  "} { // so that base64 needs its padding, or not
@@ -134,6 +139,7 @@ func TestGuests(t *testing.T) {
 }
 
 func TestAuthorityOfOneTenant(t *testing.T) {
+	t.Parallel()
 	p := simulator.Mona
 	home := newWorld(t, simulator.Options{}, func(o *Options) { o.Authority = host + "/" + strings.ToUpper(simulator.DefaultTenantID) })
 	if id, _, err := home.finish(p); err != nil || id.TenantID != simulator.DefaultTenantID {
@@ -167,6 +173,7 @@ func (p *Provider) finishFakeWith(w *world, f *fake) (Identity, []byte, error) {
 }
 
 func TestAllowedTenants(t *testing.T) {
+	t.Parallel()
 	allow := func(ids ...string) func(*Options) { return func(o *Options) { o.AllowedTenants = ids } }
 	for name, c := range map[string]struct {
 		w      *world
@@ -189,6 +196,7 @@ func TestAllowedTenants(t *testing.T) {
 }
 
 func TestKeyRotation(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		if _, _, err := w.finishFake(f); err != nil {
@@ -216,6 +224,7 @@ func TestKeyRotation(t *testing.T) {
 
 // At the simulator the old key stays published.
 func TestKeyRotationAtTheSimulator(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for range 2 {
 		if _, _, err := w.finish(mona); err != nil {
@@ -229,6 +238,7 @@ func TestKeyRotationAtTheSimulator(t *testing.T) {
 }
 
 func TestSignaturesThatCount(t *testing.T) {
+	t.Parallel()
 	good := fakeKeys()[0]
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -277,6 +287,7 @@ func TestSignaturesThatCount(t *testing.T) {
 }
 
 func TestIDTokensThatAreNone(t *testing.T) {
+	t.Parallel()
 	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	w, f := newFakeWorld(t)
 	_, a := w.begin(BeginOptions{})
@@ -330,6 +341,7 @@ func flipped(text string) string {
 // Without keys nobody is believed: whoever could answer for the token endpoint could sign with a key of their own. The same
 // sign-in works when the keys are back. See docs/decisions/0003-id-token-checks.md.
 func TestKeysOutOfReach(t *testing.T) {
+	t.Parallel()
 	for name, set := range map[string]func(*fake){
 		"down":       func(f *fake) { f.keys = raw(http.StatusServiceUnavailable, "text/html", "down") },
 		"a web page": func(f *fake) { f.keys = raw(http.StatusOK, "text/html", "<!DOCTYPE html>") },
@@ -368,6 +380,7 @@ func TestKeysOutOfReach(t *testing.T) {
 
 // Keys that were good are used on while they can't be fetched again, or nothing sensible comes.
 func TestKeysThatWereGood(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		w.signedInAt(f)
@@ -397,6 +410,7 @@ func TestKeysThatWereGood(t *testing.T) {
 
 // Names of any length make neither a long address nor a long record.
 func TestLongNames(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	long := strings.Repeat("ü", 5000)
 	f.set(func(f *fake) {
@@ -429,6 +443,7 @@ func TestLongNames(t *testing.T) {
 
 // Keys that never come hold a sign-in up for a bounded time, and only one.
 func TestKeysHang(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, simulator.Options{})
 		w.sim.SetFault("jwksHang", simulator.FaultOptions{})

@@ -15,6 +15,7 @@ import (
 )
 
 func TestMetadataIsFetchedOnce(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	var wg sync.WaitGroup
 	for range 100 {
@@ -36,6 +37,7 @@ func TestMetadataIsFetchedOnce(t *testing.T) {
 
 // An hour later it is fetched again, once, and nobody waits for that.
 func TestMetadataIsRenewed(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		w.begin(BeginOptions{})
@@ -90,6 +92,7 @@ var badDocuments = map[string]http.HandlerFunc{
 // While the metadata can't be had nobody can sign in, but all who are signed in stay so, with and without a valid
 // token, and all is well as soon as it comes back.
 func TestMetadataOutOfReach(t *testing.T) {
+	t.Parallel()
 	for name, answer := range badDocuments {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -131,6 +134,7 @@ func TestMetadataOutOfReach(t *testing.T) {
 
 // A document that was good is kept whatever comes instead of a new one.
 func TestGoodMetadataIsKept(t *testing.T) {
+	t.Parallel()
 	for name, answer := range badDocuments {
 		if name == "wrong issuer" || name == "reset" { // MSAL's own judgement; net/http asks twice
 			continue
@@ -155,6 +159,7 @@ func TestGoodMetadataIsKept(t *testing.T) {
 
 // While it fails it is asked for every three seconds at most, however many people come.
 func TestMetadataPause(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		f.document = raw(http.StatusServiceUnavailable, "text/html", "down")
@@ -185,6 +190,7 @@ func TestMetadataPause(t *testing.T) {
 
 // The first to need it may leave: the others get it.
 func TestMetadataOutlivesItsFirstCaller(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w, f := newFakeWorld(t)
 		gate := make(chan struct{})
@@ -208,6 +214,7 @@ func TestMetadataOutlivesItsFirstCaller(t *testing.T) {
 
 // Metadata that never comes: a bounded wait for those who need it, none for those with a token.
 func TestMetadataHangs(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, simulator.Options{RefreshIn: time.Minute})
 		id, c := w.signedIn()
@@ -227,6 +234,7 @@ func TestMetadataHangs(t *testing.T) {
 }
 
 func TestFaultsOfTheMetadataAtTheSimulator(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{"metadataDown", "metadataHTML", "metadataWrongIssuer"} {
 		w := newWorld(t, simulator.Options{})
 		w.sim.SetFault(fault, simulator.FaultOptions{})
@@ -236,6 +244,7 @@ func TestFaultsOfTheMetadataAtTheSimulator(t *testing.T) {
 }
 
 func TestSignOutURL(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	const back = "https://patdesk.test/?signed-out=1"
 	check := func(p *Provider, hint, want string) {
@@ -265,6 +274,7 @@ func TestSignOutURL(t *testing.T) {
 
 // One certificate authority, several tenants in one issuer: whose metadata it is.
 func TestIssuerOfATenant(t *testing.T) {
+	t.Parallel()
 	for issuer, want := range map[string]string{
 		"https://login.microsoftonline.com/{tenantid}/v2.0":         "",
 		"https://login.microsoftonline.com/" + fakeTenant + "/v2.0": fakeTenant,
@@ -281,6 +291,7 @@ func TestIssuerOfATenant(t *testing.T) {
 }
 
 func TestProviderOptions(t *testing.T) {
+	t.Parallel()
 	good := Options{ClientID: fakeClient, Authority: host + "/organizations", Scopes: []string{apiScope}, Credential: Credential{Secret: "s"}}
 	if _, err := New(good); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 // However many sessions' refreshes fail, so many pauses are kept, and the last one is.
 func TestPausesAreBounded(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	p := newPauses(func() time.Time { return now })
 	for i := range manyPauses + 1000 {

@@ -16,6 +16,7 @@ import (
 )
 
 func TestAuthorizationRequest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	address, a := w.begin(BeginOptions{LoginHint: mona, Prompt: "login"})
 	q := address.Query()
@@ -46,12 +47,14 @@ func TestAuthorizationRequest(t *testing.T) {
 
 // RFC 7636, appendix B.
 func TestChallenge(t *testing.T) {
+	t.Parallel()
 	if got := challengeOf("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"); got != "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestEachAttemptIsItsOwn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	seen := map[string]bool{}
 	for range 50 {
@@ -66,6 +69,7 @@ func TestEachAttemptIsItsOwn(t *testing.T) {
 }
 
 func TestPromptsAndHints(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for prompt, want := range map[string]string{"": "", "select_account": "select_account", "login": "login", "consent": "consent", "none": "", "evil&x=y": ""} {
 		address, _ := w.begin(BeginOptions{Prompt: prompt})
@@ -80,6 +84,7 @@ func TestPromptsAndHints(t *testing.T) {
 
 // A claims challenge is merged with the capability; what isn't a JSON object is left out.
 func TestClaimsOfAChallenge(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	const challenge = `{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}`
 	address, a := w.begin(BeginOptions{Claims: challenge})
@@ -106,6 +111,7 @@ func TestClaimsOfAChallenge(t *testing.T) {
 }
 
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	id, c := w.signedIn()
 	p := w.sim.People()[0]
@@ -130,6 +136,7 @@ func TestSignIn(t *testing.T) {
 
 // The attempt comes back from a store as JSON.
 func TestAttemptAsJSON(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	address, a := w.begin(BeginOptions{})
 	stored, err := json.Marshal(a)
@@ -146,6 +153,7 @@ func TestAttemptAsJSON(t *testing.T) {
 }
 
 func TestTenTabsInAnyOrder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	type tab struct {
 		attempt Attempt
@@ -166,6 +174,7 @@ func TestTenTabsInAnyOrder(t *testing.T) {
 
 // Nothing is sent to Entra for a redirect that doesn't fit the attempt.
 func TestForgedRedirects(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	_, a := w.begin(BeginOptions{})
 	_, other := w.begin(BeginOptions{})
@@ -202,6 +211,7 @@ func TestForgedRedirects(t *testing.T) {
 }
 
 func TestAttemptsGetOld(t *testing.T) {
+	t.Parallel()
 	for age, fine := range map[time.Duration]bool{
 		0: true, 15 * time.Minute: true, 15*time.Minute + time.Second: false, 24 * time.Hour: false,
 		-clockSkew: true, -clockSkew - time.Second: false, // begun by a replica whose clock is ahead
@@ -222,6 +232,7 @@ func TestAttemptsGetOld(t *testing.T) {
 }
 
 func TestResponseIssuer(t *testing.T) {
+	t.Parallel()
 	good := host + "/" + fakeTenant + "/v2.0"
 	for name, c := range map[string]struct {
 		advertised bool
@@ -270,6 +281,7 @@ func TestResponseIssuer(t *testing.T) {
 
 // The same holds for an error: without it, anybody could make people believe that their administrator has to act.
 func TestResponseIssuerOfAnError(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	f.metadata = map[string]any{"authorization_response_iss_parameter_supported": true}
 	_, a := w.begin(BeginOptions{})
@@ -283,6 +295,7 @@ func TestResponseIssuerOfAnError(t *testing.T) {
 
 // With the metadata out of reach it can't be said if the issuer fits, but nobody is accused of forging.
 func TestResponseIssuerWithoutMetadata(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	_, a := w.begin(BeginOptions{})
 	f.set(func(f *fake) { f.document = raw(http.StatusServiceUnavailable, "text/html", "down") })
@@ -297,6 +310,7 @@ func description(number string) string {
 }
 
 func TestErrorsOnTheRedirectURI(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	for _, c := range []struct {
 		code, number, subcode string
@@ -365,6 +379,7 @@ func TestErrorsOnTheRedirectURI(t *testing.T) {
 
 // What an error carries for the program isn't printed, whatever the verb.
 func TestErrorsPrintNoClaims(t *testing.T) {
+	t.Parallel()
 	e := &Error{Kind: KindInteraction, Code: "invalid_grant", AADSTS: "50173", CorrelationID: "0d9e8c7b", Claims: "canary", Err: errors.New("for a reason")}
 	const want = "entra: interaction, invalid_grant, AADSTS50173, correlation id 0d9e8c7b: for a reason"
 	for _, got := range []string{e.Error(), fmt.Sprintf("%v", e), fmt.Sprintf("%+v", e), fmt.Sprintf("%#v", e), fmt.Sprintf("%s", e), e.LogValue().String()} {
@@ -385,6 +400,7 @@ func allTexts(err error) []string {
 
 // Simulated faults of the sign-in page: the whole way, with the parameters as they come there.
 func TestFaultsOfTheSignInPage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for fault, want := range map[string]Kind{
 		"accessDenied": KindDeclined, "consentRequired": KindConsent, "adminApproval": KindAdminApproval, "conditionalAccess": KindConditionalAccess,
@@ -408,6 +424,7 @@ func TestFaultsOfTheSignInPage(t *testing.T) {
 }
 
 func TestCodesWorkOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	address, a := w.begin(BeginOptions{})
 	back := w.approve(address, mona)
@@ -423,6 +440,7 @@ func TestCodesWorkOnce(t *testing.T) {
 
 // A code that was stolen from another attempt doesn't fit this one's verifier.
 func TestCodeOfAnotherAttempt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	victim, _ := w.begin(BeginOptions{})
 	stolen := w.approve(victim, mona)
@@ -435,6 +453,7 @@ func TestCodeOfAnotherAttempt(t *testing.T) {
 }
 
 func TestTokenEndpointAtSignIn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulator.Options{})
 	for fault, want := range map[string]Kind{
 		"token500": KindUnavailable, "token503": KindUnavailable, "token429": KindUnavailable, "tokenHTML": KindUnavailable, "tokenCut": KindUnavailable,
@@ -470,6 +489,7 @@ func TestTokenEndpointAtSignIn(t *testing.T) {
 
 // Whoever leaves while signing in isn't waited for.
 func TestSignInIsGivenUp(t *testing.T) {
+	t.Parallel()
 	w, f := newFakeWorld(t)
 	arrived, gate := make(chan struct{}), make(chan struct{})
 	f.instead = func(w http.ResponseWriter, _ *http.Request) { close(arrived); <-gate }

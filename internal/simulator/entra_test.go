@@ -23,6 +23,7 @@ import (
 )
 
 func TestMetadata(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	shared := getJSON(t, s, s.Authority()+"/v2.0/.well-known/openid-configuration")
 	home := getJSON(t, s, s.TenantAuthority(s.TenantID())+"/v2.0/.well-known/openid-configuration")
@@ -51,6 +52,7 @@ func TestMetadata(t *testing.T) {
 
 // Machines' addresses aren't served to browsers, where nothing is encrypted.
 func TestPlainListenerServesBrowsersOnly(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	for _, path := range []string{"/organizations/v2.0/.well-known/openid-configuration", "/organizations/oauth2/v2.0/token", "/contoso/_apis/tokens/pats", "/_apis/accounts"} {
 		if a := do(t, s.Client(), http.MethodGet, s.BrowserURL()+path, nil, nil); a.status != http.StatusNotFound {
@@ -60,6 +62,7 @@ func TestPlainListenerServesBrowsersOnly(t *testing.T) {
 }
 
 func TestOneHandlerForAll(t *testing.T) {
+	t.Parallel()
 	s := simulator.New(simulator.Options{RedirectURIs: []string{redirectURI}})
 	defer s.Close()
 	srv := httptest.NewTLSServer(s.Handler())
@@ -74,6 +77,7 @@ func TestOneHandlerForAll(t *testing.T) {
 }
 
 func TestStartTLSGivesBrowsersTLS(t *testing.T) {
+	t.Parallel()
 	s := simulator.New(simulator.Options{RedirectURIs: []string{redirectURI}})
 	if err := s.StartTLS(t.Context()); err != nil {
 		t.Fatal(err)
@@ -91,6 +95,7 @@ func TestStartTLSGivesBrowsersTLS(t *testing.T) {
 }
 
 func TestCertificateIsTrustedByItsOwnAuthorityOnly(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	stranger := &http.Client{Transport: &http.Transport{}}
 	if a := do(t, stranger, http.MethodGet, s.Authority(), nil, nil); a.err == nil {
@@ -103,6 +108,7 @@ func TestCertificateIsTrustedByItsOwnAuthorityOnly(t *testing.T) {
 }
 
 func TestStopsWithItsContext(t *testing.T) {
+	t.Parallel()
 	s := simulator.New(simulator.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := s.Start(ctx); err != nil {
@@ -122,6 +128,7 @@ func TestStopsWithItsContext(t *testing.T) {
 }
 
 func TestAuthorizeRefusesOnThePage(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	_, challenge := pkce()
 	for name, extra := range map[string]map[string]string{
@@ -152,6 +159,7 @@ func TestAuthorizeRefusesOnThePage(t *testing.T) {
 }
 
 func TestAuthorizeRefusesOnTheRedirectURI(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	_, challenge := pkce()
 	for name, c := range map[string]struct {
@@ -191,6 +199,7 @@ func TestAuthorizeRefusesOnTheRedirectURI(t *testing.T) {
 }
 
 func TestSignInPage(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	_, challenge := pkce()
 	address := authorizeURL(t, s, map[string]string{"code_challenge": challenge, "code_challenge_method": "S256"})
@@ -219,6 +228,7 @@ func TestSignInPage(t *testing.T) {
 }
 
 func TestWrongTenantAtASingleTenantAuthority(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	_, challenge := pkce()
 	address := authorizeURL(t, s, map[string]string{"code_challenge": challenge, "code_challenge_method": "S256"})
@@ -233,6 +243,7 @@ func TestWrongTenantAtASingleTenantAuthority(t *testing.T) {
 }
 
 func TestRememberedSignIn(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{RememberSignIn: true})
 	_, challenge := pkce()
 	address := authorizeURL(t, s, map[string]string{"code_challenge": challenge, "code_challenge_method": "S256"})
@@ -251,6 +262,7 @@ func TestRememberedSignIn(t *testing.T) {
 }
 
 func TestSignOut(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{PostLogoutURIs: []string{"http://localhost:5000/"}})
 	for back, want := range map[string]string{
 		"http://localhost:5000/": "http://localhost:5000/?state=s",
@@ -271,6 +283,7 @@ func TestSignOut(t *testing.T) {
 }
 
 func TestTokenAnswer(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{RefreshIn: 30 * time.Minute})
 	a := signIn(t, s, simulator.Mona, nil)
 	scope := strings.Fields(text(a, "scope"))
@@ -306,6 +319,7 @@ func idClaims(t *testing.T, s *simulator.Simulator, raw string) (map[string]any,
 }
 
 func TestIDToken(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	s := start(t, simulator.Options{Now: c.Now})
 	claims, err := idClaims(t, s, text(signIn(t, s, simulator.Aiko, nil), "id_token"))
@@ -326,6 +340,7 @@ func TestIDToken(t *testing.T) {
 }
 
 func TestRotateKeys(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	old := text(signIn(t, s, simulator.Mona, nil), "id_token")
 	s.RotateKeys()
@@ -345,6 +360,7 @@ func TestRotateKeys(t *testing.T) {
 }
 
 func TestCodeIsChecked(t *testing.T) {
+	t.Parallel()
 	other := "http://localhost:5000/other"
 	for name, c := range map[string]struct {
 		form  url.Values
@@ -410,6 +426,7 @@ func checkOAuth(t *testing.T, a reply, want string) {
 }
 
 func TestCodeIsUsedOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	c, verifier := code(t, s, simulator.Mona, nil)
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {c}, "code_verifier": {strings.Repeat("x", 50)}, "redirect_uri": {redirectURI}, "scope": {scopes}}
@@ -419,6 +436,7 @@ func TestCodeIsUsedOnce(t *testing.T) {
 }
 
 func TestCodeOfAnotherTenant(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	for tenant, want := range map[string]string{s.TenantID(): "invalid_grant 700005", simulator.OtherTenantID: ""} {
 		c, verifier := code(t, s, simulator.Aiko, nil)
@@ -431,6 +449,7 @@ func TestCodeOfAnotherTenant(t *testing.T) {
 
 // Scopes of OpenID Connect count only if they were in the authorization request.
 func TestScopesOfOpenIDConnect(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	a := signIn(t, s, simulator.Mona, map[string]string{"scope": resource + "/.default"})
 	if text(a, "id_token") != "" || text(a, "refresh_token") != "" || text(a, "access_token") == "" {
@@ -439,6 +458,7 @@ func TestScopesOfOpenIDConnect(t *testing.T) {
 }
 
 func TestTokenEndpointFormat(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	address := s.Authority() + "/oauth2/v2.0/token"
 	for name, c := range map[string]struct {
@@ -458,6 +478,7 @@ func TestTokenEndpointFormat(t *testing.T) {
 }
 
 func TestRefresh(t *testing.T) {
+	t.Parallel()
 	k := newClock()
 	s := start(t, simulator.Options{Now: k.Now})
 	first := text(signIn(t, s, simulator.Mona, nil), "refresh_token")
@@ -483,6 +504,7 @@ func TestRefresh(t *testing.T) {
 }
 
 func TestOldRefreshTokensMayLive(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{KeepOldRefreshTokens: true})
 	old := text(signIn(t, s, simulator.Mona, nil), "refresh_token")
 	for range 2 {
@@ -491,6 +513,7 @@ func TestOldRefreshTokensMayLive(t *testing.T) {
 }
 
 func TestRefreshInAnotherTenant(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	token := text(signIn(t, s, simulator.Aiko, nil), "refresh_token")
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "client_id": {s.ClientID()}, "client_secret": {s.ClientSecret()}}
@@ -500,6 +523,7 @@ func TestRefreshInAnotherTenant(t *testing.T) {
 }
 
 func TestBasicClientAuthentication(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{ClientSecret: "se:cr+et/ü"})
 	for secret, want := range map[string]string{"se:cr+et/ü": "", "wrong": "invalid_client 7000215"} {
 		c, verifier := code(t, s, simulator.Mona, nil)
@@ -555,6 +579,7 @@ func assertion(t *testing.T, alg jose.SignatureAlgorithm, key *rsa.PrivateKey, c
 }
 
 func TestClientAssertion(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	key, c := certificate(t)
 	strangerKey, stranger := certificate(t)
@@ -593,6 +618,7 @@ func TestClientAssertion(t *testing.T) {
 }
 
 func TestApplicationsOwnToken(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	a := tokenCall(t, s, url.Values{"grant_type": {"client_credentials"}, "scope": {resource + "/.default"}}).object(t)
 	if text(a, "access_token") == "" || text(a, "id_token") != "" || text(a, "refresh_token") != "" {
@@ -606,6 +632,7 @@ func TestApplicationsOwnToken(t *testing.T) {
 }
 
 func TestResponseIssuer(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{ResponseIssuer: true})
 	_, challenge := pkce()
 	back, err := s.Approve(t.Context(), authorizeURL(t, s, map[string]string{"code_challenge": challenge, "code_challenge_method": "S256"}), simulator.Aiko)
@@ -618,6 +645,7 @@ func TestResponseIssuer(t *testing.T) {
 }
 
 func TestWithoutPKCE(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{AllowWithoutPKCE: true})
 	back, err := s.Approve(t.Context(), authorizeURL(t, s, nil), simulator.Mona)
 	if err != nil {
@@ -628,6 +656,7 @@ func TestWithoutPKCE(t *testing.T) {
 }
 
 func TestSecretsAreRemembered(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{KeepSecrets: true})
 	a := signIn(t, s, simulator.Mona, nil)
 	known := strings.Join(s.Secrets(), "\n")

@@ -17,6 +17,7 @@ var ownHeaders = []string{"Activityid", "X-Tfs-Session", "X-Vss-E2eid", "X-Vss-U
 // What an intermediary answers has its own form and none of the service's headers, whatever the status, and the change
 // is made or not as the name of the fault says.
 func TestIntermediaries(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	for _, name := range []string{"proxyHTML", "proxyEmpty", "proxyJSON", "proxyHTMLAfterDoing", "proxyEmptyAfterDoing", "proxyJSONAfterDoing"} {
 		for _, status := range append(simulator.IntermediaryStatuses(), 421, 599) {
@@ -45,6 +46,7 @@ func TestIntermediaries(t *testing.T) {
 
 // The service's own refusals carry its headers, by which a client distinguishes them from an intermediary's.
 func TestOwnRefusalsHaveOwnHeaders(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	for name, a := range map[string]reply{
 		"no such organization": api(t, r.s, r.mona, http.MethodGet, pats("nowhere", ""), nil),
@@ -74,6 +76,7 @@ func (r rig) names(t *testing.T, filter string) []string {
 }
 
 func TestLagging(t *testing.T) {
+	t.Parallel()
 	k := newClock()
 	s := start(t, simulator.Options{Now: k.Now})
 	r := rig{s, bearer(t, s, simulator.Mona), s.AddToken(simulator.Token{DisplayName: "the one", Scope: "vso.code", Organization: "contoso"})}
@@ -115,6 +118,7 @@ func TestLagging(t *testing.T) {
 
 // What is done late is done although its client has gone.
 func TestDoneLate(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.s.SetFault("doneLate", simulator.FaultOptions{Delay: 100 * time.Millisecond})
 	impatient := *r.s.Client()

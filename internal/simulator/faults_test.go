@@ -71,6 +71,7 @@ func (r rig) done(name string) bool {
 // Every fault of Azure DevOps hits every call that it says it hits, and changes
 // are made or left undone as its name says.
 func TestFaultsOfAzureDevOps(t *testing.T) {
+	t.Parallel()
 	exceptions := map[string]bool{"localeBug": true} // needs a header of its own, see below
 	for _, f := range simulator.Faults() {
 		if !strings.HasPrefix(f.Group, "Azure DevOps") || exceptions[f.Name] || strings.HasPrefix(f.Name, "patTokenError:") {
@@ -107,6 +108,7 @@ func TestFaultsOfAzureDevOps(t *testing.T) {
 }
 
 func TestAnswersOfFaults(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	for name, c := range map[string]struct {
 		call, says string
@@ -163,6 +165,7 @@ func TestAnswersOfFaults(t *testing.T) {
 }
 
 func TestRetryAfterAsADate(t *testing.T) {
+	t.Parallel()
 	k := newClock()
 	s := start(t, simulator.Options{Now: k.Now})
 	for _, name := range []string{"unavailable503Date", "throttled429Date"} {
@@ -177,6 +180,7 @@ func TestRetryAfterAsADate(t *testing.T) {
 }
 
 func TestFaultsAreNarrowedDown(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	mona := bearer(t, s, simulator.Mona)
 	statuses := func(organization string, n int) []int {
@@ -204,6 +208,7 @@ func TestFaultsAreNarrowedDown(t *testing.T) {
 }
 
 func TestMisspeltFaultsPanic(t *testing.T) {
+	t.Parallel()
 	s := simulator.New(simulator.Options{})
 	defer s.Close()
 	for name, o := range map[string]simulator.FaultOptions{
@@ -221,6 +226,7 @@ func TestMisspeltFaultsPanic(t *testing.T) {
 }
 
 func TestCutAtAnyByte(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	whole := len(r.call(t, "list").body)
 	for k := range int64(whole) {
@@ -240,6 +246,7 @@ func TestCutAtAnyByte(t *testing.T) {
 }
 
 func TestSlowAnswers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.s.SetFault("slowDrip", simulator.FaultOptions{Times: 1, Delay: 10 * time.Microsecond})
 	if a := r.call(t, "get"); a.status != 200 || !strings.HasSuffix(a.body, "}") {
@@ -254,6 +261,7 @@ func TestSlowAnswers(t *testing.T) {
 
 // Whoever hangs is let go when the client leaves.
 func TestHangingEndsWithTheClient(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{"hang", "hangAfterDoing", "slowDrip", "hugeBody", "gzipBomb"} {
 		t.Run(fault, func(t *testing.T) {
 			r := newRig(t)
@@ -283,6 +291,7 @@ func TestHangingEndsWithTheClient(t *testing.T) {
 // The service's own side ends, too: when the client has left, and when the
 // simulator closes however long the client would stay.
 func TestHangingHandlersReturn(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{"hang", "slowDrip", "hugeBody"} {
 		for name, end := range map[string]func(leave context.CancelFunc, s *simulator.Simulator){
 			"client":    func(leave context.CancelFunc, _ *simulator.Simulator) { leave() },
@@ -318,6 +327,7 @@ func (discard) WriteHeader(int)             {}
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 func TestBigBodies(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.s.SetFault("gzipBomb", simulator.FaultOptions{Times: 1, Bytes: 30 << 20})
 	if a := r.call(t, "list"); len(a.body) != 30<<20 || a.err != nil {
@@ -330,6 +340,7 @@ func TestBigBodies(t *testing.T) {
 }
 
 func TestEndlessLists(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	for fault, same := range map[string]bool{"repeatingContinuation": true, "endlessList": false} {
 		r.s.ClearFaults()
@@ -350,6 +361,7 @@ func TestEndlessLists(t *testing.T) {
 }
 
 func TestDuplicateKeys(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.s.SetFault("duplicateKeys", simulator.FaultOptions{})
 	a := r.call(t, "create")
@@ -359,6 +371,7 @@ func TestDuplicateKeys(t *testing.T) {
 }
 
 func TestShortenedExpiry(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	now := time.Now()
 	for value, c := range map[string]struct{ asked, want time.Duration }{
@@ -375,6 +388,7 @@ func TestShortenedExpiry(t *testing.T) {
 }
 
 func TestLocaleBug(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.s.SetFault("localeBug", simulator.FaultOptions{})
 	for language, want := range map[string]int{"": 200, "en-US": 200, "de-DE,en;q=0.5": 500} {
@@ -387,6 +401,7 @@ func TestLocaleBug(t *testing.T) {
 
 // A bearer that follows the redirect is seen.
 func TestRedirectLeadsWhereLeaksAreSeen(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.s.SetFault("redirect302", simulator.FaultOptions{})
 	to := r.call(t, "list").header.Get("Location")
@@ -400,6 +415,7 @@ func TestRedirectLeadsWhereLeaksAreSeen(t *testing.T) {
 const cp1 = `"xms_cc":{"values":["cp1"]}`
 
 func TestClaimsChallenge(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	capable := text(signIn(t, s, simulator.Mona, map[string]string{"claims": `{"access_token":{` + cp1 + `}}`}), "access_token")
 	s.SetFault("claimsChallenge", simulator.FaultOptions{})
@@ -435,6 +451,7 @@ func TestClaimsChallenge(t *testing.T) {
 }
 
 func TestFaultsOfTheSignInPage(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	_, challenge := pkce()
 	address := authorizeURL(t, s, map[string]string{"code_challenge": challenge, "code_challenge_method": "S256"})
@@ -479,6 +496,7 @@ func redeem(t *testing.T, s *simulator.Simulator, fault string) reply {
 }
 
 func TestFaultsOfTheTokenEndpoint(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	for name, want := range map[string]string{
 		"invalidGrant": "invalid_grant 50173", "invalidClient": "invalid_client 7000222", "unauthorizedClient": "unauthorized_client 700016",
@@ -515,6 +533,7 @@ func TestFaultsOfTheTokenEndpoint(t *testing.T) {
 }
 
 func TestFaultsOfTheIDToken(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	now := float64(time.Now().Unix())
 	number := func(c map[string]any, name string) float64 { n, _ := c[name].(float64); return n }
@@ -549,6 +568,7 @@ func TestFaultsOfTheIDToken(t *testing.T) {
 }
 
 func TestFaultsOfTheMetadata(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	metadata, keys := s.Authority()+"/v2.0/.well-known/openid-configuration", s.Authority()+"/discovery/v2.0/keys"
 	for name, c := range map[string]struct {
@@ -571,6 +591,7 @@ func TestFaultsOfTheMetadata(t *testing.T) {
 
 // Every fault is described once, in the table of README.md.
 func TestEveryFaultIsInTheREADME(t *testing.T) {
+	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -592,6 +613,7 @@ func TestEveryFaultIsInTheREADME(t *testing.T) {
 
 // Everything at once, for the race detector.
 func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{Seed: true, KeepSecrets: true, PageSize: 3})
 	mona := bearer(t, s, simulator.Mona)
 	const people, rounds = 8, 5

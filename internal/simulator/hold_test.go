@@ -10,6 +10,7 @@ import (
 
 // A held call waits for its release and no longer, before or after it is done; the calls beside it don't.
 func TestHold(t *testing.T) {
+	t.Parallel()
 	for _, afterDoing := range []bool{false, true} {
 		sim := simulator.New(simulator.Options{})
 		if err := sim.Start(t.Context()); err != nil {

@@ -21,6 +21,7 @@ func press(t *testing.T, s *simulator.Simulator, form url.Values, header http.He
 }
 
 func TestPanelShowsEveryFault(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	page := do(t, s.Client(), http.MethodGet, s.PanelURL(), nil, nil)
 	if page.status != http.StatusOK || !strings.Contains(page.header.Get("Content-Security-Policy"), "default-src 'none'") {
@@ -47,6 +48,7 @@ func TestPanelShowsEveryFault(t *testing.T) {
 }
 
 func TestPanelSwitchesFaults(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	a := press(t, s, url.Values{"fault": {"serverError500"}, "call": {"list"}, "organization": {"contoso"}, "times": {"once"}}, nil)
 	if a.status != http.StatusSeeOther || !slices.Equal(s.ActiveFaults(), []string{"serverError500"}) {
@@ -76,6 +78,7 @@ func TestPanelSwitchesFaults(t *testing.T) {
 }
 
 func TestPanelActsAtOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	signedIn := signIn(t, s, simulator.Mona, nil)
 	press(t, s, url.Values{"do": {"expire"}}, nil)
@@ -93,6 +96,7 @@ func TestPanelActsAtOnce(t *testing.T) {
 
 // The measures that tests set can be set on the page too, each at the faults that go by it.
 func TestPanelTakesMeasures(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	mona := bearer(t, s, simulator.Mona)
 	list := func(form url.Values) reply {
@@ -129,6 +133,7 @@ func TestPanelTakesMeasures(t *testing.T) {
 
 // A web site that is visited while the demo runs can't switch faults.
 func TestPanelRefusesOtherSites(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	form := url.Values{"fault": {"hang"}}
 	for name, header := range map[string]http.Header{

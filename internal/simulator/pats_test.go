@@ -35,6 +35,7 @@ func patError(t *testing.T, a reply) string {
 }
 
 func TestLifeOfAToken(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	mona := bearer(t, s, simulator.Mona)
 	made := patToken(t, api(t, s, mona, http.MethodPost, pats("Contoso", ""), wish("<b>& ключ")))
@@ -73,6 +74,7 @@ func TestLifeOfAToken(t *testing.T) {
 }
 
 func TestCreateIsChecked(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	mona := bearer(t, s, simulator.Mona)
 	for name, c := range map[string]struct {
@@ -117,6 +119,7 @@ func TestCreateIsChecked(t *testing.T) {
 }
 
 func TestBodyMustBeAJSONObject(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	mona := bearer(t, s, simulator.Mona)
 	for _, body := range []string{"", "{", "null", `"{\"displayName\":\"twice encoded\"}"`, "[]", `{"displayName":7}`, `{"allOrgs":"no"}`, "{} {}"} {
@@ -134,6 +137,7 @@ func TestBodyMustBeAJSONObject(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	mona := bearer(t, s, simulator.Mona)
 	for v, want := range map[string]string{"": "VssVersionNotSpecifiedException", "7.1": "VssInvalidPreviewVersionException", "9.9-preview.1": "VssVersionOutOfRangeException",
@@ -157,6 +161,7 @@ func TestVersions(t *testing.T) {
 }
 
 func TestWhoMayCall(t *testing.T) {
+	t.Parallel()
 	k := newClock()
 	s := start(t, simulator.Options{Now: k.Now})
 	mona, aiko := bearer(t, s, simulator.Mona), bearer(t, s, simulator.Aiko)
@@ -196,6 +201,7 @@ func TestWhoMayCall(t *testing.T) {
 }
 
 func TestNotAMemberAndNoSuchOrganization(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	jonas := bearer(t, s, simulator.Jonas)
 	for organization, want := range map[string]int{"contoso": 200, "northwind-labs": 401, "nobody-has-this": 404} {
@@ -210,6 +216,7 @@ func TestNotAMemberAndNoSuchOrganization(t *testing.T) {
 
 // An organization accepts only its own tenant's tokens, also from a member of another home tenant.
 func TestMemberOfAnotherTenant(t *testing.T) {
+	t.Parallel()
 	guest := simulator.Person{Name: "Guest", Username: "guest@woodgrove.example", ObjectID: "guest", TenantID: simulator.OtherTenantID, Organizations: []string{"contoso"}}
 	s := start(t, simulator.Options{People: []simulator.Person{guest}})
 	if a := api(t, s, bearer(t, s, guest.Username), http.MethodGet, pats("contoso", ""), nil); a.status != http.StatusUnauthorized {
@@ -221,6 +228,7 @@ func TestMemberOfAnotherTenant(t *testing.T) {
 }
 
 func TestPermissions(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{GrantedScopes: []string{"vso.pats"}})
 	mona := bearer(t, s, simulator.Mona)
 	for name, c := range map[string]struct {
@@ -266,6 +274,7 @@ func list(t *testing.T, s *simulator.Simulator, bearer, organization, query stri
 }
 
 func TestListFiltersSortsAndPages(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{LastContinuationNull: true})
 	now := time.Now()
 	for i := range 7 {
@@ -307,6 +316,7 @@ func TestListFiltersSortsAndPages(t *testing.T) {
 }
 
 func TestListIsChecked(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{Seed: true, PageSize: 2})
 	mona := bearer(t, s, simulator.Mona)
 	for _, query := range []string{"&$top=101", "&$top=0", "&$top=many", "&displayFilterOption=dead", "&sortByOption=age", "&isSortAscending=up", "&continuationToken=made-up"} {
@@ -340,6 +350,7 @@ func TestListIsChecked(t *testing.T) {
 }
 
 func TestExpiryRules(t *testing.T) {
+	t.Parallel()
 	day := 24 * time.Hour
 	k := newClock()
 	for name, c := range map[string]struct {
@@ -378,6 +389,7 @@ func TestExpiryRules(t *testing.T) {
 
 // At update the maximum lifespan counts from the token's creation, so that an extension may come back short.
 func TestLifespanAtUpdate(t *testing.T) {
+	t.Parallel()
 	day := 24 * time.Hour
 	k := newClock()
 	s := start(t, simulator.Options{Now: k.Now})
@@ -401,6 +413,7 @@ func TestLifespanAtUpdate(t *testing.T) {
 }
 
 func TestUpdateIsChecked(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	mona := bearer(t, s, simulator.Mona)
 	one := s.AddToken(simulator.Token{DisplayName: "one", Scope: "vso.code", Organization: "contoso"})
@@ -435,6 +448,7 @@ func TestUpdateIsChecked(t *testing.T) {
 }
 
 func TestPolicies(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		policy simulator.Policy
 		scope  string
@@ -457,6 +471,7 @@ func TestPolicies(t *testing.T) {
 }
 
 func TestAnswersThatArePossible(t *testing.T) {
+	t.Parallel()
 	unknown := "&authorizationId=00000000-0000-4000-8000-000000000000"
 	for name, c := range map[string]struct {
 		o                        simulator.Options
@@ -494,6 +509,7 @@ func TestAnswersThatArePossible(t *testing.T) {
 
 // The service rounds as SQL Server's datetime does, and leaves out zeros at the end.
 func TestGrainOfTime(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{RealisticSecrets: true})
 	mona := bearer(t, s, simulator.Mona)
 	second := time.Now().UTC().Add(time.Hour).Truncate(time.Second).Format("2006-01-02T15:04:05")
@@ -511,6 +527,7 @@ func TestGrainOfTime(t *testing.T) {
 }
 
 func TestHeadersAndRecord(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	mona := bearer(t, s, simulator.Mona)
 	s.ResetCalls()
@@ -532,6 +549,7 @@ func TestHeadersAndRecord(t *testing.T) {
 }
 
 func TestBearersCanBeExpired(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	mona := bearer(t, s, simulator.Mona)
 	s.ExpireAccessTokens()
@@ -541,6 +559,7 @@ func TestBearersCanBeExpired(t *testing.T) {
 }
 
 func TestDiscovery(t *testing.T) {
+	t.Parallel()
 	s := start(t, simulator.Options{})
 	for person, want := range map[string][]string{simulator.Mona: {"contoso", "fabrikam", "northwind-labs"}, simulator.Jonas: {"contoso", "fabrikam"}, simulator.Aiko: nil} {
 		token := bearer(t, s, person)
@@ -577,6 +596,7 @@ func TestDiscovery(t *testing.T) {
 
 // The demo has something of everything that a page must be able to show.
 func TestSeed(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	s := simulator.New(simulator.Options{Seed: true})
 	defer s.Close()
