@@ -45,7 +45,7 @@ func TestCreateKeepsTheSecretUntilItIsSaved(t *testing.T) {
 
 // F1: twenty sendings over two processes make one token and all lead to the same secret.
 func TestManySendingsMakeOneToken(t *testing.T) {
-	for _, action := range []operation.Action{operation.Create, operation.Rotate, operation.Update, operation.Revoke} {
+	for _, action := range operation.Actions() {
 		t.Run(string(action), func(t *testing.T) {
 			w := newWorld(t)
 			replicas := []*replica{w.replica(), w.replica()}
