@@ -55,9 +55,6 @@ type Batch struct {
 	Running bool `json:"-"` // a process is at work on it
 }
 
-// StoredVersion implements session.Versioned.
-func (Batch) StoredVersion() int { return 1 }
-
 // Item is one token of a batch.
 type Item struct {
 	Organization string            `json:"Organization"`
@@ -97,9 +94,6 @@ type Summary struct {
 	Working bool             `json:"Working"`
 	Running bool             `json:"-"`
 }
-
-// StoredVersion implements session.Versioned.
-func (Summary) StoredVersion() int { return 1 }
 
 func key(person, id string) session.Key {
 	return session.Key{Kind: kindBatch, Group: person, ID: id}

@@ -64,9 +64,6 @@ type Part struct {
 	Left         int       `json:"Left"`     // tokens that were too many to be kept
 }
 
-// StoredVersion implements session.Versioned.
-func (Part) StoredVersion() int { return 1 }
-
 // Feed is what its owner may know of a feed.
 type Feed struct {
 	Address   string    `json:"Address"` // public half: it names the address, and opens nothing; "": the person has none
@@ -102,16 +99,10 @@ type feed struct {
 	Hash []byte `json:"Hash"` // of the address's secret half
 }
 
-// StoredVersion implements session.Versioned.
-func (feed) StoredVersion() int { return 1 }
-
 // owner is the record of an address.
 type owner struct {
 	Person string `json:"Person"`
 }
-
-// StoredVersion implements session.Versioned.
-func (owner) StoredVersion() int { return 1 }
 
 // Feeds keeps all feeds.
 type Feeds struct {

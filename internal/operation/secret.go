@@ -18,9 +18,6 @@ type keptSecret struct {
 	Until  time.Time         `json:"Until"`
 }
 
-// StoredVersion implements session.Versioned.
-func (keptSecret) StoredVersion() int { return 1 }
-
 // deliver keeps the secret of the token that was made, records the success and finishes the call. What can't be kept goes
 // into the answer; and if that isn't written to any browser, the token is revoked.
 func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret string) {

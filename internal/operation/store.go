@@ -54,17 +54,11 @@ type record struct {
 	Named       string   `json:"Named"`  // authorizationId of the token that was made, from an answer that lacked its secret
 }
 
-// StoredVersion implements session.Versioned.
-func (record) StoredVersion() int { return 1 }
-
 // marker points to an operation that needs the person, so that a page's banner costs one listing of few small records
 // however many finished operations there are. It is written before the operation and removed after its end.
 type marker struct {
 	ID string `json:"ID"`
 }
-
-// StoredVersion implements session.Versioned.
-func (marker) StoredVersion() int { return 1 }
 
 func operationKey(person, id string) session.Key {
 	return session.Key{Kind: kindOperation, Group: person, ID: id}

@@ -59,9 +59,6 @@ type browserValue struct {
 	Value json.RawMessage `json:"Value"`
 }
 
-// StoredVersion implements Versioned.
-func (browserValue) StoredVersion() int { return 1 }
-
 // KeepAttempt keeps value for the state of a sign-in that this browser begins, for TakeAttempt,
 // until life is over. Of more than 20 attempts and drafts of one browser the oldest are dropped. It returns an id for
 // DropAttempt, which is a secret.

@@ -28,9 +28,6 @@ type presence struct {
 	Browser  string    `json:"Browser"`
 }
 
-// StoredVersion implements Versioned.
-func (presence) StoredVersion() int { return 1 }
-
 const presenceKind = "presence"
 
 func presenceKey(p Person, session string) Key {

@@ -21,9 +21,6 @@ type record struct {
 	Values   map[string][]byte `json:"Values"` // never set since values aren't kept through gorilla's interface any more
 }
 
-// StoredVersion implements Versioned.
-func (record) StoredVersion() int { return 1 }
-
 const (
 	sessionKind = "session"
 	tokensKind  = "tokens"

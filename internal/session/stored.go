@@ -19,7 +19,7 @@ import (
 //   - What a release adds without raising the version is unknown to the one before, which keeps it: Change writes back the
 //     members that it doesn't know as it found them.
 
-// Versioned is a value that is stored. Values that don't implement it have version 1.
+// Versioned is a stored value whose form has had its version raised. Values that don't implement it have version 1.
 type Versioned interface {
 	// StoredVersion is the version of the form that this program writes, from 1 on. It reads that and all earlier ones.
 	StoredVersion() int

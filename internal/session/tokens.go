@@ -15,9 +15,6 @@ type tokenRecord struct {
 	Blob []byte `json:"Blob"`
 }
 
-// StoredVersion implements Versioned.
-func (tokenRecord) StoredVersion() int { return 1 }
-
 // Tokens returns the session's token cache.
 func (s *Session) Tokens() *Tokens { return &Tokens{s} }
 
