@@ -45,11 +45,8 @@ func (s Secret) GoString() string { return s.String() }
 // Format is String for every verb, also those that fmt would otherwise apply to the bytes (%x, %q).
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText is String, for encoders such as XML and YAML.
+// MarshalText is String, for encoders such as JSON, XML and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// MarshalJSON is String in quotes.
-func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + s.String() + `"`), nil }
 
 // LogValue is String, for slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
