@@ -5,10 +5,6 @@
 package handlers
 
 import (
-	"context"
-	"net"
-	"net/http"
-
 	"github.com/patdesk/patdesk/handlers/account"
 	"github.com/patdesk/patdesk/handlers/bulk"
 	"github.com/patdesk/patdesk/handlers/changes"
@@ -65,17 +61,3 @@ func New(o Options) (*Handlers, error) {
 		bulk:     &bulk.Handlers{Site: site, Entra: o.Entra, Journal: o.Journal, Batches: o.Batches, Inventory: o.Inventory},
 	}, nil
 }
-
-// Serving prepares server and its listener for the routes.
-func (h *Handlers) Serving(server *http.Server, listener net.Listener) net.Listener {
-	return h.Site.Serving(server, listener)
-}
-
-// Ready says whether requests should be sent here, and if not, why.
-func (h *Handlers) Ready(ctx context.Context) error { return h.Site.Health.Ready(ctx) }
-
-// Drain makes the program unready, so that load balancers stop sending before it stops listening.
-func (h *Handlers) Drain() { h.Site.Health.Drain() }
-
-// SnapshotBytes is how much memory people's tokens take that were read in the last minutes.
-func (h *Handlers) SnapshotBytes() int64 { return h.Site.Inventory.Bytes() }

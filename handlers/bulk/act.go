@@ -31,11 +31,7 @@ func (h *Handlers) runBatch(v *web.Request, id string) (web.Answer, error) {
 
 // Stop has nothing more begun.
 func (h *Handlers) Stop(v *web.Request) (web.Answer, error) {
-	id := v.Param("batch")
-	if err := h.Batches.Stop(v.Context(), v.Person(), id); err != nil {
-		return nil, batchError(err)
-	}
-	return v.To(web.BatchPath(id)), nil
+	return step(v, h.Batches.Stop)
 }
 
 // resumable is a batch that can be run again; where only a new sign-in was missing, the error leads through one.
@@ -138,8 +134,12 @@ func (h *Handlers) KeepOld(v *web.Request) (web.Answer, error) {
 
 // Dismiss leaves what isn't done as it is.
 func (h *Handlers) Dismiss(v *web.Request) (web.Answer, error) {
+	return step(v, h.Batches.Dismiss)
+}
+
+func step(v *web.Request, take func(ctx context.Context, person, id string) error) (web.Answer, error) {
 	id := v.Param("batch")
-	if err := h.Batches.Dismiss(v.Context(), v.Person(), id); err != nil {
+	if err := take(v.Context(), v.Person(), id); err != nil {
 		return nil, batchError(err)
 	}
 	return v.To(web.BatchPath(id)), nil

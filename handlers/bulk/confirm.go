@@ -141,7 +141,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 	}
 	for _, item := range b.Items {
 		row := bulkPlanRow{
-			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(v.Words, &item.Before, item.Organization),
+			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: web.WorksIn(v.Words, &item.Before, item.Organization),
 			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(item.Before.DisplayName)), Scopes: web.ScopeTerms(v.Words, item.Before.Scopes),
 			Expires: v.When(item.Before.ValidTo), New: v.When(item.ValidTo),
 		}
@@ -179,19 +179,11 @@ func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *batch.Batch, expiry bulkE
 	}
 }
 
-// worksIn names the organizations where a token of a batch works; it was read, and is changed, through one of them.
-func worksIn(w *templates.Words, t *azuredevops.Token, organization string) string {
-	if t.Global() {
-		return w.Message("organization.all", nil).Title
-	}
-	return organization
-}
-
 func leftOut(v *web.Request, b *batch.Batch) []bulkLeftOut {
 	var out []bulkLeftOut
 	for _, one := range b.LeftOut {
 		row := bulkLeftOut{
-			Name: web.NameOf(&one.Token), Organization: worksIn(v.Words, &one.Token, one.Organization), Expires: v.When(one.Token.ValidTo),
+			Name: web.NameOf(&one.Token), Organization: web.WorksIn(v.Words, &one.Token, one.Organization), Expires: v.When(one.Token.ValidTo),
 			Why: v.Words.Message("bulk.leftOut."+one.Reason, map[string]any{"Organization": one.Organization}).What,
 		}
 		if one.Reason != leftGone && one.Reason != leftUnread {

@@ -3,6 +3,7 @@ package bulk
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -144,10 +145,9 @@ func (h *Handlers) selectionAnswer(v *web.Request, s selection, state web.FormSt
 
 // chosenTokens looks up what was chosen. What can't be found is there all the same, to be reported.
 func (h *Handlers) chosenTokens(v *web.Request, s selection) ([]chosenToken, error) {
-	enough := time.NewTimer(bulkWait)
-	defer enough.Stop()
+	enough := time.After(bulkWait)
 	if s.all {
-		return h.allMatching(v, s.view, enough.C)
+		return h.allMatching(v, s.view, enough)
 	}
 	var names []string
 	for _, value := range s.tokens {
@@ -156,7 +156,7 @@ func (h *Handlers) chosenTokens(v *web.Request, s selection) ([]chosenToken, err
 		}
 	}
 	h.Inventory.Invalidate(v.Session.Hash(), "", h.Site.Now().Add(-freshEnough))
-	found, whole := h.lookUp(v, names, enough.C)
+	found, whole := h.lookUp(v, names, enough)
 	h.lookAgain(v, s.tokens, found, whole)
 	var chosen []chosenToken
 	for _, value := range s.tokens {
@@ -196,15 +196,11 @@ func (h *Handlers) lookAgain(v *web.Request, values []string, found map[string]*
 	if len(names) == 0 {
 		return
 	}
-	enough := time.NewTimer(bulkWait / 2)
-	defer enough.Stop()
-	again, wholeAgain := h.lookUp(v, names, enough.C)
+	again, wholeAgain := h.lookUp(v, names, time.After(bulkWait/2))
 	for _, name := range names {
 		whole[strings.ToLower(name)] = wholeAgain[strings.ToLower(name)]
 	}
-	for value, t := range again {
-		found[value] = t
-	}
+	maps.Copy(found, again)
 }
 
 // maxPlaces bounds the organizations that one form can have read.

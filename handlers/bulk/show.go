@@ -194,7 +194,7 @@ func batchRows(v *web.Request, b *batch.Batch) []bulkRow {
 	for i := range b.Items {
 		item := &b.Items[i]
 		row := bulkRow{
-			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: worksIn(v.Words, &item.Before, item.Organization),
+			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: web.WorksIn(v.Words, &item.Before, item.Organization),
 			Before: v.When(item.Before.ValidTo), After: v.When(item.ValidTo),
 		}
 		describeItem(v, b, item, &row)
@@ -274,10 +274,8 @@ func describeDone(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow
 		row.State = "waitingSecret"
 	case operation.PhaseSecretExpired, operation.PhaseSecretUnkept:
 		row.State = "lostSecret"
-		if !op.Dismissed {
+		if row.What = ""; !op.Dismissed {
 			row.What = v.Words.Message("bulk.lostSecret", nil).What
-		} else {
-			row.What = ""
 		}
 	case operation.PhaseHalfWay:
 		row.State = "oldAlive"

@@ -36,9 +36,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	if organization := v.URL.Query().Get("retry"); v.URL.Query().Has("retry") {
 		return tokenlist.ReadAgain(h.Inventory, v, tokenlist.View{Path: web.GlobalTokensPath}, organization)
 	}
-	enough := time.NewTimer(tokenlist.Wait)
-	defer enough.Stop()
-	s := h.Inventory.Load(v.Context(), v.Owner(), enough.C)
+	s := h.Inventory.Load(v.Context(), v.Owner(), time.After(tokenlist.Wait))
 	if err := s.SignInErr(web.SignInHelps); err != nil {
 		return nil, err
 	}

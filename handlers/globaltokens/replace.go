@@ -94,9 +94,7 @@ func (h *Handlers) globalToken(v *web.Request) (inventory.Token, inventory.Inven
 	if _, err := v.OrganizationOf(v.Param("organization")); err != nil {
 		return inventory.Token{}, inventory.Inventory{}, err
 	}
-	enough := time.NewTimer(tokenlist.Wait)
-	defer enough.Stop()
-	s := h.Inventory.Load(v.Context(), v.Owner(), enough.C)
+	s := h.Inventory.Load(v.Context(), v.Owner(), time.After(tokenlist.Wait))
 	for _, t := range s.Tokens {
 		if t.AuthorizationID == v.Param("id") {
 			return t, s, nil
@@ -203,9 +201,7 @@ func plain(results []replacement) bool {
 // wantedEverywhere checks what was typed, as for a single token.
 func (h *Handlers) wantedEverywhere(v *web.Request, f replaceForm) (azuredevops.Wanted, tokenform.Faults) {
 	faults := tokenform.Faults{}
-	if fault := tokenform.NameFault(f.Name); fault != "" {
-		faults["name"] = fault
-	}
+	faults.Add("name", tokenform.NameFault(f.Name))
 	switch {
 	case len(f.places) == 0:
 		faults["places"] = "form.placesRequired"
@@ -215,9 +211,7 @@ func (h *Handlers) wantedEverywhere(v *web.Request, f replaceForm) (azuredevops.
 		faults["places"] = "form.organizationUnknown"
 	}
 	end, fault := f.ValidTo(v.Now)
-	if fault != "" {
-		faults["expiry"] = fault
-	}
+	faults.Add("expiry", fault)
 	return azuredevops.Wanted{DisplayName: f.Name, Scopes: f.WantedScopes(faults), ValidTo: end}, faults
 }
 

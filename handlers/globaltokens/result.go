@@ -214,9 +214,7 @@ func (h *Handlers) describeGlobal(v *web.Request, f replaceForm, old *operation.
 	case old != nil:
 		p.OldState = "unknown"
 	default:
-		enough := time.NewTimer(tokenlist.Wait)
-		defer enough.Stop()
-		for _, t := range h.Inventory.Load(v.Context(), v.Owner(), enough.C).Tokens {
+		for _, t := range h.Inventory.Load(v.Context(), v.Owner(), time.After(tokenlist.Wait)).Tokens {
 			if t.AuthorizationID == f.id && t.Status != azuredevops.Active {
 				p.OldState = "revoked"
 			}

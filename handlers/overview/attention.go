@@ -124,14 +124,10 @@ func (r attentionRule) group(v *web.Request, found []inventory.Token) attentionG
 	g := attentionGroup{ID: r.id, Heading: text.Title, What: text.What, Urgent: r.urgent, Count: len(found)}
 	slices.SortFunc(found, r.order(v.Words.Order()))
 	for _, t := range found[:min(len(found), attentionLines)] {
-		line := attentionLine{
-			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), Organization: t.Organization,
+		g.Lines = append(g.Lines, attentionLine{
+			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), Organization: web.WorksIn(v.Words, &t.Token, t.Organization),
 			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)), Expires: v.When(t.ValidTo), Past: t.Status == azuredevops.Expired, Action: r.action(v, t),
-		}
-		if t.Global() {
-			line.Organization = v.Words.Message("organization.all", nil).Title
-		}
-		g.Lines = append(g.Lines, line)
+		})
 	}
 	switch {
 	case r.id == "global":

@@ -48,9 +48,7 @@ type exportedGap struct {
 // exportAll reads everything and picks what the address asks for.
 func (h *Handlers) exportAll(v *web.Request) (export, error) {
 	view := tokenlist.ReadOverview(v.URL.Query())
-	enough := time.NewTimer(exportWait)
-	defer enough.Stop()
-	s := h.Inventory.Load(v.Context(), v.Owner(), enough.C)
+	s := h.Inventory.Load(v.Context(), v.Owner(), time.After(exportWait))
 	if err := s.SignInErr(web.SignInHelps); err != nil {
 		return export{}, err
 	}

@@ -64,9 +64,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	if q.Has("retry") {
 		return tokenlist.ReadAgain(h.Inventory, v, view, q.Get("retry"))
 	}
-	enough := time.NewTimer(tokenlist.Wait)
-	defer enough.Stop()
-	s := h.Inventory.Load(v.Context(), v.Owner(), enough.C)
+	s := h.Inventory.Load(v.Context(), v.Owner(), time.After(tokenlist.Wait))
 	if err := s.SignInErr(web.SignInHelps); err != nil {
 		return nil, err
 	}

@@ -55,8 +55,7 @@ func (h *Handlers) auditSignIn(v *web.Request, who audit.Actor, refused *failure
 }
 
 func signInOutcome(err error) string {
-	var failed *entra.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*entra.Error](err); ok {
 		return string(failed.Kind)
 	}
 	return string(entra.KindOther)
@@ -88,8 +87,8 @@ func unknownAttempt(v *web.Request) (web.Answer, error) {
 
 // signInFailed words what came back, with a link that starts again with the same destination and input.
 func (h *Handlers) signInFailed(v *web.Request, kept attempt, err error) (web.Answer, error) {
-	var sign *entra.Error
-	if !errors.As(err, &sign) {
+	sign, ok := errors.AsType[*entra.Error](err)
+	if !ok {
 		return nil, err
 	}
 	v.NoteError(err)

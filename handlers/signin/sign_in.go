@@ -43,12 +43,12 @@ func (h *Handlers) SignIn(v *web.Request) (web.Answer, error) {
 		return v.To(returnTo), nil
 	}
 	p := signInPage{
-		Base:      v.Base(v.Words.Message("signin.title", nil).Title, ""),
-		StartURL:  v.Link(web.StartPath(returnTo, kept)),
-		Ended:     query.Get("ended") != "" || v.Session.Ended(),
-		KeptInput: kept != "" && query.Get("typed") != "",
+		Base:       v.Base(v.Words.Message("signin.title", nil).Title, ""),
+		StartURL:   v.Link(web.StartPath(returnTo, kept)),
+		Ended:      query.Get("ended") != "" || v.Session.Ended(),
+		KeptInput:  kept != "" && query.Get("typed") != "",
+		Challenged: query.Get("check") != "",
 	}
-	p.Challenged = query.Get("check") != ""
 	for _, key := range []string{"permissions.read", "permissions.manage", "permissions.profile", "permissions.identity"} {
 		p.Permissions = append(p.Permissions, v.Words.Message(key, nil).What)
 	}

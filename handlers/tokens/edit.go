@@ -70,9 +70,7 @@ func changes(v *web.Request, f tokenform.Form, t azuredevops.Token) (azuredevops
 	var want azuredevops.Wanted
 	faults := tokenform.Faults{}
 	if f.Name != t.DisplayName {
-		if fault := tokenform.NameFault(f.Name); fault != "" {
-			faults["name"] = fault
-		}
+		faults.Add("name", tokenform.NameFault(f.Name))
 		want.DisplayName = f.Name
 	}
 	if scopes := f.WantedScopes(faults); !sameScopes(scopes, t.Scopes) {
@@ -80,9 +78,7 @@ func changes(v *web.Request, f tokenform.Form, t azuredevops.Token) (azuredevops
 	}
 	if f.Expiry != "keep" {
 		end, fault := f.ValidTo(v.Now)
-		if fault != "" {
-			faults["expiry"] = fault
-		}
+		faults.Add("expiry", fault)
 		want.ValidTo = end
 	}
 	return want, faults

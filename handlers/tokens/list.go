@@ -1,7 +1,6 @@
 package tokens
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 
@@ -59,11 +58,10 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	p.Filters, p.Columns = view.Filters(v), view.Columns(v)
 	p.Tokens = tokenlist.Rows(v, view.Arrange(v.Words, listed, v.Now))
 	p.Picking = tokenlist.NewPicking(v, view, len(p.Tokens))
-	if slices.ContainsFunc(listed, func(t inventory.Token) bool { return t.Global() && t.Status == azuredevops.Active }) {
+	if slices.ContainsFunc(listed, inventory.Token.LivingGlobal) {
 		p.GlobalNote = tokenlist.GlobalNote(v.Words, v.Now)
 	}
-	status := http.StatusOK
-	return web.Page{Status: status, Template: "tokens", Data: p}, nil
+	return web.Page{Template: "tokens", Data: p}, nil
 }
 
 // pickOrganization finds the list to show when the address names none, and keeps the rest of the view.
@@ -77,10 +75,8 @@ func (h *Handlers) pickOrganization(v *web.Request) (web.Answer, error) {
 		view.Organization = names[0]
 		return v.To(view.Address()), nil
 	}
-	if err != nil {
-		if _, again := web.NeedsSignIn(err); again {
-			return nil, err
-		}
+	if _, again := web.NeedsSignIn(err); again {
+		return nil, err
 	}
 	return v.To(web.OrganizationsPath), nil
 }

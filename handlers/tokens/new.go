@@ -104,9 +104,7 @@ func (h *Handlers) CreateTooSoon(v *web.Request, state web.FormState) (web.Answe
 // wanted checks everything that was typed and says all faults at once.
 func (h *Handlers) wanted(v *web.Request, f tokenform.Form) (azuredevops.Wanted, tokenform.Faults) {
 	faults := tokenform.Faults{}
-	if fault := tokenform.NameFault(f.Name); fault != "" {
-		faults["name"] = fault
-	}
+	faults.Add("name", tokenform.NameFault(f.Name))
 	switch {
 	case f.Organization == "":
 		faults["organization"] = "form.organizationRequired"
@@ -116,9 +114,7 @@ func (h *Handlers) wanted(v *web.Request, f tokenform.Form) (azuredevops.Wanted,
 		faults["organization"] = "form.organizationUnknown"
 	}
 	end, fault := f.ValidTo(v.Now)
-	if fault != "" {
-		faults["expiry"] = fault
-	}
+	faults.Add("expiry", fault)
 	return azuredevops.Wanted{DisplayName: f.Name, Scopes: f.WantedScopes(faults), ValidTo: end}, faults
 }
 

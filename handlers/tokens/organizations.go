@@ -37,12 +37,13 @@ func (h *Handlers) ChooseOrganization(v *web.Request) (web.Answer, error) {
 		return v.To(web.OrganizationsPath), nil
 	}
 	typed := strings.TrimSpace(v.URL.Query().Get("organization"))
-	problem := ""
+	problem, status := "", http.StatusOK
 	if typed != "" {
 		if h.Inventory.Allowed(typed) {
 			return v.To(web.ListPath(typed)), nil
 		}
 		problem = v.Words.Message("form.organizationInvalid", map[string]any{"Organization": typed}).What
+		status = http.StatusUnprocessableEntity
 	}
 	names, err := h.Inventory.Organizations(v.Context(), v.Owner())
 	if _, again := web.NeedsSignIn(err); again {
@@ -55,12 +56,8 @@ func (h *Handlers) ChooseOrganization(v *web.Request) (web.Answer, error) {
 	for _, name := range names {
 		p.Choices = append(p.Choices, web.OrganizationLink{Name: name, URL: v.Link(web.ListPath(name)), Current: name == p.Organization})
 	}
-	status := http.StatusOK
 	if err != nil {
 		p.Problem = v.Partial(err, v.Link(web.OrganizationsPath+"?retry=1"))
-	}
-	if problem != "" {
-		status = http.StatusUnprocessableEntity
 	}
 	return web.Page{Status: status, Template: "organizations", Data: p}, nil
 }

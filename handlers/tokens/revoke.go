@@ -61,10 +61,9 @@ func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, stat
 		Problem:    state.Problem,
 		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke")), Form: state.Form,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
-		Name:      name, OrganizationText: organization, Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
+		Name:      name, OrganizationText: web.WorksIn(v.Words, &t, organization), Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	if t.Global() {
-		p.OrganizationText = v.Words.Message("organization.all", nil).Title
 		p.GlobalNote = v.Words.Message("global.revoke", nil).What
 	}
 	return web.Page{Status: state.Status, Template: "token-revoke", Data: p, Header: state.Header}

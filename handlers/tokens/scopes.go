@@ -1,7 +1,6 @@
 package tokens
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/patdesk/patdesk/handlers/web"
@@ -57,5 +56,5 @@ func (h *Handlers) ListScopes(v *web.Request) (web.Answer, error) {
 			p.Count += len(box.Scopes)
 		}
 	}
-	return web.Page{Status: http.StatusOK, Template: "scopes", Data: p}, nil
+	return web.Page{Template: "scopes", Data: p}, nil
 }

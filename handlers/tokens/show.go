@@ -43,7 +43,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	v.RememberOrganization(organization)
 	p := tokenPage{
 		Base: v.Base(plaintext.InSentence(web.ShownName(v.Words, t.DisplayName)), "tokens"),
-		Name: web.ShownName(v.Words, t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: organization,
+		Name: web.ShownName(v.Words, t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: web.WorksIn(v.Words, &t.Token, organization),
 		Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
 		Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Urgency: tokenlist.Urgency(t.ValidTo, v.Now), Ends: tokenlist.GlobalEnds(v.Words, t, v.Now),
 		Global: t.Global(), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
@@ -53,11 +53,8 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	for _, id := range t.Scopes {
 		p.Scopes = append(p.Scopes, explain(v.Words, id))
 	}
-	if t.Global() {
-		p.OrganizationText = v.Words.Message("organization.all", nil).Title
-		if t.Status == azuredevops.Active {
-			p.GlobalNote = tokenlist.GlobalTokenNote(v.Words, v.Now)
-		}
+	if t.LivingGlobal() {
+		p.GlobalNote = tokenlist.GlobalTokenNote(v.Words, v.Now)
 	}
 	names := h.organizationNames(v)
 	for _, id := range t.TargetAccounts {
@@ -66,15 +63,12 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		}
 		p.Targets = append(p.Targets, id)
 	}
-	switch t.Status {
-	case azuredevops.Active:
+	if t.Status == azuredevops.Active {
 		p.EditURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "edit"))
 		p.RotateURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate"))
 		p.RevokeURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke"))
-	case azuredevops.Expired:
-		p.WhyNot = v.Words.Message("form.expiredCannotChange", nil).What
-	default:
-		p.WhyNot = v.Words.Message("form.revokedCannotChange", nil).What
+	} else {
+		p.WhyNot = whyNot(v.Words, t).What
 	}
 	if op, ok := tokenlist.UnfinishedByToken(v)[t.AuthorizationID]; ok {
 		p.Unfinished = tokenlist.PartOfRotation(v.Words, op, t.AuthorizationID)
@@ -85,11 +79,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 
 // unchangeable answers for a token that can't be changed any more: why, and what to do instead.
 func unchangeable(v *web.Request, organization string, t inventory.Token) web.Answer {
-	key := "form.revokedCannotChange"
-	if t.Status == azuredevops.Expired {
-		key = "form.expiredCannotChange"
-	}
-	text := v.Words.Message(key, nil)
+	text := whyNot(v.Words, t)
 	return web.Page{Status: http.StatusConflict, Template: "problem", Data: web.ProblemPage{
 		Base: v.Base(text.Title, "tokens"), Status: http.StatusConflict, Heading: text.Title, What: text.What, Advice: text.Advice,
 		Actions: []web.NextAction{
@@ -97,4 +87,12 @@ func unchangeable(v *web.Request, organization string, t inventory.Token) web.An
 			{Text: v.Words.Message("action.backToToken", nil).Title, URL: v.Link(web.TokenPath(organization, t.AuthorizationID, ""))},
 		},
 	}}
+}
+
+// whyNot says why a token that isn't active can't be changed.
+func whyNot(w *templates.Words, t inventory.Token) templates.Text {
+	if t.Status == azuredevops.Expired {
+		return w.Message("form.expiredCannotChange", nil)
+	}
+	return w.Message("form.revokedCannotChange", nil)
 }

@@ -106,7 +106,7 @@ func TestStopping(t *testing.T) {
 		if before := w.get(path); before.Code != want[0] || before.Header().Get("Connection") != "" {
 			t.Errorf("%s: %d %v", path, before.Code, before.Header())
 		}
-		w.h.Drain()
+		w.h.Site.Health.Drain()
 		if then := w.get(path); then.Code != want[1] || then.Header().Get("Connection") != "close" {
 			t.Errorf("%s while stopping: %d %v", path, then.Code, then.Header())
 		}

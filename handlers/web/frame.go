@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/patdesk/patdesk/templates"
@@ -53,10 +54,7 @@ func (v *Request) Base(title, section string) Base {
 		return b
 	}
 	person := v.Session.Person()
-	b.SignedIn, b.PersonName, b.Username = true, person.Name, person.Username
-	if b.PersonName == "" {
-		b.PersonName = person.Username
-	}
+	b.SignedIn, b.PersonName, b.Username = true, cmp.Or(person.Name, person.Username), person.Username
 	b.Organization = v.CurrentOrganization()
 	for _, name := range v.site.Inventory.Known(v.Owner()) {
 		b.Organizations = append(b.Organizations, OrganizationLink{

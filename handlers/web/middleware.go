@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -242,12 +243,7 @@ func (f *front) trustedPeer(r *http.Request) bool {
 }
 
 func (f *front) isTrusted(a netip.Addr) bool {
-	for _, prefix := range f.site.TrustedProxies {
-		if prefix.Contains(a.Unmap()) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.site.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
 }
 
 func (f *front) forwardedFor(r *http.Request) (string, bool) {

@@ -20,8 +20,7 @@ func (s *Site) notices(v *Request) []Notice {
 	pending, err := v.Pending()
 	if err != nil {
 		s.Log.WarnContext(v.Context(), "unfinished operations could not be listed", "error", err)
-		text := v.Words.Message("notice.unreadable", nil)
-		return []Notice{{Kind: "warning", Text: text.What}}
+		return []Notice{{Kind: "warning", Text: v.Words.Message("notice.unreadable", nil).What}}
 	}
 	s.Journal.LookSoon(v.Context(), v.Caller(), v.Person(), pending)
 	secrets := map[string]int{} // that wait to be saved, by batch
@@ -33,8 +32,7 @@ func (s *Site) notices(v *Request) []Notice {
 	out, batches, err := s.batchNotices(v, secrets)
 	if err != nil {
 		s.Log.WarnContext(v.Context(), "unfinished batches could not be listed", "error", err)
-		text := v.Words.Message("notice.unreadable", nil)
-		out = []Notice{{Kind: "warning", Text: text.What}}
+		out = []Notice{{Kind: "warning", Text: v.Words.Message("notice.unreadable", nil).What}}
 	}
 	for i := range pending {
 		op := &pending[i]

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
@@ -36,10 +38,5 @@ func OperationWords(v *Request, op *operation.Operation) map[string]any {
 
 // OperationToken names the token that an operation is about.
 func OperationToken(w *templates.Words, op *operation.Operation) string {
-	for _, name := range []string{op.Want.DisplayName, NameOf(op.Before), NameOf(op.Result)} {
-		if name != "" {
-			return name
-		}
-	}
-	return w.Message("token.unnamed", nil).Title
+	return cmp.Or(op.Want.DisplayName, NameOf(op.Before), NameOf(op.Result), w.Message("token.unnamed", nil).Title)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,9 +129,7 @@ func (v *Request) Describe(err error) UserError {
 		v.site.Limits.CountFull(err)
 		status, key := FormRefusal(err)
 		return httpUserError(v.Words, &HTTPError{Status: status, Key: key, cause: err})
-	case errors.As(err, &api):
-		return v.DescribeFailure(failure.Of(err), v.Now)
-	case errors.As(err, &sign):
+	case errors.As(err, &api), errors.As(err, &sign):
 		return v.DescribeFailure(failure.Of(err), v.Now)
 	case errors.As(err, &known) && !StoreDown(err):
 		return v.DescribeFailure(known, v.Now)
@@ -150,10 +149,7 @@ func (v *Request) Describe(err error) UserError {
 }
 
 func httpUserError(w *templates.Words, e *HTTPError) UserError {
-	key := e.Key
-	if key == "" {
-		key = "http." + strconv.Itoa(e.Status)
-	}
+	key := cmp.Or(e.Key, "http."+strconv.Itoa(e.Status))
 	return UserError{Status: e.Status, Text: w.Message(key, e.Data), source: "http", kind: key, RetryAfter: e.retryAfter}
 }
 

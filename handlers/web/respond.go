@@ -72,8 +72,7 @@ func (s *Site) bar(v *Request) error {
 }
 
 func badForm(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return &HTTPError{Status: http.StatusRequestEntityTooLarge, cause: err}
 	}
 	return &HTTPError{Status: http.StatusBadRequest, cause: err}
@@ -152,10 +151,7 @@ func writePage(w http.ResponseWriter, p Page, body []byte) error {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	if p.Status == 0 {
-		p.Status = http.StatusOK
-	}
-	w.WriteHeader(p.Status)
+	w.WriteHeader(cmp.Or(p.Status, http.StatusOK))
 	_, err := w.Write(body)
 	return err
 }

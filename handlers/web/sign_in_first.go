@@ -63,13 +63,11 @@ func (l *Limits) keepForStranger(v *Request) error {
 // signInFirst leads to the sign-in page and from there back to the visited page, with what was typed into its form.
 func (s *Site) signInFirst(v *Request, c Challenge) (Answer, error) {
 	query := url.Values{}
-	if c.claims != "" {
+	switch {
+	case c.claims != "":
 		query.Set("check", "1")
-	} else {
+	case v.Session.Ended() || v.Session.SignedIn(): // else it is a first visit: nothing has ended
 		query.Set("ended", "1")
-		if !v.Session.Ended() && !v.Session.SignedIn() {
-			query.Del("ended") // a first visit: nothing has ended
-		}
 	}
 	switch {
 	case v.Method == http.MethodPost && c.claims == "" && !s.Forms.Drawn(v.PostForm.Get("form")):

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -19,10 +20,7 @@ func NameOf(t *azuredevops.Token) string {
 	if t == nil {
 		return ""
 	}
-	if t.DisplayName == "" {
-		return t.AuthorizationID
-	}
-	return t.DisplayName
+	return cmp.Or(t.DisplayName, t.AuthorizationID)
 }
 
 // ShownName is a token's name, or what stands for one that has none.
@@ -31,6 +29,14 @@ func ShownName(w *templates.Words, name string) string {
 		return w.Message("token.unnamed", nil).Title
 	}
 	return name
+}
+
+// WorksIn names the organizations where a token works that is read and changed through this one.
+func WorksIn(w *templates.Words, t *azuredevops.Token, organization string) string {
+	if t.Global() {
+		return w.Message("organization.all", nil).Title
+	}
+	return organization
 }
 
 // TokenURL is a token's page, for links from operations.

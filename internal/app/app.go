@@ -238,7 +238,7 @@ func (a *App) serve(ctx context.Context) error {
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
 	panics.Go(a.log, "sweeping", func() { a.sessions.Sweeper(background, sweepEvery) })
-	failed, serving := make(chan error, 1), a.handlers.Serving(server, a.listener)
+	failed, serving := make(chan error, 1), a.handlers.Site.Serving(server, a.listener)
 	panics.Go(a.log, "serving", func() {
 		err := errServing
 		defer func() { failed <- err }()
@@ -266,7 +266,7 @@ func (a *App) shutDown(server *http.Server) error {
 	unready, limit := a.config.ShutdownDelay, cmp.Or(a.options.StopTimeout, stopTimeout)
 	a.log.Info("stopping", "unready_for", unready.String(), "at_most", limit.String())
 	a.journal.EndBackground()
-	a.handlers.Drain()
+	a.handlers.Site.Health.Drain()
 	<-time.After(unready)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()

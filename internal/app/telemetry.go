@@ -117,8 +117,8 @@ func (t *telemetry) operation(e operation.Event) {
 func (a *App) sources() metrics.Sources {
 	s := metrics.Sources{
 		Routes: patterns(a.routes), Kinds: kindsOf(a.sessions),
-		Ready:  func() bool { return a.handlers.Ready(context.Background()) == nil },
-		Active: a.sessions.Active, Busy: a.journal.Busy, Snapshots: a.handlers.SnapshotBytes, Load: a.load,
+		Ready:  func() bool { return a.handlers.Site.Health.Ready(context.Background()) == nil },
+		Active: a.sessions.Active, Busy: a.journal.Busy, Snapshots: a.handlers.Site.Inventory.Bytes, Load: a.load,
 	}
 	if c := a.config.Credential; c.CertificateFile != "" || c.VaultURL != "" {
 		s.CredentialTo = a.provider.CredentialEnd

@@ -25,17 +25,11 @@ func (c *Cache) Find(ctx context.Context, o Owner, organization, id string) (Tok
 	if getErr != nil && !unknownToken(getErr) {
 		return Token{}, getErr
 	}
-	if listErr != nil {
-		return Token{}, listErr
-	}
-	if t, ok := byID(active, id); ok {
-		if getErr != nil {
-			single = t
+	for _, status := range []azuredevops.Status{azuredevops.Active, azuredevops.Revoked, azuredevops.Expired} {
+		tokens, err := active, listErr
+		if status != azuredevops.Active {
+			tokens, err = o.API.List(ctx, organization, status)
 		}
-		return Token{Token: single, Status: azuredevops.Active, Organization: organization}, nil
-	}
-	for _, status := range []azuredevops.Status{azuredevops.Revoked, azuredevops.Expired} {
-		tokens, err := o.API.List(ctx, organization, status)
 		if err != nil {
 			return Token{}, err
 		}
@@ -50,10 +44,11 @@ func (c *Cache) Find(ctx context.Context, o Owner, organization, id string) (Tok
 		return Token{}, getErr
 	}
 	// The service knows it, no list holds it: the dates are all there is to go by.
+	status := azuredevops.Revoked
 	if single.ValidTo.Before(c.options.Now()) {
-		return Token{Token: single, Status: azuredevops.Expired, Organization: organization}, nil
+		status = azuredevops.Expired
 	}
-	return Token{Token: single, Status: azuredevops.Revoked, Organization: organization}, nil
+	return Token{Token: single, Status: status, Organization: organization}, nil
 }
 
 func byID(tokens []azuredevops.Token, id string) (azuredevops.Token, bool) {
@@ -66,6 +61,6 @@ func byID(tokens []azuredevops.Token, id string) (azuredevops.Token, bool) {
 
 // unknownToken says that the service doesn't know the token (by this answer; a list may still hold it).
 func unknownToken(err error) bool {
-	var api *azuredevops.Error
-	return errors.As(err, &api) && api.Kind.NotFound()
+	api, ok := errors.AsType[*azuredevops.Error](err)
+	return ok && api.Kind.NotFound()
 }

@@ -56,6 +56,13 @@ type Form struct {
 // Faults are catalogue keys by field id.
 type Faults map[string]string
 
+// Add notes what is wrong with a field; "" says that nothing is.
+func (f Faults) Add(field, key string) {
+	if key != "" {
+		f[field] = key
+	}
+}
+
 // The order in which faults are listed, which is the order of the fields on the page.
 var faultOrder = []string{"name", "organization", "expiry", "scopes"}
 
@@ -158,9 +165,7 @@ func (f Form) Fill(v *web.Request, p *Page, faults Faults, keep string) {
 // WantedScopes returns the chosen scopes, and notes what is wrong with them.
 func (f Form) WantedScopes(faults Faults) []string {
 	scopes, fault := f.Scopes.All()
-	if fault != "" {
-		faults["scopes"] = fault
-	}
+	faults.Add("scopes", fault)
 	return scopes
 }
 

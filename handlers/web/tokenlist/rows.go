@@ -1,7 +1,6 @@
 package tokenlist
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
@@ -42,21 +41,13 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 		row := Row{
 			Pick: PickValue(t), PickID: "pick-" + strconv.Itoa(i+1),
 			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")),
-			Organization: t.Organization, Global: t.Global(), FullAccess: slices.Contains(t.Scopes, azuredevops.FullAccess),
+			Organization: web.WorksIn(v.Words, &t.Token, t.Organization), Global: t.Global(), Ends: GlobalEnds(v.Words, t, v.Now),
+			Scopes: web.ScopeTerms(v.Words, t.Scopes), HighScopes: t.HighPrivilege(), FullAccess: t.FullAccess(),
 			Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 			Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
 		}
-		if t.Global() {
-			row.Organization = v.Words.Message("organization.all", nil).Title
-		}
-		row.Ends = GlobalEnds(v.Words, t, v.Now)
 		if t.Status == azuredevops.Active {
 			row.Urgency = Urgency(t.ValidTo, v.Now)
-		}
-		for _, id := range t.Scopes {
-			scope := azuredevops.LookupScope(id)
-			row.Scopes = append(row.Scopes, web.ScopeTerm(v.Words, id))
-			row.HighScopes = row.HighScopes || scope.High
 		}
 		if op, ok := unfinished[t.AuthorizationID]; ok {
 			row.Unfinished = PartOfRotation(v.Words, op, t.AuthorizationID)
