@@ -23,6 +23,16 @@ check: ## Say what is wrong with the settings
 	go run . -check
 
 # A program with the race detector sleeps for a second before it ends, which adds up: tests start some hundred of them.
+# Needs nothing installed beside Go. Tests that start servers or take seconds are left to "make test", and most of the whole program.
+QUICK_LEAVES_OUT = ^(TestCampaign|TestPendingFarAway|TestSecretSurvivesParallelRequests|TestSweepDelaysNobody|TestDirIsABackend|TestProcessBound|TestListTooLarge|TestFaultsOfAzureDevOps)$$
+.PHONY: quick
+quick: ## After each edit: formatting, vet, unit tests and a short run of the whole program, in half a minute
+	@unformatted=$$(gofmt -l .); \
+		if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	@go test -skip '$(QUICK_LEAVES_OUT)' $$(go list ./... | grep -v -e /test/ -e /deploy -e /redisstore -e /preflight) | grep -v 'no test files'; exit $${PIPESTATUS[0]}
+	go test -run '^(TestMainJob|TestList|TestRotateAtOnce|TestBulkRotate|TestOverviewShowsAllOrganizations)$$' ./test/features
+
 .PHONY: test
 test: ## Run all tests with the race detector; installs what they need where it is missing
 	@scripts/test-deps
