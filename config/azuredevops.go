@@ -34,8 +34,8 @@ func readAzureDevOps(s *source, c *Config) {
 	c.DiscoveryEndpoint = readDiscoveryEndpoint(s)
 }
 
-// readEndpoint takes the address of the service alone, with an organization, or in the whole form of the Flask
-// sample, and distinguishes its parts.
+// readEndpoint takes the address of the service alone, with an organization, or in the whole form of the Flask sample,
+// and distinguishes its parts.
 func readEndpoint(s *source) (base, org, version string) {
 	u := s.readURL(endpoint, endpointFix)
 	if u == nil || !checkServiceHost(s, endpoint, u, "vssps.dev.azure.com") {
@@ -84,8 +84,8 @@ func readAPIVersion(s *source, u *url.URL) string {
 	return defaultAPIVersion
 }
 
-// checkServiceHost demands https, but for stand-ins on this machine, and knows the addresses of Azure DevOps that
-// are taken for the right one.
+// checkServiceHost demands https, but for stand-ins on this machine, and knows the addresses of Azure DevOps that are
+// taken for the right one.
 func checkServiceHost(s *source, name string, u *url.URL, right string) bool {
 	host := u.Hostname()
 	microsofts := host == "dev.azure.com" || strings.HasSuffix(host, ".dev.azure.com") || strings.HasSuffix(host, ".visualstudio.com")

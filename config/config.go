@@ -1,8 +1,8 @@
-// Package config holds what an operator can set: where each setting is read from, what it may be, what it means
-// when it is left out, and what to say when it is wrong.
+// Package config holds what an operator can set: where each setting is read from, what it may be, what it means when it
+// is left out, and what to say when it is wrong.
 //
-// What belongs here: an environment variable, the .env file, and every sentence that an operator reads about them.
-// It imports none of our packages and touches no network; a setting that names a file is checked to be readable.
+// What belongs here: an environment variable, the .env file, and every sentence that an operator reads about them. It
+// imports none of our packages and touches no network; a setting that names a file is checked to be readable.
 //
 // The flow is short: Load makes a source (environment over .env), asks it for one setting after the other, and hands
 // back a Config with every fault in one list, so that an operator mends all of them in one go. Flags that override a
@@ -80,8 +80,8 @@ type Credential struct {
 }
 
 // Load reads the settings from the environment, given as getenv, and from the file dotenv, of which the environment
-// wins. The file need not exist; with dotenv "" none is read. It is never copied into the process's own environment,
-// so that its secrets aren't handed to child processes or crash reports.
+// wins. The file need not exist; with dotenv "" none is read. It is never copied into the process's own environment, so
+// that its secrets aren't handed to child processes or crash reports.
 //
 // An error is always of type Faults. The Config then still carries its warnings and what could be read.
 func Load(getenv func(string) string, dotenv string) (Config, error) {
@@ -100,8 +100,8 @@ func Load(getenv func(string) string, dotenv string) (Config, error) {
 	return c, s.err()
 }
 
-// PublicURL is the address that people open, without a trailing slash: BASE_URL, or else the listening address if
-// that is only reachable from this machine. It is "" if only a trusted proxy's headers say it.
+// PublicURL is the address that people open, without a trailing slash: BASE_URL, or else the listening address if that
+// is only reachable from this machine. It is "" if only a trusted proxy's headers say it.
 func (c Config) PublicURL() string {
 	if c.BaseURL != "" {
 		return c.BaseURL
@@ -121,8 +121,8 @@ func (c Config) RedirectURI() string {
 	return c.PublicURL() + c.RedirectPath
 }
 
-// Secure reports whether people come over https, so that cookies may and must be bound to it. Where a trusted proxy's headers
-// give the address, only https is accepted from them.
+// Secure reports whether people come over https, so that cookies may and must be bound to it. Where a trusted proxy's
+// headers give the address, only https is accepted from them.
 func (c Config) Secure() bool {
 	if c.BaseURL != "" {
 		return strings.HasPrefix(c.BaseURL, "https://")

@@ -79,11 +79,11 @@ func given(s *source, name string) bool {
 	return s.raw(name) != "" || s.raw(name+fileSuffix) != ""
 }
 
-// readsVaultByFederation reports whether the federated token is how the Key Vault is read, and no credential of the app beside
-// it. On AKS the webhook of workload identity puts the token's file, and AZURE_CLIENT_ID, AZURE_TENANT_ID and
+// readsVaultByFederation reports whether the federated token is how the Key Vault is read, and no credential of the app
+// beside it. On AKS the webhook of workload identity puts the token's file, and AZURE_CLIENT_ID, AZURE_TENANT_ID and
 // AZURE_AUTHORITY_HOST, into the environment of every pod that may sign in to anything, and the Azure SDK finds them
-// there: https://azure.github.io/azure-workload-identity/docs/installation/mutating-admission-webhook.html.
-// It reads no .env: a file that only that names was meant as the app's own.
+// there: https://azure.github.io/azure-workload-identity/docs/installation/mutating-admission-webhook.html. It reads no
+// .env: a file that only that names was meant as the app's own.
 func readsVaultByFederation(s *source) bool {
 	return given(s, keyVaultURL) && s.environment(federatedTokenFile) != ""
 }
@@ -128,8 +128,8 @@ func Credentials(getenv func(string) string, dotenv string) []string {
 const authorityFix = "Put https://login.microsoftonline.com/ and the tenant's ID there, for example " +
 	"https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555."
 
-// readAuthority takes any https host, so that sovereign clouds and stand-ins work, followed by exactly one tenant.
-// MSAL demands https and the tenant, and loses anything else.
+// readAuthority takes any https host, so that sovereign clouds and stand-ins work, followed by exactly one tenant. MSAL
+// demands https and the tenant, and loses anything else.
 func readAuthority(s *source) string {
 	u := s.readURL(authority, authorityFix)
 	if u == nil {

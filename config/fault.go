@@ -40,8 +40,8 @@ func (fs Faults) orNil() error {
 	return fs
 }
 
-// contradiction is a fault between settings. It is left out where one of them is faulty in itself: mending that one
-// may be all there is to do.
+// contradiction is a fault between settings. It is left out where one of them is faulty in itself: mending that one may
+// be all there is to do.
 type contradiction struct {
 	Fault
 	between []string

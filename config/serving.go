@@ -25,8 +25,7 @@ func readServing(s *source, c *Config) {
 }
 
 // plainPath is a path of ordinary segments. Entra ID takes no ! $ ' ( ) , ; in a redirect URI, and compares it letter
-// by letter, so nothing that needs escaping is let in:
-// https://learn.microsoft.com/entra/identity-platform/reply-url
+// by letter, so nothing that needs escaping is let in: https://learn.microsoft.com/entra/identity-platform/reply-url
 var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
 // ownPaths are the first segments of patdesk's own routes, which the redirect path must leave alone.

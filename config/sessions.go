@@ -96,8 +96,8 @@ func readSessionKeys(s *source) []Secret {
 // betweenKeys says what divides keys: commas, as in other settings, or lines, as in the file that patdesk makes.
 func betweenKeys(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`,"'[]()`, r) }
 
-// decodeKey reads hexadecimal or any of the usual forms of base64. A text of hexadecimal digits alone is taken as
-// such, although it may be base64 too: random base64 doesn't look like that.
+// decodeKey reads hexadecimal or any of the usual forms of base64. A text of hexadecimal digits alone is taken as such,
+// although it may be base64 too: random base64 doesn't look like that.
 func decodeKey(text string) ([]byte, bool) {
 	if key, err := hex.DecodeString(text); err == nil {
 		return key, true

@@ -67,8 +67,8 @@ func (s *source) text(name string) string {
 	return v
 }
 
-// placeholder finds what samples and documentation write where a value belongs, and Python that was pasted as a
-// value. The Flask sample has Enter_the_Application_Id_here, Enter_the_Tenant_Name_Here and their like:
+// placeholder finds what samples and documentation write where a value belongs, and Python that was pasted as a value.
+// The Flask sample has Enter_the_Application_Id_here, Enter_the_Tenant_Name_Here and their like:
 // https://github.com/microsoft/azure-devops-auth-samples/blob/master/PersonalAccessTokenAPIAppSample/app_config.py
 var placeholder = regexp.MustCompile(`(?i)enter_the_\w+|os\.(getenv|environ)\b|<[a-z][a-z _-]*>|\{[a-z][a-z _-]*\}`)
 
@@ -225,8 +225,8 @@ func (s *source) blot(sentence string) string {
 	return sentence
 }
 
-// quote shows a value that isn't secret: on one line, without control characters, and not at any length. The user
-// name and password of a URL are left out.
+// quote shows a value that isn't secret: on one line, without control characters, and not at any length. The user name
+// and password of a URL are left out.
 func quote(value string) string {
 	const limit = 100
 	if at := strings.LastIndex(value, "@"); at >= 0 && strings.Contains(value[:at], "://") {
@@ -238,8 +238,8 @@ func quote(value string) string {
 	return strconv.Quote(value)
 }
 
-// list splits a setting of several values: separated by commas, or written as a Python list such as the Flask
-// sample's ["a", "b"].
+// list splits a setting of several values: separated by commas, or written as a Python list such as the Flask sample's
+// ["a", "b"].
 func list(value string) []string {
 	value = strings.TrimSpace(value)
 	if n := len(value); n >= 2 && (value[0] == '[' && value[n-1] == ']' || value[0] == '(' && value[n-1] == ')') {

@@ -487,8 +487,8 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// Each action is pinned by its commit, with the version beside it for people and for Dependabot, and may do no more than
-// it must.
+// Each action is pinned by its commit, with the version beside it for people and for Dependabot, and may do no more
+// than it must.
 func TestWorkflowsArePinned(t *testing.T) {
 	pinned := regexp.MustCompile(`^\s*(?:- )?uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*$`)
 	versions := map[string]string{}

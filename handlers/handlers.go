@@ -1,7 +1,7 @@
 // Package handlers is the route table, which carries the policy of every route, and puts the areas of pages together.
 //
-// Each area has a folder: its actions, a file each, with their forms and page structs. Areas stand on handlers/web and on the
-// packages below, never on each other.
+// Each area has a folder: its actions, a file each, with their forms and page structs. Areas stand on handlers/web and
+// on the packages below, never on each other.
 package handlers
 
 import (

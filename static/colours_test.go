@@ -11,8 +11,8 @@ import (
 	"github.com/patdesk/patdesk/static"
 )
 
-// The style sheet names its colours by their job. These are the pairs that meet on a page, with the contrast that
-// WCAG 2.2 asks of them: 4.5 for text (1.4.3), 3 for the outlines of controls and for signs (1.4.11).
+// The style sheet names its colours by their job. These are the pairs that meet on a page, with the contrast that WCAG
+// 2.2 asks of them: 4.5 for text (1.4.3), 3 for the outlines of controls and for signs (1.4.11).
 var meetings = []struct {
 	least  float64
 	over   string

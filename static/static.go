@@ -1,8 +1,8 @@
 // Package static holds the style sheet, the scripts and the icons, and hands them to browsers.
 //
-// Every file in assets is served under a name that carries a hash of its content ("/static/app.1f0c5e8a9b3d.css").
-// Such an address never changes its meaning, so browsers keep the file for good and ask only after a new release.
-// Sentences and HTML don't belong here.
+// Every file in assets is served under a name that carries a hash of its content ("/static/app.1f0c5e8a9b3d.css"). Such
+// an address never changes its meaning, so browsers keep the file for good and ask only after a new release. Sentences
+// and HTML don't belong here.
 package static
 
 import (
@@ -41,8 +41,8 @@ var contentTypes = map[string]string{
 	".ico": "image/x-icon",
 }
 
-// Path is the address of a file below the root of the program: Path("app.css") is "/static/app.<hash>.css".
-// It panics if there is no such file; pages name theirs literally, so a test that renders them finds it.
+// Path is the address of a file below the root of the program: Path("app.css") is "/static/app.<hash>.css". It panics
+// if there is no such file; pages name theirs literally, so a test that renders them finds it.
 func Path(name string) string {
 	f, ok := byName[name]
 	if !ok {
@@ -51,8 +51,8 @@ func Path(name string) string {
 	return Prefix + f.hashed
 }
 
-// Handler serves the files under their hashed names, wherever it is mounted, and nothing else: not a folder's
-// content, not a file of an earlier release, whose content it couldn't give.
+// Handler serves the files under their hashed names, wherever it is mounted, and nothing else: not a folder's content,
+// not a file of an earlier release, whose content it couldn't give.
 func Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		at := strings.LastIndex(r.URL.Path, Prefix)
@@ -69,8 +69,8 @@ func Handler() http.Handler {
 	})
 }
 
-// Favicon answers /favicon.ico, which browsers ask for by themselves. Its name carries no hash, so it is kept for
-// a day only.
+// Favicon answers /favicon.ico, which browsers ask for by themselves. Its name carries no hash, so it is kept for a day
+// only.
 func Favicon(w http.ResponseWriter, r *http.Request) {
 	serve(w, r, byName["favicon.ico"], "public, max-age=86400")
 }
@@ -103,8 +103,8 @@ func load() (byName, byHashedName map[string]file) {
 	return byName, byHashedName
 }
 
-// hashedName puts 48 bits of the content's SHA-256 before the ending: far more than a few dozen files need to
-// differ, and short enough to read.
+// hashedName puts 48 bits of the content's SHA-256 before the ending: far more than a few dozen files need to differ,
+// and short enough to read.
 func hashedName(name string, content []byte) string {
 	sum := sha256.Sum256(content)
 	ext := path.Ext(name)

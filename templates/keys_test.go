@@ -19,8 +19,8 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-// families are the keys that the program puts together: a beginning, and every end that it can have. Ends come from
-// the types that have them; where those are plain words in handlers, they are listed.
+// families are the keys that the program puts together: a beginning, and every end that it can have. Ends come from the
+// types that have them; where those are plain words in handlers, they are listed.
 func families() map[string][]string {
 	verbs := strings.Fields("rotate extend revoke")
 	ends := strings.Fields("before after")

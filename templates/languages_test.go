@@ -35,8 +35,8 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// Every language says what English says: the same messages, each filled with the same values and with the same tags,
-// in all the plural forms that CLDR has for it.
+// Every language says what English says: the same messages, each filled with the same values and with the same tags, in
+// all the plural forms that CLDR has for it.
 func TestLanguagesAreComplete(t *testing.T) {
 	parts := regexp.MustCompile(`\.[A-Z][A-Za-z]*\b|</?\w+[^>]*>`)
 	for _, w := range append(templates.Offered(), templates.Pseudo()) {

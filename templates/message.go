@@ -81,8 +81,8 @@ func pairsOf(pairs []any) (map[string]any, error) {
 	return data, nil
 }
 
-// counted are the attributes from which a script takes the plural message key: data-one for one, data-many for more, with
-// {count} where the number goes.
+// counted are the attributes from which a script takes the plural message key: data-one for one, data-many for more,
+// with {count} where the number goes.
 func (w *Words) counted(key string) (template.HTMLAttr, error) {
 	if w.messages[key] == nil {
 		return "", fmt.Errorf("no message %q", key)

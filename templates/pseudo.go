@@ -12,8 +12,8 @@ import (
 // pseudoTag matches no Accept-Language header: to x/text it is as good for en-GB as "en" is.
 var pseudoTag = language.MustParse("en-XA")
 
-// Pseudo is English with accents on every letter and brackets around every message: what stands on a page without
-// them is text that no translator could reach, and a bracket in the middle of a sentence shows that it is glued.
+// Pseudo is English with accents on every letter and brackets around every message: what stands on a page without them
+// is text that no translator could reach, and a bracket in the middle of a sentence shows that it is glued.
 var Pseudo = sync.OnceValue(func() *Words {
 	messages := make([]*i18n.Message, 0, len(english.messages))
 	for _, m := range english.messages {

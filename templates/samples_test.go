@@ -8,8 +8,8 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// The page structs as the templates see them, filled richly. The real ones stand beside their handlers, where each
-// is checked against its template; these show every state of every page.
+// The page structs as the templates see them, filled richly. The real ones stand beside their handlers, where each is
+// checked against its template; these show every state of every page.
 
 type (
 	base struct {

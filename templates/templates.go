@@ -2,10 +2,10 @@
 // words/*.json, and the pages that say them. Words are a value: whoever answers a request asks Languages for those of
 // the visit.
 //
-// A page is the template of its own name ("tokens" is pages/tokens.html) inside layout.html; pieces that several
-// pages share are in partials. The struct that fills a page is declared beside the handler that answers with it.
-// A page has no words of its own: it names a message, {{t "tokens.count" "Count" .Total}}. Decisions, addresses and
-// clients don't belong here: a template is given what to show.
+// A page is the template of its own name ("tokens" is pages/tokens.html) inside layout.html; pieces that several pages
+// share are in partials. The struct that fills a page is declared beside the handler that answers with it. A page has
+// no words of its own: it names a message, {{t "tokens.count" "Count" .Total}}. Decisions, addresses and clients don't
+// belong here: a template is given what to show.
 package templates
 
 import (

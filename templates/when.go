@@ -15,8 +15,8 @@ type When struct {
 
 const day = 24 * time.Hour
 
-// clockSlack is how far in the future a moment may lie and still be "just now": what is written down while a page
-// is being made is a little later than the page.
+// clockSlack is how far in the future a moment may lie and still be "just now": what is written down while a page is
+// being made is a little later than the page.
 const clockSlack = 2 * time.Second
 
 // At words t as seen at now. The zero time gives the zero When.
@@ -50,8 +50,8 @@ func (w *Words) relative(t, now time.Time) string {
 	return w.Text("time.ago."+unit, "Count", n)
 }
 
-// span counts whole minutes and hours that have to pass or have passed. From one day on it counts calendar days,
-// so that it agrees with the date it stands beside, whatever the hour.
+// span counts whole minutes and hours that have to pass or have passed. From one day on it counts calendar days, so
+// that it agrees with the date it stands beside, whatever the hour.
 func span(t, now time.Time, distance time.Duration) (n int, unit string) {
 	switch {
 	case distance < time.Hour:

@@ -152,9 +152,8 @@ func localizer(tag language.Tag, messages []*i18n.Message) *i18n.Localizer {
 	return i18n.NewLocalizer(bundle, tag.String())
 }
 
-// Message is the text of key with data: a map with string keys, a struct, or nil. Its parts are the messages
-// key.title, key.what and key.advice; a heading that stands alone is the message key itself. Keys are grouped by
-// their first word:
+// Message is the text of key with data: a map with string keys, a struct, or nil. Its parts are the messages key.title,
+// key.what and key.advice; a heading that stands alone is the message key itself. Keys are grouped by their first word:
 //
 //	azuredevops.<kind>    every kind of internal/azuredevops, each patTokenError included
 //	entra.<kind>          every kind of internal/entra
@@ -215,7 +214,8 @@ func (w *Words) Has(key string) bool {
 // Keys lists the messages in alphabetical order.
 func (w *Words) Keys() []string { return slices.Sorted(maps.Keys(w.messages)) }
 
-// Forms are the texts of the message key as its file has them, by plural form: "other" alone, or CLDR's of the language.
+// Forms are the texts of the message key as its file has them, by plural form: "other" alone, or CLDR's of the
+// language.
 func (w *Words) Forms(key string) map[string]string {
 	m, out := w.messages[key], map[string]string{}
 	if m == nil {

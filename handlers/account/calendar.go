@@ -13,10 +13,11 @@ import (
 )
 
 const (
-	// makeCalendar is what the form that makes a calendar address is drawn for. It begins no operation: nothing is sent.
+	// makeCalendar is what the form that makes a calendar address is drawn for. It begins no operation: nothing is
+	// sent.
 	makeCalendar = "calendar"
-	// calendarWait is how long the answer to that form waits for what the calendar is filled with: programs that read it
-	// may come at once, and then not again for a day.
+	// calendarWait is how long the answer to that form waits for what the calendar is filled with: programs that read
+	// it may come at once, and then not again for a day.
 	calendarWait = 4 * time.Second
 )
 

@@ -25,9 +25,9 @@ const (
 	calendarProduct = "-//patdesk//Token expiries//EN"
 )
 
-// ServeCalendar answers programs that read calendars. They have no session: who knows the address may read it. No cookie
-// is read or set, and the request's log record leaves the address out.
-// It reports whether there is one at that address; if there isn't, nothing is answered.
+// ServeCalendar answers programs that read calendars. They have no session: who knows the address may read it. No
+// cookie is read or set, and the request's log record leaves the address out. It reports whether there is one at that
+// address; if there isn't, nothing is answered.
 func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found bool) {
 	by := calendar.Reader{Address: web.ClientOf(r), Program: plaintext.Line(r.UserAgent(), plaintext.NameLength)}
 	person, feed, err := h.Calendar.Open(r.Context(), chi.URLParam(r, "address"), by, h.personAllowed)
@@ -62,8 +62,8 @@ func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found 
 	return true
 }
 
-// UnknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of a person
-// who isn't let in any more.
+// UnknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of a
+// person who isn't let in any more.
 func (h *Handlers) UnknownCalendar(w http.ResponseWriter, r *http.Request) {
 	h.refuseCalendar(w, r, http.StatusNotFound, "calendar.unknown")
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// RefreshCalendars puts what was read of an organization into the person's calendar. That fails for itself: a list is no worse
-// for it.
+// RefreshCalendars puts what was read of an organization into the person's calendar. That fails for itself: a list is
+// no worse for it.
 func RefreshCalendars(feeds *calendar.Feeds, t web.Telemetry, log *slog.Logger) func(context.Context, inventory.Read) {
 	return func(ctx context.Context, r inventory.Read) {
 		err := refreshCalendar(context.WithoutCancel(ctx), feeds, r)
@@ -53,8 +53,8 @@ func refreshCalendar(ctx context.Context, feeds *calendar.Feeds, r inventory.Rea
 	return feeds.Refresh(ctx, r.Person, r.Organization, r.Begun, expiries)
 }
 
-// fillCalendar reads all organizations anew for a calendar that was just made, and waits for a moment until that is done.
-// What takes longer goes on, and comes into the calendar later.
+// fillCalendar reads all organizations anew for a calendar that was just made, and waits for a moment until that is
+// done. What takes longer goes on, and comes into the calendar later.
 func (h *Handlers) fillCalendar(v *web.Request) {
 	h.Inventory.Invalidate(v.Session.Hash(), "", h.Site.Now())
 	_ = h.Inventory.Load(v.Context(), v.Owner(), time.After(calendarWait)) // each organization's failure stands on the overview

@@ -114,8 +114,8 @@ func (h *Handlers) eachOperation(
 	return v.To(web.BatchPath(b.ID)), nil
 }
 
-// stepsAtOnce bounds how many operations of a batch are written at the same time: a disk makes sure of several writes as
-// fast as of one.
+// stepsAtOnce bounds how many operations of a batch are written at the same time: a disk makes sure of several writes
+// as fast as of one.
 const stepsAtOnce = 8
 
 // Save is "I have saved all". That is said of the secrets that the page showed, not of those that came since.

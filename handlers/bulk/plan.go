@@ -29,7 +29,8 @@ type chosenToken struct {
 	unread           bool             // because its organization couldn't be read
 }
 
-// planBulk says which of the chosen tokens something can be done with. rotating are those whose rotation isn't finished.
+// planBulk says which of the chosen tokens something can be done with. rotating are those whose rotation isn't
+// finished.
 func planBulk(action operation.Action, chosen []chosenToken, rotating func(id string) bool) (items []batch.Item, left []batch.LeftOut) {
 	seen := map[string]bool{}
 	for _, c := range chosen {
@@ -95,8 +96,8 @@ func (e bulkExpiry) fault(action operation.Action, planned time.Time) string {
 	return fault
 }
 
-// settle gives each token of a plan its new end, and leaves out those that it would shorten. Ends are counted from when the
-// batch was planned, so that what happens is what the page has shown.
+// settle gives each token of a plan its new end, and leaves out those that it would shorten. Ends are counted from when
+// the batch was planned, so that what happens is what the page has shown.
 func (e bulkExpiry) settle(b *batch.Batch) {
 	if b.Action == operation.Revoke {
 		return

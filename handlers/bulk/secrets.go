@@ -79,8 +79,8 @@ func (h *Handlers) waitingSecrets(v *web.Request, b *batch.Batch) ([]exportedSec
 	return out, err
 }
 
-// eachSecret calls f for each operation of a batch whose secret waits. One whose secret can't be read any more is left out:
-// its own page says what to do.
+// eachSecret calls f for each operation of a batch whose secret waits. One whose secret can't be read any more is left
+// out: its own page says what to do.
 func (h *Handlers) eachSecret(v *web.Request, b *batch.Batch, f func(op *operation.Operation, secret string)) error {
 	for i := range b.Items {
 		op := b.Items[i].Operation
@@ -101,8 +101,9 @@ func (h *Handlers) eachSecret(v *web.Request, b *batch.Batch, f func(op *operati
 // maxVariable bounds a variable's name. No shell needs it to be shorter; people do.
 const maxVariable = 80
 
-// variableName makes a name that every shell takes (https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html)
-// out of any text, and no name twice: "AZURE_DEVOPS_PAT_CONTOSO_BUILD_AGENT_7". What has no letter in ASCII leaves no trace.
+// variableName makes a name that every shell takes
+// (https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html) out of any text, and no name twice:
+// "AZURE_DEVOPS_PAT_CONTOSO_BUILD_AGENT_7". What has no letter in ASCII leaves no trace.
 func variableName(organization, name string, taken map[string]bool) string {
 	base := "AZURE_DEVOPS_PAT"
 	for _, text := range []string{organization, name} {
@@ -139,9 +140,10 @@ func dotenv(secrets []exportedSecret) []byte {
 	return b.Bytes()
 }
 
-// dotenvValue leaves a value bare where that means the same to everybody, as all secrets known so far allow; Docker takes
-// quotes for a part of the value. Anything else is put in single quotes, in which nothing is replaced, or where those can't
-// hold it in double quotes as a shell reads them: dotenv libraries don't agree on what a backslash means there.
+// dotenvValue leaves a value bare where that means the same to everybody, as all secrets known so far allow; Docker
+// takes quotes for a part of the value. Anything else is put in single quotes, in which nothing is replaced, or where
+// those can't hold it in double quotes as a shell reads them: dotenv libraries don't agree on what a backslash means
+// there.
 func dotenvValue(value string) string {
 	bare := func(r rune) bool {
 		return r <= unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-._~+/=", r))

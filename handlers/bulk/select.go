@@ -166,8 +166,8 @@ func (h *Handlers) chosenTokens(v *web.Request, s selection) ([]chosenToken, err
 	return chosen, nil
 }
 
-// lookUp reads these organizations. found are their tokens, by what a list's form calls them; whole are the organizations, in
-// lower case, all of whose lists were read to the end.
+// lookUp reads these organizations. found are their tokens, by what a list's form calls them; whole are the
+// organizations, in lower case, all of whose lists were read to the end.
 func (h *Handlers) lookUp(v *web.Request, names []string, enough <-chan time.Time) (found map[string]*inventory.Token, whole map[string]bool) {
 	found, whole = map[string]*inventory.Token{}, map[string]bool{}
 	for _, o := range h.Inventory.LoadOrganizations(v.Context(), v.Owner(), names, enough).Organizations {
@@ -182,8 +182,8 @@ func (h *Handlers) lookUp(v *web.Request, names []string, enough <-chan time.Tim
 	return found, whole
 }
 
-// lookAgain looks once more where a whole list lacks what was chosen from a list a moment ago. While other tokens are made or
-// revoked, one can move from a page that isn't read yet to one that was; that must not be reported as its end.
+// lookAgain looks once more where a whole list lacks what was chosen from a list a moment ago. While other tokens are
+// made or revoked, one can move from a page that isn't read yet to one that was; that must not be reported as its end.
 func (h *Handlers) lookAgain(v *web.Request, values []string, found map[string]*inventory.Token, whole map[string]bool) {
 	var names []string
 	for _, value := range values {

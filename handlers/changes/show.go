@@ -12,7 +12,8 @@ import (
 // progressWait is how long an operation's page waits for an outcome before it shows that work goes on.
 const progressWait = 20 * time.Second
 
-// Show is the page of an operation. It waits a while for one that is under way, and looks for an outcome that is in doubt.
+// Show is the page of an operation. It waits a while for one that is under way, and looks for an outcome that is in
+// doubt.
 func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	ctx, cancel := context.WithTimeout(v.Context(), progressWait)
 	defer cancel()

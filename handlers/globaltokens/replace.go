@@ -88,8 +88,8 @@ func (h *Handlers) AskReplace(v *web.Request) (web.Answer, error) {
 	return h.replaceAnswer(v, f, t, s, tokenform.Faults{}, web.FormState{}), nil
 }
 
-// globalToken is the token that the address names. What was just read of all organizations serves as well as asking
-// for it again, and helps where the one of the address has failed since.
+// globalToken is the token that the address names. What was just read of all organizations serves as well as asking for
+// it again, and helps where the one of the address has failed since.
 func (h *Handlers) globalToken(v *web.Request) (inventory.Token, inventory.Inventory, error) {
 	if _, err := v.OrganizationOf(v.Param("organization")); err != nil {
 		return inventory.Token{}, inventory.Inventory{}, err
@@ -259,8 +259,8 @@ func (h *Handlers) earlier(v *web.Request, ids []string) []replacement {
 	return out
 }
 
-// revokeGlobal revokes the global token where that was asked for at once, but only when each organization has its
-// token and every secret is safe. nil: not asked for, or not yet.
+// revokeGlobal revokes the global token where that was asked for at once, but only when each organization has its token
+// and every secret is safe. nil: not asked for, or not yet.
 func (h *Handlers) revokeGlobal(ctx context.Context, v *web.Request, f replaceForm, results []replacement) *operation.Operation {
 	if f.old != "now" || !plain(results) || slices.ContainsFunc(results, func(r replacement) bool { return !inHand(r.op) }) {
 		return nil

@@ -1,4 +1,5 @@
-// Package overview shows the tokens of all organizations: what needs attention, when they end, the table, and exports of it.
+// Package overview shows the tokens of all organizations: what needs attention, when they end, the table, and exports
+// of it.
 package overview
 
 import "github.com/patdesk/patdesk/internal/inventory"

@@ -108,8 +108,9 @@ var exportColumns = []string{
 	"name", "organization", "global", "status", "scopes", "fullAccess", "highPrivilege", "madeBy", "validFrom", "validTo", "authorizationId",
 }
 
-// byteOrderMark shows Excel and Windows PowerShell 5.1 that a file is UTF-8; without it they read the code page of their
-// machine (https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_character_encoding).
+// byteOrderMark shows Excel and Windows PowerShell 5.1 that a file is UTF-8; without it they read the code page of
+// their machine
+// (https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_character_encoding).
 const byteOrderMark = "\ufeff"
 
 // CSV writes RFC 4180: CRLF, quotes where they are needed.
@@ -135,13 +136,13 @@ func (h *Handlers) CSV(v *web.Request) (web.Answer, error) {
 	return web.Download{Name: e.fileName("csv"), ContentType: "text/csv; charset=utf-8; header=present", Content: content.Bytes()}, nil
 }
 
-// newCell is where a spreadsheet that separates by something else than commas begins a cell in the middle of a text, with a
-// formula.
+// newCell is where a spreadsheet that separates by something else than commas begins a cell in the middle of a text,
+// with a formula.
 var newCell = regexp.MustCompile(`([;\t\r\n|\x{2028}\x{2029}]["\s\x{a0}\x{3000}]*)([=+\-@＝＋－＠])`)
 
-// inert keeps a spreadsheet from taking text for a formula: a token's name is free text, and other people's tools choose
-// it, too (https://owasp.org/www-community/attacks/CSV_Injection). Whether commas, semicolons or tabs separate, the place
-// where the file is opened decides.
+// inert keeps a spreadsheet from taking text for a formula: a token's name is free text, and other people's tools
+// choose it, too (https://owasp.org/www-community/attacks/CSV_Injection). Whether commas, semicolons or tabs separate,
+// the place where the file is opened decides.
 func inert(text string) string {
 	text = newCell.ReplaceAllString(text, "$1'$2")
 	if strings.IndexAny(strings.TrimLeft(text, " \u00a0\u3000"), "=+-@\t\r\n＝＋－＠") == 0 {

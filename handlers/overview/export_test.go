@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Whatever separates where a file is opened, no cell of a text begins with what a spreadsheet takes for a formula; and a text
-// that couldn't be one stays as it is.
+// Whatever separates where a file is opened, no cell of a text begins with what a spreadsheet takes for a formula; and
+// a text that couldn't be one stays as it is.
 func TestInert(t *testing.T) {
 	for _, text := range []string{
 		"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\u00a0=1", "＝1", "x;=1+1", "x; =1", "x;\"=1\"", "x\t=1", "x\n=1", "x\r\n+1", "x|@a", "a;-1;=2;+3", "x;\t=1", "\";=1;\"", "x;;=1", "=1;=2", "x;＠a", "x\u2028=1", ";=cmd|' /C calc'!A0",

@@ -72,8 +72,8 @@ func withDraft(a attempt) string {
 	return a.Return + separator + url.Values{"draft": {a.Draft}}.Encode()
 }
 
-// unknownAttempt: no state, a foreign, used or outdated one. A person who is signed in has most likely reloaded
-// the page or gone back; for everybody else this is where a forged callback ends.
+// unknownAttempt: no state, a foreign, used or outdated one. A person who is signed in has most likely reloaded the
+// page or gone back; for everybody else this is where a forged callback ends.
 func unknownAttempt(v *web.Request) (web.Answer, error) {
 	if v.Session.SignedIn() {
 		return v.To("/"), nil

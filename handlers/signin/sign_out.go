@@ -16,8 +16,8 @@ type signOutPage struct {
 	Running []web.Notice // batches that end with the session
 }
 
-// signedOutPage follows signing out: our session is over, Entra's may not be. It is an answer of 200, because a
-// form's redirect to another site is stopped by our content security policy.
+// signedOutPage follows signing out: our session is over, Entra's may not be. It is an answer of 200, because a form's
+// redirect to another site is stopped by our content security policy.
 type signedOutPage struct {
 	web.Base
 	EntraURL string // Entra's end-session address, "" if unknown

@@ -10,8 +10,8 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-// change carries out a form's operation once, however often the form is sent, and decides what to answer: the
-// next page where it succeeded, the form again where it was refused, the operation's page for everything in between.
+// change carries out a form's operation once, however often the form is sent, and decides what to answer: the next page
+// where it succeeded, the form again where it was refused, the operation's page for everything in between.
 func (h *Handlers) change(v *web.Request, r operation.Request, again func(web.FormState) web.Answer) (web.Answer, error) {
 	r.Person, r.Form, r.Delivery, r.Begun = v.Person(), v.PostForm.Get("form"), v.Delivery, v.Begun
 	r.From = web.OriginOf(v.Request)

@@ -22,8 +22,8 @@ const (
 
 var leftOuts = []string{leftFull, leftScopes, leftOrganization, leftExpiry}
 
-// fromForeignLink says that another site led here, also by way of a sign-in. Browsers that don't say so may say where the
-// link stood.
+// fromForeignLink says that another site led here, also by way of a sign-in. Browsers that don't say so may say where
+// the link stood.
 func fromForeignLink(v *web.Request) bool {
 	switch v.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
@@ -36,8 +36,8 @@ func fromForeignLink(v *web.Request) bool {
 	}
 }
 
-// tamed is what a link from elsewhere may fill the form for a new token with: nothing that its owner wouldn't want to have
-// overlooked. What is left out is named in the address, so that the page still says so when it is loaded again.
+// tamed is what a link from elsewhere may fill the form for a new token with: nothing that its owner wouldn't want to
+// have overlooked. What is left out is named in the address, so that the page still says so when it is loaded again.
 func (h *Handlers) tamed(v *web.Request, asked url.Values) url.Values {
 	out, left := url.Values{"from": {"link"}}, strings.Split(asked.Get("left"), ",")
 	keep := func(name, value string) {
@@ -86,8 +86,8 @@ func namedScopes(asked url.Values) []string {
 	return named
 }
 
-// withinPreset are those of the scopes that one preset has, the one that has most of them; beyond says which others there
-// were.
+// withinPreset are those of the scopes that one preset has, the one that has most of them; beyond says which others
+// there were.
 func withinPreset(named []string) (within, beyond []string) {
 	for _, p := range azuredevops.Presets() {
 		var these []string

@@ -5,16 +5,16 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-// sentBefore says if this form has been sent already: its answer is then the operation's, whatever has become of
-// the token since.
+// sentBefore says if this form has been sent already: its answer is then the operation's, whatever has become of the
+// token since.
 func (h *Handlers) sentBefore(v *web.Request, form string) bool {
 	_, err := h.Journal.Find(v.Context(), v.Person(), form)
 	return err == nil
 }
 
-// restoredForm decides what becomes of a kept form id: used again while it is unused, replaced when its operation
-// has definitely failed, and left for its operation's page when that was carried out. Another person's input, left
-// in the same browser, is not shown: a form id names its person.
+// restoredForm decides what becomes of a kept form id: used again while it is unused, replaced when its operation has
+// definitely failed, and left for its operation's page when that was carried out. Another person's input, left in the
+// same browser, is not shown: a form id names its person.
 func (h *Handlers) restoredForm(v *web.Request, form string, a operation.Action, target string) (next string, done *operation.Operation, mine bool) {
 	person := v.Person()
 	if err := h.Journal.Check(form, person, a, target); err != nil {

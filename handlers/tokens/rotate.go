@@ -88,8 +88,8 @@ func (h *Handlers) Rotate(v *web.Request) (web.Answer, error) {
 	}, again)
 }
 
-// unfinishedRotation is a rotation of this token that is to be finished. Whoever goes back to the form and sends it again
-// doesn't want a third token.
+// unfinishedRotation is a rotation of this token that is to be finished. Whoever goes back to the form and sends it
+// again doesn't want a third token.
 func (h *Handlers) unfinishedRotation(v *web.Request, id string) *operation.Operation {
 	pending, err := h.Journal.Pending(v.Context(), v.Person())
 	if err != nil {

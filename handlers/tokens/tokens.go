@@ -1,4 +1,5 @@
-// Package tokens has the pages of single tokens: an organization's list, and creating, changing, revoking and rotating one.
+// Package tokens has the pages of single tokens: an organization's list, and creating, changing, revoking and rotating
+// one.
 package tokens
 
 import (

@@ -22,11 +22,11 @@ type Address struct {
 // URL is the address of a path of ours, as others see it.
 func (a Address) URL(path string) string { return a.Origin + a.root + path }
 
-// Address finds out the public address, takes its path prefix off the request's path (proxies that strip it
-// and proxies that don't both work) and keeps requests out that came under a name which isn't ours.
+// Address finds out the public address, takes its path prefix off the request's path (proxies that strip it and proxies
+// that don't both work) and keeps requests out that came under a name which isn't ours.
 //
-// BASE_URL decides. Without it a trusted proxy's forwarded headers do; without those the loopback address.
-// The Host header never decides anything: it is whatever the client wrote.
+// BASE_URL decides. Without it a trusted proxy's forwarded headers do; without those the loopback address. The Host
+// header never decides anything: it is whatever the client wrote.
 func (f *front) publicAddress(routes chi.Routes, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/") { // "*", "x:y", "host:443": no address of a page
@@ -86,8 +86,8 @@ var (
 	prefixPattern = regexp.MustCompile(`^(?:/[A-Za-z0-9._~-]+)*/?$`)
 )
 
-// forwardedAddress reads the address from a trusted proxy's headers. It is refused unless they name https, one
-// host and a clean prefix: a guess would end up in redirect_uri.
+// forwardedAddress reads the address from a trusted proxy's headers. It is refused unless they name https, one host and
+// a clean prefix: a guess would end up in redirect_uri.
 func forwardedAddress(r *http.Request) (Address, bool) {
 	if !fromTrustedProxy(r.Context()) {
 		return Address{}, false

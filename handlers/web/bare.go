@@ -14,9 +14,9 @@ import (
 )
 
 // Serving prepares server and its listener for our routes. Some requests are answered by net/http itself, before any
-// handler sees them: what can't be read (400), a head that is too long (431), an Expect that it doesn't know (417), another
-// version (505), an encoding that it doesn't know (501). Those answers get the security headers and a log record here, where
-// they are written to the connection.
+// handler sees them: what can't be read (400), a head that is too long (431), an Expect that it doesn't know (417),
+// another version (505), an encoding that it doesn't know (501). Those answers get the security headers and a log
+// record here, where they are written to the connection.
 func (s *Site) Serving(server *http.Server, listener net.Listener) net.Listener {
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey, c)
@@ -43,7 +43,8 @@ func (l ourListener) Accept() (net.Conn, error) {
 	return &connection{Conn: c, front: l.front}, nil
 }
 
-// connection is one of net/http's. What is written to it while no handler has seen a request is an answer of net/http's own.
+// connection is one of net/http's. What is written to it while no handler has seen a request is an answer of net/http's
+// own.
 type connection struct {
 	net.Conn
 	front   *front
@@ -89,8 +90,8 @@ func (c *connection) CloseWrite() error {
 	return nil
 }
 
-// bareAnswer is an answer of net/http's with our headers. It is recorded like any other, with what is known: nothing of the
-// request could be read, or should be.
+// bareAnswer is an answer of net/http's with our headers. It is recorded like any other, with what is known: nothing of
+// the request could be read, or should be.
 func (f *front) bareAnswer(c *connection, status int, line, rest []byte) []byte {
 	id, client := newRequestID(), c.RemoteAddr().String()
 	panics.Contain(f.site.Log, "telemetry", func() {

@@ -6,8 +6,8 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// browsers and systems are what the User-Agent of a browser has in it, the more special ones first: nearly all of
-// them call themselves Safari and Linux too.
+// browsers and systems are what the User-Agent of a browser has in it, the more special ones first: nearly all of them
+// call themselves Safari and Linux too.
 var (
 	browsers = []productMark{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"FxiOS/", "Firefox"}, {"Firefox/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}}
 	systems  = []productMark{{"Windows", "Windows"}, {"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}}

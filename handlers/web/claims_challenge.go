@@ -24,8 +24,8 @@ func NoteChallenge(ctx context.Context, s *session.Session, claims string) error
 	})
 }
 
-// AnsweredBefore says if err is a challenge that this session has answered already: asking the person to sign in
-// once more would never end.
+// AnsweredBefore says if err is a challenge that this session has answered already: asking the person to sign in once
+// more would never end.
 func AnsweredBefore(s *session.Session, err error) bool {
 	f := failure.Of(err)
 	return f.Source == failure.SourceAzureDevOps && f.Kind == string(azuredevops.KindClaims) &&

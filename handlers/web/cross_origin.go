@@ -9,8 +9,8 @@ import (
 // crossOriginGuard refuses forms that other sites send in the visitor's name.
 type crossOriginGuard struct{ protection *http.CrossOriginProtection }
 
-// newCrossOriginGuard trusts BASE_URL's origin besides the request's own Host, because a proxy may not pass Host on
-// and old browsers send nothing but Origin.
+// newCrossOriginGuard trusts BASE_URL's origin besides the request's own Host, because a proxy may not pass Host on and
+// old browsers send nothing but Origin.
 func newCrossOriginGuard(baseURL *url.URL) (*crossOriginGuard, error) {
 	protection := http.NewCrossOriginProtection()
 	if baseURL != nil {
@@ -34,8 +34,8 @@ func (g *crossOriginGuard) protect(site *Site) func(http.Handler) http.Handler {
 	}
 }
 
-// asAddressed is the request under the name that the visitor's browser knows, with which its Origin is compared: a proxy
-// that sends our name in X-Forwarded-Host may well send another one as Host.
+// asAddressed is the request under the name that the visitor's browser knows, with which its Origin is compared: a
+// proxy that sends our name in X-Forwarded-Host may well send another one as Host.
 func (f *front) asAddressed(r *http.Request) *http.Request {
 	if f.site.BaseURL != nil || len(f.site.TrustedProxies) == 0 {
 		return r

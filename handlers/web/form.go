@@ -16,8 +16,8 @@ import (
 // ChangeWait is how long a form waits for its change. After that the operation's page goes on waiting.
 const ChangeWait = 90 * time.Second
 
-// FormState is how a form is shown: as it was opened (the zero value), or again, with what was typed and why its change was not
-// done.
+// FormState is how a form is shown: as it was opened (the zero value), or again, with what was typed and why its change
+// was not done.
 type FormState struct {
 	Status  int
 	Problem *ProblemSummary

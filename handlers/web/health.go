@@ -21,8 +21,8 @@ type Health struct {
 // Drain makes /readyz fail, so that load balancers stop sending before the process stops listening.
 func (h *Health) Drain() { h.stopping.Store(true) }
 
-// closeWhenStopping asks the proxy to use each connection for one more request only. So by the time that listening stops
-// it keeps none open on which it would send a request just as we close it.
+// closeWhenStopping asks the proxy to use each connection for one more request only. So by the time that listening
+// stops it keeps none open on which it would send a request just as we close it.
 func (h *Health) closeWhenStopping(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.stopping.Load() {
@@ -49,8 +49,8 @@ func (h *Health) Ready(ctx context.Context) error {
 
 var errStopping = errors.New("the process is stopping")
 
-// Readyz says whether requests should be sent here: the session store works and the process isn't stopping.
-// Entra ID or Azure DevOps being down is no reason, since every replica would be taken out; the body says the former.
+// Readyz says whether requests should be sent here: the session store works and the process isn't stopping. Entra ID or
+// Azure DevOps being down is no reason, since every replica would be taken out; the body says the former.
 func (h *Health) Readyz(w http.ResponseWriter, r *http.Request) {
 	err := h.Ready(r.Context())
 	switch {

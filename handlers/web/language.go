@@ -7,7 +7,8 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// wordsFor are those of the visitor's language: the one that was chosen in this browser, else what the browser asks for.
+// wordsFor are those of the visitor's language: the one that was chosen in this browser, else what the browser asks
+// for.
 func (o Options) wordsFor(r *http.Request) *templates.Words {
 	choice := ""
 	if o.Sessions != nil {
@@ -31,7 +32,8 @@ func (s *Site) ChooseLanguage(v *Request) (Answer, error) {
 	return v.To(languageReturn(v.PostForm.Get("return"))), nil
 }
 
-// languageReturn is where the language was chosen. Other than after signing in, that may be the page where one signs in.
+// languageReturn is where the language was chosen. Other than after signing in, that may be the page where one signs
+// in.
 func languageReturn(raw string) string {
 	back := SafeReturn(raw)
 	if u, err := url.Parse(raw); err == nil && back == HomePath && len(raw) <= maxReturnPath && u.Scheme == "" && u.Host == "" && u.Path == SignInPath {

@@ -13,22 +13,25 @@ import (
 )
 
 const (
-	// maxPending is how many sign-ins one network can have begun and not finished, and maxPendingInAll how many there can be
-	// of all. Each keeps a record of at most 4 KB for AttemptLife; the oldest goes for the newest.
+	// maxPending is how many sign-ins one network can have begun and not finished, and maxPendingInAll how many there
+	// can be of all. Each keeps a record of at most 4 KB for AttemptLife; the oldest goes for the newest.
 	maxPending, maxPendingInAll = 5000, 20_000
-	// maxDrafts is the same of forms that are kept through a sign-in, which are of up to 64 KB: of a person or network, and of all.
+	// maxDrafts is the same of forms that are kept through a sign-in, which are of up to 64 KB: of a person or network,
+	// and of all.
 	maxDrafts, maxDraftsInAll = 200, 1000
-	// wideFactor is how many times as many sign-ins all networks of one customer (see limit.Wide) can begin as one of them.
+	// wideFactor is how many times as many sign-ins all networks of one customer (see limit.Wide) can begin as one of
+	// them.
 	wideFactor = 4
-	// maxFinishing is how many sign-ins are finished at the same time, each with a call to Entra: altogether, and of one
-	// network.
+	// maxFinishing is how many sign-ins are finished at the same time, each with a call to Entra: altogether, and of
+	// one network.
 	maxFinishing, maxFinishingEach = 64, 32
 	// finishWait is how long a sign-in waits for its turn.
 	finishWait = 10 * time.Second
-	// guessesPerMinute is how often one network may ask for what only those know who were given its address, and be wrong.
+	// guessesPerMinute is how often one network may ask for what only those know who were given its address, and be
+	// wrong.
 	guessesPerMinute = 60
-	// maxLookups is how much is looked up at the same time for networks that were wrong too often: altogether, and for one of
-	// them; lookupWait is how long one waits for its turn.
+	// maxLookups is how much is looked up at the same time for networks that were wrong too often: altogether, and for
+	// one of them; lookupWait is how long one waits for its turn.
 	maxLookups, maxLookupsEach = 8, 2
 	lookupWait                 = 2 * time.Second
 )
@@ -99,8 +102,8 @@ func (l *Limits) CountFull(err error) {
 	}
 }
 
-// paced holds up a person who sends more requests that change something than anybody can by hand, before anything is done.
-// It counts requests, not what they do: one that changes many tokens is one.
+// paced holds up a person who sends more requests that change something than anybody can by hand, before anything is
+// done. It counts requests, not what they do: one that changes many tokens is one.
 func (l *Limits) paced(a Action) Action {
 	return func(v *Request) (Answer, error) {
 		if wait := l.changes.Take(v.Person()); wait > 0 {
@@ -117,8 +120,8 @@ func (l *Limits) takeSignIn(network string) (wait time.Duration) {
 	return wait
 }
 
-// Opened is for pages that lead elsewhere: one that is fetched, framed or shown as an image goes nowhere, and must not use up
-// what a network's people can begin.
+// Opened is for pages that lead elsewhere: one that is fetched, framed or shown as an image goes nowhere, and must not
+// use up what a network's people can begin.
 func Opened(_ *Site, e *endpoint) {
 	next := e.action
 	e.action = func(v *Request) (Answer, error) {
@@ -163,8 +166,8 @@ func (l *Limits) SignInBegun(v *Request, attempt string) {
 	}
 }
 
-// takeTurn waits until a sign-in can be finished. It comes before the attempt is taken, so whoever had to be sent away can
-// load the same address again.
+// takeTurn waits until a sign-in can be finished. It comes before the attempt is taken, so whoever had to be sent away
+// can load the same address again.
 func (l *Limits) takeTurn(v *Request) (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(v.Context(), l.finishWait)
 	defer cancel()
@@ -175,9 +178,10 @@ func (l *Limits) takeTurn(v *Request) (leave func(), err error) {
 	return leave, err
 }
 
-// LimitGuesses is for addresses that are a secret by themselves, and are asked for by programs. look answers, or reports that
-// there is no such address. Each of those counts for the network that asked. After too many they are answered with 429, while
-// right ones go on being answered: but few are looked up at a time, so that guessing costs the store little.
+// LimitGuesses is for addresses that are a secret by themselves, and are asked for by programs. look answers, or
+// reports that there is no such address. Each of those counts for the network that asked. After too many they are
+// answered with 429, while right ones go on being answered: but few are looked up at a time, so that guessing costs the
+// store little.
 func (l *Limits) LimitGuesses(look func(http.ResponseWriter, *http.Request) (found bool), unknown http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		network := limit.Network(r.RemoteAddr)

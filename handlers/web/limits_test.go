@@ -67,8 +67,8 @@ func TestLimitsGoByTheClientsNetwork(t *testing.T) {
 	start(303, proxy, "2001:db8:1:1::1")
 }
 
-// A network's unfinished sign-ins are bounded, and nobody is locked out by that: the oldest goes for the newest, which can be
-// finished. Another network's stay.
+// A network's unfinished sign-ins are bounded, and nobody is locked out by that: the oldest goes for the newest, which
+// can be finished. Another network's stay.
 func TestUnfinishedSignInsAreBounded(t *testing.T) {
 	w := newWorld(t, func(o *handlers.Options) { o.SignInsPerMinute = 1_000_000 })
 	web.SetPending(w.h.Site, limit.NewPending(50, 60, web.AttemptLife, nil))
@@ -116,8 +116,8 @@ func (w *world) begun(peer string) begunSignIn {
 	return begunSignIn{"/getAToken?code=" + code + "&state=" + state, cookies}
 }
 
-// A page that is fetched, framed, shown as an image or got in advance begins no sign-in: nothing is counted, and nothing is
-// kept. People whose browsers open it do, with and without the headers that say so.
+// A page that is fetched, framed, shown as an image or got in advance begins no sign-in: nothing is counted, and
+// nothing is kept. People whose browsers open it do, with and without the headers that say so.
 func TestOnlyNavigationBeginsSignIns(t *testing.T) {
 	w := newWorld(t, func(o *handlers.Options) { o.SignInsPerMinute = 7 })
 	start := func(headers ...string) *httptest.ResponseRecorder {
@@ -211,8 +211,8 @@ func TestFinishingSignInsWaitForTheirTurn(t *testing.T) {
 	group.Wait()
 }
 
-// Wrong addresses are held up after too many of them, and right ones of the same network never are. Right ones, and other
-// failures, cost nothing.
+// Wrong addresses are held up after too many of them, and right ones of the same network never are. Right ones, and
+// other failures, cost nothing.
 func TestGuessesAreLimited(t *testing.T) {
 	w := newWorld(t, nil)
 	now := time.Now()
@@ -292,8 +292,8 @@ func TestLimitsAreWorded(t *testing.T) {
 	}
 }
 
-// Many networks of one customer with a sign-in each keep no more records than there may be in all, and an honest one that was begun
-// before them can be finished.
+// Many networks of one customer with a sign-in each keep no more records than there may be in all, and an honest one
+// that was begun before them can be finished.
 func TestManyNetworksStayBounded(t *testing.T) {
 	w := newWorld(t, nil)
 	web.SetPending(w.h.Site, limit.NewPending(web.MaxPending, 100, web.AttemptLife, nil))

@@ -32,12 +32,12 @@ func newRequestID() string { return rand.Text()[:16] }
 // RequestID is the id of the request in ctx.
 func RequestID(ctx context.Context) string { return fieldsOf(ctx).requestID }
 
-// proxysID is what an id of a trusted proxy may look like: those of nginx, HAProxy, Envoy, Traefik and the clouds do. It
-// stands in every log record and on every error page, so nothing else is let in.
+// proxysID is what an id of a trusted proxy may look like: those of nginx, HAProxy, Envoy, Traefik and the clouds do.
+// It stands in every log record and on every error page, so nothing else is let in.
 var proxysID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:=+/@-]{0,127}$`)
 
-// identify takes over the id that a trusted proxy has given to the request, in place of our own. What others send
-// is not adopted.
+// identify takes over the id that a trusted proxy has given to the request, in place of our own. What others send is
+// not adopted.
 func (f *front) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if given := r.Header.Values("X-Request-Id"); fromTrustedProxy(r.Context()) && len(given) == 1 && proxysID.MatchString(given[0]) {
@@ -48,8 +48,8 @@ func (f *front) identify(next http.Handler) http.Handler {
 	})
 }
 
-// contentSecurityPolicy allows our own files and nothing else. form-action 'self' also forbids a form's redirect
-// to Entra, which is why signing in starts with a link (https://www.w3.org/TR/CSP3/#directive-form-action).
+// contentSecurityPolicy allows our own files and nothing else. form-action 'self' also forbids a form's redirect to
+// Entra, which is why signing in starts with a link (https://www.w3.org/TR/CSP3/#directive-form-action).
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 
@@ -113,8 +113,8 @@ func fieldsOf(ctx context.Context) *logFields {
 // NoteError has the log record of the request that ctx belongs to say what went wrong.
 func NoteError(ctx context.Context, err error) { fieldsOf(ctx).Err = err }
 
-// attrs is the request's one log record. It names the route and the path, never the query: the callback's query holds an
-// authorization code.
+// attrs is the request's one log record. It names the route and the path, never the query: the callback's query holds
+// an authorization code.
 func (e *exchange) attrs(took time.Duration) []slog.Attr {
 	r, f, route := e.request, e.fields, routeOf(e.request)
 	attrs := []slog.Attr{
@@ -141,8 +141,8 @@ func (e *exchange) attrs(took time.Duration) []slog.Attr {
 	return append(attrs, f.upstream()...)
 }
 
-// upstream is what the calls to the services took together. Those that were made at the same time are added up, so it may
-// be more than the request's own time.
+// upstream is what the calls to the services took together. Those that were made at the same time are added up, so it
+// may be more than the request's own time.
 func (f *logFields) upstream() []slog.Attr {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -169,9 +169,9 @@ func routeOf(r *http.Request) string {
 }
 
 var (
-	// calendarAddress is what may be the address of a calendar in a path that led somewhere, and misspeltAddress in one that
-	// didn't. The indexes that they find are those of the path itself: a copy in lower case has others, since some letters
-	// grow when they are lowered, as does what isn't UTF-8.
+	// calendarAddress is what may be the address of a calendar in a path that led somewhere, and misspeltAddress in one
+	// that didn't. The indexes that they find are those of the path itself: a copy in lower case has others, since some
+	// letters grow when they are lowered, as does what isn't UTF-8.
 	calendarAddress = regexp.MustCompile(`(?is)calendar/.+`)
 	misspeltAddress = regexp.MustCompile(`(?is)calendar.+`)
 	// plainWord is what addresses don't consist of, being made of capitals, too.
@@ -180,8 +180,8 @@ var (
 	longWord = regexp.MustCompile(`[A-Za-z0-9_-]{48,}`)
 )
 
-// withoutAddress leaves out of a path what may be the address of a calendar, or a part of one that was copied badly: who
-// knows it can read that calendar. routed says that the path led somewhere.
+// withoutAddress leaves out of a path what may be the address of a calendar, or a part of one that was copied badly:
+// who knows it can read that calendar. routed says that the path led somewhere.
 func withoutAddress(path string, routed bool) string {
 	pattern := misspeltAddress
 	if routed {
@@ -216,8 +216,8 @@ func clipped(text string) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// clientAddress replaces RemoteAddr by the client's own address when the peer is a trusted proxy: the right-most
-// hop of X-Forwarded-For that is not a trusted proxy itself. What stands left of it anybody can have written.
+// clientAddress replaces RemoteAddr by the client's own address when the peer is a trusted proxy: the right-most hop of
+// X-Forwarded-For that is not a trusted proxy itself. What stands left of it anybody can have written.
 func (f *front) clientAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		trusted := f.trustedPeer(r)

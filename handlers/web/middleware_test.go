@@ -63,7 +63,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// The id of a trusted proxy is adopted if it is one, in the answer, on the page and in the log; anybody else's never is.
+// The id of a trusted proxy is adopted if it is one, in the answer, on the page and in the log; anybody else's never
+// is.
 func TestRequestID(t *testing.T) {
 	w := newWorld(t, func(o *handlers.Options) {
 		trusting("10.0.0.0/24")(o)

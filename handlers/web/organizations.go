@@ -65,9 +65,9 @@ func (v *Request) Partial(err error, retry string) *PartialProblem {
 	return &PartialProblem{Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice, RetryURL: retry}
 }
 
-// RememberOrganization notes the organization last looked at, and adds it to those that the person has. It is for one that
-// has answered: a typing error is to be forgotten. Losing the note is no harm. A link from another site can only choose
-// among those that the person has: what it names is proposed for the next token.
+// RememberOrganization notes the organization last looked at, and adds it to those that the person has. It is for one
+// that has answered: a typing error is to be forgotten. Losing the note is no harm. A link from another site can only
+// choose among those that the person has: what it names is proposed for the next token.
 func (v *Request) RememberOrganization(name string) {
 	known := inventory.ContainsFold(v.site.Inventory.Known(v.Owner()), name)
 	if known && v.Session.State().Organization == name || !known && v.fromElsewhere() {

@@ -20,7 +20,8 @@ type exchange struct {
 }
 
 // outermost stands around everything else. Whatever goes wrong inside, the request gets one answer with the security
-// headers, and one log record. Only http.ErrAbortHandler gets out of it, by which net/http cuts a connection on purpose.
+// headers, and one log record. Only http.ErrAbortHandler gets out of it, by which net/http cuts a connection on
+// purpose.
 func (f *front) outermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handled(r.Context())
@@ -38,7 +39,8 @@ func (f *front) outermost(next http.Handler) http.Handler {
 	})
 }
 
-// conclude answers a request that ended in a panic, and records it like any other. It is called by the deferred function.
+// conclude answers a request that ended in a panic, and records it like any other. It is called by the deferred
+// function.
 func (f *front) conclude(e *exchange, thrown any) {
 	abort := thrown == http.ErrAbortHandler //nolint:errorlint // net/http compares it the same way
 	if fault := panics.Caught(thrown); fault != nil && !abort {
@@ -74,8 +76,8 @@ func (e *exchange) level() slog.Level {
 	}
 }
 
-// answerFault answers with the prepared plain page, or in bare words if that can't be drawn. It reports whether the browser
-// has a whole answer: half of one must not look like a whole one.
+// answerFault answers with the prepared plain page, or in bare words if that can't be drawn. It reports whether the
+// browser has a whole answer: half of one must not look like a whole one.
 func (f *front) answerFault(e *exchange) (whole bool) {
 	if e.answer.status != 0 {
 		return e.answer.whole(e.request.Method)

@@ -148,8 +148,8 @@ func TestBrokenLog(t *testing.T) {
 	}
 }
 
-// What was begun when the panic came isn't passed off as a whole answer, nor are its headers left on the error's page; an
-// answer that was whole already stays what it is.
+// What was begun when the panic came isn't passed off as a whole answer, nor are its headers left on the error's page;
+// an answer that was whole already stays what it is.
 func TestPanicsHalfWay(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve  http.HandlerFunc

@@ -7,7 +7,8 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 )
 
-// Paths of pages, below the public address's root. The route table and everything that links to a page take them from here.
+// Paths of pages, below the public address's root. The route table and everything that links to a page take them from
+// here.
 const (
 	HomePath          = "/"
 	SignInPath        = "/sign-in"

@@ -265,8 +265,8 @@ func resend(v *Request, t UserError) *resendForm {
 	return form
 }
 
-// sameAgain leads a request that came too soon to where it came from. The address that a person comes back to from Entra
-// can only be loaded again: it holds a code, which no link may.
+// sameAgain leads a request that came too soon to where it came from. The address that a person comes back to from
+// Entra can only be loaded again: it holds a code, which no link may.
 func (s *Site) sameAgain(v *Request) []NextAction {
 	switch {
 	case v.URL.Path == s.RedirectPath:

@@ -77,8 +77,8 @@ func (v *Request) fromElsewhere() bool {
 	return site == "cross-site" || site == "same-site"
 }
 
-// navigates says that the browser opens the page itself, as far as it says so
-// (https://www.w3.org/TR/fetch-metadata/): not in a frame, as an image, for a script, or for later.
+// navigates says that the browser opens the page itself, as far as it says so (https://www.w3.org/TR/fetch-metadata/):
+// not in a frame, as an image, for a script, or for later.
 func (v *Request) navigates() bool {
 	mode, dest := v.Header.Get("Sec-Fetch-Mode"), v.Header.Get("Sec-Fetch-Dest")
 	if mode != "" && mode != "navigate" || dest != "" && dest != "document" {
@@ -100,8 +100,8 @@ func (v *Request) Here() string {
 	return v.URL.EscapedPath() + "?" + v.URL.RawQuery
 }
 
-// Param is a path parameter, unescaped once. chi cuts it out of RawPath where there is one, and else out of Path,
-// which is unescaped already.
+// Param is a path parameter, unescaped once. chi cuts it out of RawPath where there is one, and else out of Path, which
+// is unescaped already.
 func (v *Request) Param(name string) string {
 	raw := chi.URLParam(v.Request, name)
 	if v.URL.RawPath == "" {

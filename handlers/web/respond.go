@@ -78,8 +78,8 @@ func badForm(err error) error {
 	return &HTTPError{Status: http.StatusBadRequest, cause: err}
 }
 
-// signedIn lets only signed-in people through. Others are led to the sign-in page, and from there back to where
-// they wanted to go, with what they had typed.
+// signedIn lets only signed-in people through. Others are led to the sign-in page, and from there back to where they
+// wanted to go, with what they had typed.
 func (s *Site) signedIn(a Action) Action {
 	return func(v *Request) (Answer, error) {
 		if v.Session.SignedIn() {
@@ -92,8 +92,8 @@ func (s *Site) signedIn(a Action) Action {
 	}
 }
 
-// write reports whether the answer, with all that stands in it, was written to the browser's connection. A browser that has
-// gone before is not written to, whatever the network takes.
+// write reports whether the answer, with all that stands in it, was written to the browser's connection. A browser that
+// has gone before is not written to, whatever the network takes.
 func (s *Site) write(v *Request, result Answer) error {
 	gone := v.Context().Err()
 	err := s.writeAnswer(v, result)
@@ -132,11 +132,12 @@ func (s *Site) writeAnswer(v *Request, result Answer) error {
 	}
 }
 
-// maxLocation bounds an address that is redirected to, in bytes: the head of an answer has to stay below 4 KB, with cookies.
+// maxLocation bounds an address that is redirected to, in bytes: the head of an answer has to stay below 4 KB, with
+// cookies.
 const maxLocation = 3100
 
-// bounded is an address without its query if it is one of ours that is too long: the page opens as it is without. Those of
-// Entra ID are bounded where they are made.
+// bounded is an address without its query if it is one of ours that is too long: the page opens as it is without. Those
+// of Entra ID are bounded where they are made.
 func bounded(to string) string {
 	if len(to) <= maxLocation || !strings.HasPrefix(to, "/") {
 		return to

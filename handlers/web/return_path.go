@@ -10,9 +10,9 @@ import (
 // whole head of an answer has to stay below 4 KB.
 const maxReturnPath = 1024
 
-// SafeReturn gives the path (below the root, with query) to go to after signing in. Whatever isn't plainly a path
-// of ours becomes "/": browsers read backslashes as slashes and drop tabs and line ends, so those are refused
-// rather than repaired (https://url.spec.whatwg.org/#url-parsing).
+// SafeReturn gives the path (below the root, with query) to go to after signing in. Whatever isn't plainly a path of
+// ours becomes "/": browsers read backslashes as slashes and drop tabs and line ends, so those are refused rather than
+// repaired (https://url.spec.whatwg.org/#url-parsing).
 func SafeReturn(raw string) string {
 	if len(raw) > maxReturnPath || !strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "//") {
 		return "/"

@@ -12,8 +12,8 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// AttemptLife is how long a sign-in may take, from leaving for Entra to coming back; also how long what was typed
-// is kept for it.
+// AttemptLife is how long a sign-in may take, from leaving for Entra to coming back; also how long what was typed is
+// kept for it.
 const AttemptLife = 15 * time.Minute
 
 // Challenge is what a new sign-in has to satisfy; empty for an ordinary one.
@@ -26,12 +26,12 @@ type Draft struct {
 	Claims string     `json:"claims,omitempty"`
 }
 
-// ErrBarred says why a session is over, and that another account may do. It leads nowhere by itself: that would go round in
-// circles.
+// ErrBarred says why a session is over, and that another account may do. It leads nowhere by itself: that would go
+// round in circles.
 var ErrBarred = &HTTPError{Status: http.StatusForbidden, Key: "signin.barred"}
 
-// keepDraft keeps what was typed, or a page to come back to, through a sign-in. The oldest ones that have to go for it, of
-// this person or network first, are dropped.
+// keepDraft keeps what was typed, or a page to come back to, through a sign-in. The oldest ones that have to go for it,
+// of this person or network first, are dropped.
 func (l *Limits) keepDraft(v *Request, d Draft) (id string, err error) {
 	id, record, err := l.Sessions.KeepDraft(v.Writer, v.Request, d, AttemptLife)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package web is what every page shares: the request as an action sees it and the answer that it returns, errors as status,
-// log record and page, the frame with its banners, forms with their drafts and limits, addresses and paths, the table of
-// routes, and the middleware that stands around all of them.
+// Package web is what every page shares: the request as an action sees it and the answer that it returns, errors as
+// status, log record and page, the frame with its banners, forms with their drafts and limits, addresses and paths, the
+// table of routes, and the middleware that stands around all of them.
 //
-// A request is read into a Request; the action decides and returns an Answer (a page, a redirect or a download); respond.go
-// writes it. Nothing is written before the decision has been made, so a failure always gets a whole page.
+// A request is read into a Request; the action decides and returns an Answer (a page, a redirect or a download);
+// respond.go writes it. Nothing is written before the decision has been made, so a failure always gets a whole page.
 package web
 
 import (

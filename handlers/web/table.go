@@ -13,7 +13,8 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-// Table collects the routes, each with its policy: who may, how often, and on which page the form stands that is posted.
+// Table collects the routes, each with its policy: who may, how often, and on which page the form stands that is
+// posted.
 type Table struct {
 	site         *Site
 	outer, pages *chi.Mux
@@ -71,8 +72,8 @@ func (t *Table) Any(pattern string, h http.Handler) { t.pages.Handle(pattern, h)
 // Anyone begins the routes that need no sign-in. What is posted there isn't limited.
 func (t *Table) Anyone() Routes { return Routes{t, false} }
 
-// SignedIn begins the routes that only signed-in people get to; others are led through a sign-in first, and back. What is
-// posted there is limited by person.
+// SignedIn begins the routes that only signed-in people get to; others are led through a sign-in first, and back. What
+// is posted there is limited by person.
 func (t *Table) SignedIn() Routes { return Routes{t, true} }
 
 // Routes are routes with the same policy.
@@ -156,14 +157,15 @@ func (p *FormPage) Form(f Form) *FormPage {
 	return p
 }
 
-// sending is the forms that are about to be carried out. One that is sent twice at once waits here until the first is under
-// way, or has come to nothing.
+// sending is the forms that are about to be carried out. One that is sent twice at once waits here until the first is
+// under way, or has come to nothing.
 type sending struct {
 	mu    sync.Mutex
 	forms map[string]chan struct{}
 }
 
-// once carries out f's operation unless it was sent before or comes too soon. Both are looked at before anything is done.
+// once carries out f's operation unless it was sent before or comes too soon. Both are looked at before anything is
+// done.
 func (s *sending) once(site *Site, f Form) Action {
 	return func(v *Request) (Answer, error) {
 		ctx, cancel := context.WithTimeout(v.Context(), ChangeWait)

@@ -8,16 +8,16 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-// unkeptWriteTimeout is how long a browser may take to receive an answer whose secret stands nowhere else. Then the answer
-// is cut off and the token revoked: nothing else can be known of a secret that is still on its way.
+// unkeptWriteTimeout is how long a browser may take to receive an answer whose secret stands nowhere else. Then the
+// answer is cut off and the token revoked: nothing else can be known of a secret that is still on its way.
 const unkeptWriteTimeout = 30 * time.Second
 
 // errNotShown says that an answer has nothing of what was handed out for it: a redirect, an error page, a HEAD.
 var errNotShown = errors.New("the answer shows no secret")
 
-// answerWriter notes what is answered, and sees to it that no cache keeps a failure, whoever wrote it: what net/http has for
-// files drops the header from its errors. It leaves Flush to http.ResponseController, which finds that of the connection
-// through Unwrap: its error says that the answer didn't go out.
+// answerWriter notes what is answered, and sees to it that no cache keeps a failure, whoever wrote it: what net/http
+// has for files drops the header from its errors. It leaves Flush to http.ResponseController, which finds that of the
+// connection through Unwrap: its error says that the answer didn't go out.
 type answerWriter struct {
 	http.ResponseWriter
 	status, bytes int
@@ -50,8 +50,8 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// writeThrough reports whether an answer with a secret was written to the connection, not just into a buffer. Any
-// other is left to net/http, which sends it when it has been recorded.
+// writeThrough reports whether an answer with a secret was written to the connection, not just into a buffer. Any other
+// is left to net/http, which sends it when it has been recorded.
 func writeThrough(w http.ResponseWriter, d *operation.Delivery) error {
 	if !d.HandedOut() {
 		return nil

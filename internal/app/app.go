@@ -41,13 +41,13 @@ const (
 	sweepEvery = time.Minute
 	// stopTimeout is how long requests and operations in flight may take to finish.
 	stopTimeout = 75 * time.Second
-	// lateChanges is how long of that requests in flight may still begin a change, such as the next one of several: the rest
-	// is for finishing it.
+	// lateChanges is how long of that requests in flight may still begin a change, such as the next one of several: the
+	// rest is for finishing it.
 	lateChanges = 10 * time.Second
 )
 
-// Options is what isn't a setting of the operator's: where the program writes, and what the demo and tests have of their
-// own. The zero value of each field but Log is the real thing.
+// Options is what isn't a setting of the operator's: where the program writes, and what the demo and tests have of
+// their own. The zero value of each field but Log is the real thing.
 type Options struct {
 	Version string       // of a release, see Version
 	Log     io.Writer    // gets the log
@@ -258,10 +258,10 @@ func (a *App) serve(ctx context.Context) error {
 // errServing is why the program ends if its listener panics.
 var errServing = errors.New("the listener panicked")
 
-// shutDown lets everything in flight finish. Batches begin nothing more from the first moment on, and readiness fails for
-// the settings' ShutdownDelay, so that nothing new is sent here. Then requests and operations finish side by side: a client
-// that reads slowly takes no time from an operation. What isn't finished at the limit is recorded as unknown, and
-// connections are closed.
+// shutDown lets everything in flight finish. Batches begin nothing more from the first moment on, and readiness fails
+// for the settings' ShutdownDelay, so that nothing new is sent here. Then requests and operations finish side by side:
+// a client that reads slowly takes no time from an operation. What isn't finished at the limit is recorded as unknown,
+// and connections are closed.
 func (a *App) shutDown(server *http.Server) error {
 	unready, limit := a.config.ShutdownDelay, cmp.Or(a.options.StopTimeout, stopTimeout)
 	a.log.Info("stopping", "unready_for", unready.String(), "at_most", limit.String())

@@ -13,8 +13,8 @@ import (
 	"github.com/patdesk/patdesk/internal/simulator"
 )
 
-// demoSettings are the settings that a demo takes from the environment. Everything about the app, its credentials
-// and the services is the simulator's.
+// demoSettings are the settings that a demo takes from the environment. Everything about the app, its credentials and
+// the services is the simulator's.
 var demoSettings = []string{
 	"LISTEN_ADDRESS", "BASE_URL", "TRUSTED_PROXIES", "LOG_LEVEL", "LOG_FORMAT", "METRICS_ADDRESS",
 	"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "RATE_LIMIT_SIGN_INS", "RATE_LIMIT_CHANGES", "SESSIONS_PER_PERSON",
@@ -28,13 +28,14 @@ type Demo struct {
 	dir string
 }
 
-// DemoError says that the settings, or the credentials beside them, keep a demo from starting: starting again won't help.
+// DemoError says that the settings, or the credentials beside them, keep a demo from starting: starting again won't
+// help.
 type DemoError struct{ text string }
 
 func (e *DemoError) Error() string { return e.text }
 
-// NewDemo is New for a demo, which takes few of its settings from the environment. Errors are whole sentences; those about
-// the settings are a *DemoError.
+// NewDemo is New for a demo, which takes few of its settings from the environment. Errors are whole sentences; those
+// about the settings are a *DemoError.
 func NewDemo(ctx context.Context, getenv func(string) string, dotenv string, o Options) (_ *Demo, err error) {
 	// A user who has real credentials set might take the demo for the real thing.
 	if set := config.Credentials(getenv, dotenv); len(set) > 0 {

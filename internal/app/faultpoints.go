@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// A program built with the tag faultpoints is for tests (see also internal/operation/faultpoints.go). Minutes can pass as
-// seconds in it: PATDESK_CLOCK, "1700000000000000000 60", makes its clock run sixty times faster since that moment, in
-// nanoseconds since 1970, and its pauses as much shorter. PATDESK_CALL_TIMEOUT and PATDESK_STOP_TIMEOUT are real time.
+// A program built with the tag faultpoints is for tests (see also internal/operation/faultpoints.go). Minutes can pass
+// as seconds in it: PATDESK_CLOCK, "1700000000000000000 60", makes its clock run sixty times faster since that moment,
+// in nanoseconds since 1970, and its pauses as much shorter. PATDESK_CALL_TIMEOUT and PATDESK_STOP_TIMEOUT are real
+// time.
 func init() {
 	var since, rate int64
 	clock := os.Getenv("PATDESK_CLOCK")

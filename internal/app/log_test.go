@@ -14,8 +14,8 @@ import (
 	"github.com/patdesk/patdesk/internal/testkit"
 )
 
-// What a server sends unasked on a connection that is kept, net/http writes to the standard logger. Of that the log has only
-// that it happened.
+// What a server sends unasked on a connection that is kept, net/http writes to the standard logger. Of that the log has
+// only that it happened.
 func TestLibrariesQuoteNothing(t *testing.T) { // not beside other tests: there is one standard logger
 	log := &testkit.Log{}
 	recordLibraries(slog.New(slog.NewTextHandler(log, nil)))

@@ -33,8 +33,8 @@ const (
 // tracesStopTimeout is how long the last spans may take to be sent when the program stops.
 const tracesStopTimeout = 5 * time.Second
 
-// telemetry reports to metrics and traces what happens; either may be off. The parts of the program know neither, but the
-// functions that they call.
+// telemetry reports to metrics and traces what happens; either may be off. The parts of the program know neither, but
+// the functions that they call.
 type telemetry struct {
 	metrics *metrics.Metrics // nil: off
 	tracer  *tracing.Tracer  // nil: off

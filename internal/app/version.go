@@ -2,8 +2,8 @@ package app
 
 import "runtime/debug"
 
-// Version is what the program says that it is: the release that its build was stamped with, or else the commit that it was
-// built from.
+// Version is what the program says that it is: the release that its build was stamped with, or else the commit that it
+// was built from.
 func Version(stamped string) string {
 	if stamped != "" {
 		return stamped

@@ -1,4 +1,5 @@
-// Package audit writes the audit trail: one log record for each thing that a person did. docs/operations.md has its fields.
+// Package audit writes the audit trail: one log record for each thing that a person did. docs/operations.md has its
+// fields.
 //
 // Everything that happens to an operation comes from one place, the journal's observer; the rest (sessions, calendar
 // addresses) is recorded by the action that does it.

@@ -111,8 +111,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Only what is certainly the service's own is believed as a refusal of a change: its form, and something that nobody else
-// sends.
+// Only what is certainly the service's own is believed as a refusal of a change: its form, and something that nobody
+// else sends.
 func TestWhoseRefusal(t *testing.T) {
 	t.Parallel()
 	const (
@@ -181,8 +181,8 @@ var patTokenErrors = strings.Fields(`none displayNameRequired invalidDisplayName
 	invalidTokenType invalidAudience invalidSubject deploymentHostNotSupported disablePatCreationPolicyViolation
 	failedToReadOrgPolicy globalPATCreationBlocked expiredPatCannotBeExtended`)
 
-// Each patTokenError, in each form, with each status that it can come with, is the
-// Kind of that name, and the change was definitely not made.
+// Each patTokenError, in each form, with each status that it can come with, is the Kind of that name, and the change
+// was definitely not made.
 func TestPatTokenErrors(t *testing.T) {
 	t.Parallel()
 	if len(patTokenErrors) != 37 {

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// Limits of a call when Options doesn't say otherwise. The service delays
-// people who ask much for up to 30 s before it refuses them, which a read needn't
-// wait for. A change is given longer: cutting one off can lose a secret.
+// Limits of a call when Options doesn't say otherwise. The service delays people who ask much for up to 30 s before it
+// refuses them, which a read needn't wait for. A change is given longer: cutting one off can lose a secret.
 //
 // https://learn.microsoft.com/azure/devops/integrate/concepts/rate-limits
 const (
@@ -31,13 +30,12 @@ type Options struct {
 	APIVersion        string // 7.1-preview.1 if empty
 	DiscoveryEndpoint string // https://app.vssps.visualstudio.com if empty; may have a path
 
-	// HTTPClient lends its Transport; its other fields are not used. Nil means
-	// a transport of our own with the limits below, the proxy that the
-	// environment names and the system's certificates.
+	// HTTPClient lends its Transport; its other fields are not used. Nil means a transport of our own with the limits
+	// below, the proxy that the environment names and the system's certificates.
 	HTTPClient *http.Client
 
-	// The time that the service has for a whole read with its retries and pages, and for a whole change; 0 = 30s and 60s.
-	// Pauses, and waiting for one's turn here, come on top of it: 20 s and 10 s at most, in proportion.
+	// The time that the service has for a whole read with its retries and pages, and for a whole change; 0 = 30s and
+	// 60s. Pauses, and waiting for one's turn here, come on top of it: 20 s and 10 s at most, in proportion.
 	Timeout       time.Duration
 	ChangeTimeout time.Duration
 
@@ -61,8 +59,8 @@ type Exchange struct {
 	ActivityID string // the service's own id for it, "" if it sent none
 }
 
-// Client calls the PAT Lifecycle Management API and organization discovery. It is
-// safe for concurrent use; a program needs one.
+// Client calls the PAT Lifecycle Management API and organization discovery. It is safe for concurrent use; a program
+// needs one.
 type Client struct {
 	endpoint, apiVersion, discovery string
 	timeout, changeTimeout          time.Duration
@@ -122,8 +120,8 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Bearer returns an Entra access token for the person on whose behalf is called.
-// Its error reaches the caller as it is, and nothing is sent then.
+// Bearer returns an Entra access token for the person on whose behalf is called. Its error reaches the caller as it is,
+// and nothing is sent then.
 type Bearer func(ctx context.Context) (string, error)
 
 // Caller is a Client for one person. It is safe for concurrent use.

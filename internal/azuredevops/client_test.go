@@ -33,8 +33,8 @@ var wanted = azuredevops.Wanted{
 	ValidTo:     time.Date(2027, 1, 31, 12, 30, 15, 123456789, time.FixedZone("", 3600)),
 }
 
-// A child process with this variable lists that endpoint's tokens and prints the
-// outcome: some settings are read from the environment once per process.
+// A child process with this variable lists that endpoint's tokens and prints the outcome: some settings are read from
+// the environment once per process.
 const childEndpoint = "PATDESK_TEST_ENDPOINT"
 
 func TestMain(m *testing.M) {

@@ -41,8 +41,8 @@ type call struct {
 	time         *allowance
 }
 
-// allowance is the time that is left for what was asked for, with all its pages and tries. The service's time is that of
-// the exchanges alone. Pauses, and waiting for one's turn here, have a time of their own: they say nothing about the
+// allowance is the time that is left for what was asked for, with all its pages and tries. The service's time is that
+// of the exchanges alone. Pauses, and waiting for one's turn here, have a time of their own: they say nothing about the
 // service, and don't shorten what it is given.
 type allowance struct {
 	service, waiting time.Duration
@@ -83,8 +83,8 @@ type answer struct {
 	body   []byte
 }
 
-// do makes the call and returns its result. It is the one way to the network. A
-// read that met a passing fault is tried again; a change never.
+// do makes the call and returns its result. It is the one way to the network. A read that met a passing fault is tried
+// again; a change never.
 func (c *Caller) do(ctx context.Context, q call) (answer, error) {
 	bearer, err := c.bearer(ctx)
 	if err != nil {
@@ -117,9 +117,8 @@ func (e *Error) passing() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable || e.Kind == KindConnection
 }
 
-// rest waits before the next try: as long as the service asked for, else longer
-// each time, a little at random so that those who failed together don't come back
-// together. It returns false at once if that is too long to wait for.
+// rest waits before the next try: as long as the service asked for, else longer each time, a little at random so that
+// those who failed together don't come back together. It returns false at once if that is too long to wait for.
 func (c *Client) rest(ctx context.Context, t *allowance, asked time.Duration, try int) bool {
 	d := asked
 	if d == 0 {
@@ -221,11 +220,10 @@ func holding(status int) bool {
 	return status/100 == 2 || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
-// exchange sends the request and returns the answer with its body still to be
-// read. Without an answer, sent says whether the request may have gone out.
+// exchange sends the request and returns the answer with its body still to be read. Without an answer, sent says
+// whether the request may have gone out.
 //
-// The transport is used without an http.Client around it, so that nothing follows
-// redirects or keeps cookies.
+// The transport is used without an http.Client around it, so that nothing follows redirects or keeps cookies.
 func (c *Client) exchange(ctx context.Context, q call, bearer string, header http.Header) (response *http.Response, sent bool, err error) {
 	transport := c.reads
 	if q.change() {
@@ -252,8 +250,7 @@ func (c *Client) exchange(ctx context.Context, q call, bearer string, header htt
 	request.Header.Set("X-Tfs-Fedauthredirect", "Suppress")
 	request.Header.Set("User-Agent", "patdesk")
 	response, err = transport.RoundTrip(request)
-	// Without a connection nothing was sent. A transport that isn't known to
-	// report connections may have had one.
+	// Without a connection nothing was sent. A transport that isn't known to report connections may have had one.
 	t, reports := transport.(*http.Transport)
 	if reports && errors.Is(err, syscall.ETIMEDOUT) {
 		t.CloseIdleConnections() // their other ends may be gone, too
@@ -277,8 +274,8 @@ func (q call) read(ctx context.Context, response *http.Response, grow func(int64
 	} else {
 		a.body, err = readUpTo(response.Body, q.maxBody, grow)
 	}
-	// What is whole in itself counts, even if the connection broke at its very
-	// end: it may hold a secret that is sent only once.
+	// What is whole in itself counts, even if the connection broke at its very end: it may hold a secret that is sent
+	// only once.
 	if err == nil || wholeObject(a.body) {
 		return a, nil
 	}
@@ -295,10 +292,9 @@ func (q call) read(ctx context.Context, response *http.Response, grow func(int64
 	return answer{}, failure
 }
 
-// readUpTo returns the whole of r, or errLength if that is more than limit. With
-// another error it returns what came before. It gathers parts and joins them at
-// the end: one growing buffer would cost twice the limit before it is reached.
-// Beyond the first few parts grow is asked, once, for the memory of the rest.
+// readUpTo returns the whole of r, or errLength if that is more than limit. With another error it returns what came
+// before. It gathers parts and joins them at the end: one growing buffer would cost twice the limit before it is
+// reached. Beyond the first few parts grow is asked, once, for the memory of the rest.
 func readUpTo(r io.Reader, limit int64, grow func(int64) bool) ([]byte, error) {
 	const free = 5 // parts: 248 KB
 	var parts [][]byte
@@ -321,8 +317,8 @@ func readUpTo(r io.Reader, limit int64, grow func(int64) bool) ([]byte, error) {
 	}
 }
 
-// fill reads until part is full or r fails, which it says in r's own words: an
-// unexpected end must not look like the end.
+// fill reads until part is full or r fails, which it says in r's own words: an unexpected end must not look like the
+// end.
 func fill(r io.Reader, part []byte) (n int, err error) {
 	for n < len(part) && err == nil {
 		var m int

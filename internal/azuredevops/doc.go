@@ -1,8 +1,6 @@
-// Package azuredevops calls Azure DevOps: the PAT Lifecycle Management API and
-// the discovery of a person's organizations. Every JSON field, URL and header
-// of those services, every answer they can give, and their tables (scopes,
-// errors) belong here, and nothing else does: no pages, no sign-in, no memory of
-// what was asked for.
+// Package azuredevops calls Azure DevOps: the PAT Lifecycle Management API and the discovery of a person's
+// organizations. Every JSON field, URL and header of those services, every answer they can give, and their tables
+// (scopes, errors) belong here, and nothing else does: no pages, no sign-in, no memory of what was asked for.
 //
 // A call goes
 //

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// Kind says what went wrong, for the program; the words for people are kept
-// elsewhere, under "azuredevops.<kind>". For a patTokenError the Kind is that
-// value as the service spells it ("fullScopePatPolicyViolation").
+// Kind says what went wrong, for the program; the words for people are kept elsewhere, under "azuredevops.<kind>". For
+// a patTokenError the Kind is that value as the service spells it ("fullScopePatPolicyViolation").
 type Kind string
 
 // What can go wrong beside the patTokenErrors.
@@ -58,8 +57,8 @@ func (k Kind) NotFound() bool {
 	}
 }
 
-// patTokenErrors are the values of patTokenError in the order of the service's
-// enumeration, which sends the name, or in older versions the number.
+// patTokenErrors are the values of patTokenError in the order of the service's enumeration, which sends the name, or in
+// older versions the number.
 //
 // https://learn.microsoft.com/rest/api/azure/devops/tokens/pats/create
 var patTokenErrors = []Kind{
@@ -114,8 +113,7 @@ const (
 	kindInvalidAuthorizationID Kind = "invalidAuthorizationId"
 )
 
-// lookupPatTokenError finds name in the table. Older versions of the service
-// begin it with a capital letter.
+// lookupPatTokenError finds name in the table. Older versions of the service begin it with a capital letter.
 func lookupPatTokenError(name string) (Kind, bool) {
 	for _, k := range patTokenErrors {
 		if strings.EqualFold(string(k), name) {
@@ -192,8 +190,8 @@ var (
 	errBroken       = errors.New("the connection broke or did not carry HTTP")
 )
 
-// printable returns s without anything but printable ASCII, cut to 64 characters:
-// what the service sends as a code or id is shown and logged.
+// printable returns s without anything but printable ASCII, cut to 64 characters: what the service sends as a code or
+// id is shown and logged.
 func printable(s string) string {
 	const most = 64
 	out := make([]byte, 0, min(len(s), most))

@@ -25,8 +25,8 @@ func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: c.status, Header: h, Body: io.NopCloser(strings.NewReader(c.body)), ContentLength: -1, Request: r}, nil
 }
 
-// Whatever the service answers: no panic, only clean errors, a secret only from a
-// 2xx, and never a failed change that claims to be certain when it isn't.
+// Whatever the service answers: no panic, only clean errors, a secret only from a 2xx, and never a failed change that
+// claims to be certain when it isn't.
 func FuzzAnswers(f *testing.F) {
 	for _, s := range []canned{
 		{200, "", resultJSON(id, `"`+secret+`"`)},

@@ -12,9 +12,9 @@ const (
 	pauseTime   = 30 * time.Second // after which one call may try again
 	forgetAfter = 5 * time.Minute  // a failure this old is not one of a series any more
 
-	// An organization as a whole counts as down when the calls of downPeople or more fail there within downWithin, tripAfter
-	// calls or more, with no success in between. One person's failures say nothing about it: the service delays and refuses
-	// busy people one by one.
+	// An organization as a whole counts as down when the calls of downPeople or more fail there within downWithin,
+	// tripAfter calls or more, with no success in between. One person's failures say nothing about it: the service
+	// delays and refuses busy people one by one.
 	downPeople = 3
 	downWithin = 2 * time.Minute
 
@@ -39,8 +39,8 @@ const (
 	failing                // timeout, lost connection, 5xx
 )
 
-// guards holds, for each person and organization, how much is under way at the same time (slots.go), until when the service
-// asked to wait, and a circuit breaker. So what hangs or fails for one person doesn't hold up another.
+// guards holds, for each person and organization, how much is under way at the same time (slots.go), until when the
+// service asked to wait, and a circuit breaker. So what hangs or fails for one person doesn't hold up another.
 type guards struct {
 	now func() time.Time
 
@@ -150,8 +150,9 @@ func (c *circuit) left(now time.Time, p *pass) time.Duration {
 	return 0
 }
 
-// pauseEnd is when the person may try the organization again; zero if there is no pause. Where an organization is down, one
-// failure of the person's own is enough for one. A person without any, a newcomer for instance, is always let through.
+// pauseEnd is when the person may try the organization again; zero if there is no pause. Where an organization is down,
+// one failure of the person's own is enough for one. A person without any, a newcomer for instance, is always let
+// through.
 func (c *circuit) pauseEnd(now time.Time) time.Time {
 	if c.failures == 0 || c.stale(now) {
 		return time.Time{}
@@ -241,8 +242,8 @@ func (o *organization) down(now time.Time) bool {
 	return o.failures >= tripAfter && len(o.failed) == downPeople && now.Sub(o.failed[downPeople-1].at) <= downWithin
 }
 
-// held returns how long a call should still wait because the service asked for that. A request to slow down that came with a
-// result holds for reads only: a change is one deliberate act, and a revoke may be urgent.
+// held returns how long a call should still wait because the service asked for that. A request to slow down that came
+// with a result holds for reads only: a change is one deliberate act, and a revoke may be urgent.
 func (p *pass) held(change bool) (time.Duration, Kind) {
 	p.guards.mu.Lock()
 	defer p.guards.mu.Unlock()
@@ -294,8 +295,8 @@ func (g *guards) circuit(who, name string, now time.Time) *circuit {
 	return c
 }
 
-// makeRoom drops circuits that make no difference any more, once in tidyEvery, and one more where there are too many: of this
-// person if this person has too many, else of any. Circuits with calls in progress stay.
+// makeRoom drops circuits that make no difference any more, once in tidyEvery, and one more where there are too many:
+// of this person if this person has too many, else of any. Circuits with calls in progress stay.
 func (g *guards) makeRoom(who string, now time.Time) {
 	if now.Sub(g.tidied) >= tidyEvery {
 		g.tidied = now

@@ -16,8 +16,8 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 )
 
-// Reads are tried again after passing faults, three times at most, waiting as long
-// as asked for; changes and other faults are not.
+// Reads are tried again after passing faults, three times at most, waiting as long as asked for; changes and other
+// faults are not.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	again := func(status int, after string) reply { return reply{status, "Retry-After: " + after + "\n", ""} }
@@ -104,9 +104,8 @@ func TestRetryInTime(t *testing.T) {
 	}
 }
 
-// The service's wish to be left alone is kept: per person and organization, by
-// reads also when it came with a result, by changes only when it came with a
-// refusal.
+// The service's wish to be left alone is kept: per person and organization, by reads also when it came with a result,
+// by changes only when it came with a refusal.
 func TestHolds(t *testing.T) {
 	type step struct {
 		answer string // "status retry-after", "" if nothing may be sent
@@ -173,8 +172,7 @@ func TestHolds(t *testing.T) {
 	}
 }
 
-// After five calls that failed one after the other an organization is left alone
-// for 30 s; then one call tries it.
+// After five calls that failed one after the other an organization is left alone for 30 s; then one call tries it.
 func TestBreaker(t *testing.T) {
 	broken := true
 	s := serve(t, azuredevops.Options{}, func(w http.ResponseWriter, r *http.Request) {
@@ -383,8 +381,9 @@ func TestOneProbe(t *testing.T) {
 	}
 }
 
-// An organization that hangs takes the places that one person has there, and none of another organization's or person's.
-// Who waits for a place can go away, or is told that their other calls are the reason; nothing of theirs is sent.
+// An organization that hangs takes the places that one person has there, and none of another organization's or
+// person's. Who waits for a place can go away, or is told that their other calls are the reason; nothing of theirs is
+// sent.
 func TestBulkhead(t *testing.T) {
 	g := newGate()
 	s := serve(t, azuredevops.Options{Timeout: 90 * time.Millisecond, ChangeTimeout: time.Minute}, func(w http.ResponseWriter, r *http.Request) {

@@ -37,8 +37,7 @@ var (
 	claimsPattern   = regexp.MustCompile(`(?i)\bclaims\s*=\s*"?([A-Za-z0-9+/_=-]+)`)
 )
 
-// result says that the answer can hold the result of a call. 203 can't: with it
-// the service sends its sign-in page.
+// result says that the answer can hold the result of a call. 203 can't: with it the service sends its sign-in page.
 func (a answer) result() bool {
 	switch {
 	case a.status == http.StatusNoContent:
@@ -58,8 +57,7 @@ func (a answer) isJSON() bool {
 	return t == "application/json" || t == "text/json" || strings.HasSuffix(t, "+json")
 }
 
-// fault is the body of an answer that says what went wrong. In older versions
-// message is the name of a patTokenError.
+// fault is the body of an answer that says what went wrong. In older versions message is the name of a patTokenError.
 type fault struct {
 	Message       string        `json:"message"`
 	TypeName      string        `json:"typeName"`
@@ -112,7 +110,8 @@ func (q call) judge(a answer) *Error {
 	case KindClaims:
 		e.Claims = claims(a.header)
 	case KindOrganization:
-		// The organization itself answered, so what is missing is the token; unless the answer says that it is the host.
+		// The organization itself answered, so what is missing is the token; unless the answer says that it is the
+		// host.
 		if q.namesToken && f.TypeKey != "" && !strings.HasPrefix(f.TypeKey, "HostDoesNotExist") {
 			e.Kind = kindAuthorizationNotFound
 		} else if e.Unknown && a.foreign(f) {
@@ -169,8 +168,7 @@ func (f fault) peopleOnly() bool {
 		strings.HasPrefix(f.Message, "The requested operation is not allowed")
 }
 
-// kindOf401 distinguishes a bearer that the service understood and refused from one that
-// it could do nothing with.
+// kindOf401 distinguishes a bearer that the service understood and refused from one that it could do nothing with.
 func (a answer) kindOf401(f fault) Kind {
 	switch {
 	case claims(a.header) != "":
@@ -237,8 +235,8 @@ func activityID(header http.Header) string {
 	return ""
 }
 
-// verdict of a failed exchange about the organization. An answer that refuses
-// speaks for its health, and a certificate is not its fault.
+// verdict of a failed exchange about the organization. An answer that refuses speaks for its health, and a certificate
+// is not its fault.
 func (e *Error) verdict() verdict {
 	switch e.Kind {
 	case KindTimeout, KindConnection, KindServer, KindUnavailable:
@@ -257,8 +255,8 @@ func (q call) broken(ctx context.Context, err error) *Error {
 	return q.fail(kindOf(ctx, err), safe(err))
 }
 
-// kindOf distinguishes the ways in which an exchange can break. What our own side
-// decided comes first: it shows as all sorts of errors.
+// kindOf distinguishes the ways in which an exchange can break. What our own side decided comes first: it shows as all
+// sorts of errors.
 func kindOf(ctx context.Context, err error) Kind {
 	var timeout net.Error
 	switch {
@@ -301,8 +299,8 @@ func dialing(err error) bool {
 	return errors.As(err, &operation) && operation.Op == "dial" || errors.As(err, &dns) || untrusted(err)
 }
 
-// safe returns err if its text can't hold anything that the service has sent,
-// else a sentence of our own: net/http quotes what it doesn't take for HTTP.
+// safe returns err if its text can't hold anything that the service has sent, else a sentence of our own: net/http
+// quotes what it doesn't take for HTTP.
 func safe(err error) error {
 	var operation *net.OpError
 	var timeout net.Error

@@ -27,8 +27,7 @@ import (
 
 const short = 300 * time.Millisecond
 
-// Each limit on time is hit on its own, and says whether a change may have been
-// carried out.
+// Each limit on time is hit on its own, and says whether a change may have been carried out.
 func TestTimeLimits(t *testing.T) {
 	never := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	headerOnly := func(w http.ResponseWriter, r *http.Request) {
@@ -150,8 +149,7 @@ func secureServer(t *testing.T) *httptest.Server {
 	return s
 }
 
-// listen serves each connection with serve until the test ends, and returns the
-// address.
+// listen serves each connection with serve until the test ends, and returns the address.
 func listen(t *testing.T, serve func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -174,8 +172,8 @@ func listen(t *testing.T, serve func(net.Conn)) string {
 // connection is the key under which a connection's requests are counted.
 type connection struct{}
 
-// opaque hides that there is an http.Transport inside, and holds that no change
-// comes with what is needed to send it again.
+// opaque hides that there is an http.Transport inside, and holds that no change comes with what is needed to send it
+// again.
 type opaque struct {
 	t *testing.T
 	http.RoundTripper
@@ -188,8 +186,8 @@ func (o opaque) RoundTrip(r *http.Request) (*http.Response, error) {
 	return o.RoundTripper.RoundTrip(r)
 }
 
-// A connection that was kept alive and is dead by the next request: a read finds
-// its way, a change is not sent twice and says what is known of it.
+// A connection that was kept alive and is dead by the next request: a read finds its way, a change is not sent twice
+// and says what is known of it.
 func TestDeadKeptAliveConnection(t *testing.T) {
 	for name, test := range map[string]struct {
 		transport http.RoundTripper
@@ -250,8 +248,7 @@ type failing struct{ error }
 
 func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.error }
 
-// A transport that doesn't report connections: only an error of connecting says
-// that nothing was sent.
+// A transport that doesn't report connections: only an error of connecting says that nothing was sent.
 func TestLentTransport(t *testing.T) {
 	for name, test := range map[string]struct {
 		err     error
@@ -273,8 +270,8 @@ func TestLentTransport(t *testing.T) {
 	}
 }
 
-// Bodies of any length cost little memory. What is allocated altogether, the
-// test's own service included, is more than what is held at any time.
+// Bodies of any length cost little memory. What is allocated altogether, the test's own service included, is more than
+// what is held at any time.
 func TestMemory(t *testing.T) {
 	forever := func(piece string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
@@ -350,8 +347,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// A smaller cap holds for what isn't a list, and a change that runs into it has an
-// unknown outcome.
+// A smaller cap holds for what isn't a list, and a change that runs into it has an unknown outcome.
 func TestCreateTooLarge(t *testing.T) {
 	s := serve(t, azuredevops.Options{}, ok(`{"patToken":null`+strings.Repeat(" ", 1<<20)+`}`).ServeHTTP)
 	_, _, err := s.caller.Create(context.Background(), org, wanted)
@@ -414,8 +410,7 @@ func TestBearerStaysHome(t *testing.T) {
 	}
 }
 
-// The environment's proxy and certificates are used. It is read once per process,
-// hence the child.
+// The environment's proxy and certificates are used. It is read once per process, hence the child.
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	var seen atomic.Value

@@ -31,8 +31,8 @@ var toolTerms = map[Tool]string{ //nolint:gosec // names of credential managers,
 	UnknownTool:                            "an unknown tool",
 }
 
-// makers are the names that tools give to the tokens they make, from Microsoft's
-// list of unexpected tokens and from the tools' own code.
+// makers are the names that tools give to the tokens they make, from Microsoft's list of unexpected tokens and from the
+// tools' own code.
 //
 // https://learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate#unexpected-notification
 // https://github.com/git-ecosystem/git-credential-manager (AzureDevOpsRestApi.cs)
@@ -54,8 +54,8 @@ var makers = []struct {
 	{regexp.MustCompile(`(?i)^\{?[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\}?$`), UnknownTool},
 }
 
-// MadeBy is the tool that made a token of this name, "" if none is recognised.
-// It is a guess from the name alone: the service doesn't report who made a token.
+// MadeBy is the tool that made a token of this name, "" if none is recognised. It is a guess from the name alone: the
+// service doesn't report who made a token.
 func MadeBy(displayName string) Tool {
 	displayName = strings.TrimSpace(displayName)
 	for _, m := range makers {

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// discoveryVersion is the version of the profile and accounts APIs. Both have
-// left preview.
+// discoveryVersion is the version of the profile and accounts APIs. Both have left preview.
 const discoveryVersion = "7.1"
 
 // discoveryTimeout is the time that the service has for both of its calls: pages can do without what they say.
@@ -27,9 +26,8 @@ type Organization struct {
 
 var organizationPattern = regexp.MustCompile(`^[0-9A-Za-z](?:[0-9A-Za-z_-]{0,62}[0-9A-Za-z])?$`)
 
-// ValidOrganization reports whether name can be an organization's name, so that nothing
-// else gets into an address. New names have up to 50 letters, digits and hyphens;
-// older ones may have more.
+// ValidOrganization reports whether name can be an organization's name, so that nothing else gets into an address. New
+// names have up to 50 letters, digits and hyphens; older ones may have more.
 //
 // https://learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions
 func ValidOrganization(name string) bool { return organizationPattern.MatchString(name) }
@@ -40,8 +38,8 @@ var scopePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,99}$`)
 // ValidScope reports whether id can be a scope, whether or not it is a known one.
 func ValidScope(id string) bool { return scopePattern.MatchString(id) }
 
-// Organizations discovers the person's organizations, sorted by name. Those that
-// are disabled, deleted or moved are left out.
+// Organizations discovers the person's organizations, sorted by name. Those that are disabled, deleted or moved are
+// left out.
 //
 // https://learn.microsoft.com/rest/api/azure/devops/account/accounts/list
 func (c *Caller) Organizations(ctx context.Context) ([]Organization, error) {

@@ -679,8 +679,9 @@ func (s *silenced) Write(p []byte) (int, error) {
 
 type connectionKey struct{}
 
-// Each exchange has a connection to itself, even where the service speaks HTTP/2: those that hang or go silent keep nobody
-// else waiting, neither for one of few streams nor for the end of a connection that is shared. Connections are used again.
+// Each exchange has a connection to itself, even where the service speaks HTTP/2: those that hang or go silent keep
+// nobody else waiting, neither for one of few streams nor for the end of a connection that is shared. Connections are
+// used again.
 func TestSilentConnectionsHoldUpNoOthers(t *testing.T) {
 	const others = 60
 	var connections atomic.Int32

@@ -8,11 +8,11 @@ import (
 )
 
 // A change that was refused was not made, and saying so ends the matter. So a refusal is believed only if it is
-// certainly the token service's own. Proxies that inspect what passes, gateways and portals put their own page in
-// place of an answer, also of one that held a new token's secret.
+// certainly the token service's own. Proxies that inspect what passes, gateways and portals put their own page in place
+// of an answer, also of one that held a new token's secret.
 //
-// Two things have to come together: the form in which the service refuses, and something that only the service sends. Not
-// all of its answers are known to carry its headers, so its vocabulary counts as well.
+// Two things have to come together: the form in which the service refuses, and something that only the service sends.
+// Not all of its answers are known to carry its headers, so its vocabulary counts as well.
 
 // serviceNamespaces begin the names of the service's own exceptions, in typeName.
 var serviceNamespaces = []string{"Microsoft.VisualStudio.", "Microsoft.TeamFoundation.", "Newtonsoft.Json."}

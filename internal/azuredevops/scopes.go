@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// FullAccess is the scope that grants everything its owner may do. It can't be
-// combined with others.
+// FullAccess is the scope that grants everything its owner may do. It can't be combined with others.
 const FullAccess = "app_token"
 
 // GroupID is one group of scopes, for good: form fields have it in their names, and messages in their keys.
@@ -63,12 +62,10 @@ func Groups() []Group {
 	return groups
 }
 
-// Scopes returns the whole table, also what is only displayed, in the order of
-// Microsoft's dialog.
+// Scopes returns the whole table, also what is only displayed, in the order of Microsoft's dialog.
 func Scopes() []Scope { return slices.Clone(scopes) }
 
-// LookupScope returns the row for id. For an unknown id, such as a scope newer
-// than the table, Known is false.
+// LookupScope returns the row for id. For an unknown id, such as a scope newer than the table, Known is false.
 func LookupScope(id string) Scope {
 	if i, ok := scopeIndex[id]; ok {
 		return scopes[i]
@@ -76,8 +73,8 @@ func LookupScope(id string) Scope {
 	return Scope{ID: id}
 }
 
-// Implied returns all scopes that id brings along, nearest first. Full access
-// brings everything along and has no such list.
+// Implied returns all scopes that id brings along, nearest first. Full access brings everything along and has no such
+// list.
 func Implied(id string) []string {
 	var implied []string
 	for parent := LookupScope(id).Implies; parent != ""; parent = LookupScope(parent).Implies {
@@ -97,12 +94,11 @@ func indexScopes() map[string]int {
 	return index
 }
 
-// scopes is what Microsoft publishes as available scopes, with the groups and
-// levels of its token dialog, lowest level first. The rows at the end are in no
-// dialog, yet found on tokens that tools have made.
+// scopes is what Microsoft publishes as available scopes, with the groups and levels of its token dialog, lowest level
+// first. The rows at the end are in no dialog, yet found on tokens that tools have made.
 //
-// vso.pats, vso.pats_manage and user_impersonation are missing on purpose: they
-// are permissions of the app in Entra, not scopes of a token.
+// vso.pats, vso.pats_manage and user_impersonation are missing on purpose: they are permissions of the app in Entra,
+// not scopes of a token.
 //
 // https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/oauth
 var scopes = []Scope{

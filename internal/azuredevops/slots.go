@@ -7,36 +7,37 @@ import (
 	"time"
 )
 
-// How much is under way at the same time. A call beyond that waits for its turn, for a bounded time that isn't counted as
-// the service's.
+// How much is under way at the same time. A call beyond that waits for its turn, for a bounded time that isn't counted
+// as the service's.
 //
-// Each bound is shared by what is still free of it (see share), not in the order of arrival: the more of it is in use, the
-// less one person can have. So however many calls of others are held up, there is a slot for a person who has none.
+// Each bound is shared by what is still free of it (see share), not in the order of arrival: the more of it is in use,
+// the less one person can have. So however many calls of others are held up, there is a slot for a person who has none.
 const (
-	// maxOwnExchanges is what one person can have under way with one organization: a page asks for three lists at once, a
-	// batch works on three tokens.
+	// maxOwnExchanges is what one person can have under way with one organization: a page asks for three lists at once,
+	// a batch works on three tokens.
 	maxOwnExchanges = 8
-	// maxPersonExchanges is what one person can have under way with all organizations: an overview reads six of them at a
-	// time.
+	// maxPersonExchanges is what one person can have under way with all organizations: an overview reads six of them at
+	// a time.
 	maxPersonExchanges = 32
-	// maxShared is what all people share. An exchange that is held up costs a socket, three goroutines and some 60 KB with
-	// its buffers and what TLS needs, so that so many take some 120 MB and a fraction of the files that can be open
-	// (65,536 in deploy/systemd, more in containers). One that isn't held up takes some 100 ms: these are 20,000 a second.
+	// maxShared is what all people share. An exchange that is held up costs a socket, three goroutines and some 60 KB
+	// with its buffers and what TLS needs, so that so many take some 120 MB and a fraction of the files that can be
+	// open (65,536 in deploy/systemd, more in containers). One that isn't held up takes some 100 ms: these are 20,000 a
+	// second.
 	maxShared = 2048
 	// maxExchanges is how many there can be in all: those beyond maxShared are for people who have none under way.
 	maxExchanges = 4 * maxShared
 	// maxQueue is how many exchanges of one person wait for their turn.
 	maxQueue = 64
 
-	// Of each answer the first 248 KB are free; a page of a hundred tokens has some 50 KB. What is longer takes what the
-	// longest answer needs, 8 MB to a list, in units of this size, of which there are so many: 64 MB. While parts are joined
-	// that is twice as much.
+	// Of each answer the first 248 KB are free; a page of a hundred tokens has some 50 KB. What is longer takes what
+	// the longest answer needs, 8 MB to a list, in units of this size, of which there are so many: 64 MB. While parts
+	// are joined that is twice as much.
 	unitBytes = 256 << 10
 	maxUnits  = 256
 )
 
-// What one person can have of what is still free: a 64th of all exchanges, half of their own for one organization, and half
-// of the memory, where a person's first long answer gets what it needs.
+// What one person can have of what is still free: a 64th of all exchanges, half of their own for one organization, and
+// half of the memory, where a person's first long answer gets what it needs.
 const (
 	partOfExchanges = 64
 	partOfPerson    = 2
@@ -57,8 +58,8 @@ const (
 // Bounds returns all of them.
 func Bounds() []Bound { return []Bound{BoundOrganization, BoundPerson, BoundProcess, BoundMemory} }
 
-// share reports whether a person who has so many may have one more: up to most, but no more than a part of what is free. The
-// first one can be had as long as there is one.
+// share reports whether a person who has so many may have one more: up to most, but no more than a part of what is
+// free. The first one can be had as long as there is one.
 func share(has, most, free, part int) bool {
 	return free > 0 && has < min(most, max(1, free/part))
 }
@@ -93,8 +94,8 @@ func (g *guards) full(has int) bool {
 type turn struct{ come chan struct{} } // closed when it has come; the slot is taken then
 
 // take waits until one more exchange may begin, for patience at most, and takes a slot, which must be given back. If it
-// can't begin, b is the bound that it ran into, and own whether the person's other calls have a part in that. The error is
-// that of a ctx that was canceled.
+// can't begin, b is the bound that it ran into, and own whether the person's other calls have a part in that. The error
+// is that of a ctx that was canceled.
 func (p *pass) take(ctx context.Context, patience time.Duration) (b Bound, own bool, err error) {
 	t, b, own := p.line()
 	if t == nil {
@@ -219,9 +220,9 @@ func (p *person) next() (next *circuit) {
 	return next
 }
 
-// grow takes the memory that an answer of up to so many bytes may need, before it is read on: all of it or none, or else
-// many that are read at the same time would leave each other too little to get to an end. false: there isn't so much for
-// this person.
+// grow takes the memory that an answer of up to so many bytes may need, before it is read on: all of it or none, or
+// else many that are read at the same time would leave each other too little to get to an end. false: there isn't so
+// much for this person.
 func (p *pass) grow(bytes int64) bool {
 	g, c := p.guards, p.circuit
 	units := int((bytes + unitBytes - 1) / unitBytes)

@@ -13,8 +13,8 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 )
 
-// fullListener returns an address that takes no connection and refuses none: its
-// queue is full, so that connecting hangs as behind a firewall.
+// fullListener returns an address that takes no connection and refuses none: its queue is full, so that connecting
+// hangs as behind a firewall.
 func fullListener(t *testing.T) string {
 	t.Helper()
 	fd, address := bound(t)
@@ -35,8 +35,7 @@ func fullListener(t *testing.T) string {
 	return ""
 }
 
-// bound returns a socket that has an address, where connections are refused as
-// long as it doesn't listen.
+// bound returns a socket that has an address, where connections are refused as long as it doesn't listen.
 func bound(t *testing.T) (fd int, address string) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)

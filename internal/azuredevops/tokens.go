@@ -32,8 +32,7 @@ type Token struct {
 // Global says that t works in all organizations of its owner.
 func (t Token) Global() bool { return t.TargetAccounts == nil }
 
-// Status is what the list's filter that returned a token says of it. Nothing in
-// the record does.
+// Status is what the list's filter that returned a token says of it. Nothing in the record does.
 type Status string
 
 // The filters of the list that a token's status is known by.
@@ -43,8 +42,7 @@ const (
 	Revoked Status = "revoked"
 )
 
-// Wanted is what a token is to be: for create all three, for update zero = leave
-// as it is.
+// Wanted is what a token is to be: for create all three, for update zero = leave as it is.
 type Wanted struct {
 	DisplayName string    `json:"displayName,omitempty"`
 	Scopes      []string  `json:"scopes,omitempty"`
@@ -53,12 +51,12 @@ type Wanted struct {
 
 var authorizationIDPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
 
-// ValidAuthorizationID reports whether id can be a token's id, so that nothing else gets
-// into an address. Ids are GUIDs; the check is a little wider.
+// ValidAuthorizationID reports whether id can be a token's id, so that nothing else gets into an address. Ids are
+// GUIDs; the check is a little wider.
 func ValidAuthorizationID(id string) bool { return authorizationIDPattern.MatchString(id) }
 
-// List returns all pages of the organization's tokens with that status, in the
-// order of the service. With an error it also returns the tokens it got before.
+// List returns all pages of the organization's tokens with that status, in the order of the service. With an error it
+// also returns the tokens it got before.
 func (c *Caller) List(ctx context.Context, organization string, s Status) ([]Token, error) {
 	var tokens []Token
 	known := map[string]bool{} // ids: tokens can move from page to page meanwhile
@@ -94,8 +92,7 @@ func (c *Caller) List(ctx context.Context, organization string, s Status) ([]Tok
 	}
 }
 
-// listCall asks for one page. Filter, order and size are sent with each, as their
-// defaults aren't documented.
+// listCall asks for one page. Filter, order and size are sent with each, as their defaults aren't documented.
 func (c *Caller) listCall(organization string, s Status, next string) (call, error) {
 	query := url.Values{
 		"displayFilterOption": {string(s)},
@@ -109,8 +106,7 @@ func (c *Caller) listCall(organization string, s Status, next string) (call, err
 	return c.patCall("list", http.MethodGet, organization, query, nil)
 }
 
-// page reads one page of a list and the continuation token of the next, "" at
-// the end.
+// page reads one page of a list and the continuation token of the next, "" at the end.
 func (q call) page(a answer) ([]Token, string, *Error) {
 	var w wirePage
 	if failure := q.decode(a, &w); failure != nil {
@@ -149,9 +145,8 @@ func (c *Caller) Get(ctx context.Context, organization, authorizationID string) 
 	return c.record(ctx, q, authorizationID)
 }
 
-// Create makes a token and returns its record and its secret. It is never retried.
-// Without a secret there is always an error; if its Token is set, the service
-// says that it has made that token.
+// Create makes a token and returns its record and its secret. It is never retried. Without a secret there is always an
+// error; if its Token is set, the service says that it has made that token.
 func (c *Caller) Create(ctx context.Context, organization string, w Wanted) (Token, string, error) {
 	body := wantedBody(w)
 	body["allOrgs"] = false
@@ -169,8 +164,7 @@ func (c *Caller) Create(ctx context.Context, organization string, w Wanted) (Tok
 	return q.created(a)
 }
 
-// created reads the answer to create. A secret that came counts, whatever else is
-// missing: it won't be sent again.
+// created reads the answer to create. A secret that came counts, whatever else is missing: it won't be sent again.
 func (q call) created(a answer) (Token, string, error) {
 	var w wireResult
 	if failure := q.decode(a, &w); failure != nil {
@@ -197,8 +191,7 @@ func (q call) created(a answer) (Token, string, error) {
 	return Token{}, "", failure
 }
 
-// Update changes the fields set in w. The token's secret stays the same. It is
-// never retried.
+// Update changes the fields set in w. The token's secret stays the same. It is never retried.
 func (c *Caller) Update(ctx context.Context, organization, authorizationID string, w Wanted) (Token, error) {
 	body := wantedBody(w)
 	if len(body) == 0 {
@@ -219,9 +212,8 @@ func (c *Caller) Update(ctx context.Context, organization, authorizationID strin
 	return c.record(ctx, q, authorizationID)
 }
 
-// Revoke ends a token. nil means that the service says so. It is safe to call
-// again. That there is no such token (Error.Missing) is an error: a token that
-// was just made may not be visible yet.
+// Revoke ends a token. nil means that the service says so. It is safe to call again. That there is no such token
+// (Error.Missing) is an error: a token that was just made may not be visible yet.
 func (c *Caller) Revoke(ctx context.Context, organization, authorizationID string) error {
 	q, err := c.tokenCall("revoke", http.MethodDelete, organization, authorizationID)
 	if err != nil {
@@ -234,8 +226,8 @@ func (c *Caller) Revoke(ctx context.Context, organization, authorizationID strin
 	return q.revoked(a)
 }
 
-// revoked reads the answer to revoke: 204, or a result without an error. A 200
-// that says nothing is what a proxy may answer, too.
+// revoked reads the answer to revoke: 204, or a result without an error. A 200 that says nothing is what a proxy may
+// answer, too.
 func (q call) revoked(a answer) error {
 	if a.status != http.StatusOK && a.status != http.StatusNoContent {
 		return q.notUnderstood(a, errType)
@@ -312,8 +304,8 @@ func (c *Caller) patCall(name, method, organization string, query url.Values, bo
 	return q, nil
 }
 
-// wantedBody is w as the service reads it: the fields that are set. Dates are in
-// UTC with milliseconds, which is about what the service keeps.
+// wantedBody is w as the service reads it: the fields that are set. Dates are in UTC with milliseconds, which is about
+// what the service keeps.
 func wantedBody(w Wanted) map[string]any {
 	body := map[string]any{}
 	if w.DisplayName != "" {
@@ -328,8 +320,8 @@ func wantedBody(w Wanted) map[string]any {
 	return body
 }
 
-// invalid is what the service would say of w, as far as it need not be asked;
-// "" if nothing is wrong. whole: all fields must be set.
+// invalid is what the service would say of w, as far as it need not be asked; "" if nothing is wrong. whole: all fields
+// must be set.
 func (w Wanted) invalid(whole bool) Kind {
 	scope := strings.Join(w.Scopes, " ")
 	switch {

@@ -212,8 +212,8 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// The answer to a create, cut off after each byte: the secret is there when the
-// whole of the object is, and otherwise the outcome is unknown.
+// The answer to a create, cut off after each byte: the secret is there when the whole of the object is, and otherwise
+// the outcome is unknown.
 func TestCreateCutAnywhere(t *testing.T) {
 	t.Parallel()
 	whole := resultJSON(id, `"`+secret+`"`)
@@ -245,8 +245,8 @@ func TestCreateCutAnywhere(t *testing.T) {
 	}
 }
 
-// What revoke was answered with says whether it was done. That the service knows no such token isn't for revoke to judge:
-// one that was just made may not be visible yet.
+// What revoke was answered with says whether it was done. That the service knows no such token isn't for revoke to
+// judge: one that was just made may not be visible yet.
 func TestRevoke(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer           reply
@@ -302,8 +302,8 @@ func TestRevokeCutShort(t *testing.T) {
 	}
 }
 
-// Pages are followed to their end, in the forms in which lists come, and what was
-// read before a failure is returned with it.
+// Pages are followed to their end, in the forms in which lists come, and what was read before a failure is returned
+// with it.
 func TestPaging(t *testing.T) {
 	page := func(next string, ids ...string) reply {
 		var tokens []string

@@ -27,8 +27,8 @@ var probing = net.KeepAliveConfig{Enable: true, Idle: 6 * time.Second, Interval:
 // meet: all of them wait when it goes silent, and for streams while Go opens more connections than with HTTP/1.1.
 //
 // A change travels on a connection of its own. On a kept-alive connection that the service has just given up it would
-// fail and leave unknown whether it was carried out. And there it is plain when nothing was sent: as long as there
-// was no connection.
+// fail and leave unknown whether it was carried out. And there it is plain when nothing was sent: as long as there was
+// no connection.
 func (o Options) transports() (reads, changes http.RoundTripper) {
 	if o.HTTPClient == nil {
 		t := http1(newTransport())
@@ -49,7 +49,8 @@ func (o Options) transports() (reads, changes http.RoundTripper) {
 	return lent, lent
 }
 
-// newTransport returns one without a limit on connections: how many exchanges there can be is bounded for each person, in slots.go.
+// newTransport returns one without a limit on connections: how many exchanges there can be is bounded for each person,
+// in slots.go.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,

@@ -7,8 +7,8 @@ const (
 	unacknowledged = 5000 // milliseconds
 )
 
-// limitSilence ends a connection on which what was sent isn't acknowledged for five seconds. Keep-alive probes don't see
-// to that: they go out only when nothing else does.
+// limitSilence ends a connection on which what was sent isn't acknowledged for five seconds. Keep-alive probes don't
+// see to that: they go out only when nothing else does.
 func limitSilence(_, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) {
 		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, unacknowledged) // without it the call's time limits remain

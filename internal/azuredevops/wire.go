@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Caps of what is in an answer. They are far over anything real and keep a body
-// within its own cap from unfolding into many times its size.
+// Caps of what is in an answer. They are far over anything real and keep a body within its own cap from unfolding into
+// many times its size.
 const (
 	maxItems    = 1000     // of a list in an answer; the service sends at most 100 tokens
 	maxAccounts = 100      // of a token
@@ -47,8 +47,7 @@ type wireResult struct {
 	PatTokenError patTokenError `json:"patTokenError"`
 }
 
-// wirePage is one page of a list. Older answers have it, or only its tokens, in
-// value.
+// wirePage is one page of a list. Older answers have it, or only its tokens, in value.
 type wirePage struct {
 	wireTokens
 	Value         *wireValue    `json:"value"`
@@ -145,8 +144,8 @@ func (p *presence) UnmarshalJSON(b []byte) error {
 
 func (p presence) there() bool { return len(p) > 0 && string(p) != "null" }
 
-// moment is a date in RFC 3339 with up to seven decimals, or without a zone,
-// which means UTC. null and "" are the zero time.
+// moment is a date in RFC 3339 with up to seven decimals, or without a zone, which means UTC. null and "" are the zero
+// time.
 type moment struct{ time.Time }
 
 // UnmarshalJSON reads a date, "" or null.
@@ -207,8 +206,8 @@ func wholeObject(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("{")) && json.Valid(b)
 }
 
-// decode reads a result into v. The failure doesn't tell more than that there is
-// one: the errors of encoding/json quote the body.
+// decode reads a result into v. The failure doesn't tell more than that there is one: the errors of encoding/json quote
+// the body.
 func (q call) decode(a answer, v any) *Error {
 	if err := json.Unmarshal(withoutBOM(a.body), v); err != nil {
 		return q.notUnderstood(a, errType)
@@ -216,8 +215,7 @@ func (q call) decode(a answer, v any) *Error {
 	return nil
 }
 
-// notUnderstood is the Error of a result that isn't one. A change may have been
-// carried out all the same.
+// notUnderstood is the Error of a result that isn't one. A change may have been carried out all the same.
 func (q call) notUnderstood(a answer, cause error) *Error {
 	e := q.fail(KindNotUnderstood, cause)
 	e.describe(answer{status: a.status, header: a.header})

@@ -16,9 +16,9 @@ import (
 // listTimeout bounds one list of an organization's tokens.
 const listTimeout = 15 * time.Second
 
-// activeTokens is what a run knows of the active tokens of one organization: one list, asked for when the run comes there,
-// and what the run itself has made since. So an organization is listed once, not before each creation. Of the list only what
-// is about the batch's own tokens is kept.
+// activeTokens is what a run knows of the active tokens of one organization: one list, asked for when the run comes
+// there, and what the run itself has made since. So an organization is listed once, not before each creation. Of the
+// list only what is about the batch's own tokens is kept.
 type activeTokens struct {
 	service      operation.Service
 	organization string
@@ -118,8 +118,8 @@ func (a *activeTokens) named(t azuredevops.Token) *operation.KnownTokens {
 	return &operation.KnownTokens{IDs: slices.Clone(a.ids[strings.TrimSpace(t.DisplayName)]), All: a.whole}
 }
 
-// activeOnly is a Service that neither replaces nor extends a token that isn't active any more, and takes it for revoked: since the
-// batch was confirmed that may have happened elsewhere.
+// activeOnly is a Service that neither replaces nor extends a token that isn't active any more, and takes it for
+// revoked: since the batch was confirmed that may have happened elsewhere.
 type activeOnly struct {
 	operation.Service
 	token  azuredevops.Token
@@ -149,7 +149,8 @@ func (a *activeOnly) Update(ctx context.Context, organization, id string, w azur
 	return t, err
 }
 
-// Revoke revokes a token. One that the service doesn't know, and the batch's list neither, is gone: it needn't be listed for each.
+// Revoke revokes a token. One that the service doesn't know, and the batch's list neither, is gone: it needn't be
+// listed for each.
 func (a *activeOnly) Revoke(ctx context.Context, organization, id string) error {
 	err := a.Service.Revoke(ctx, organization, id)
 	var e *azuredevops.Error

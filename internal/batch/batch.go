@@ -1,6 +1,6 @@
-// Package batch is the changes of many tokens at once: planned, confirmed, and carried out as one operation for each token.
-// What belongs here is everything about "all of these" that isn't about one of them; whether a change was done is a matter
-// of internal/operation.
+// Package batch is the changes of many tokens at once: planned, confirmed, and carried out as one operation for each
+// token. What belongs here is everything about "all of these" that isn't about one of them; whether a change was done
+// is a matter of internal/operation.
 package batch
 
 import (
@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// Max is how many tokens one batch takes: what a person can still read before confirming it, and what a record
-	// can hold (see session.MaxValue).
+	// Max is how many tokens one batch takes: what a person can still read before confirming it, and what a record can
+	// hold (see session.MaxValue).
 	Max = operation.MostTogether
 
 	// planLife is how long a batch is kept that isn't confirmed. The forms of its operations are drawn with it.
 	planLife = 2 * time.Hour
-	// life is how long a batch is kept from when it was last set going. It must stay below operation.FinishedLife, so that each
-	// of its operations outlives it: an operation that is gone would look like one that was never begun.
+	// life is how long a batch is kept from when it was last set going. It must stay below operation.FinishedLife, so
+	// that each of its operations outlives it: an operation that is gone would look like one that was never begun.
 	life = operation.FinishedLife - 24*time.Hour
 
 	kindBatch = "batch"
@@ -163,8 +163,8 @@ func (b *Batch) open() bool {
 	})
 }
 
-// MayRetry reports whether the item's operation may be tried once more: it was definitely not done; or it is unknown, and doing it
-// twice has no other effect than doing it once, or nothing was found that it has made.
+// MayRetry reports whether the item's operation may be tried once more: it was definitely not done; or it is unknown,
+// and doing it twice has no other effect than doing it once, or nothing was found that it has made.
 func (i *Item) MayRetry() bool {
 	op := i.Operation
 	if op == nil {

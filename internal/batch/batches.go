@@ -94,7 +94,8 @@ func (s *Batches) Plan(ctx context.Context, b *Batch) error {
 }
 
 // Start confirms a planned batch with a form that was drawn for it, and settle makes its items final. The same form
-// again changes nothing. Errors: formid.ErrForged, formid.ErrStale, operation.ErrChanged, ErrNotFound; operation.ErrNotKept and session.ErrFull, with which nothing was begun.
+// again changes nothing. Errors: formid.ErrForged, formid.ErrStale, operation.ErrChanged, ErrNotFound;
+// operation.ErrNotKept and session.ErrFull, with which nothing was begun.
 func (s *Batches) Start(ctx context.Context, person, id, form, content string, from operation.Origin, settle func(*Batch)) (*Batch, error) {
 	release, err := s.records.Lock(ctx, plansKey(person))
 	if err != nil {
@@ -235,8 +236,8 @@ func (s *Batches) isRun(ctx context.Context, person, id string) bool {
 	return true
 }
 
-// Open returns the person's batches that aren't finished, newest first. It is made to run on every page view: it
-// reads one small record for each.
+// Open returns the person's batches that aren't finished, newest first. It is made to run on every page view: it reads
+// one small record for each.
 func (s *Batches) Open(ctx context.Context, person string) (open []Summary, err error) {
 	err = s.records.Each(ctx, kindOpen, person, func(_ string, decode func(any) error) error {
 		var o Summary

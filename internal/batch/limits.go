@@ -30,8 +30,8 @@ func bounds() []session.Bound {
 	}
 }
 
-// DurableKinds are the kinds of records that must outlive the failure of a store's server: a batch holds the forms of its
-// operations.
+// DurableKinds are the kinds of records that must outlive the failure of a store's server: a batch holds the forms of
+// its operations.
 func DurableKinds() []string { return []string{kindBatch} }
 
 // letGo drops a finished batch, and reports whether there is none (any more).

@@ -24,12 +24,13 @@ const (
 	triesByItself = 5
 	// longestRest is how long a batch waits for an organization by itself when the service asks for that.
 	longestRest = 5 * time.Minute
-	// tripAfter is how many operations in a row may fail for want of a clear answer before an organization is left alone.
+	// tripAfter is how many operations in a row may fail for want of a clear answer before an organization is left
+	// alone.
 	tripAfter = 3
 	// runLockWait bounds waiting for the end of another run of the same batch.
 	runLockWait = 2 * time.Second
-	// listsPerOrganization is how often a run lists one organization at most: once, and again where that failed, or where it looks as
-	// if a token was revoked elsewhere meanwhile.
+	// listsPerOrganization is how often a run lists one organization at most: once, and again where that failed, or
+	// where it looks as if a token was revoked elsewhere meanwhile.
 	listsPerOrganization = 3
 	// storeTimeout bounds one use of the store by a worker, which has no request whose end could bound it.
 	storeTimeout = 5 * time.Second
@@ -38,7 +39,8 @@ const (
 )
 
 // Run carries out what isn't begun of a batch, in the background and apart from ctx: one operation for each token, a
-// few at a time. It returns when that is begun; if the batch is being run already, here or elsewhere, that run goes on alone.
+// few at a time. It returns when that is begun; if the batch is being run already, here or elsewhere, that run goes on
+// alone.
 //
 // Errors: operation.ErrStopping, from Journal.EndBackground on, or the store's.
 func (s *Batches) Run(ctx context.Context, c Caller, person, id string) error {
@@ -271,7 +273,8 @@ func (w *worker) carryOut(b *Batch, item *Item) *itemFailure {
 	return nil
 }
 
-// beginItem begins the item's operation. There is no answer to read a secret in: what can't be kept can't be shown either.
+// beginItem begins the item's operation. There is no answer to read a secret in: what can't be kept can't be shown
+// either.
 func (w *worker) beginItem(b *Batch, item *Item) *itemFailure {
 	if !w.isReady() {
 		return nil
@@ -321,8 +324,8 @@ func (w *worker) isReady() bool {
 	return err == nil
 }
 
-// usableForm is the item's form, or a new one if that has become too old. The operation was not begun, and no other
-// run can begin it: this run has the batch's lock.
+// usableForm is the item's form, or a new one if that has become too old. The operation was not begun, and no other run
+// can begin it: this run has the batch's lock.
 func (w *worker) usableForm(item *Item) (form string, ok bool) {
 	err := w.journal.Check(item.Form, w.person, w.action, item.target())
 	if err == nil {

@@ -40,15 +40,15 @@ type Event struct {
 	Alarm                string // what its reminder says; "": none
 }
 
-// UID is the name of a token's event: the same for good, whatever the organization is called, and unique in the world as
-// RFC 7986, 5.3 wants it. It is a hash, as what the service returns might be any text.
+// UID is the name of a token's event: the same for good, whatever the organization is called, and unique in the world
+// as RFC 7986, 5.3 wants it. It is a hash, as what the service returns might be any text.
 func UID(authorizationID string) string {
 	sum := sha256.Sum256([]byte("patdesk token " + strings.ToLower(authorizationID)))
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:20])) + "@patdesk"
 }
 
-// Encode writes the calendar as RFC 5545 wants it: lines of 75 octets at most, ended by CRLF. The same document gives the
-// same bytes.
+// Encode writes the calendar as RFC 5545 wants it: lines of 75 octets at most, ended by CRLF. The same document gives
+// the same bytes.
 func Encode(d Document) ([]byte, error) {
 	cal := ics.NewCalendarFor("")
 	cal.CalendarProperties = nil
@@ -102,8 +102,8 @@ func (e Event) encode() *ics.VEvent {
 	return v
 }
 
-// clean leaves out what RFC 5545, 3.1 doesn't allow in a value: control characters but tab and the line breaks, which are
-// escaped.
+// clean leaves out what RFC 5545, 3.1 doesn't allow in a value: control characters but tab and the line breaks, which
+// are escaped.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -20,8 +20,8 @@ const (
 	addressLife = 2 * Life
 	// noteEvery is how often a reading that found nothing new is written down, and that the feed was asked for.
 	noteEvery = 10 * time.Minute
-	// graveLife is how long a revoked address is remembered, so that the form that made it can't make it again. Forms live
-	// for half a day.
+	// graveLife is how long a revoked address is remembered, so that the form that made it can't make it again. Forms
+	// live for half a day.
 	graveLife = 24 * time.Hour
 	// partBytes bounds one organization's part as JSON, well below session.MaxValue. What ends last is left out.
 	partBytes = 800 << 10
@@ -42,7 +42,8 @@ var (
 	ErrUnknown = errors.New("calendar: no such address")                                        // 404
 	ErrChanged = errors.New("calendar: the person's address is another one than the form knew") // 409
 
-	// ErrUnreadable says that something is recorded that this program can't read: by a newer release, or under another key.
+	// ErrUnreadable says that something is recorded that this program can't read: by a newer release, or under another
+	// key.
 	ErrUnreadable = errors.New("calendar: what is recorded of it can't be read") // 503
 )
 
@@ -147,9 +148,9 @@ func (f *Feeds) load(ctx context.Context, person string) (kept feed, there bool,
 	return kept, err == nil, err
 }
 
-// Make gives the person the address that form stands for, if the feed is still as its Mark was when the form was drawn. An
-// address that there was is dead from then on. Sending the same form again gives the same address again (made is false
-// then), as long as no other has taken its place and it wasn't revoked: ErrChanged.
+// Make gives the person the address that form stands for, if the feed is still as its Mark was when the form was drawn.
+// An address that there was is dead from then on. Sending the same form again gives the same address again (made is
+// false then), as long as no other has taken its place and it wasn't revoked: ErrChanged.
 func (f *Feeds) Make(ctx context.Context, person, form, mark string) (text string, made bool, err error) {
 	release, err := f.records.Lock(ctx, feedKey(person))
 	if err != nil {
@@ -233,8 +234,8 @@ func (f *Feeds) Revoke(ctx context.Context, person, name string) (revoked bool, 
 	return true, errors.Join(errs...)
 }
 
-// Open finds the feed of an address, and notes that it was asked for: ErrUnknown, also if its person isn't allowed any more;
-// ErrUnreadable.
+// Open finds the feed of an address, and notes that it was asked for: ErrUnknown, also if its person isn't allowed any
+// more; ErrUnreadable.
 func (f *Feeds) Open(ctx context.Context, text string, by Reader, allowed func(person string) bool) (person string, found Feed, err error) {
 	a, ok := parseAddress(text)
 	if !ok {
@@ -304,8 +305,8 @@ func (f *Feeds) Parts(ctx context.Context, person string) (parts []Part, err err
 }
 
 // Refresh takes over a reading of an organization that began at read. For a person without a feed nothing is kept. A
-// reading that began before the one that is kept changes nothing. session.ErrFull: of so many organizations that this one
-// isn't kept.
+// reading that began before the one that is kept changes nothing. session.ErrFull: of so many organizations that this
+// one isn't kept.
 func (f *Feeds) Refresh(ctx context.Context, person, organization string, read time.Time, expiries []Expiry) error {
 	kept, _, err := f.load(ctx, person)
 	if err != nil || kept.Address == "" {

@@ -283,8 +283,8 @@ func TestTooManyTokens(t *testing.T) {
 	}
 }
 
-// Addresses made at once, and readings while one is revoked: in the end one address opens, or none, and nothing is left of
-// what was read.
+// Addresses made at once, and readings while one is revoked: in the end one address opens, or none, and nothing is left
+// of what was read.
 func TestFeedsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -324,8 +324,8 @@ func TestFeedsAtOnce(t *testing.T) {
 	}
 }
 
-// Of a feed that was recorded under another key nothing is said that isn't known; its person can make another one, and the
-// one from before is dead then.
+// Of a feed that was recorded under another key nothing is said that isn't known; its person can make another one, and
+// the one from before is dead then.
 func TestUnreadableFeed(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)

@@ -22,8 +22,8 @@ const (
 )
 
 // AccessToken returns an access token for the API that is good for some minutes. As a rule it comes from the cache,
-// without lock and without network. When it has to be refreshed, one call does it for all who wait, in this process
-// and in others; sessions don't wait for one another. Errors: *Error, or the cache's own.
+// without lock and without network. When it has to be refreshed, one call does it for all who wait, in this process and
+// in others; sessions don't wait for one another. Errors: *Error, or the cache's own.
 func (p *Provider) AccessToken(ctx context.Context, c TokenCache, account string) (string, error) {
 	blob, err := c.Load(ctx)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// msalMargin is how long before its end MSAL takes a token for expired; one that lives shorter it doesn't even keep.
+	// msalMargin is how long before its end MSAL takes a token for expired; one that lives shorter it doesn't even
+	// keep.
 	msalMargin = 5 * time.Minute
 	// assumedLife is that of a token whose answer doesn't say (RFC 6749, section 5.1, allows that).
 	assumedLife = time.Hour
@@ -58,8 +59,8 @@ func plainAnswer(body []byte, x *exchange) ([]byte, error) {
 	return json.Marshal(plain)
 }
 
-// shownLife is the life that MSAL sees: a token's own, but that of short tokens longer, so that MSAL's margin comes to a
-// tenth of what they really live. Otherwise every page view would ask for such a token anew.
+// shownLife is the life that MSAL sees: a token's own, but that of short tokens longer, so that MSAL's margin comes to
+// a tenth of what they really live. Otherwise every page view would ask for such a token anew.
 func shownLife(life time.Duration) time.Duration {
 	return life + msalMargin - min(msalMargin, life/10)
 }

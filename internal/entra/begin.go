@@ -114,7 +114,8 @@ func challengeOf(verifier string) string {
 const (
 	// maxAddress bounds the address at Entra, in bytes: it stands in the head of an answer, which has 4 KB at most.
 	maxAddress = 2500
-	// maxClaims is how long a claims challenge can be, escaped as it is sent on. Those that are known have some 300 bytes.
+	// maxClaims is how long a claims challenge can be, escaped as it is sent on. Those that are known have some 300
+	// bytes.
 	maxClaims = 1000
 )
 

@@ -54,8 +54,8 @@ func (p *Provider) configuration(ctx context.Context) (configuration, error) {
 	return m, nil
 }
 
-// MetadataError is why the authority's metadata couldn't be fetched when that was last tried; nil if it could, or wasn't tried
-// yet. Nothing is fetched.
+// MetadataError is why the authority's metadata couldn't be fetched when that was last tried; nil if it could, or
+// wasn't tried yet. Nothing is fetched.
 func (p *Provider) MetadataError() error {
 	_, _, err := p.wire.documents.peek(p.metadata)
 	return err

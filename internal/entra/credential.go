@@ -114,8 +114,8 @@ func (p *Provider) credential(ctx context.Context) (Credential, error) {
 	return p.vault.get(ctx, theCredential)
 }
 
-// CredentialEnd is when the certificate in use runs out; zero if the credential is none, or a vault's that wasn't read yet.
-// Nothing is fetched.
+// CredentialEnd is when the certificate in use runs out; zero if the credential is none, or a vault's that wasn't read
+// yet. Nothing is fetched.
 func (p *Provider) CredentialEnd() time.Time {
 	c := p.o.Credential
 	if c.Current != nil {

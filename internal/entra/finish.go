@@ -88,7 +88,8 @@ func (p *Provider) redeem(ctx context.Context, cache *sessionCache, a Attempt, c
 }
 
 // checkIssuer compares the iss response parameter (RFC 9207) before the code is sent anywhere, as far as that is
-// possible while the tenant isn't known. It is asked for only where the metadata says that it is sent: Entra sends none.
+// possible while the tenant isn't known. It is asked for only where the metadata says that it is sent: Entra sends
+// none.
 func (p *Provider) checkIssuer(ctx context.Context, query url.Values) error {
 	m, err := p.configuration(ctx)
 	if err != nil {

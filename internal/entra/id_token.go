@@ -53,8 +53,8 @@ func (c idClaims) displayName() string {
 	return strings.ToValidUTF8(c.Name[:maxName], "") + "…"
 }
 
-// username is for showing only, and as a hint for the next sign-in; tid and oid identify the person. What is too long to be
-// one is none.
+// username is for showing only, and as a hint for the next sign-in; tid and oid identify the person. What is too long
+// to be one is none.
 func (c idClaims) username() string {
 	for _, name := range []string{c.Preferred, c.UPN, c.Email} {
 		if name != "" && len(name) <= maxUsername {
@@ -78,8 +78,8 @@ func unverified(raw string) (idClaims, error) {
 	return c, json.Unmarshal(payload, &c)
 }
 
-// isFor reports whether a token is meant for an app: alone, or for others too but issued to it (OpenID Connect Core 3.1.3.7,
-// items 3 to 5).
+// isFor reports whether a token is meant for an app: alone, or for others too but issued to it (OpenID Connect Core
+// 3.1.3.7, items 3 to 5).
 func (c idClaims) isFor(app string) bool {
 	if !c.Audience.Contains(app) || c.Party != "" && c.Party != app {
 		return false
@@ -152,8 +152,8 @@ func at(seconds float64) time.Time {
 // signing in, and so long a key that was withdrawn meanwhile can be believed.
 const keysLongest = 24 * time.Hour
 
-// checkSignature checks the signature with the keys that the metadata names. They are fetched again, at most every
-// half minute, for a key that isn't among them. Without keys no token is accepted.
+// checkSignature checks the signature with the keys that the metadata names. They are fetched again, at most every half
+// minute, for a key that isn't among them. Without keys no token is accepted.
 func (p *Provider) checkSignature(ctx context.Context, m configuration, token *jwt.JSONWebToken) error {
 	if m.KeysURL == "" {
 		return errNoKeys

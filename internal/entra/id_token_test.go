@@ -338,8 +338,8 @@ func flipped(text string) string {
 	return "A" + text[1:]
 }
 
-// Without keys nobody is believed: whoever could answer for the token endpoint could sign with a key of their own. The same
-// sign-in works when the keys are back. See docs/decisions/0003-id-token-checks.md.
+// Without keys nobody is believed: whoever could answer for the token endpoint could sign with a key of their own. The
+// same sign-in works when the keys are back. See docs/decisions/0003-id-token-checks.md.
 func TestKeysOutOfReach(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(*fake){

@@ -16,8 +16,8 @@ const (
 )
 
 // memo keeps what all sessions share and others publish: metadata, signing keys, a credential in a vault. Each is
-// fetched once, by no request in particular: a visitor who leaves must not take the others' answer along. What
-// is there is kept when it can't be fetched again.
+// fetched once, by no request in particular: a visitor who leaves must not take the others' answer along. What is there
+// is kept when it can't be fetched again.
 type memo[T any] struct {
 	fetch func(ctx context.Context, key string) (T, error)
 	fresh time.Duration // after that it is fetched again, behind the scenes
@@ -75,8 +75,8 @@ func (m *memo[T]) age(key string) time.Duration {
 	return m.now().Sub(m.kept[key].fetched)
 }
 
-// getNewer fetches although what is kept is fresh, for something that isn't in it; at most every forceEvery. ok says
-// if it has done so.
+// getNewer fetches although what is kept is fresh, for something that isn't in it; at most every forceEvery. ok says if
+// it has done so.
 func (m *memo[T]) getNewer(ctx context.Context, key string) (value T, ok bool) {
 	m.mu.Lock()
 	k := m.kept[key]

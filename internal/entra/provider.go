@@ -27,8 +27,8 @@ type Options struct {
 	Log            *slog.Logger     // nil: slog.Default
 
 	// Watch is called before each call to Entra (its name is one of Calls), and what it returns after it: with the HTTP
-	// status, 0 if no answer came, and "ok" or what went wrong, a Kind as a rule. It may add to the header that is sent.
-	// Refreshed is called when a refresh of an access token ends, with how (see Refreshes). It may be nil.
+	// status, 0 if no answer came, and "ok" or what went wrong, a Kind as a rule. It may add to the header that is
+	// sent. Refreshed is called when a refresh of an access token ends, with how (see Refreshes). It may be nil.
 	Watch     func(ctx context.Context, call string, header http.Header) (done func(status int, outcome string))
 	Refreshed func(outcome string)
 }
@@ -124,7 +124,8 @@ func (p *Provider) client(c Credential, cache *sessionCache) (confidential.Clien
 		confidential.WithInstanceDiscovery(false),
 		// MSAL_FORCE_REGION would send people's refreshes to a regional host.
 		confidential.WithAzureRegion("DisableMsalForceRegion"),
-		// Continuous access evaluation: https://learn.microsoft.com/entra/identity-platform/app-resilience-continuous-access-evaluation
+		// Continuous access evaluation:
+		// https://learn.microsoft.com/entra/identity-platform/app-resilience-continuous-access-evaluation
 		confidential.WithClientCapabilities([]string{"cp1"}))
 	if err != nil {
 		return confidential.Client{}, misconfigured(errors.New("MSAL doesn't take the authority or the credential"))

@@ -76,7 +76,8 @@ func newWire(o Options, metadata string) *wire {
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: headTimeout,
 			MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
-			// Many people's refreshes share a connection: without pings its death is noticed by each one's own time limit.
+			// Many people's refreshes share a connection: without pings its death is noticed by each one's own time
+			// limit.
 			HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 		}
 	}

@@ -1,5 +1,5 @@
-// Package failure holds why something that was asked of Azure DevOps, of Entra ID or of the store was not done: in one form
-// that is an error and can be recorded. The words for people are kept elsewhere, by Source and Kind.
+// Package failure holds why something that was asked of Azure DevOps, of Entra ID or of the store was not done: in one
+// form that is an error and can be recorded. The words for people are kept elsewhere, by Source and Kind.
 package failure
 
 import (
@@ -112,9 +112,9 @@ func (f *Failure) NeedsSignIn() (claims string, ok bool) {
 	return "", false
 }
 
-// KindNoLongerActive is the Kind of the failure of a token that was to be rotated or extended and was found to be revoked or
-// expired before anything was sent. The service has the same word for what it doesn't know, in an answer with a Status:
-// earlier releases, which may run beside this one, have words for no other.
+// KindNoLongerActive is the Kind of the failure of a token that was to be rotated or extended and was found to be
+// revoked or expired before anything was sent. The service has the same word for what it doesn't know, in an answer
+// with a Status: earlier releases, which may run beside this one, have words for no other.
 const KindNoLongerActive azuredevops.Kind = "tokenNotFound"
 
 // NoLongerActive reports whether nothing was sent as the token wasn't active any more.

@@ -1,9 +1,10 @@
 // Package formid draws and checks the ids of forms.
 //
-// An id is stateless: random ‖ seconds since 1970 ‖ stamp ‖ MAC over random and time with person, purpose and target. So
-// drawing a form writes nothing, any replica can check it, and a form outlives the session in which it was drawn (but not
-// the person). The random part names what the form begins, such as an operation. The stamp is a MAC over random and time
-// alone: it shows that a form was drawn here when its person isn't known any more, because the sign-in is over.
+// An id is stateless: random ‖ seconds since 1970 ‖ stamp ‖ MAC over random and time with person, purpose and target.
+// So drawing a form writes nothing, any replica can check it, and a form outlives the session in which it was drawn
+// (but not the person). The random part names what the form begins, such as an operation. The stamp is a MAC over
+// random and time alone: it shows that a form was drawn here when its person isn't known any more, because the sign-in
+// is over.
 package formid
 
 import (
@@ -77,8 +78,8 @@ func (f *Forms) fresh(one form) bool {
 	return age <= Life && age >= -Skew
 }
 
-// Drawn says that form was drawn here, for whomever, and isn't stale. It is for deciding what may be kept for a visitor who
-// isn't signed in any more; only Check says whose form it is.
+// Drawn says that form was drawn here, for whomever, and isn't stale. It is for deciding what may be kept for a visitor
+// who isn't signed in any more; only Check says whose form it is.
 func (f *Forms) Drawn(form string) bool {
 	one, ok := parse(form)
 	return ok && f.fresh(one) && f.records.CheckMAC(one.stamp, stampPurpose, one.id, strconv.FormatInt(one.drawn, 10))

@@ -1,5 +1,5 @@
-// Package freeport finds ports for the servers that tests start as processes of their own, which can't be configured to take any
-// free one.
+// Package freeport finds ports for the servers that tests start as processes of their own, which can't be configured to
+// take any free one.
 package freeport
 
 import (
@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// The ports given out lie below those that systems give to connections and to listeners on port 0 (32768 and up on Linux),
-// so that no other test gets one between its being found here and being taken. A Redis Cluster takes another, 10,000 above.
+// The ports given out lie below those that systems give to connections and to listeners on port 0 (32768 and up on
+// Linux), so that no other test gets one between its being found here and being taken. A Redis Cluster takes another,
+// 10,000 above.
 const first, last = 10_000, 32_000
 
 var (
@@ -21,8 +22,8 @@ var (
 	given = map[int]bool{} // to this process, which would find it free again before it is taken
 )
 
-// Address is an address of host, such as "127.0.0.1", whose port is free and that wasn't given out before; "" if
-// this machine doesn't have host.
+// Address is an address of host, such as "127.0.0.1", whose port is free and that wasn't given out before; "" if this
+// machine doesn't have host.
 func Address(tb testing.TB, host string) string {
 	tb.Helper()
 	mu.Lock()

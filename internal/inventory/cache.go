@@ -95,8 +95,8 @@ func (c *Cache) Organizations(ctx context.Context, o Owner) ([]string, error) {
 	return c.Known(o), err
 }
 
-// List asks an organization for the lists of several statuses, side by side. What could be read comes back together with the
-// failures.
+// List asks an organization for the lists of several statuses, side by side. What could be read comes back together
+// with the failures.
 func (c *Cache) List(ctx context.Context, o Owner, organization string, statuses []azuredevops.Status) (tokens []Token, failed []Missing) {
 	r := Read{Person: o.Person, Organization: organization, Begun: c.options.Now(), Statuses: statuses}
 	r.Tokens, r.Failed = readLists(ctx, o.API, organization, statuses)
@@ -133,8 +133,8 @@ func readLists(ctx context.Context, api *azuredevops.Caller, organization string
 	return tokens, failed
 }
 
-// Load reads all organizations, and waits for them at most until enough is closed or ctx ends. What isn't there by then goes
-// on being read.
+// Load reads all organizations, and waits for them at most until enough is closed or ctx ends. What isn't there by then
+// goes on being read.
 func (c *Cache) Load(ctx context.Context, o Owner, enough <-chan time.Time) Inventory {
 	kept := c.snapshots.open(o.Session)
 	names, found, err := c.awaitOrganizations(ctx, o, kept, enough)
@@ -191,8 +191,8 @@ func (c *Cache) awaitOrganizations(ctx context.Context, o Owner, kept *snapshot,
 	return nil, false, nil
 }
 
-// Invalidate drops what was read of an organization before that moment, or of all with the name "". A read that is under way
-// goes on for those who wait for it, and counts no more.
+// Invalidate drops what was read of an organization before that moment, or of all with the name "". A read that is
+// under way goes on for those who wait for it, and counts no more.
 func (c *Cache) Invalidate(session, organization string, before time.Time) {
 	c.snapshots.invalidate(session, organization, before)
 }

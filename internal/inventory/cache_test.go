@@ -182,8 +182,8 @@ func TestOrganizationCacheIsBoundedInBytes(t *testing.T) {
 	}
 }
 
-// A reading in the background that panics costs its organization's part and nothing else: whoever waits is let go and is
-// shown a failure, and the next one can read.
+// A reading in the background that panics costs its organization's part and nothing else: whoever waits is let go and
+// is shown a failure, and the next one can read.
 func TestPanicsInBackgroundReads(t *testing.T) {
 	const sensitive = "what-only-its-owner-may-know"
 	var written bytes.Buffer // the log is written before anybody who waits is let go

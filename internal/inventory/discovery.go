@@ -18,8 +18,8 @@ const (
 	maxDiscoveryBytes = 16 << 20        // of all of them
 )
 
-// discoveries keeps what discovery said for each session, so that a page's frame costs no call. Where there is no room, those
-// that weren't looked at for the longest time go: they are only asked for again.
+// discoveries keeps what discovery said for each session, so that a page's frame costs no call. Where there is no room,
+// those that weren't looked at for the longest time go: they are only asked for again.
 type discoveries struct {
 	now   func() time.Time
 	mu    sync.Mutex

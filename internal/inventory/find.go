@@ -9,8 +9,8 @@ import (
 	"github.com/patdesk/patdesk/internal/panics"
 )
 
-// Find reads a token and its status. The status is known only from the list that holds the token, so the list of active ones
-// is read beside it, and the others only where that one doesn't hold it.
+// Find reads a token and its status. The status is known only from the list that holds the token, so the list of active
+// ones is read beside it, and the others only where that one doesn't hold it.
 func (c *Cache) Find(ctx context.Context, o Owner, organization, id string) (Token, error) {
 	var (
 		group   panics.Group

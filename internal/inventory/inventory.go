@@ -50,8 +50,8 @@ func inventoryOf(all []*orgTokens) (i Inventory) {
 	return i
 }
 
-// SignInErr is the error that leads to a new sign-in, where nothing at all could be read for want of one; needed says of an
-// error that a new sign-in helps.
+// SignInErr is the error that leads to a new sign-in, where nothing at all could be read for want of one; needed says
+// of an error that a new sign-in helps.
 func (i Inventory) SignInErr(needed func(error) bool) error {
 	if i.DiscoveryErr != nil && needed(i.DiscoveryErr) {
 		return i.DiscoveryErr

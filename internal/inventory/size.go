@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// compact is tokens as they are kept: with nothing of the answers that they were read from, and with one copy of the lists of
-// scopes and organizations that many of them have in common.
+// compact is tokens as they are kept: with nothing of the answers that they were read from, and with one copy of the
+// lists of scopes and organizations that many of them have in common.
 func compact(tokens []Token) []Token {
 	out := slices.Clip(slices.Clone(tokens))
 	lists := map[string][]string{}

@@ -24,8 +24,8 @@ const (
 	readsAtOnce   = 6           // organizations read at the same time for one session
 )
 
-// snapshots are those of all sessions. They are bounded in number and in bytes: those that weren't looked at for the longest
-// time go first.
+// snapshots are those of all sessions. They are bounded in number and in bytes: those that weren't looked at for the
+// longest time go first.
 type snapshots struct {
 	now func() time.Time
 
@@ -50,7 +50,8 @@ func (s *snapshots) Bytes() int64 {
 	return s.bytes
 }
 
-// snapshot is one session's. Reads are under way in the background and are joined by every request that comes meanwhile.
+// snapshot is one session's. Reads are under way in the background and are joined by every request that comes
+// meanwhile.
 type snapshot struct {
 	in    *snapshots          // whose mu guards the rest
 	slots *semaphore.Weighted // of reads at the same time
@@ -108,8 +109,8 @@ func (s *snapshots) dropUnused(now time.Time) {
 	}
 }
 
-// dropOldest drops the snapshot that wasn't looked at for the longest time, but never spare; s is locked. Not ok: there is
-// none.
+// dropOldest drops the snapshot that wasn't looked at for the longest time, but never spare; s is locked. Not ok: there
+// is none.
 func (s *snapshots) dropOldest(spare *snapshot) (ok bool) {
 	for _, session := range s.all.Keys() { // the oldest comes first
 		if one, _ := s.all.Peek(session); one != spare {
@@ -157,8 +158,8 @@ func (s *snapshot) count(bytes int64) {
 	}
 }
 
-// keep counts what was read of an organization, of which it keeps as much as one session may have, and makes room for it.
-// What is cut off is reported like any other part of a list that isn't there.
+// keep counts what was read of an organization, of which it keeps as much as one session may have, and makes room for
+// it. What is cut off is reported like any other part of a list that isn't there.
 func (s *snapshot) keep(one *orgTokens) {
 	tokens := compact(one.tokens)
 	s.in.mu.Lock()
@@ -218,7 +219,8 @@ func (s *snapshot) failure(organization string) error {
 	return one.failed[0].Err
 }
 
-// discover joins or begins the search for organizations. An earlier one counts as long as it would take a page to reload.
+// discover joins or begins the search for organizations. An earlier one counts as long as it would take a page to
+// reload.
 func (s *snapshot) discover(log *slog.Logger, search func() ([]string, error)) *discovery {
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()

@@ -1,14 +1,15 @@
 // Package limit bounds what one client or one person can ask for in a time: how often (Rate), how much at once (Slots),
-// how much that is still unfinished (Pending). It knows keys and numbers; who a key is, and what is answered, is for its
-// users to say.
+// how much that is still unfinished (Pending). It knows keys and numbers; who a key is, and what is answered, is for
+// its users to say.
 //
 // Everything is counted in this process: with several replicas each counts for itself.
 package limit
 
 import "net/netip"
 
-// manyKeys is how many keys one limit remembers. Beyond that the one that wasn't seen for the longest time is dropped: a
-// client that comes from so many networks isn't held by a limit for each of them, and must not fill the memory with them.
+// manyKeys is how many keys one limit remembers. Beyond that the one that wasn't seen for the longest time is dropped:
+// a client that comes from so many networks isn't held by a limit for each of them, and must not fill the memory with
+// them.
 const manyKeys = 20_000
 
 // Network is the key of a client's address: all that one customer of a network can choose addresses from. For IPv6 that

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Pending bounds what is begun and not finished, of each key and in all. It makes no one wait: the oldest has to go for the
-// newest. What isn't finished within its life is forgotten.
+// Pending bounds what is begun and not finished, of each key and in all. It makes no one wait: the oldest has to go for
+// the newest. What isn't finished within its life is forgotten.
 type Pending struct {
 	each, total int
 	life        time.Duration
@@ -39,8 +39,8 @@ func NewPending(each, total int, life time.Duration, now func() time.Time) *Pend
 	}
 }
 
-// Begin adds one of key, and returns the ids of those that have to go for it: of key's own first, then of the wider network
-// that has most.
+// Begin adds one of key, and returns the ids of those that have to go for it: of key's own first, then of the wider
+// network that has most.
 func (p *Pending) Begin(key, id string) (dropped []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,8 +1,8 @@
-// Package metrics counts and measures what patdesk does and offers it to Prometheus. It is the only user of Prometheus's
-// library, and knows nothing of what it measures: that is passed to it.
+// Package metrics counts and measures what patdesk does and offers it to Prometheus. It is the only user of
+// Prometheus's library, and knows nothing of what it measures: that is passed to it.
 //
-// No metric has a secret, a person, an organization or a path as a label. Every label has a known, small number of values:
-// the lists of operations and outcomes are given to New and Watch, and what isn't in them counts as "other".
+// No metric has a secret, a person, an organization or a path as a label. Every label has a known, small number of
+// values: the lists of operations and outcomes are given to New and Watch, and what isn't in them counts as "other".
 package metrics
 
 import (
@@ -125,7 +125,8 @@ func (m *Metrics) Watch(o Sources) {
 	m.begin()
 }
 
-// seen is value, or not a number if that panics: the registry asks in goroutines of its own, where a panic ends the process.
+// seen is value, or not a number if that panics: the registry asks in goroutines of its own, where a panic ends the
+// process.
 func seen(value func() float64) func() float64 {
 	return func() float64 {
 		n, err := panics.Try(func() (float64, error) { return value(), nil })

@@ -38,8 +38,8 @@ func watching(s metrics.Sources) *metrics.Metrics {
 	return m
 }
 
-// Whatever is told, no label gets a value that wasn't foreseen: strangers could fill the memory with them, and names would
-// leave the house.
+// Whatever is told, no label gets a value that wasn't foreseen: strangers could fill the memory with them, and names
+// would leave the house.
 func TestLabelsAreBounded(t *testing.T) {
 	m := watching(sources())
 	tell := func(s string) {
@@ -98,7 +98,8 @@ func TestOff(t *testing.T) {
 	m.Operation("create", "sent")
 }
 
-// What is looked at may panic: the registry asks in goroutines of its own, and the process lives. The rest is still told.
+// What is looked at may panic: the registry asks in goroutines of its own, and the process lives. The rest is still
+// told.
 func TestPanickingGauges(t *testing.T) {
 	o := sources()
 	o.Ready = func() bool { panic("ready") }

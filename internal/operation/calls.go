@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// calls are the requests that are being worked on in this process: all that send the same form at once join one call, and
-// each gets its outcome.
+// calls are the requests that are being worked on in this process: all that send the same form at once join one call,
+// and each gets its outcome.
 type calls struct {
 	now func() time.Time
 
@@ -25,8 +25,8 @@ func newCalls(now func() time.Time) *calls {
 	return &calls{now: now, byKey: map[string]*call{}, quiet: make(chan struct{})}
 }
 
-// call is one form being worked on in this process, with the requests that wait for its outcome (its readers). The browser
-// shows only the answer to the last of several clicks, so every reader gets the outcome.
+// call is one form being worked on in this process, with the requests that wait for its outcome (its readers). The
+// browser shows only the answer to the last of several clicks, so every reader gets the outcome.
 type call struct {
 	id      string
 	request Request
@@ -119,8 +119,8 @@ func (c *call) update(op *Operation) {
 	c.op = op
 }
 
-// wait returns the call's outcome, or what is known of it when ctx ends; not before it is recorded, which takes a moment
-// or fails within storeTimeout. The reader must leave.
+// wait returns the call's outcome, or what is known of it when ctx ends; not before it is recorded, which takes a
+// moment or fails within storeTimeout. The reader must leave.
 func (c *call) wait(ctx context.Context) (*Operation, error) {
 	<-c.known
 	select {

@@ -19,9 +19,9 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-// TestCampaign carries out changes under random faults of the service and the store, lists that lag and deaths of workers,
-// and then, all faults over, looks what a person who comes back finds out, and when. PATDESK_SEED replays a campaign,
-// PATDESK_ROUNDS sets its length; without it the same rounds are played each time.
+// TestCampaign carries out changes under random faults of the service and the store, lists that lag and deaths of
+// workers, and then, all faults over, looks what a person who comes back finds out, and when. PATDESK_SEED replays a
+// campaign, PATDESK_ROUNDS sets its length; without it the same rounds are played each time.
 func TestCampaign(t *testing.T) {
 	otherwise := uint64(20261122)
 	if os.Getenv("PATDESK_ROUNDS") != "" {
@@ -307,8 +307,8 @@ func (r *round) judge() {
 	r.judgeSeen(op)
 }
 
-// visit has the person come back, on whatever page, for as long as something may turn up. It returns the operation as it
-// stands in the end.
+// visit has the person come back, on whatever page, for as long as something may turn up. It returns the operation as
+// it stands in the end.
 func (r *round) visit(at *replica, id string) *operation.Operation {
 	ctx := context.Background()
 	lagging := r.world.clock.Now().Add(r.lag)
@@ -330,7 +330,8 @@ func (r *round) visit(at *replica, id string) *operation.Operation {
 	}
 }
 
-// judgeSeen: what was done was never told as failed, and while a first token could turn up, no second one was suggested.
+// judgeSeen: what was done was never told as failed, and while a first token could turn up, no second one was
+// suggested.
 func (r *round) judgeSeen(op *operation.Operation) {
 	alive := false
 	for _, id := range r.made {
@@ -452,8 +453,8 @@ func (t *roundT) end() {
 	}
 }
 
-// laggard is the service with lists and records that show a change only after a while. A token that isn't shown yet can't
-// be changed either.
+// laggard is the service with lists and records that show a change only after a while. A token that isn't shown yet
+// can't be changed either.
 type laggard struct {
 	*azure
 	lag time.Duration

@@ -69,7 +69,8 @@ func TestPendingTidiesUp(t *testing.T) {
 	}
 }
 
-// The marker of an operation that one process settles while another one reopens it is there in the end, whoever is first.
+// The marker of an operation that one process settles while another one reopens it is there in the end, whoever is
+// first.
 func TestMarkerSurvivesSettlingAndReopeningAtOnce(t *testing.T) {
 	ctx := context.Background()
 	refused := on("revoke", refusal("revoke", azuredevops.KindForbidden, 403))

@@ -141,8 +141,8 @@ type reply struct {
 	Secret string
 }
 
-// F6: a process that works on an operation is killed with SIGKILL, at every point. The system frees its locks, and another
-// process finds what is left on the disk.
+// F6: a process that works on an operation is killed with SIGKILL, at every point. The system frees its locks, and
+// another process finds what is left on the disk.
 func TestKilledProcess(t *testing.T) {
 	for _, d := range deaths {
 		t.Run(d.String(), func(t *testing.T) {
@@ -164,8 +164,8 @@ func TestKilledProcess(t *testing.T) {
 	}
 }
 
-// runAndKill starts a process with its own journal over the same store, plays the service for it, and kills it as soon as
-// it is at its point. Until then its operation is in progress for everybody.
+// runAndKill starts a process with its own journal over the same store, plays the service for it, and kills it as soon
+// as it is at its point. Until then its operation is in progress for everybody.
 func (w *world) runAndKill(e errand) {
 	w.t.Helper()
 	task, err := json.Marshal(e)

@@ -2,8 +2,9 @@ package operation
 
 import "sync"
 
-// Delivery is one answer to a browser, with the secrets that were handed out for it. They count as read when Done reports
-// that the answer was written, and not before: until then the browser may go away, and a page may fail to be made.
+// Delivery is one answer to a browser, with the secrets that were handed out for it. They count as read when Done
+// reports that the answer was written, and not before: until then the browser may go away, and a page may fail to be
+// made.
 type Delivery struct {
 	mu      sync.Mutex
 	done    bool
@@ -14,8 +15,8 @@ type Delivery struct {
 // NewDelivery begins an answer.
 func NewDelivery() *Delivery { return &Delivery{} }
 
-// Done ends the answer. With nil, all that was handed out for it was written to the browser's connection. Only the first
-// call counts.
+// Done ends the answer. With nil, all that was handed out for it was written to the browser's connection. Only the
+// first call counts.
 func (d *Delivery) Done(err error) {
 	d.mu.Lock()
 	waiting := d.waiting

@@ -36,14 +36,14 @@ type KnownTokens struct {
 	All bool // there were no others
 }
 
-// Do carries out the request once, however often it is sent, and returns the operation when its outcome is recorded. The
-// work goes on when ctx ends; the operation is then returned in progress (Sent). A second call with the same form, here
-// or in another process, waits for the first. That a change was refused or is unknown is no error of Do.
+// Do carries out the request once, however often it is sent, and returns the operation when its outcome is recorded.
+// The work goes on when ctx ends; the operation is then returned in progress (Sent). A second call with the same form,
+// here or in another process, waits for the first. That a change was refused or is unknown is no error of Do.
 //
 // With Unkept set, what becomes of the operation depends on whether r.Delivery is written.
 //
-// Errors: formid.ErrForged, formid.ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which nothing was sent;
-// ErrUnreadable if the form was sent before.
+// Errors: formid.ErrForged, formid.ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which
+// nothing was sent; ErrUnreadable if the form was sent before.
 func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, error) {
 	id, err := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target)
 	if err != nil {
@@ -67,8 +67,8 @@ func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, err
 	return c.outcome(ctx, j.store, r)
 }
 
-// Repeat is Do for a form that is under way or was carried out before, with the same content: it waits for the outcome and
-// begins nothing. sent is false if there is nothing to wait for: then the form may be a new one, or none at all.
+// Repeat is Do for a form that is under way or was carried out before, with the same content: it waits for the outcome
+// and begins nothing. sent is false if there is nothing to wait for: then the form may be a new one, or none at all.
 func (j *Journal) Repeat(ctx context.Context, r Request) (op *Operation, sent bool, err error) {
 	id, forged := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target)
 	if forged != nil {

@@ -101,8 +101,8 @@ func TestFormIsClaimedOnceEvenBetweenLookAndLock(t *testing.T) {
 	}
 }
 
-// F2: the browser goes away before, while and after the service works. The next page has the banner, and it leads to the
-// secret.
+// F2: the browser goes away before, while and after the service works. The next page has the banner, and it leads to
+// the secret.
 func TestWorkGoesOnWithoutTheBrowser(t *testing.T) {
 	cancelAt := map[string]func(cancel func()) (before, after func(context.Context, string) error){
 		"before the call": func(cancel func()) (_, _ func(context.Context, string) error) {
@@ -318,7 +318,8 @@ func disturb(t *testing.T, r *replica, other string) {
 	}
 }
 
-// F9, F12: an operation belongs to the person, not the session: whoever signs in again finds it, as long as its time lasts.
+// F9, F12: an operation belongs to the person, not the session: whoever signs in again finds it, as long as its time
+// lasts.
 func TestSecretIsFoundAgainInItsTime(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()

@@ -3,9 +3,9 @@
 //
 // The service has no idempotency key and shows a token's secret once, in the answer to its creation
 // (https://learn.microsoft.com/rest/api/azure/devops/tokens/pats/create). A lost answer therefore loses a secret, and a
-// repeated call makes a second token. Exactly-once can't be had over such an interface; this package gives the next best:
-// at most one create per form, and every token that was made is shown, can be shown again for a while, is revoked, or is
-// named to its owner. The shape is that of an idempotency key kept on our side
+// repeated call makes a second token. Exactly-once can't be had over such an interface; this package gives the next
+// best: at most one create per form, and every token that was made is shown, can be shown again for a while, is
+// revoked, or is named to its owner. The shape is that of an idempotency key kept on our side
 // (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/):
 //
 //   - A form carries an id that only we can have made, for one person, action and target (form.go).

@@ -11,9 +11,9 @@ import (
 // A change whose outcome isn't known is looked at again by itself, further and further apart, for as long as something
 // may still turn up: until Operation.LookUntil. Before that, what isn't seen is not taken for not done.
 
-// turnUp is how long after the end of a call something of it may still turn up. The service holds up busy people's calls
-// for up to 30 s and goes on with a call whose caller has left; how much its lists lag isn't documented. Ten minutes are
-// far more than either is known to take.
+// turnUp is how long after the end of a call something of it may still turn up. The service holds up busy people's
+// calls for up to 30 s and goes on with a call whose caller has left; how much its lists lag isn't documented. Ten
+// minutes are far more than either is known to take.
 const turnUp = 10 * time.Minute
 
 // lookPauses are the pauses between looks; the last one is repeated.
@@ -21,9 +21,9 @@ var lookPauses = []time.Duration{
 	2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
 }
 
-// After LookUntil it is looked hourly, until stopLooking after the beginning and when the person visits: should a list have
-// lagged for longer, the token is named all the same. Where the last look found nothing out, as the list failed, those that follow
-// are as far apart as before for an hour, and made without a visit for a day.
+// After LookUntil it is looked hourly, until stopLooking after the beginning and when the person visits: should a list
+// have lagged for longer, the token is named all the same. Where the last look found nothing out, as the list failed,
+// those that follow are as far apart as before for an hour, and made without a visit for a day.
 const (
 	seldomPause = time.Hour
 	stopLooking = 24 * time.Hour
@@ -75,8 +75,8 @@ func (r *record) nextLook(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// after is after a pause, or up to a fifth of it later: at one of a person's own moments, a fifth of the pause apart. So many
-// changes are looked at together, with one reading of a list, and not all people's looks come at the same time.
+// after is after a pause, or up to a fifth of it later: at one of a person's own moments, a fifth of the pause apart.
+// So many changes are looked at together, with one reading of a list, and not all people's looks come at the same time.
 func after(now time.Time, pause time.Duration, person string) time.Time {
 	apart := pause / 5
 	own := fnv.New64a()
@@ -101,7 +101,8 @@ func (o *Operation) LooksAgain() time.Time {
 	return o.NextLook
 }
 
-// lookable reports whether looking may still find something out: it isn't settled, or nothing was found of a creation so far.
+// lookable reports whether looking may still find something out: it isn't settled, or nothing was found of a creation
+// so far.
 func (r *record) lookable() bool {
 	return r.unsettled() || r.State == Unknown && !r.Dismissed && r.Makes() && len(r.Candidates)+len(r.Revoked) == 0
 }

@@ -46,8 +46,8 @@ func TestRefusalThatIsNotTrue(t *testing.T) {
 	}
 }
 
-// A refusal that is the service's own is said at once, and nothing is left to do. Of another one it is said when nothing can
-// come of it any more.
+// A refusal that is the service's own is said at once, and nothing is left to do. Of another one it is said when
+// nothing can come of it any more.
 func TestRefusalThatIsTrue(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
@@ -206,8 +206,8 @@ func TestManyInDoubtAreLookedAtTogether(t *testing.T) {
 	}
 }
 
-// While the process lives, it is looked further and further apart, until nothing more can turn up; a token that turns up
-// meanwhile is named, and the audit trail says that this came late.
+// While the process lives, it is looked further and further apart, until nothing more can turn up; a token that turns
+// up meanwhile is named, and the audit trail says that this came late.
 func TestLooksFurtherAndFurtherApart(t *testing.T) {
 	for name, turnsUp := range map[string]time.Duration{"never": 0, "after 3 s": 3 * time.Second, "after 65 s": 65 * time.Second, "after 9 min": 9 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
@@ -301,8 +301,8 @@ func TestLongPauseDoesNotEndLooking(t *testing.T) {
 	}
 }
 
-// A new token whose secret is lost is to be revoked, but isn't visible yet, so that the service doesn't know it: it isn't
-// called revoked before it is, and it is revoked as soon as it is seen.
+// A new token whose secret is lost is to be revoked, but isn't visible yet, so that the service doesn't know it: it
+// isn't called revoked before it is, and it is revoked as soon as it is seen.
 func TestOrphanThatIsNotVisibleYet(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
@@ -358,8 +358,8 @@ func (h *hidden) Revoke(ctx context.Context, organization, id string) error {
 	return h.azure.Revoke(ctx, organization, id)
 }
 
-// The first release took one look for enough. What it has recorded so is looked at again, and no second token is suggested
-// before nothing more can turn up.
+// The first release took one look for enough. What it has recorded so is looked at again, and no second token is
+// suggested before nothing more can turn up.
 func TestDoubtOfTheFirstRelease(t *testing.T) {
 	for _, late := range []bool{true, false} {
 		w := newWorld(t)

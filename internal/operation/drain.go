@@ -8,13 +8,13 @@ import (
 	"github.com/patdesk/patdesk/internal/panics"
 )
 
-// EndBackground ends what goes on by itself: batches begin nothing more, and what is to be looked at later is left to a later
-// process. What people ask for is carried out until Drain.
+// EndBackground ends what goes on by itself: batches begin nothing more, and what is to be looked at later is left to a
+// later process. What people ask for is carried out until Drain.
 func (j *Journal) EndBackground() { j.watchers.end() }
 
 // Drain refuses new work, and waits until all work in flight is finished or ctx ends. What is cut off is recorded as
-// unknown, or as failed if nothing was sent yet; its worker may still correct that if the process lives long enough. The
-// error names how many were cut off. It is called once.
+// unknown, or as failed if nothing was sent yet; its worker may still correct that if the process lives long enough.
+// The error names how many were cut off. It is called once.
 func (j *Journal) Drain(ctx context.Context) error {
 	j.watchers.end()
 	j.calls.stop()

@@ -129,8 +129,8 @@ func TestDrainCutsOff(t *testing.T) {
 	}
 }
 
-// From EndBackground on a batch begins nothing more, and none is begun, while what people ask for singly is still done. What is
-// left can be gone on with elsewhere.
+// From EndBackground on a batch begins nothing more, and none is begun, while what people ask for singly is still done.
+// What is left can be gone on with elsewhere.
 func TestEndBackgroundEndsBatches(t *testing.T) {
 	w := newWorld(t)
 	r, other := w.replica(), w.replica()

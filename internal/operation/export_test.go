@@ -114,7 +114,8 @@ func Rewrite(j *Journal, kind, person, id string, later bool) error {
 	return j.store.records.Change(context.Background(), key, into, time.Time{}, func() error { return nil })
 }
 
-// AsFirstRelease makes a record of an operation of unknown outcome what the first release would have written after one look.
+// AsFirstRelease makes a record of an operation of unknown outcome what the first release would have written after one
+// look.
 func AsFirstRelease(j *Journal, person, id string) error {
 	var r members
 	return j.store.records.Change(context.Background(), operationKey(person, id), &r, time.Time{}, func() error {

@@ -11,8 +11,8 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 )
 
-// Form returns a new form id, bound to person, action and target ("organization/authorizationId", or "" for create). Its name
-// is the operation's ID.
+// Form returns a new form id, bound to person, action and target ("organization/authorizationId", or "" for create).
+// Its name is the operation's ID.
 func (j *Journal) Form(person string, a Action, target string) string {
 	return j.forms.Draw(person, string(a), target)
 }
@@ -23,9 +23,9 @@ func (j *Journal) Check(form, person string, a Action, target string) error {
 	return err
 }
 
-// fingerprint distinguishes requests of the same form by what they ask for, all but ValidTo (see sameExpiry). The token as
-// it was is left out: it changes by the very operation. Where the form's content is given, that alone counts: what is
-// derived from it (which fields differ from the token as it is, a date counted from now) differs between two clicks.
+// fingerprint distinguishes requests of the same form by what they ask for, all but ValidTo (see sameExpiry). The token
+// as it was is left out: it changes by the very operation. Where the form's content is given, that alone counts: what
+// is derived from it (which fields differ from the token as it is, a date counted from now) differs between two clicks.
 func (r *Request) fingerprint() string {
 	if r.Content != "" {
 		sum := sha256.Sum256([]byte(string(r.Action) + "\n" + r.Target + "\n" + r.Content))
@@ -44,14 +44,14 @@ func (r *Request) fingerprint() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// repeats reports whether r asks for the same as an earlier request with the same form, of which the fingerprint and ValidTo are
-// known.
+// repeats reports whether r asks for the same as an earlier request with the same form, of which the fingerprint and
+// ValidTo are known.
 func (r *Request) repeats(fingerprint string, validTo time.Time, elapsed time.Duration) bool {
 	return r.fingerprint() == fingerprint && (r.Content != "" || sameExpiry(validTo, r.Want.ValidTo, elapsed))
 }
 
-// sameExpiry reports whether second, asked for elapsed after first, can come from the same choice on a form: a fixed date stays,
-// "90 days" moves with the clock. A form lives half a day, so another choice of days always differs.
+// sameExpiry reports whether second, asked for elapsed after first, can come from the same choice on a form: a fixed
+// date stays, "90 days" moves with the clock. A form lives half a day, so another choice of days always differs.
 func sameExpiry(first, second time.Time, elapsed time.Duration) bool {
 	moved := second.Sub(first)
 	return moved >= -time.Minute && moved <= max(elapsed, 0)+time.Minute
@@ -69,8 +69,8 @@ func scopeSet(scopes []string) []string {
 	return slices.Compact(set)
 }
 
-// wanted is what the service is to be asked for: a rotation keeps the old token's name, and its scopes unless others were
-// chosen.
+// wanted is what the service is to be asked for: a rotation keeps the old token's name, and its scopes unless others
+// were chosen.
 func (r *Request) wanted() azuredevops.Wanted {
 	w := r.Want
 	if r.Action != Rotate || r.Before == nil {

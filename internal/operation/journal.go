@@ -19,8 +19,8 @@ type Options struct {
 	Now         func() time.Time // nil = time.Now
 	Log         *slog.Logger     // gets operation ids and authorizationIds, never a secret; nil = no log
 
-	// Observe gets every event of every operation, in the context of the request or worker that caused it: for an audit trail.
-	// It is called after the event was recorded, and at once where recording failed. nil: nothing observes.
+	// Observe gets every event of every operation, in the context of the request or worker that caused it: for an audit
+	// trail. It is called after the event was recorded, and at once where recording failed. nil: nothing observes.
 	Observe func(ctx context.Context, e Event)
 
 	// Pause waits between two tries or looks, for d or until ctx ends. nil: for a real d.
@@ -57,8 +57,8 @@ type Journal struct {
 	reach    func(point string) // called at the named points of a worker: atPoint, or a test's own
 }
 
-// atPoint is called at the named points of workers: where to look if a death there loses something. It does nothing but in
-// programs built with the tag faultpoints (see faultpoints.go), which no release is.
+// atPoint is called at the named points of workers: where to look if a death there loses something. It does nothing but
+// in programs built with the tag faultpoints (see faultpoints.go), which no release is.
 var atPoint = func(string) {}
 
 // New makes a Journal over r.
@@ -72,14 +72,14 @@ func New(r *session.Records, o Options) *Journal {
 	}
 }
 
-// MakeRoom makes room for n more operations of the person, of which unfinished need them at a time: session.ErrFull if there
-// can't be any.
+// MakeRoom makes room for n more operations of the person, of which unfinished need them at a time: session.ErrFull if
+// there can't be any.
 func (j *Journal) MakeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
 	return j.limits.makeRoom(ctx, person, a, n, unfinished)
 }
 
-// DropsBatches has gone asked, before an operation of a batch is dropped to make room, to drop the batch as well: it would
-// take the operation for one that was never begun. Without it operations of batches stay for their whole time.
+// DropsBatches has gone asked, before an operation of a batch is dropped to make room, to drop the batch as well: it
+// would take the operation for one that was never begun. Without it operations of batches stay for their whole time.
 func (j *Journal) DropsBatches(gone func(ctx context.Context, person, id string) (bool, error)) {
 	j.limits.batchGone = gone
 }
@@ -150,8 +150,8 @@ func (j *Journal) Find(ctx context.Context, person, form string) (*Operation, er
 	return j.Get(ctx, person, id)
 }
 
-// Wait is Get that waits, at most until ctx ends, while the operation is still in progress, here or in another process, or
-// while it isn't settled what becomes of a token whose secret couldn't be kept.
+// Wait is Get that waits, at most until ctx ends, while the operation is still in progress, here or in another process,
+// or while it isn't settled what becomes of a token whose secret couldn't be kept.
 func (j *Journal) Wait(ctx context.Context, person, id string) (*Operation, error) {
 	return j.store.wait(ctx, person, id)
 }
@@ -182,7 +182,8 @@ func (s *store) await(ctx context.Context, r *record) (*Operation, error) {
 }
 
 // Pending returns what needs the person (see Operation.Pending), newest first. It is made to run on every page view: it
-// reads the open operations together, decodes those that were written since, and reads nothing of those that are finished.
+// reads the open operations together, decodes those that were written since, and reads nothing of those that are
+// finished.
 func (j *Journal) Pending(ctx context.Context, person string) ([]Operation, error) {
 	return j.store.pending(ctx, person)
 }
@@ -220,8 +221,8 @@ func (s *store) dropIfStray(ctx context.Context, person, id string) {
 	}
 }
 
-// Recent returns the person's operations of the last 30 days (unfinished ones: 90), newest first, at most n; but for those
-// that are a part of a batch, see RecentBatches.
+// Recent returns the person's operations of the last 30 days (unfinished ones: 90), newest first, at most n; but for
+// those that are a part of a batch, see RecentBatches.
 func (j *Journal) Recent(ctx context.Context, person string, n int) ([]Operation, error) {
 	var latest []record // at most 2n, of which the n newest count
 	cut := func() {
@@ -281,8 +282,8 @@ func (j *Journal) Dismiss(ctx context.Context, person, id string) (*Operation, e
 	})
 }
 
-// Supersede takes an operation in doubt off the pending list that is begun anew under another form: the next one, which asks
-// for the same, stands for it. If that fails, it is looked at like any other.
+// Supersede takes an operation in doubt off the pending list that is begun anew under another form: the next one, which
+// asks for the same, stands for it. If that fails, it is looked at like any other.
 func (j *Journal) Supersede(ctx context.Context, person, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()

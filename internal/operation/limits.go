@@ -9,8 +9,9 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// What one person can have recorded. Records that still need the person are never dropped to make room, and what was begun
-// is always recorded to its end: a bound that is reached refuses new work before anything is sent (session.ErrFull).
+// What one person can have recorded. Records that still need the person are never dropped to make room, and what was
+// begun is always recorded to its end: a bound that is reached refuses new work before anything is sent
+// (session.ErrFull).
 const (
 	// maxOperations counts those that are finished as well. When there are as many, the oldest finished ones go.
 	maxOperations   = 5000
@@ -19,11 +20,12 @@ const (
 	// usualOperation is how many bytes an operation takes, for finding out beforehand if there is room for many.
 	usualOperation = 4 << 10
 
-	// openBytes bounds what is kept in memory of operations that need their person, of all people together: some 10,000.
+	// openBytes bounds what is kept in memory of operations that need their person, of all people together: some
+	// 10,000.
 	openBytes = 16 << 20
 
-	// MostTogether is how many operations one batch has at most: what a person can still read before confirming it, and what
-	// a record can hold (see session.MaxValue).
+	// MostTogether is how many operations one batch has at most: what a person can still read before confirming it, and
+	// what a record can hold (see session.MaxValue).
 	MostTogether = 500
 
 	// maxUnfinished is how many operations can need the person at the same time: two batches as large as they get.
@@ -31,8 +33,8 @@ const (
 	markerEach    = 1 << 10
 	secretEach    = 64 << 10
 
-	// forRevokes is how many operations there may be beyond these bounds if they are revokes: whatever else is recorded, and
-	// however that has come about, a person can get rid of a token.
+	// forRevokes is how many operations there may be beyond these bounds if they are revokes: whatever else is
+	// recorded, and however that has come about, a person can get rid of a token.
 	forRevokes   = 2 * MostTogether
 	revokesBytes = 4 << 20 // of usualOperation each
 
@@ -49,9 +51,9 @@ func bounds() []session.Bound {
 	}
 }
 
-// DurableKinds are the kinds of records that must outlive the failure of a store's server: a secret can't be had a second
-// time, and a claim that is forgotten lets the same form make a second token. Markers need not be among them: they are
-// written before their operation, so they are where that is.
+// DurableKinds are the kinds of records that must outlive the failure of a store's server: a secret can't be had a
+// second time, and a claim that is forgotten lets the same form make a second token. Markers need not be among them:
+// they are written before their operation, so they are where that is.
 func DurableKinds() []string { return []string{kindOperation, kindSecret} }
 
 // limits make room for new operations.
@@ -88,9 +90,9 @@ func (l *limits) makeRoom(ctx context.Context, person string, a Action, n, unfin
 	}
 }
 
-// dropFinished drops up to most operations that don't need their person any more, those first that were settled first. One whose form
-// could still be sent stays: without its record the form would make a second token. So does one of a batch that stays: the
-// batch would take it for one that was never begun.
+// dropFinished drops up to most operations that don't need their person any more, those first that were settled first.
+// One whose form could still be sent stays: without its record the form would make a second token. So does one of a
+// batch that stays: the batch would take it for one that was never begun.
 func (l *limits) dropFinished(ctx context.Context, person string, most int) (dropped int, err error) {
 	finished, err := l.finished(ctx, person)
 	if err != nil {
@@ -120,8 +122,8 @@ func (l *limits) dropFinished(ctx context.Context, person string, most int) (dro
 	return dropped, nil
 }
 
-// finished are the operations (ID and Batch only) that were settled so long ago that their forms can't be sent any more,
-// those first that were settled first.
+// finished are the operations (ID and Batch only) that were settled so long ago that their forms can't be sent any
+// more, those first that were settled first.
 func (l *limits) finished(ctx context.Context, person string) ([]Operation, error) {
 	stored, err := l.store.records.Describe(ctx, kindOperation, person)
 	if err != nil {

@@ -73,8 +73,8 @@ func TestFinishedBatchesMakeRoom(t *testing.T) {
 	}
 }
 
-// Where a person has all the operations that they may, the oldest finished ones make room, but not while their forms could
-// be sent again, nor while they need the person. What can't be recorded isn't sent.
+// Where a person has all the operations that they may, the oldest finished ones make room, but not while their forms
+// could be sent again, nor while they need the person. What can't be recorded isn't sent.
 func TestFinishedOperationsMakeRoom(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()
@@ -139,7 +139,8 @@ func TestBatchNeedsRoomForAll(t *testing.T) {
 	}
 }
 
-// Whatever else a person has recorded, they can revoke: one token, and many. Only of revokes themselves there can be too many.
+// Whatever else a person has recorded, they can revoke: one token, and many. Only of revokes themselves there can be
+// too many.
 func TestRevokesAlwaysHaveRoom(t *testing.T) {
 	for _, kind := range []string{"operation", "unfinished"} {
 		t.Run(kind, func(t *testing.T) {

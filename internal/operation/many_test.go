@@ -124,8 +124,8 @@ func TestPendingFarAway(t *testing.T) {
 	}
 }
 
-// A creation is lost by somebody who has made 5,000 changes, with Redis 2.3 ms away: it is found all the same, and tokens
-// of the other changes aren't taken for it.
+// A creation is lost by somebody who has made 5,000 changes, with Redis 2.3 ms away: it is found all the same, and
+// tokens of the other changes aren't taken for it.
 func TestLostCreationAmongFiveThousandChanges(t *testing.T) {
 	w := newWorld(t)
 	near, far := w.farRedis()
@@ -169,8 +169,8 @@ func BenchmarkPendingRotations(b *testing.B) {
 	}
 }
 
-// A batch lists its organization once, however many tokens it has, and not before each creation. What can't be listed is
-// tried again for the next token, a few times.
+// A batch lists its organization once, however many tokens it has, and not before each creation. What can't be listed
+// is tried again for the next token, a few times.
 func TestBatchListsAnOrganizationOnce(t *testing.T) {
 	for what, test := range map[string]struct {
 		action                  operation.Action
@@ -278,8 +278,8 @@ func (f forgetful) Revoke(ctx context.Context, organization, id string) error {
 	return f.azure.Revoke(ctx, organization, id)
 }
 
-// Though the organization is listed only once, what a lost creation of a batch has made is found: not the tokens of the same
-// name that were there before, nor those that the batch has made since.
+// Though the organization is listed only once, what a lost creation of a batch has made is found: not the tokens of the
+// same name that were there before, nor those that the batch has made since.
 func TestCandidatesInABatchOfEqualNames(t *testing.T) {
 	w := newWorld(t)
 	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))

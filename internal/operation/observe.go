@@ -50,8 +50,8 @@ type Event struct {
 	Found     int  // Reconciling: tokens that fit
 }
 
-// observe reports to the observer what has changed between two states of an operation. It is called wherever one was written,
-// so that nothing can be changed past it. before is nil if there was none.
+// observe reports to the observer what has changed between two states of an operation. It is called wherever one was
+// written, so that nothing can be changed past it. before is nil if there was none.
 func (s *store) observe(ctx context.Context, before, after *Operation) {
 	for _, e := range between(before, after) {
 		s.emit(ctx, after, e)

@@ -28,7 +28,8 @@ func Actions() []Action { return []Action{Create, Update, Revoke, Rotate} }
 // State says how far an operation is, and never more than is known.
 type State string
 
-// From Sent an operation goes to one of the others; from Unknown, once it is seen what happened, to Succeeded or Failed.
+// From Sent an operation goes to one of the others; from Unknown, once it is seen what happened, to Succeeded or
+// Failed.
 const (
 	Sent      State = "sent"      // recorded, and perhaps sent: in progress
 	Succeeded State = "succeeded" // done
@@ -106,8 +107,8 @@ func (o *Operation) Undecided() bool {
 	return !o.Dismissed && (o.Doubtful || o.State == Unknown && !o.concluded())
 }
 
-// concluded reports whether nothing more of an unknown outcome can turn up. A release that didn't know LookUntil took one look for
-// enough; what it has recorded is looked at again.
+// concluded reports whether nothing more of an unknown outcome can turn up. A release that didn't know LookUntil took
+// one look for enough; what it has recorded is looked at again.
 func (o *Operation) concluded() bool { return o.Reconciled && (!o.LookUntil.IsZero() || o.cleared()) }
 
 // OldOpen reports whether it is still to be settled what becomes of a rotation's old token.
@@ -157,8 +158,8 @@ func (o *Operation) clone() *Operation {
 	return &c
 }
 
-// Service is what an operation needs of the API; *azuredevops.Caller satisfies it. An error that is no *azuredevops.Error
-// says that no access token could be had, so that nothing was sent.
+// Service is what an operation needs of the API; *azuredevops.Caller satisfies it. An error that is no
+// *azuredevops.Error says that no access token could be had, so that nothing was sent.
 type Service interface {
 	List(ctx context.Context, organization string, s azuredevops.Status) ([]azuredevops.Token, error)
 	Get(ctx context.Context, organization, authorizationID string) (azuredevops.Token, error)
@@ -173,9 +174,9 @@ var (
 	ErrNotKept  = errors.New("operation: the store could not record the intent; nothing was sent") // 503
 	ErrNotFound = errors.New("operation: no such operation of this person")                        // 404
 
-	// ErrUnreadable says that something is recorded that this program can't read: by a newer release, or under a key that it
-	// doesn't have. It is an ErrNotFound too, as there is nothing to show; but what it is about may have been done, is shown by
-	// a program that can read it, and is neither begun anew nor removed by this one.
+	// ErrUnreadable says that something is recorded that this program can't read: by a newer release, or under a key
+	// that it doesn't have. It is an ErrNotFound too, as there is nothing to show; but what it is about may have been
+	// done, is shown by a program that can read it, and is neither begun anew nor removed by this one.
 	ErrUnreadable = fmt.Errorf("%w: it is recorded, but can't be read", ErrNotFound) // 503
 )
 
@@ -189,8 +190,9 @@ func (stoppingError) Error() string { return "operation: the program is stopping
 // Is makes it an ErrNotKept too.
 func (stoppingError) Is(target error) bool { return target == ErrNotKept }
 
-// failureOf is err as it is recorded, and whether the change was definitely not done. What is no azuredevops.Error comes from
-// getting an access token, before anything is sent (see Service); an ended context is taken for unknown all the same.
+// failureOf is err as it is recorded, and whether the change was definitely not done. What is no azuredevops.Error
+// comes from getting an access token, before anything is sent (see Service); an ended context is taken for unknown all
+// the same.
 func failureOf(err error) (cause *failure.Failure, definite bool) {
 	var e *azuredevops.Error
 	if !errors.As(err, &e) && ended(err) {

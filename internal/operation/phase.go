@@ -5,8 +5,8 @@ import "github.com/patdesk/patdesk/internal/failure"
 // Phase is where an operation stands, in one word: the one thing that lists, banners, pages and batches switch on.
 type Phase string
 
-// An operation is in exactly one phase. What is beside it (a rotation's old token, whether the person has dismissed it) has
-// members and methods of its own.
+// An operation is in exactly one phase. What is beside it (a rotation's old token, whether the person has dismissed it)
+// has members and methods of its own.
 const (
 	PhaseUnderWay Phase = "underWay"
 	PhaseFailed   Phase = "failed" // definitely not done
@@ -91,8 +91,8 @@ func (p Phase) Unknown() bool {
 // NotDone reports whether the change was definitely not done, or was taken back as its secret was lost.
 func (p Phase) NotDone() bool { return p == PhaseFailed || p == PhaseTakenBack }
 
-// Pending reports whether the operation still needs the person: it is in progress, its outcome is unknown, its secret was not
-// said to be saved, or a rotation's old token is still alive.
+// Pending reports whether the operation still needs the person: it is in progress, its outcome is unknown, its secret
+// was not said to be saved, or a rotation's old token is still alive.
 func (o *Operation) Pending() bool {
 	switch o.Phase() {
 	case PhaseUnderWay, PhaseHalfWay:

@@ -9,7 +9,8 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-// phased are the members of an operation that decide its phase. Reconciled is given with LookUntil, as this release records it.
+// phased are the members of an operation that decide its phase. Reconciled is given with LookUntil, as this release
+// records it.
 type phased struct {
 	state                             operation.State
 	found, revoked, reconciled        bool

@@ -115,8 +115,8 @@ func (s *snapshot) fitting(ctx context.Context, r *record) (fitting []azuredevop
 	return fitting, r.Named == "" && len(fitting) > 0 && s.known.alike(r), s.err
 }
 
-// isOthers reports whether another operation is known to have made a token: a person who tries again after an unknown outcome
-// must not be shown the good token as a lost one.
+// isOthers reports whether another operation is known to have made a token: a person who tries again after an unknown
+// outcome must not be shown the good token as a lost one.
 func (s *snapshot) isOthers(r *record, authorizationID string) bool {
 	return s.known != nil && s.known.isOthers(r, authorizationID)
 }
@@ -124,8 +124,8 @@ func (s *snapshot) isOthers(r *record, authorizationID string) bool {
 // ownClockSkew is how far the service's clock may be from ours, for the time of a token's creation to prove something.
 const ownClockSkew = time.Minute
 
-// proves reports whether t is most likely this operation's, as far as can be known: the answer named it; or it wasn't there
-// before, and was made while the call was under way. Another program may have made it at that very time.
+// proves reports whether t is most likely this operation's, as far as can be known: the answer named it; or it wasn't
+// there before, and was made while the call was under way. Another program may have made it at that very time.
 func (r *record) proves(t azuredevops.Token, call time.Duration) bool {
 	if r.Named != "" {
 		return t.AuthorizationID == r.Named
@@ -134,9 +134,9 @@ func (r *record) proves(t azuredevops.Token, call time.Duration) bool {
 	return r.Listed && !t.ValidFrom.Before(from) && !t.ValidFrom.After(to)
 }
 
-// fits reports whether t may have been made by this operation. If the answer named the token, that decides. If all tokens from
-// before are known, that decides when it was made, whatever the clocks say; otherwise its validFrom does, as far as the
-// clocks agree.
+// fits reports whether t may have been made by this operation. If the answer named the token, that decides. If all
+// tokens from before are known, that decides when it was made, whatever the clocks say; otherwise its validFrom does,
+// as far as the clocks agree.
 func (r *record) fits(t azuredevops.Token) bool {
 	if r.Named != "" {
 		return t.AuthorizationID == r.Named
@@ -149,8 +149,8 @@ func (r *record) fits(t azuredevops.Token) bool {
 	return !late && !old && sameName(t.DisplayName, r.Want.DisplayName) && sameScopes(t.Scopes, r.Want.Scopes)
 }
 
-// evaluateUpdate compares the token with what was wanted and with what it was. Of a token that is gone nothing can be seen any
-// more.
+// evaluateUpdate compares the token with what was wanted and with what it was. Of a token that is gone nothing can be
+// seen any more.
 func (o *locked) evaluateUpdate(ctx context.Context, s *snapshot) error {
 	t, lookErr := o.tokenNow(ctx, s)
 	gone := missingIsUnknown(lookErr) != nil
@@ -182,7 +182,8 @@ func (o *locked) tokenNow(ctx context.Context, s *snapshot) (azuredevops.Token, 
 	return o.service.Get(ctx, o.record.Organization, id)
 }
 
-// updated reports whether all fields of want are as wanted. An expiry that moved at all counts: the service shortens it.
+// updated reports whether all fields of want are as wanted. An expiry that moved at all counts: the service shortens
+// it.
 func updated(before azuredevops.Token, want azuredevops.Wanted, t azuredevops.Token) bool {
 	expiry := want.ValidTo.IsZero() || sameTime(t.ValidTo, want.ValidTo) || !sameTime(t.ValidTo, before.ValidTo)
 	return expiry &&
@@ -236,8 +237,8 @@ func (o *locked) evaluateOld(ctx context.Context, s *snapshot) error {
 	return errors.Join(s.err, err)
 }
 
-// changeUnknown edits the record if its outcome is still unknown, and plans the look after this one, which was at that time
-// and whose failure was lookErr.
+// changeUnknown edits the record if its outcome is still unknown, and plans the look after this one, which was at that
+// time and whose failure was lookErr.
 func (o *locked) changeUnknown(ctx context.Context, at time.Time, lookErr error, edit func(*record)) error {
 	return o.changeLooking(ctx, at, lookErr, func(r *record) error {
 		if r.Doubtful { // recorded by a release that kept such refusals apart
@@ -251,9 +252,9 @@ func (o *locked) changeUnknown(ctx context.Context, at time.Time, lookErr error,
 	})
 }
 
-// changeLooking edits the record after a look, and plans the next one: what was seen before LookUntil can't conclude after it,
-// so the last look may be due at once. Without an access token that is accepted nothing was looked at: the look stays due,
-// for the next visit with one.
+// changeLooking edits the record after a look, and plans the next one: what was seen before LookUntil can't conclude
+// after it, so the last look may be due at once. Without an access token that is accepted nothing was looked at: the
+// look stays due, for the next visit with one.
 func (o *locked) changeLooking(ctx context.Context, at time.Time, lookErr error, edit func(*record) error) error {
 	if notLookedAt(lookErr) {
 		return nil
@@ -269,7 +270,8 @@ func (o *locked) changeLooking(ctx context.Context, at time.Time, lookErr error,
 	})
 }
 
-// notLookedAt reports whether there was no access token, or none that the service accepts: the next session has another one.
+// notLookedAt reports whether there was no access token, or none that the service accepts: the next session has another
+// one.
 func notLookedAt(err error) bool {
 	var e *azuredevops.Error
 	return noAccessToken(err) || errors.As(err, &e) && e.Kind == azuredevops.KindSignIn
@@ -318,10 +320,10 @@ func (o *locked) recordRevoking(ctx context.Context, authorizationID string, cau
 	})
 }
 
-// RevokeCandidate revokes one of the operation's candidates, chosen by the person. ErrNotFound for any other id, also for a
-// candidate that turned out since to be another operation's good token. After the last one the operation is no longer
-// pending, unless what it has made may still turn up. A failure of the service is returned with the operation; if the
-// revoke may have been done, or the token isn't visible yet, it is gone on with by itself (Revoking).
+// RevokeCandidate revokes one of the operation's candidates, chosen by the person. ErrNotFound for any other id, also
+// for a candidate that turned out since to be another operation's good token. After the last one the operation is no
+// longer pending, unless what it has made may still turn up. A failure of the service is returned with the operation;
+// if the revoke may have been done, or the token isn't visible yet, it is gone on with by itself (Revoking).
 func (j *Journal) RevokeCandidate(ctx context.Context, s Service, person, id, authorizationID string) (*Operation, error) {
 	return j.continued(ctx, s, person, id, func(ctx context.Context, o *locked) error {
 		if holds(o.record.Revoked, authorizationID) {
@@ -373,8 +375,8 @@ func (o *locked) dropOthers(ctx context.Context) error {
 	})
 }
 
-// moveToRevoked records that a candidate is revoked. If that was the last one, and the operation's own is most likely among
-// them, nothing is left to look for.
+// moveToRevoked records that a candidate is revoked. If that was the last one, and the operation's own is most likely
+// among them, nothing is left to look for.
 func (r *record) moveToRevoked(authorizationID string) {
 	r.Revoking = slices.DeleteFunc(r.Revoking, func(id string) bool { return id == authorizationID })
 	i := slices.IndexFunc(r.Candidates, func(t azuredevops.Token) bool { return t.AuthorizationID == authorizationID })

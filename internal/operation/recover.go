@@ -10,12 +10,12 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// A worker holds its operation's lock from before the record exists until the outcome is recorded, and the store frees the
-// lock of a process that dies. So "sent" with a free lock means: the worker died. The process that sees it first
+// A worker holds its operation's lock from before the record exists until the outcome is recorded, and the store frees
+// the lock of a process that dies. So "sent" with a free lock means: the worker died. The process that sees it first
 // takes the lock and writes down what can be known; the lock makes that one at a time.
 
-// recoverIfDead brings r up to date if it says "sent" and no process is at work on it. If the store can't be asked, r stays
-// as it was.
+// recoverIfDead brings r up to date if it says "sent" and no process is at work on it. If the store can't be asked, r
+// stays as it was.
 func (s *store) recoverIfDead(ctx context.Context, r *record) {
 	if r.State != Sent || s.calls.worksOn(r) {
 		return
@@ -60,7 +60,8 @@ func (s *store) recoverDead(ctx context.Context, r *record) {
 	_ = s.change(ctx, r, s.interrupt)
 }
 
-// interrupt ends an operation in progress whose worker won't report its outcome: unknown if its change may have been sent.
+// interrupt ends an operation in progress whose worker won't report its outcome: unknown if its change may have been
+// sent.
 func (s *store) interrupt(r *record) error {
 	if r.State != Sent {
 		return errUnchanged

@@ -9,8 +9,9 @@ import (
 	"github.com/patdesk/patdesk/internal/panics"
 )
 
-// RevokeOld finishes a rotation ("the new one is in place"), also after a failed revoke. It is safe to repeat. A failure of
-// the service is in the operation (Old, OldFailure); the error is the store's. If ctx ends first, the work goes on.
+// RevokeOld finishes a rotation ("the new one is in place"), also after a failed revoke. It is safe to repeat. A
+// failure of the service is in the operation (Old, OldFailure); the error is the store's. If ctx ends first, the work
+// goes on.
 func (j *Journal) RevokeOld(ctx context.Context, s Service, person, id string) (*Operation, error) {
 	return j.continued(ctx, s, person, id, func(ctx context.Context, o *locked) error {
 		if !o.record.OldOpen() && o.record.Old != OldKept {
@@ -48,8 +49,8 @@ func (o *locked) revokeOld(ctx context.Context) error {
 	})
 }
 
-// revokeBefore revokes the token that the operation is about. One that expired or was revoked elsewhere counts as revoked.
-// Where the service says that there is no such token, and that can't be seen, the outcome is unknown.
+// revokeBefore revokes the token that the operation is about. One that expired or was revoked elsewhere counts as
+// revoked. Where the service says that there is no such token, and that can't be seen, the outcome is unknown.
 func (o *locked) revokeBefore(ctx context.Context) error {
 	err := o.revoke(ctx, o.record.Before.AuthorizationID)
 	unknown := missingIsUnknown(err)
@@ -63,17 +64,17 @@ func (o *locked) revokeBefore(ctx context.Context) error {
 	}
 }
 
-// gone looks if the token that the operation is about is certainly not active any more. missing: the service says that it
-// doesn't know it.
+// gone looks if the token that the operation is about is certainly not active any more. missing: the service says that
+// it doesn't know it.
 func (o *locked) gone(ctx context.Context, missing bool) bool {
 	active, err := listActive(ctx, o.service, o.record.Organization, lookTimeout)
 	return err == nil && o.inactive(ctx, active, missing)
 }
 
-// inactive says what a complete list of the active tokens proves about the token that the operation is about. A list lags:
-// it may not hold yet what is new, but it doesn't lose what it has held. So that a token isn't in it proves that the token
-// was revoked or has expired, if it is older than lists are known to lag; or if the service, which has shown its record
-// before, doesn't know it any more. For a newer token the list of the revoked ones decides.
+// inactive says what a complete list of the active tokens proves about the token that the operation is about. A list
+// lags: it may not hold yet what is new, but it doesn't lose what it has held. So that a token isn't in it proves that
+// the token was revoked or has expired, if it is older than lists are known to lag; or if the service, which has shown
+// its record before, doesn't know it any more. For a newer token the list of the revoked ones decides.
 func (o *locked) inactive(ctx context.Context, active []azuredevops.Token, missing bool) bool {
 	t := o.record.Before
 	switch {
@@ -103,8 +104,8 @@ func (j *Journal) KeepOld(ctx context.Context, person, id string) (*Operation, e
 	})
 }
 
-// continued does further work on an operation under its lock, one at a time over all processes, apart from the request. It
-// returns the operation as it stands after that; if ctx ends first, as it stands in the store.
+// continued does further work on an operation under its lock, one at a time over all processes, apart from the request.
+// It returns the operation as it stands after that; if ctx ends first, as it stands in the store.
 func (j *Journal) continued(
 	ctx context.Context, s Service, person, id string, f func(ctx context.Context, o *locked) error,
 ) (*Operation, error) {

@@ -54,8 +54,8 @@ func TestRotateWithOtherScopes(t *testing.T) {
 	}
 }
 
-// F10: revoking the old token fails in every way. The secret is there, the old token is told to be alive, and trying again
-// clears it.
+// F10: revoking the old token fails in every way. The secret is there, the old token is told to be alive, and trying
+// again clears it.
 func TestRotateTellsThatTheOldTokenIsStillAlive(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -18,8 +18,8 @@ type keptSecret struct {
 	Until  time.Time         `json:"Until"`
 }
 
-// deliver keeps the secret of the token that was made, records the success and finishes the call. What can't be kept goes
-// into the answer; and if that isn't written to any browser, the token is revoked.
+// deliver keeps the secret of the token that was made, records the success and finishes the call. What can't be kept
+// goes into the answer; and if that isn't written to any browser, the token is revoked.
 func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret string) {
 	until := w.store.options.Now().Add(w.store.options.DisplayTime)
 	kept := w.keep(ctx, keptSecret{Secret: secret, Token: token, Until: until}) == nil
@@ -64,8 +64,8 @@ func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret st
 	})
 }
 
-// identify finds the record of the token that was made, if the answer held the secret but not the whole record: among the
-// active tokens one must fit. Otherwise the person sees what was asked for.
+// identify finds the record of the token that was made, if the answer held the secret but not the whole record: among
+// the active tokens one must fit. Otherwise the person sees what was asked for.
 func (w *worker) identify(ctx context.Context, token azuredevops.Token) azuredevops.Token {
 	if token.AuthorizationID != "" {
 		return token
@@ -95,8 +95,8 @@ func (w *worker) keep(ctx context.Context, k keptSecret) error {
 	})
 }
 
-// finishRotation revokes the old token if that was asked for at once. The new secret is durable by now. Readers whose time
-// is up meanwhile already get the success.
+// finishRotation revokes the old token if that was asked for at once. The new secret is durable by now. Readers whose
+// time is up meanwhile already get the success.
 func (w *worker) finishRotation(ctx context.Context) {
 	if w.op.record.Action != Rotate || !w.op.record.RevokeAtOnce {
 		return
@@ -106,9 +106,9 @@ func (w *worker) finishRotation(ctx context.Context) {
 }
 
 // revokeOrphan revokes a new token whose secret is lost: it could be neither kept nor shown. If that may not have been
-// done, as where the token isn't visible yet, it is gone on with later; if it fails, or the token's id isn't known, what may
-// be the token becomes a candidate for the person to revoke. It is named in the log too, in case the record can't be
-// written. A rotation that came to this leaves the old token as it was. settle is how that is recorded.
+// done, as where the token isn't visible yet, it is gone on with later; if it fails, or the token's id isn't known,
+// what may be the token becomes a candidate for the person to revoke. It is named in the log too, in case the record
+// can't be written. A rotation that came to this leaves the old token as it was. settle is how that is recorded.
 func (w *worker) revokeOrphan(ctx context.Context) (settle func(*record)) {
 	orphans := []azuredevops.Token{*w.op.record.Result}
 	err := errNoID
@@ -135,8 +135,8 @@ func (w *worker) revokeOrphan(ctx context.Context) (settle func(*record)) {
 
 var errNoID = errors.New("the service did not tell its authorizationId")
 
-// RevealSecret hands out the secret for an answer while it is waiting; "" otherwise. Reading it changes nothing: a page can
-// be reloaded.
+// RevealSecret hands out the secret for an answer while it is waiting; "" otherwise. Reading it changes nothing: a page
+// can be reloaded.
 func (j *Journal) RevealSecret(ctx context.Context, to *Delivery, person, id string) (string, error) {
 	op, err := j.Get(ctx, person, id)
 	if err != nil || op.Secret != SecretWaiting {

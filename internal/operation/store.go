@@ -11,13 +11,14 @@ import (
 
 const (
 	// unfinishedLife is how long an operation is kept while it needs the person; FinishedLife once it doesn't. That
-	// must stay well above formid.Life, so that the record of an operation outlives every chance to send its form again.
+	// must stay well above formid.Life, so that the record of an operation outlives every chance to send its form
+	// again.
 	unfinishedLife = 90 * 24 * time.Hour
 	FinishedLife   = 30 * 24 * time.Hour
 	// storeTimeout bounds one use of the store by a worker, which has no request whose end could bound it.
 	storeTimeout = 5 * time.Second
-	// journalTimeout bounds reading everything that a person has done, in many uses of the store: a store that hangs ends it
-	// sooner.
+	// journalTimeout bounds reading everything that a person has done, in many uses of the store: a store that hangs
+	// ends it sooner.
 	journalTimeout = 20 * time.Second
 )
 
@@ -98,8 +99,8 @@ func notFound(err error) error {
 func absent(err error) bool { return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnreadable) }
 
 // create writes a new record and, before it, its marker: a marker without an operation is harmless, an unfinished
-// operation without a marker wouldn't be found. session.ErrExists if the form was claimed before. The caller holds
-// the operation's lock.
+// operation without a marker wouldn't be found. session.ErrExists if the form was claimed before. The caller holds the
+// operation's lock.
 func (s *store) create(ctx context.Context, r *record) error {
 	return s.createBy(ctx, r, s.records.Create)
 }
@@ -164,9 +165,9 @@ func (s *store) write(ctx context.Context, r *record, edit func(*record) error) 
 	return nil
 }
 
-// settle removes the marker of an operation that no longer needs the person, and lets its record expire earlier. It looks
-// once more after removing, and puts the marker back if the operation was reopened meanwhile. Failing does no harm:
-// Pending settles again.
+// settle removes the marker of an operation that no longer needs the person, and lets its record expire earlier. It
+// looks once more after removing, and puts the marker back if the operation was reopened meanwhile. Failing does no
+// harm: Pending settles again.
 func (s *store) settle(ctx context.Context, r *record) {
 	if err := s.records.Delete(ctx, markerKey(r.Person, r.ID)); err != nil {
 		return

@@ -11,8 +11,8 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// unreadably runs a test in which records become unreadable: written by a newer release, or under a key that isn't here. hide
-// does that, and what it returns makes the record readable again.
+// unreadably runs a test in which records become unreadable: written by a newer release, or under a key that isn't
+// here. hide does that, and what it returns makes the record readable again.
 func unreadably(t *testing.T, test func(w *world, r *replica, hide func(kind, id string) (restore func()))) {
 	for name, later := range map[string]bool{"a later version": true, "another key": false} {
 		t.Run(name, func(t *testing.T) {

@@ -34,8 +34,8 @@ func newWatchers(s *store, c *calls, o Options) *watchers {
 	}
 }
 
-// watcher looks again at one person's changes for as long as something of them may turn up. There is one for a person in
-// each process; over processes the operations' locks see to it that a look that is due is made once.
+// watcher looks again at one person's changes for as long as something of them may turn up. There is one for a person
+// in each process; over processes the operations' locks see to it that a look that is due is made once.
 type watcher struct {
 	service Service            // on behalf of the person's latest visit
 	wake    context.CancelFunc // ends the present pause; nil during a pass
@@ -46,7 +46,8 @@ type watcher struct {
 }
 
 // LookSoon has the person's operations looked at in the background and apart from ctx, each when that is due. While the
-// process lives and an access token can be had, that goes on until nothing more can turn up. pending is what Pending returned.
+// process lives and an access token can be had, that goes on until nothing more can turn up. pending is what Pending
+// returned.
 func (j *Journal) LookSoon(ctx context.Context, s Service, person string, pending []Operation) {
 	due, next := plan(pending, j.store.options.Now())
 	if len(due) > 0 || !next.IsZero() {
@@ -75,8 +76,8 @@ const maxWatchers = 10_000
 
 var errWatchers = errors.New("operation: the changes of too many people are looked at already")
 
-// watch starts the person's watcher, or wakes the one that is there if something is due. passed is closed after a pass that
-// begins from now on. Errors: ErrStopping, from EndBackground on; errWatchers.
+// watch starts the person's watcher, or wakes the one that is there if something is due. passed is closed after a pass
+// that begins from now on. Errors: ErrStopping, from EndBackground on; errWatchers.
 func (ws *watchers) watch(ctx context.Context, s Service, person string, due bool) (w *watcher, passed <-chan struct{}, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -180,8 +181,8 @@ func (ws *watchers) forget(person string, w *watcher) {
 // looksKey is the lock under which one process at a time looks for a person.
 func looksKey(person string) session.Key { return operationKey(person, "looks") }
 
-// lookAtDue looks at all of the person's operations for which that is due. next is when the next look by itself is due; the
-// zero time: there is none.
+// lookAtDue looks at all of the person's operations for which that is due. next is when the next look by itself is due;
+// the zero time: there is none.
 func (ws *watchers) lookAtDue(ctx context.Context, s Service, person string) (next time.Time, err error) {
 	turn, cancel := context.WithTimeout(ctx, 2*lookTimeout)
 	defer cancel()
@@ -232,8 +233,8 @@ func (ws *watchers) nextAfter(op *Operation, r *record) time.Time {
 	return r.LooksAgain()
 }
 
-// isWorkedOn reports whether an operation's old token is being revoked, which finds out more than a look can, or was revoked
-// since the operation was read.
+// isWorkedOn reports whether an operation's old token is being revoked, which finds out more than a look can, or was
+// revoked since the operation was read.
 func (ws *watchers) isWorkedOn(ctx context.Context, op *Operation) bool {
 	if op.Old != OldSent {
 		return false
@@ -285,9 +286,9 @@ func (ws *watchers) lookAt(ctx context.Context, service Service, op *Operation, 
 // orgKey is an organization's name as it is compared.
 func orgKey(organization string) string { return strings.ToLower(organization) }
 
-// snapshot is what one look sees: the active tokens of an organization, of which some may be missing with err; and then,
-// where that matters, the person's other changes. In this order: a change that has made something of what is listed has
-// recorded it by then, or is at work yet.
+// snapshot is what one look sees: the active tokens of an organization, of which some may be missing with err; and
+// then, where that matters, the person's other changes. In this order: a change that has made something of what is
+// listed has recorded it by then, or is at work yet.
 type snapshot struct {
 	at     time.Time // what isn't there may have turned up since
 	active []azuredevops.Token
@@ -364,8 +365,8 @@ func (o *others) isOthers(r *record, authorizationID string) bool {
 	return made && id != r.ID
 }
 
-// alike reports whether another operation is making a token of the same name in the same organization: what is seen now may
-// be that one's.
+// alike reports whether another operation is making a token of the same name in the same organization: what is seen now
+// may be that one's.
 func (o *others) alike(r *record) bool {
 	return slices.ContainsFunc(o.making, func(other *record) bool {
 		return other.ID != r.ID && other.State == Sent && orgKey(other.Organization) == orgKey(r.Organization) &&

@@ -36,8 +36,8 @@ func (w *world) inDoubt(r *replica, action operation.Action, n int) (ids []strin
 	return ids
 }
 
-// However many changes are in doubt, looking at them takes one list of their organization and one reading of the journal; of
-// two processes one looks.
+// However many changes are in doubt, looking at them takes one list of their organization and one reading of the
+// journal; of two processes one looks.
 func TestOneLookForAll(t *testing.T) {
 	for _, action := range operation.Actions() {
 		t.Run(string(action), func(t *testing.T) {
@@ -83,7 +83,8 @@ func TestOneLookForAll(t *testing.T) {
 	}
 }
 
-// What somebody is at work on isn't looked at meanwhile, here or in another process: that costs a list and tells nothing.
+// What somebody is at work on isn't looked at meanwhile, here or in another process: that costs a list and tells
+// nothing.
 func TestNoLookAtWhatIsWorkedOn(t *testing.T) {
 	w := newWorld(t)
 	r, other := w.replica(), w.replica()
@@ -123,7 +124,8 @@ func (w *world) lookToTheEnd(r *replica) {
 	}
 }
 
-// Where another process holds an operation, be it a dead one whose lock isn't over, looking doesn't end with the first look.
+// Where another process holds an operation, be it a dead one whose lock isn't over, looking doesn't end with the first
+// look.
 func TestLookingOutlastsALock(t *testing.T) {
 	for _, action := range []operation.Action{operation.Create, operation.Update, operation.Revoke} {
 		t.Run(string(action), func(t *testing.T) {
@@ -150,8 +152,8 @@ func TestLookingOutlastsALock(t *testing.T) {
 	}
 }
 
-// Where there is no access token, or none that the service accepts, nothing was looked at: whoever signs in next finds it, and
-// needn't wait for the next look.
+// Where there is no access token, or none that the service accepts, nothing was looked at: whoever signs in next finds
+// it, and needn't wait for the next look.
 func TestNoLookWithoutAnAccessToken(t *testing.T) {
 	refused := &azuredevops.Error{Call: "list", Kind: azuredevops.KindSignIn, Status: http.StatusNonAuthoritativeInfo}
 	for _, reason := range []error{errors.New("signed out"), refused} {
@@ -212,8 +214,8 @@ func TestVisitBeginsLooking(t *testing.T) {
 	}
 }
 
-// A list that fails for the whole time, and longer, ends nothing: it is looked again every few minutes, and later every hour,
-// for a day, without a visit; and what is seen then is said.
+// A list that fails for the whole time, and longer, ends nothing: it is looked again every few minutes, and later every
+// hour, for a day, without a visit; and what is seen then is said.
 func TestLookingOutlastsAFailingList(t *testing.T) {
 	for name, down := range map[string]time.Duration{"for 20 minutes": 20 * time.Minute, "for 5 hours": 5 * time.Hour, "for good": 1000 * time.Hour} {
 		t.Run(name, func(t *testing.T) {

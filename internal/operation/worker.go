@@ -82,12 +82,12 @@ func (w *worker) make(ctx context.Context) {
 	w.deliver(ctx, token, secret)
 }
 
-// maxKnown is how many tokens of the wanted name are recorded: the operation's record is bounded, and must never be too small
-// for what is to be done.
+// maxKnown is how many tokens of the wanted name are recorded: the operation's record is bounded, and must never be too
+// small for what is to be done.
 const maxKnown = 2000
 
-// knownTokens lists the active tokens of the wanted name, so that a token that is made can be recognized among those that were
-// there. It is best effort: without it, reconciliation goes by validFrom.
+// knownTokens lists the active tokens of the wanted name, so that a token that is made can be recognized among those
+// that were there. It is best effort: without it, reconciliation goes by validFrom.
 func (w *worker) knownTokens(ctx context.Context) (ids []string, listed bool) {
 	if known := w.call.request.Known; known != nil {
 		return known.IDs, known.All
@@ -121,8 +121,8 @@ func (w *worker) intend(ctx context.Context, known []string, listed bool) error 
 	})
 }
 
-// withdraw takes back a claim of which nothing was sent, so that the same form can be sent again. If that fails too, the
-// record is found dead, and says that nothing was sent.
+// withdraw takes back a claim of which nothing was sent, so that the same form can be sent again. If that fails too,
+// the record is found dead, and says that nothing was sent.
 func (w *worker) withdraw(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -177,8 +177,8 @@ func (w *worker) conclude(ctx context.Context, result azuredevops.Token, err err
 	w.finished()
 }
 
-// refuse records that the change was not done, or that this can't be known. Then it looks at once, unless the service asked
-// for a pause: the person needn't wait for that.
+// refuse records that the change was not done, or that this can't be known. Then it looks at once, unless the service
+// asked for a pause: the person needn't wait for that.
 func (w *worker) refuse(ctx context.Context, err error) {
 	cause, definite := failureOf(err)
 	reportErr := w.store.report(ctx, w.op.record, func(r *record) error {
@@ -230,8 +230,8 @@ func (o *locked) revoke(ctx context.Context, authorizationID string) error {
 	}
 }
 
-// missingIsUnknown is the service's word that there is no such token, as an unknown outcome: the token may not be visible
-// yet. nil if err is something else.
+// missingIsUnknown is the service's word that there is no such token, as an unknown outcome: the token may not be
+// visible yet. nil if err is something else.
 func missingIsUnknown(err error) error {
 	var e *azuredevops.Error
 	if !errors.As(err, &e) || !e.Missing() {

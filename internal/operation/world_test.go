@@ -32,8 +32,8 @@ const (
 
 var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// world is one store on disk, one service and a clock. At the end of the test it looks for secrets in the log and in the
-// stored bytes.
+// world is one store on disk, one service and a clock. At the end of the test it looks for secrets in the log and in
+// the stored bytes.
 type world struct {
 	t      testing.TB
 	dir    string
@@ -81,7 +81,8 @@ func (w *world) observe(_ context.Context, e operation.Event) {
 	w.events[e.Operation.ID] = append(w.events[e.Operation.ID], e)
 }
 
-// checkEvents: whatever happened in a test, who only read the audit trail knows how each operation stands, and no secret.
+// checkEvents: whatever happened in a test, who only read the audit trail knows how each operation stands, and no
+// secret.
 func (w *world) checkEvents() {
 	for id, events := range w.events {
 		if strings.Contains(fmt.Sprintf("%+v", events), canary) {

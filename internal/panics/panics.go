@@ -1,8 +1,8 @@
 // Package panics keeps a fault in one piece of work from ending the process. Every goroutine of the program is started
 // here (internal/rules looks that it is), since net/http catches only what panics in the goroutine of a request.
 //
-// What belongs here: starting goroutines, and what becomes of a panic. What was panicked with is never quoted, neither in
-// an error nor in the log: it could hold a secret.
+// What belongs here: starting goroutines, and what becomes of a panic. What was panicked with is never quoted, neither
+// in an error nor in the log: it could hold a secret.
 package panics
 
 import (
@@ -25,8 +25,8 @@ type Fault struct {
 
 func (f *Fault) Error() string { return "panic: " + f.What }
 
-// Caught is the fault that recover() returned; nil if there was none. It must be called by the deferred function itself,
-// while the stack is still there. A fault that was thrown again stays the one that it is.
+// Caught is the fault that recover() returned; nil if there was none. It must be called by the deferred function
+// itself, while the stack is still there. A fault that was thrown again stays the one that it is.
 func Caught(recovered any) *Fault {
 	if recovered == nil {
 		return nil
@@ -74,8 +74,8 @@ func Go(log *slog.Logger, work string, f func()) {
 	go Contain(log, work, f)
 }
 
-// Flights is one call for all who wait for the same. singleflight by itself throws a panic again in a goroutine of its own,
-// which ends the process; here it is a *Fault, for all who wait.
+// Flights is one call for all who wait for the same. singleflight by itself throws a panic again in a goroutine of its
+// own, which ends the process; here it is a *Fault, for all who wait.
 type Flights struct{ group singleflight.Group }
 
 // Result is what a flight brought.
@@ -86,8 +86,8 @@ func (f *Flights) DoChan(key string, work func() (any, error)) <-chan Result {
 	return f.group.DoChan(key, func() (any, error) { return Try(work) })
 }
 
-// Group runs pieces of one piece of work side by side. Its zero value is ready. If one of them panics, Wait does, in the
-// goroutine that needs the result: nothing that is missing for this reason can be taken for a result.
+// Group runs pieces of one piece of work side by side. Its zero value is ready. If one of them panics, Wait does, in
+// the goroutine that needs the result: nothing that is missing for this reason can be taken for a result.
 type Group struct {
 	group errgroup.Group
 	mu    sync.Mutex

@@ -77,7 +77,8 @@ func TestGoOutlivesItsLog(t *testing.T) {
 	}
 }
 
-// A part that is missing because of a panic is never taken for a result: whoever waits panics, when all the others are done.
+// A part that is missing because of a panic is never taken for a result: whoever waits panics, when all the others are
+// done.
 func TestGroup(t *testing.T) {
 	for name, c := range throws {
 		var others atomic.Int32

@@ -10,7 +10,8 @@ import (
 // NameLength is how much of a name goes where there is no room for a thousand characters.
 const NameLength = 150
 
-// Line is one line of at most that many characters, without what isn't seen or turns the direction of the text around it.
+// Line is one line of at most that many characters, without what isn't seen or turns the direction of the text around
+// it.
 func Line(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -27,13 +28,14 @@ func Line(text string, most int) string {
 	return text
 }
 
-// bidiControl says if r is one of the marks that embed, override or isolate (https://www.unicode.org/reports/tr9/#Directional_Formatting_Codes).
+// bidiControl says if r is one of the marks that embed, override or isolate
+// (https://www.unicode.org/reports/tr9/#Directional_Formatting_Codes).
 func bidiControl(r rune) bool {
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
-// Name is a name in a line of its own. One with letters that are written from right to left is kept apart from the words
-// around it by isolates, which Line has taken out of the name itself.
+// Name is a name in a line of its own. One with letters that are written from right to left is kept apart from the
+// words around it by isolates, which Line has taken out of the name itself.
 func Name(name string) string {
 	name = Line(name, NameLength)
 	if strings.ContainsFunc(name, rightToLeft) {
@@ -42,8 +44,8 @@ func Name(name string) string {
 	return name
 }
 
-// InSentence is a name in the middle of a sentence, where no element keeps it apart: a name with letters or marks that turn
-// the direction is isolated, so that the words around it stay where they are.
+// InSentence is a name in the middle of a sentence, where no element keeps it apart: a name with letters or marks that
+// turn the direction is isolated, so that the words around it stay where they are.
 func InSentence(name string) string {
 	turns := func(r rune) bool { return rightToLeft(r) || bidiControl(r) }
 	if !strings.ContainsFunc(name, turns) {

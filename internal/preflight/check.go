@@ -258,7 +258,8 @@ func (c Check) proxySettings() []string {
 	return set
 }
 
-// proxy says what the variables mean, of which net/http passes over what it can't parse. If the proxy works, the rows of the services tell.
+// proxy says what the variables mean, of which net/http passes over what it can't parse. If the proxy works, the rows
+// of the services tell.
 func (c Check) proxy(context.Context) row {
 	set := strings.Join(c.proxySettings(), ", ")
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {

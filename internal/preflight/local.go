@@ -186,8 +186,8 @@ func (c Check) clientCertificate(r config.Redis) (days int, ends string) {
 	return int(left.Hours() / 24), fmt.Sprintf("The certificate that is shown to it ends on %s.", pair.Leaf.NotAfter.UTC().Format(time.DateOnly))
 }
 
-// authorities looks at what Go passes over in silence: a file or folder that can't be read leaves no authority trusted, or
-// those of the system.
+// authorities looks at what Go passes over in silence: a file or folder that can't be read leaves no authority trusted,
+// or those of the system.
 func (c Check) authorities(setting string) row {
 	var files []string
 	for _, path := range filepath.SplitList(c.Getenv(setting)) {

@@ -111,8 +111,8 @@ func certificateWords(err error) (found, advice string) {
 	return "", ""
 }
 
-// issuer names who signed the last certificate that was shown: operators see at once if it is their own
-// network's. It is text of others: quoted, and not at any length.
+// issuer names who signed the last certificate that was shown: operators see at once if it is their own network's. It
+// is text of others: quoted, and not at any length.
 func issuer(err error) string {
 	var refused *tls.CertificateVerificationError
 	if !errors.As(err, &refused) || len(refused.UnverifiedCertificates) == 0 {

@@ -188,8 +188,8 @@ func (p *Proxy) stop() {
 func (p *Proxy) Log() string { return p.log.String() }
 
 // Transport is a browser's way to the proxy, under its public name: to the address at, one of the proxy's, coming from
-// the address from of this machine, "" for any, and trusting its certificate and those in also, which may be nil.
-// Other addresses are reached as usual.
+// the address from of this machine, "" for any, and trusting its certificate and those in also, which may be nil. Other
+// addresses are reached as usual.
 func (p *Proxy) Transport(at, from string, also *x509.CertPool) *http.Transport {
 	pool := x509.NewCertPool()
 	if also != nil {
@@ -246,8 +246,8 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// Plain is an address without TLS that leads to the proxy's own: for another proxy before it, whose example speaks
-// to patdesk without TLS.
+// Plain is an address without TLS that leads to the proxy's own: for another proxy before it, whose example speaks to
+// patdesk without TLS.
 func (p *Proxy) Plain(tb testing.TB) string {
 	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")

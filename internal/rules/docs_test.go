@@ -19,8 +19,8 @@ func TestSecurityPromisesNameTheirTests(t *testing.T) {
 	wantTestsNamed(t, "docs/security.md", "test/security", 80)
 }
 
-// Each test that docs/guarantees.md names is there, and where it says. Each of its sentences names one, each case has its
-// row, and no test of a guarantee is left out.
+// Each test that docs/guarantees.md names is there, and where it says. Each of its sentences names one, each case has
+// its row, and no test of a guarantee is left out.
 func TestGuaranteesNameTheirTests(t *testing.T) {
 	t.Parallel()
 	doc := wantTestsNamed(t, "docs/guarantees.md", "test/guarantees", 80)

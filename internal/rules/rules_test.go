@@ -1,7 +1,6 @@
-// Package rules holds the walls between the packages as a test: who may import
-// whom, what has only one user, and what no test may do. A rule that is only
-// written down is broken by the first person in a hurry; each of these says why
-// it is there when it fails.
+// Package rules holds the walls between the packages as a test: who may import whom, what has only one user, and what
+// no test may do. A rule that is only written down is broken by the first person in a hurry; each of these says why it
+// is there when it fails.
 package rules
 
 import (
@@ -21,9 +20,8 @@ import (
 
 const module = "github.com/patdesk/patdesk"
 
-// imports says which packages of ours the program's files of a package may
-// import. Tests may import any. A package that isn't here may import none: what
-// stands on its own can be read, tested and replaced on its own.
+// imports says which packages of ours the program's files of a package may import. Tests may import any. A package that
+// isn't here may import none: what stands on its own can be read, tested and replaced on its own.
 var imports = map[string][]string{
 	".": {"config", "internal/app", "internal/preflight"},
 	"internal/app": { // the only one that wires
@@ -382,8 +380,7 @@ func (s source) harmless(args []ast.Expr) bool {
 	return false
 }
 
-// calls visits all calls of the form x.f(…), and what is inside those for which
-// visit returns true.
+// calls visits all calls of the form x.f(…), and what is inside those for which visit returns true.
 func (s source) calls(visit func(*ast.SelectorExpr) bool) {
 	ast.Inspect(s.file, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok {

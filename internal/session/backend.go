@@ -18,8 +18,8 @@ var (
 	ErrTooLarge    = errors.New("session: the value is too large to be kept")
 )
 
-// ErrDamaged is a Backend's ErrNotFound for a record that is there but can't be read. Callers need
-// no difference; Records logs it once.
+// ErrDamaged is a Backend's ErrNotFound for a record that is there but can't be read. Callers need no difference;
+// Records logs it once.
 var ErrDamaged = fmt.Errorf("%w: it is damaged", ErrNotFound)
 
 // unavailable makes an ErrUnavailable of cause, which stays visible to errors.Is.
@@ -37,8 +37,8 @@ type Key struct {
 	ID    string
 }
 
-// Name is a Key after hashing: what a Backend sees. It is safe as a file name, and who can list
-// a store learns no session id from it.
+// Name is a Key after hashing: what a Backend sees. It is safe as a file name, and who can list a store learns no
+// session id from it.
 type Name struct{ Kind, Group, ID string }
 
 // Name returns the key's name.
@@ -101,9 +101,9 @@ type Stored struct {
 	Expires time.Time
 }
 
-// Backend keeps bytes under a name until they expire. Every method may be called by several
-// goroutines and processes at once. A record that has expired is answered as if it were gone.
-// When the store itself fails, the error is an ErrUnavailable.
+// Backend keeps bytes under a name until they expire. Every method may be called by several goroutines and processes at
+// once. A record that has expired is answered as if it were gone. When the store itself fails, the error is an
+// ErrUnavailable.
 type Backend interface {
 	// Create keeps value under a name that is free, or else answers ErrExists.
 	Create(ctx context.Context, name Name, value []byte, expires time.Time) error
@@ -111,33 +111,31 @@ type Backend interface {
 	// Read returns the value and the version that Update wants to see. ErrNotFound.
 	Read(ctx context.Context, name Name) (value []byte, version string, err error)
 
-	// Update replaces the value if it is still the one that was read as version: ErrConflict if
-	// it was changed since, ErrNotFound if it is gone. It never makes a new record.
+	// Update replaces the value if it is still the one that was read as version: ErrConflict if it was changed since,
+	// ErrNotFound if it is gone. It never makes a new record.
 	Update(ctx context.Context, name Name, version string, value []byte, expires time.Time) error
 
 	// Delete removes the record; it is no error if there is none.
 	Delete(ctx context.Context, name Name) error
 
-	// Take is Read and Delete in one step: of several callers one gets the value, the others
-	// ErrNotFound.
+	// Take is Read and Delete in one step: of several callers one gets the value, the others ErrNotFound.
 	Take(ctx context.Context, name Name) ([]byte, error)
 
-	// List names the records of one kind and group, in any order. Some of them may be gone by
-	// the time they are read.
+	// List names the records of one kind and group, in any order. Some of them may be gone by the time they are read.
 	List(ctx context.Context, kind, group string) ([]Name, error)
 
-	// ReadMany reads the records called names, all of one kind and group, and calls f for each of
-	// them, in any order: with its place in names, and its value or ErrNotFound. It asks a store over
-	// the network few times, however many records there are, and has only some of the values in
-	// memory at a time. An error of f ends it; f is called in the caller's goroutine.
+	// ReadMany reads the records called names, all of one kind and group, and calls f for each of them, in any order:
+	// with its place in names, and its value or ErrNotFound. It asks a store over the network few times, however many
+	// records there are, and has only some of the values in memory at a time. An error of f ends it; f is called in the
+	// caller's goroutine.
 	ReadMany(ctx context.Context, names []Name, f func(i int, value []byte, err error) error) error
 
-	// Describe lists the records of one kind and group, the one that expires first first. Some of them may be gone by the
-	// time they are read.
+	// Describe lists the records of one kind and group, the one that expires first first. Some of them may be gone by
+	// the time they are read.
 	Describe(ctx context.Context, kind, group string) ([]Stored, error)
 
-	// Lock waits until no one else holds the lock called name, or ctx ends. Locks have nothing
-	// to do with the record of that name, and one whose holder died is free again.
+	// Lock waits until no one else holds the lock called name, or ctx ends. Locks have nothing to do with the record of
+	// that name, and one whose holder died is free again.
 	Lock(ctx context.Context, name Name) (release func(), err error)
 
 	// TryLock is Lock without waiting: ok says if it was got.

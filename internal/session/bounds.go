@@ -87,8 +87,8 @@ type usage struct {
 }
 
 const (
-	// usageLife is how long it goes without looking again. Other processes can go beyond a bound by what they add in that
-	// time.
+	// usageLife is how long it goes without looking again. Other processes can go beyond a bound by what they add in
+	// that time.
 	usageLife = 10 * time.Second
 	// fullLife is the same for a group that was full.
 	fullLife = 250 * time.Millisecond
@@ -108,8 +108,8 @@ func (b *bounds) bound(kind string) (Bound, error) {
 	return bound, nil
 }
 
-// Room reports whether the group may have so many more records of kind, and bytes: ErrFull. It is for work that is to be refused as
-// a whole rather than in its middle; Create asks by itself.
+// Room reports whether the group may have so many more records of kind, and bytes: ErrFull. It is for work that is to
+// be refused as a whole rather than in its middle; Create asks by itself.
 func (r *Records) Room(ctx context.Context, kind, group string, records int, bytes int64) error {
 	bound, err := r.bounds.bound(kind)
 	if err != nil {

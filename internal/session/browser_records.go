@@ -24,9 +24,9 @@ type browserRecords struct {
 	now     func() time.Time
 }
 
-// A browserRecord binds an attempt to sign in, or a draft, to the browser it came from: a cookie of its own with a random
-// secret, which is the ID of the record. Each has its own cookie, because tabs that start at the same moment would overwrite
-// a common one, and lose all attempts but one.
+// A browserRecord binds an attempt to sign in, or a draft, to the browser it came from: a cookie of its own with a
+// random secret, which is the ID of the record. Each has its own cookie, because tabs that start at the same moment
+// would overwrite a common one, and lose all attempts but one.
 type browserRecord struct {
 	cookie  string // its name ends with a tag made of the state or the draft's id
 	kind    string // of the record
@@ -41,8 +41,8 @@ const (
 	secretSize = 16 // random bytes
 	tagSize    = 8  // characters
 
-	// maxBrowserRecords of about 70 bytes each, with the session's cookie, stay under the 2 KB of cookies
-	// that every proxy takes.
+	// maxBrowserRecords of about 70 bytes each, with the session's cookie, stay under the 2 KB of cookies that every
+	// proxy takes.
 	maxBrowserRecords = 20
 	// maxRemovals bounds the cookies that one answer removes, and with them its head.
 	maxRemovals = 10
@@ -59,9 +59,9 @@ type browserValue struct {
 	Value json.RawMessage `json:"Value"`
 }
 
-// KeepAttempt keeps value for the state of a sign-in that this browser begins, for TakeAttempt,
-// until life is over. Of more than 20 attempts and drafts of one browser the oldest are dropped. It returns an id for
-// DropAttempt, which is a secret.
+// KeepAttempt keeps value for the state of a sign-in that this browser begins, for TakeAttempt, until life is over. Of
+// more than 20 attempts and drafts of one browser the oldest are dropped. It returns an id for DropAttempt, which is a
+// secret.
 func (b browserRecords) KeepAttempt(w http.ResponseWriter, r *http.Request, state string, value any, life time.Duration) (id string, err error) {
 	if state == "" {
 		return "", errors.New("session: an attempt needs a state")
@@ -74,8 +74,8 @@ func (b browserRecords) DropAttempt(ctx context.Context, id string) error {
 	return b.records.Delete(ctx, Key{Kind: attemptKind, ID: id})
 }
 
-// TakeAttempt decodes what was kept for state into into and removes it. ErrNotFound for a state
-// that is unknown, of another browser, used before, or too old.
+// TakeAttempt decodes what was kept for state into into and removes it. ErrNotFound for a state that is unknown, of
+// another browser, used before, or too old.
 func (b browserRecords) TakeAttempt(r *http.Request, state string, into any) error {
 	key, err := b.find(r, attemptKind, state)
 	if err != nil {
@@ -88,10 +88,9 @@ func (b browserRecords) TakeAttempt(r *http.Request, state string, into any) err
 	return rec.value(state, into)
 }
 
-// KeepDraft keeps what was typed into a form by a user who has to sign in first, and returns
-// the id by which Draft finds it from this browser, until life is over. It belongs to the browser,
-// not to a person: who it was typed by has to be part of value.
-// ErrTooLarge if it is more than MaxDraft.
+// KeepDraft keeps what was typed into a form by a user who has to sign in first, and returns the id by which Draft
+// finds it from this browser, until life is over. It belongs to the browser, not to a person: who it was typed by has
+// to be part of value. ErrTooLarge if it is more than MaxDraft.
 func (b browserRecords) KeepDraft(w http.ResponseWriter, r *http.Request, value any, life time.Duration) (id, record string, err error) {
 	id = newID(secretSize)
 	record, err = b.keep(w, r, draftKind, id, value, life)
@@ -104,8 +103,8 @@ func (b browserRecords) DropDraft(ctx context.Context, record string) error {
 	return b.records.Delete(ctx, Key{Kind: draftKind, ID: record})
 }
 
-// Draft decodes a draft into into, any number of times. ErrNotFound for an id that is unknown, of
-// another browser, or too old.
+// Draft decodes a draft into into, any number of times. ErrNotFound for an id that is unknown, of another browser, or
+// too old.
 func (b browserRecords) Draft(r *http.Request, id string, into any) error {
 	key, err := b.find(r, draftKind, id)
 	if err != nil {

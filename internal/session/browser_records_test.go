@@ -141,8 +141,7 @@ func TestAttemptIsTakenOnce(t *testing.T) {
 	}
 }
 
-// TestTabsThatStartAtOnce: ten tabs ask at the same moment, none with a cookie yet, and come back
-// in any order.
+// TestTabsThatStartAtOnce: ten tabs ask at the same moment, none with a cookie yet, and come back in any order.
 func TestTabsThatStartAtOnce(t *testing.T) {
 	f := newFixture(t)
 	b := f.browser()

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Cache reads records that are read again and again. The store is asked each time, so that what others write counts at once;
-// but a record that wasn't written since is neither decrypted nor decoded again, which takes most of the time. The values are
-// shared: whoever gets one leaves it as it is.
+// Cache reads records that are read again and again. The store is asked each time, so that what others write counts at
+// once; but a record that wasn't written since is neither decrypted nor decoded again, which takes most of the time.
+// The values are shared: whoever gets one leaves it as it is.
 type Cache[T any] struct {
 	records *Records
 	most    int // bytes of the values that are kept, as they are stored
@@ -54,8 +54,8 @@ func (c *Cache[T]) Get(ctx context.Context, k Key) (*T, error) {
 	return read.value, nil
 }
 
-// EachMarked calls f for each readable record of kind and group whose ID a record of the kind marker has as well, in any
-// order. strays are the IDs of markers without a record of kind. Of the group's other records nothing is kept.
+// EachMarked calls f for each readable record of kind and group whose ID a record of the kind marker has as well, in
+// any order. strays are the IDs of markers without a record of kind. Of the group's other records nothing is kept.
 func (c *Cache[T]) EachMarked(ctx context.Context, marker, kind, group string, f func(id string, value *T)) (strays []string, err error) {
 	r := c.records
 	markers, err := r.list(ctx, marker, group)

@@ -12,8 +12,8 @@ type cookies struct {
 	instance string
 }
 
-// cookieName returns the name of our cookie for purpose. With https it begins with __Host-, which
-// makes browsers refuse it from a sibling host or over http (RFC 6265bis, 4.1.3.2).
+// cookieName returns the name of our cookie for purpose. With https it begins with __Host-, which makes browsers refuse
+// it from a sibling host or over http (RFC 6265bis, 4.1.3.2).
 func (c cookies) cookieName(purpose string) string {
 	name := "patdesk-" + purpose
 	if c.instance != "" {
@@ -27,8 +27,8 @@ func (c cookies) cookieName(purpose string) string {
 
 func (c cookies) sessionCookie() string { return c.cookieName("session") }
 
-// cookieOptions are the attributes of all our cookies. Lax, because a strict cookie doesn't arrive
-// with the redirect from Entra ID. Without a MaxAge the cookie is gone with the browser.
+// cookieOptions are the attributes of all our cookies. Lax, because a strict cookie doesn't arrive with the redirect
+// from Entra ID. Without a MaxAge the cookie is gone with the browser.
 func (c cookies) cookieOptions() *sessions.Options {
 	return &sessions.Options{Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
 }

@@ -20,22 +20,21 @@ import (
 //	<kind>/<group>/<ID>                        a record of a group
 //	.locks/, .tmp/                             for itself
 //
-// A record is replaced by writing a temporary file, syncing it and renaming it, so a reader sees
-// either the old or the new one, also after a crash, and needs no lock. Whoever writes or deletes
-// holds the lock of the record's stripe, so that an update can't bring back what was deleted.
+// A record is replaced by writing a temporary file, syncing it and renaming it, so a reader sees either the old or the
+// new one, also after a crash, and needs no lock. Whoever writes or deletes holds the lock of the record's stripe, so
+// that an update can't bring back what was deleted.
 //
-// The folder is opened anew by each call: when it vanishes (a volume that isn't mounted) calls
-// fail, and when it is back they work again.
+// The folder is opened anew by each call: when it vanishes (a volume that isn't mounted) calls fail, and when it is
+// back they work again.
 type Dir struct {
 	disk
 	now   func() time.Time
 	queue queue
 }
 
-// OpenDir returns the Backend in the folder path, which is made if need be. It must belong to the
-// user that runs the program and be no link. If others can read it, that is taken from them; if
-// others can write it, it is refused, because they may have put something there.
-// now is the clock by which records expire.
+// OpenDir returns the Backend in the folder path, which is made if need be. It must belong to the user that runs the
+// program and be no link. If others can read it, that is taken from them; if others can write it, it is refused,
+// because they may have put something there. now is the clock by which records expire.
 func OpenDir(path string, now func() time.Time) (*Dir, error) {
 	clean, err := prepareFolder(path)
 	if err != nil {
@@ -60,8 +59,8 @@ func (n Name) folder() string {
 // stripe is one of 256 parts into which records are divided for locking.
 func (n Name) stripe() string { return n.ID[:2] }
 
-// temp is where a record is written before it gets into its place. Each stripe has one such file,
-// used only under the stripe's lock: what is found there by the next holder was left by a crash.
+// temp is where a record is written before it gets into its place. Each stripe has one such file, used only under the
+// stripe's lock: what is found there by the next holder was left by a crash.
 func (n Name) temp() string { return path.Join(tempFolder, n.stripe()) }
 
 const tempFolder = ".tmp"
@@ -214,8 +213,8 @@ func (d *Dir) Ping(ctx context.Context) error {
 
 // ---- files ---------------------------------------------------------------------
 
-// A record's file is a head and the value. The expiry stands in it for the sweep and for early
-// answers only: the one that counts is inside the value, where it can't be altered unnoticed.
+// A record's file is a head and the value. The expiry stands in it for the sweep and for early answers only: the one
+// that counts is inside the value, where it can't be altered unnoticed.
 type fileHead struct {
 	Format  [4]byte
 	Expires int64 // milliseconds since 1970
@@ -253,8 +252,7 @@ func parseFile(b []byte) (fileRecord, error) {
 // over reports whether the record has expired by now.
 func (h fileHead) over(now time.Time) bool { return !now.Before(time.UnixMilli(h.Expires)) }
 
-// read returns the record that is there now: ErrNotFound if it expired, ErrDamaged for what isn't
-// a record.
+// read returns the record that is there now: ErrNotFound if it expired, ErrDamaged for what isn't a record.
 func (d *Dir) read(root *os.Root, name Name) (fileRecord, error) {
 	return d.readFile(root, name.file())
 }
@@ -275,8 +273,8 @@ func (d *Dir) readFile(root *os.Root, file string) (fileRecord, error) {
 	return rec, nil
 }
 
-// readRegular reads at most limit bytes of a plain file. A link, a device or a pipe isn't opened,
-// and is ErrDamaged like a file that is too long.
+// readRegular reads at most limit bytes of a plain file. A link, a device or a pipe isn't opened, and is ErrDamaged
+// like a file that is too long.
 func readRegular(root *os.Root, file string, limit int) ([]byte, error) {
 	f, size, err := openRegular(root, file)
 	if err != nil {
@@ -293,9 +291,9 @@ func readRegular(root *os.Root, file string, limit int) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// openRegular opens file for reading if it is a plain file, and returns its size in bytes. os.Root follows links that stay
-// inside the folder, therefore what was opened must be what Lstat saw.
-// A file that is replaced between the two looks is looked at again.
+// openRegular opens file for reading if it is a plain file, and returns its size in bytes. os.Root follows links that
+// stay inside the folder, therefore what was opened must be what Lstat saw. A file that is replaced between the two
+// looks is looked at again.
 func openRegular(root *os.Root, file string) (f *os.File, size int64, err error) {
 	for range 100 {
 		seen, err := root.Lstat(file)

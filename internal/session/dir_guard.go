@@ -7,9 +7,8 @@ import (
 	"path/filepath"
 )
 
-// prepareFolder makes the folder if it isn't there, takes from others the right to read it, and
-// says why if it can't be trusted. It returns the cleaned path: with a slash at its end a link
-// would be followed.
+// prepareFolder makes the folder if it isn't there, takes from others the right to read it, and says why if it can't be
+// trusted. It returns the cleaned path: with a slash at its end a link would be followed.
 func prepareFolder(folder string) (string, error) {
 	folder = filepath.Clean(folder)
 	if err := os.MkdirAll(folder, 0o700); err != nil {

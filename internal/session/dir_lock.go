@@ -13,13 +13,13 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Locks are advisory locks on files (flock), which the system frees when a process dies. Inside
-// the process goroutines queue up first: so one that waits needs no file, the next in line goes on
-// at once, and what one wrote under a lock the next one sees.
+// Locks are advisory locks on files (flock), which the system frees when a process dies. Inside the process goroutines
+// queue up first: so one that waits needs no file, the next in line goes on at once, and what one wrote under a lock
+// the next one sees.
 const lockFolder = ".locks"
 
-// How often a lock that another process holds is tried again. Stripes are held for one write, the
-// locks of callers perhaps for a call over the network.
+// How often a lock that another process holds is tried again. Stripes are held for one write, the locks of callers
+// perhaps for a call over the network.
 const (
 	stripeRetry = time.Millisecond
 	lockRetry   = 5 * time.Millisecond
@@ -58,8 +58,7 @@ func (d *Dir) TryLock(ctx context.Context, name Name) (release func(), ok bool, 
 	return release, err == nil, err
 }
 
-// lock takes the lock called name. Its file is taken away on release, so that locks leave nothing
-// behind.
+// lock takes the lock called name. Its file is taken away on release, so that locks leave nothing behind.
 func (d *Dir) lock(ctx context.Context, name Name, retry time.Duration) (release func(), err error) {
 	if err := name.Valid(); err != nil {
 		return nil, err
@@ -92,8 +91,8 @@ func (l heldLock) release() {
 	l.leave()
 }
 
-// acquire takes the lock file called file. If another caller has it, it tries again every retry
-// until ctx ends, or answers errLocked if that is dontWait.
+// acquire takes the lock file called file. If another caller has it, it tries again every retry until ctx ends, or
+// answers errLocked if that is dontWait.
 func (d *Dir) acquire(ctx context.Context, root *os.Root, file string, retry time.Duration) (heldLock, error) {
 	if folder, err := root.Lstat(lockFolder); err == nil && !folder.IsDir() {
 		return heldLock{}, unavailable(errors.New("the folder of locks is a link or a file"))
@@ -111,8 +110,8 @@ func (d *Dir) acquire(ctx context.Context, root *os.Root, file string, retry tim
 	return heldLock{l, leave}, nil
 }
 
-// lockFile locks l's file. Between opening and locking the file may have been taken away, by its
-// last holder or by a sweep; such a lock is worth nothing, so it is taken again.
+// lockFile locks l's file. Between opening and locking the file may have been taken away, by its last holder or by a
+// sweep; such a lock is worth nothing, so it is taken again.
 func (d *Dir) lockFile(ctx context.Context, root *os.Root, l *flock.Flock, retry time.Duration) error {
 	for {
 		var got bool

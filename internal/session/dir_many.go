@@ -10,8 +10,7 @@ import (
 	"github.com/patdesk/patdesk/internal/panics"
 )
 
-// filesAtOnce is how many files one ReadMany reads side by side: what it has in memory, each of at
-// most MaxValue.
+// filesAtOnce is how many files one ReadMany reads side by side: what it has in memory, each of at most MaxValue.
 const filesAtOnce = 8
 
 // readFile is what ReadMany has read under a name.
@@ -44,8 +43,8 @@ func (d *Dir) ReadMany(ctx context.Context, names []Name, f func(i int, value []
 	})
 }
 
-// inFolderOf calls f with a folder and the places of these records in it. The records of a group are in one folder, which is opened
-// once for all of them.
+// inFolderOf calls f with a folder and the places of these records in it. The records of a group are in one folder,
+// which is opened once for all of them.
 func (d *Dir) inFolderOf(names []Name, f func(root *os.Root, place func(Name) string) error) error {
 	return d.inside(func(root *os.Root) error {
 		if names[0].Group == "" {
@@ -63,8 +62,8 @@ func (d *Dir) inFolderOf(names []Name, f func(root *os.Root, place func(Name) st
 	})
 }
 
-// readFiles reads the files of names, until ctx ends. Those that are still being read then fail, as
-// the folder is closed under them, and aren't received.
+// readFiles reads the files of names, until ctx ends. Those that are still being read then fail, as the folder is
+// closed under them, and aren't received.
 func (d *Dir) readFiles(ctx context.Context, root *os.Root, names []Name, place func(Name) string) <-chan readFile {
 	next, files := make(chan int), make(chan readFile)
 	panics.Go(slog.Default(), "reading records", func() {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Sweep implements Backend. It holds no lock but, for the moment of a removal, the one of that
-// record's stripe; so it delays no one, however many records there are.
+// Sweep implements Backend. It holds no lock but, for the moment of a removal, the one of that record's stripe; so it
+// delays no one, however many records there are.
 func (d *Dir) Sweep(ctx context.Context, now time.Time) (removed int, err error) {
 	err = d.inside(func(root *os.Root) error {
 		err := eachEntry(root, ".", func(kind fs.DirEntry) error {
@@ -31,8 +31,8 @@ func (d *Dir) Sweep(ctx context.Context, now time.Time) (removed int, err error)
 	return removed, err
 }
 
-// sweepFolder removes the expired records of one folder, and the folder if none is left. It opens the folder once for all of
-// its records, of which there may be very many.
+// sweepFolder removes the expired records of one folder, and the folder if none is left. It opens the folder once for
+// all of its records, of which there may be very many.
 func (d *Dir) sweepFolder(ctx context.Context, root *os.Root, kind, folder string, now time.Time) (removed int, err error) {
 	where := path.Join(kind, folder)
 	records, err := root.OpenRoot(where)
@@ -73,8 +73,8 @@ func expired(folder *os.Root, file string, now time.Time) bool {
 	return err == nil && head.over(now)
 }
 
-// removeExpired looks again before it removes, because the record may have been renewed. It doesn't sync: after a power cut
-// the record would be just as expired.
+// removeExpired looks again before it removes, because the record may have been renewed. It doesn't sync: after a power
+// cut the record would be just as expired.
 func (d *Dir) removeExpired(ctx context.Context, root, folder *os.Root, name Name, now time.Time) (gone bool, err error) {
 	l, err := d.acquire(ctx, root, name.stripe(), stripeRetry)
 	if err != nil {
@@ -87,8 +87,8 @@ func (d *Dir) removeExpired(ctx context.Context, root, folder *os.Root, name Nam
 	return true, removeFile(folder, name.ID)
 }
 
-// sweepTemps removes temporary files that a crash left behind: a file that is there while no one
-// else holds its stripe's lock.
+// sweepTemps removes temporary files that a crash left behind: a file that is there while no one else holds its
+// stripe's lock.
 func (d *Dir) sweepTemps(ctx context.Context, root *os.Root) error {
 	return eachEntry(root, tempFolder, func(e fs.DirEntry) error {
 		l, err := d.acquire(ctx, root, e.Name(), stripeRetry)

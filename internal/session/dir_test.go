@@ -306,8 +306,8 @@ func (r *renewal) Done() <-chan struct{} {
 	return r.Context.Done()
 }
 
-// TestSweepLooksAgain: a record is renewed after the sweep saw that it has expired, before it gets
-// the lock to remove it.
+// TestSweepLooksAgain: a record is renewed after the sweep saw that it has expired, before it gets the lock to remove
+// it.
 func TestSweepLooksAgain(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()

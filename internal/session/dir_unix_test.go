@@ -59,8 +59,8 @@ func folder(mode fs.FileMode) func(*testing.T, string) error {
 	}
 }
 
-// TestFolderOfAnotherUser needs no other user: the owner of the root folder is one to everybody
-// but root, and root can give a folder away.
+// TestFolderOfAnotherUser needs no other user: the owner of the root folder is one to everybody but root, and root can
+// give a folder away.
 func TestFolderOfAnotherUser(t *testing.T) {
 	dir := "/"
 	if os.Geteuid() == 0 {

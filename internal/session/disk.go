@@ -26,8 +26,8 @@ func (d *disk) inside(f func(*os.Root) error) error {
 	return f(root)
 }
 
-// writeTemp writes a temporary file in place of one that a crash left, and sees that it is on
-// the disk. After a failure (a full disk, say) none is left.
+// writeTemp writes a temporary file in place of one that a crash left, and sees that it is on the disk. After a failure
+// (a full disk, say) none is left.
 func (d *disk) writeTemp(root *os.Root, temp string, content []byte) error {
 	if err := removeFile(root, temp); err != nil {
 		return err
@@ -51,8 +51,8 @@ func (d *disk) writeTemp(root *os.Root, temp string, content []byte) error {
 	return nil
 }
 
-// inFolder calls f, and if folder doesn't exist makes it and calls f again. The sweep may take an
-// empty folder away in between, therefore it tries more than once.
+// inFolder calls f, and if folder doesn't exist makes it and calls f again. The sweep may take an empty folder away in
+// between, therefore it tries more than once.
 func (d *disk) inFolder(root *os.Root, folder string, f func() error) error {
 	var err error
 	for range 5 {
@@ -84,8 +84,8 @@ func (d *disk) makeFolder(root *os.Root, folder string) error {
 	}
 }
 
-// syncFolder sees that folder's entries, as they are now, survive a power cut. A folder that is
-// gone again has nothing to keep.
+// syncFolder sees that folder's entries, as they are now, survive a power cut. A folder that is gone again has nothing
+// to keep.
 func (d *disk) syncFolder(root *os.Root, folder string) error {
 	if !d.sync || !foldersSync {
 		return nil
@@ -111,8 +111,7 @@ func removeFile(root *os.Root, file string) error {
 	return nil
 }
 
-// eachEntry calls f for what is in folder, a few hundred entries at a time. A folder that isn't
-// there is empty.
+// eachEntry calls f for what is in folder, a few hundred entries at a time. A folder that isn't there is empty.
 func eachEntry(root *os.Root, folder string, f func(fs.DirEntry) error) error {
 	dir, err := root.Open(folder)
 	if errors.Is(err, fs.ErrNotExist) {

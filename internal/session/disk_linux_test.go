@@ -52,7 +52,8 @@ func TestWriteCutOff(t *testing.T) {
 	}
 }
 
-// TestDiskFull is the same with real disks, where they may be mounted: one without room, and one that takes no more files.
+// TestDiskFull is the same with real disks, where they may be mounted: one without room, and one that takes no more
+// files.
 func TestDiskFull(t *testing.T) {
 	if !sessiontest.MayMount() {
 		return

@@ -15,8 +15,8 @@ type Inspection struct {
 	Keys   [][]byte // of the file "keys", newest first; nil if there is none yet
 }
 
-// InspectDir reports whether OpenDir and LoadOrCreateKeys would work on the folder, and changes nothing: a file is made in it,
-// or where it will be made, and removed at once.
+// InspectDir reports whether OpenDir and LoadOrCreateKeys would work on the folder, and changes nothing: a file is made
+// in it, or where it will be made, and removed at once.
 func InspectDir(path string) (Inspection, error) {
 	path = filepath.Clean(path)
 	info, err := checkFolder(path)

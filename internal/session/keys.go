@@ -18,8 +18,8 @@ const KeySize = 32
 // keyFile is where LoadOrCreateKeys keeps the keys, one a line, newest first.
 const keyFile = "keys"
 
-// ParseKeys reads keys as operators write them: base64 (either alphabet, padded or not), newest
-// first, divided by commas, spaces or lines. Its errors name a key by its position only.
+// ParseKeys reads keys as operators write them: base64 (either alphabet, padded or not), newest first, divided by
+// commas, spaces or lines. Its errors name a key by its position only.
 func ParseKeys(text string) ([][]byte, error) {
 	words := strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(", \t\r\n", c) })
 	if len(words) == 0 {
@@ -37,13 +37,12 @@ func ParseKeys(text string) ([][]byte, error) {
 	return keys, nil
 }
 
-// LoadOrCreateKeys returns the keys kept in the file "keys" of the folder, which is treated as by
-// OpenDir. At the first start it makes one; of several programs that start at once one does.
-// A key file that others can read or write is refused, and a damaged one is never replaced:
-// without its keys every record would be lost.
+// LoadOrCreateKeys returns the keys kept in the file "keys" of the folder, which is treated as by OpenDir. At the first
+// start it makes one; of several programs that start at once one does. A key file that others can read or write is
+// refused, and a damaged one is never replaced: without its keys every record would be lost.
 //
-// To change keys, put a new one above the others in the file; the old ones can be taken out when
-// everything made with them has expired.
+// To change keys, put a new one above the others in the file; the old ones can be taken out when everything made with
+// them has expired.
 func LoadOrCreateKeys(folder string) ([][]byte, error) {
 	d, err := OpenDir(folder, time.Now)
 	if err != nil {

@@ -19,8 +19,8 @@ type Summary struct {
 	Current           bool      // it is the one that asks
 }
 
-// presence describes a session to the person's other ones. They know its hash, not its id: enough
-// to end it, not to use it.
+// presence describes a session to the person's other ones. They know its hash, not its id: enough to end it, not to use
+// it.
 type presence struct {
 	Started  time.Time `json:"Started"`
 	LastSeen time.Time `json:"LastSeen"`
@@ -76,8 +76,8 @@ func (m *Manager) presenceSeen(ctx context.Context, id string, rec *record) erro
 	return err
 }
 
-// Sessions lists the sessions of s's person: the current one first, then by last use.
-// ErrNotFound if the session is empty.
+// Sessions lists the sessions of s's person: the current one first, then by last use. ErrNotFound if the session is
+// empty.
 func (m *Manager) Sessions(ctx context.Context, s *Session) ([]Summary, error) {
 	var list []Summary
 	err := m.eachSession(ctx, s, func(k knownSession) error {
@@ -111,8 +111,8 @@ func (s Summary) rank() int {
 	return 0
 }
 
-// EndOthers ends all sessions of s's person but s itself and says how many those were.
-// ErrNotFound if the session is empty.
+// EndOthers ends all sessions of s's person but s itself and says how many those were. ErrNotFound if the session is
+// empty.
 func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err error) {
 	err = m.eachSession(ctx, s, func(k knownSession) error {
 		if k.hash == hash(s.id) {
@@ -131,8 +131,8 @@ func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err err
 // PerPerson is how many sessions one person can have.
 func (m *Manager) PerPerson() int { return m.each }
 
-// endOldest ends those sessions of s's person that are too many: the ones that weren't used for the longest time, never s
-// itself. Two browsers that sign in at the same moment may leave one too many, until the next does. No sign-in fails
+// endOldest ends those sessions of s's person that are too many: the ones that weren't used for the longest time, never
+// s itself. Two browsers that sign in at the same moment may leave one too many, until the next does. No sign-in fails
 // because this does.
 func (m *Manager) endOldest(ctx context.Context, s *Session) {
 	names, err := m.records.backend.List(ctx, presenceKind, Key{Group: s.Person().Key()}.Name().Group)
@@ -144,8 +144,8 @@ func (m *Manager) endOldest(ctx context.Context, s *Session) {
 	}
 }
 
-// endBeyond ends the sessions beyond most, and removes what was left of those that have run out: it would stay for their
-// whole lifetime.
+// endBeyond ends the sessions beyond most, and removes what was left of those that have run out: it would stay for
+// their whole lifetime.
 func (m *Manager) endBeyond(ctx context.Context, s *Session, most int) error {
 	known, err := m.knownSessions(ctx, s)
 	if err != nil {

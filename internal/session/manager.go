@@ -1,11 +1,10 @@
-// Package session keeps what patdesk has to remember between two requests of a browser, and is
-// the only one that writes a cookie.
+// Package session keeps what patdesk has to remember between two requests of a browser, and is the only one that writes
+// a cookie.
 //
-// It has three floors. A Backend keeps bytes under a name until they expire; Dir is the one for a
-// folder, and redisstore has the one for Redis. Records keeps encrypted values in a Backend, bound to their name, changed
-// compare-and-set. A Manager keeps sessions in Records: what a signed-in browser may do, its token
-// cache, the list of a person's sessions; and, for a browser that isn't signed in, what it needs
-// on its way through the sign-in.
+// It has three floors. A Backend keeps bytes under a name until they expire; Dir is the one for a folder, and
+// redisstore has the one for Redis. Records keeps encrypted values in a Backend, bound to their name, changed
+// compare-and-set. A Manager keeps sessions in Records: what a signed-in browser may do, its token cache, the list of a
+// person's sessions; and, for a browser that isn't signed in, what it needs on its way through the sign-in.
 //
 // The rules that everything here follows:
 //
@@ -42,10 +41,12 @@ type Options struct {
 	Now         func() time.Time
 	Log         *slog.Logger // nil for slog.Default()
 
-	// Count is called each time that a session begins or is ended, with one of Events. It must not block. It may be nil.
+	// Count is called each time that a session begins or is ended, with one of Events. It must not block. It may be
+	// nil.
 	Count func(event string)
 
-	// Dropped is called for each record that makes room for a newer one, with its kind. It must not block. It may be nil.
+	// Dropped is called for each record that makes room for a newer one, with its kind. It must not block. It may be
+	// nil.
 	Dropped func(kind string)
 }
 
@@ -135,8 +136,8 @@ func New(b Backend, o Options) (*Manager, error) {
 // Records is the store beneath the sessions, for what else has to be kept.
 func (m *Manager) Records() *Records { return m.records }
 
-// Ping reports whether records can be read and written. It writes one; but asked more often than every pingEvery, it repeats what
-// was found last.
+// Ping reports whether records can be read and written. It writes one; but asked more often than every pingEvery, it
+// repeats what was found last.
 func (m *Manager) Ping(ctx context.Context) error {
 	result := m.pings.DoChan("", func() (any, error) {
 		if last := m.pinged.Load(); last != nil && time.Since(last.at) < pingEvery {

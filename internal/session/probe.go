@@ -23,8 +23,8 @@ const (
 // PingName is the name of a record for TryRecord, another one each time.
 func PingName() Name { return Key{Kind: pingKind, ID: rand.Text()}.Name() }
 
-// TryRecord finds out if b keeps records: it writes a large one, changes it, reads it and removes it, the way that all are.
-// It writes twice, because Redis refuses a write only when its memory was full before. The error names the step.
+// TryRecord finds out if b keeps records: it writes a large one, changes it, reads it and removes it, the way that all
+// are. It writes twice, because Redis refuses a write only when its memory was full before. The error names the step.
 func TryRecord(ctx context.Context, b Backend, name Name, now time.Time) error {
 	value, expires := make([]byte, pingSize), now.Add(probeLife)
 	// Something small first: Redis answers a large command of a user that it doesn't know with a protocol error.

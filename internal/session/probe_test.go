@@ -20,7 +20,8 @@ var errNotAllowed = errors.New("not allowed")
 
 func (halfBackend) Take(context.Context, session.Name) ([]byte, error) { return nil, errNotAllowed }
 
-// A store that can do all passes and is left as it was; of one that can't, the step is named, and nothing is left either.
+// A store that can do all passes and is left as it was; of one that can't, the step is named, and nothing is left
+// either.
 func TestProbe(t *testing.T) {
 	d, err := session.OpenDir(t.TempDir(), time.Now)
 	if err != nil {

@@ -47,8 +47,8 @@ func mustRecords(t *testing.T, dir string) *session.Records {
 
 // ---- one record, many readers and writers ------------------------------------------
 
-// page is a value that shows whether it is whole: a count of all writes and a filling, after their hash. It is no JSON, as
-// decoding that takes most of the time of a read under the race detector.
+// page is a value that shows whether it is whole: a count of all writes and a filling, after their hash. It is no JSON,
+// as decoding that takes most of the time of a read under the race detector.
 type page []byte
 
 // newPage returns the page that is the count-th one, of any size.
@@ -99,8 +99,8 @@ func pageKey(i int) session.Key {
 	return session.Key{Kind: "note", ID: "page " + strconv.Itoa(i%mixedPages)}
 }
 
-// TestNoTornReads: 4 writers and 4 readers in 2 processes; 20,000 reads, none of a torn or missing
-// record, and not one of the writes is lost.
+// TestNoTornReads: 4 writers and 4 readers in 2 processes; 20,000 reads, none of a torn or missing record, and not one
+// of the writes is lost.
 func TestNoTornReads(t *testing.T) {
 	dir := t.TempDir()
 	d := openDir(t, dir, time.Now)
@@ -134,8 +134,8 @@ func TestNoTornReads(t *testing.T) {
 	t.Logf("%d reads beside %d writes", mixedReads*mixedReaders*mixedProcesses, written)
 }
 
-// readAndWrite writes as long as its readers read, and prints how many writes that were. It
-// doesn't wait for the disk, so that there are more of them.
+// readAndWrite writes as long as its readers read, and prints how many writes that were. It doesn't wait for the disk,
+// so that there are more of them.
 func readAndWrite(dir string) error {
 	d, err := session.OpenDir(dir, time.Now)
 	if err != nil {
@@ -184,9 +184,8 @@ func readPages(d *session.Dir) error {
 
 // ---- a writer that is killed ---------------------------------------------------------
 
-// TestKilledWriter kills a writing process, mostly between its write and its rename, and finds
-// each time the last record that it finished or the one after it, no lock held, and nothing left
-// behind after a sweep.
+// TestKilledWriter kills a writing process, mostly between its write and its rename, and finds each time the last
+// record that it finished or the one after it, no lock held, and nothing left behind after a sweep.
 func TestKilledWriter(t *testing.T) {
 	dir := t.TempDir()
 	d := openDir(t, dir, time.Now)
@@ -214,8 +213,8 @@ func TestKilledWriter(t *testing.T) {
 	t.Logf("%d of %d kills left a temporary file", leftovers, round)
 }
 
-// killWriter starts a writer, kills it after it has finished n records, and returns the number of
-// the last one that it said was finished.
+// killWriter starts a writer, kills it after it has finished n records, and returns the number of the last one that it
+// said was finished.
 func killWriter(t *testing.T, dir string, n int) (last int) {
 	t.Helper()
 	cmd := process(t, "write", dir)

@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// Records keeps values in a Backend as encrypted JSON, bound to their key and their expiry.
-// A record that can't be read (damaged, copied from another one, made with a key that is gone)
-// is ErrNotFound, and said once in the log.
+// Records keeps values in a Backend as encrypted JSON, bound to their key and their expiry. A record that can't be read
+// (damaged, copied from another one, made with a key that is gone) is ErrNotFound, and said once in the log.
 type Records struct {
 	backend    Backend
 	keys       keyring
@@ -24,8 +23,8 @@ type Records struct {
 	dropped    func(kind string) // see Options.Dropped
 }
 
-// Create keeps value under k until expires. ErrExists if something is there, ErrFull if the group has as much of the kind as
-// it may (see Bound).
+// Create keeps value under k until expires. ErrExists if something is there, ErrFull if the group has as much of the
+// kind as it may (see Bound).
 func (r *Records) Create(ctx context.Context, k Key, value any, expires time.Time) error {
 	return r.create(ctx, k, value, expires, true)
 }
@@ -60,10 +59,9 @@ func (r *Records) Get(ctx context.Context, k Key, into any) error {
 	return err
 }
 
-// Change reads the record k into into, lets change alter it, and writes it back; if another
-// request has changed the record meanwhile, all of that again with the new value. An error of
-// change stops it, and the record stays as it was. With expires zero the expiry stays.
-// A record that is gone is ErrNotFound and isn't made anew.
+// Change reads the record k into into, lets change alter it, and writes it back; if another request has changed the
+// record meanwhile, all of that again with the new value. An error of change stops it, and the record stays as it was.
+// With expires zero the expiry stays. A record that is gone is ErrNotFound and isn't made anew.
 func (r *Records) Change(ctx context.Context, k Key, into any, expires time.Time, change func() error) error {
 	for {
 		was, err := r.read(ctx, k, into)
@@ -85,8 +83,7 @@ func (r *Records) Change(ctx context.Context, k Key, into any, expires time.Time
 	}
 }
 
-// pause lets others go first, for up to 2 ms: of several that change one record at once, each
-// round only one succeeds.
+// pause lets others go first, for up to 2 ms: of several that change one record at once, each round only one succeeds.
 func pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -105,8 +102,7 @@ func (r *Records) Delete(ctx context.Context, k Key) error {
 	return err
 }
 
-// Take decodes the record k into into and removes it. Of several callers one gets it, the others
-// ErrNotFound.
+// Take decodes the record k into into and removes it. Of several callers one gets it, the others ErrNotFound.
 func (r *Records) Take(ctx context.Context, k Key, into any) error {
 	sealed, err := r.backend.Take(ctx, k.Name())
 	if err != nil {
@@ -122,9 +118,10 @@ func (r *Records) Take(ctx context.Context, k Key, into any) error {
 	return err
 }
 
-// Each calls f for each record of kind and group whose ID can be read, in any order, with that ID and a function that decodes
-// its value: ErrDamaged if that can't be read, as of a later version. An error of f ends it. The records are read together:
-// see Backend.ReadMany. Records without a group can't be listed, because they can't be read without their ID.
+// Each calls f for each record of kind and group whose ID can be read, in any order, with that ID and a function that
+// decodes its value: ErrDamaged if that can't be read, as of a later version. An error of f ends it. The records are
+// read together: see Backend.ReadMany. Records without a group can't be listed, because they can't be read without
+// their ID.
 func (r *Records) Each(ctx context.Context, kind, group string, f func(id string, decode func(into any) error) error) error {
 	names, err := r.list(ctx, kind, group)
 	if err != nil {
@@ -162,8 +159,8 @@ func (r *Records) list(ctx context.Context, kind, group string) ([]Name, error) 
 	return r.backend.List(ctx, kind, Key{Group: group}.Name().Group)
 }
 
-// eachFunc is called for a record that is there: with its place among the names, its ID ("" if it can't be opened), and a
-// function that decodes its value, or returns ErrDamaged.
+// eachFunc is called for a record that is there: with its place among the names, its ID ("" if it can't be opened), and
+// a function that decodes its value, or returns ErrDamaged.
 type eachFunc func(i int, id string, decode func(into any) error) error
 
 // readMany calls f for each of names, which are of k's kind and group, that is there.
@@ -258,8 +255,8 @@ func (r *Records) seal(k Key, value any, unknown []byte, expires time.Time) ([]b
 	return r.keys.seal(k, plain, expires)
 }
 
-// decode opens the record k into into, of whose former value nothing is left. unknown is the value, if it has members that
-// into doesn't know and it may be written back.
+// decode opens the record k into into, of whose former value nothing is left. unknown is the value, if it has members
+// that into doesn't know and it may be written back.
 func (r *Records) decode(k Key, sealed []byte, into any, rewrite bool) (expires time.Time, unknown []byte, err error) {
 	o, err := r.open(k, k.Name(), sealed)
 	if err != nil {
@@ -299,8 +296,8 @@ func (r *Records) readError(name Name, err error) error {
 	return err
 }
 
-// damaged logs, once, why the record can't be read, and returns the error for it. Nothing is
-// deleted: a program that lacks a key must not destroy what others can read.
+// damaged logs, once, why the record can't be read, and returns the error for it. Nothing is deleted: a program that
+// lacks a key must not destroy what others can read.
 func (r *Records) damaged(name Name, reason error) error {
 	first, last := r.unreadable.first(name)
 	if first {
@@ -322,7 +319,8 @@ type once struct {
 	seen map[Name]bool
 }
 
-// first reports whether a name is to be said: it comes for the first time, and is not one too many. last: it is the last one.
+// first reports whether a name is to be said: it comes for the first time, and is not one too many. last: it is the
+// last one.
 func (o *once) first(name Name) (first, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -394,8 +394,8 @@ func TestRecordsSayThatTheStoreFails(t *testing.T) {
 	s.wantNote(t, single, "")
 }
 
-// TestNothingReadableIsStored looks through all that a signed-in person, an attempt, a draft and
-// an operation leave in the folder: names of files and their content.
+// TestNothingReadableIsStored looks through all that a signed-in person, an attempt, a draft and an operation leave in
+// the folder: names of files and their content.
 func TestNothingReadableIsStored(t *testing.T) {
 	dir := t.TempDir()
 	m := newManager(t, openDir(t, dir, time.Now), session.Options{Now: time.Now, Keys: [][]byte{testKey('k')}})
@@ -440,8 +440,8 @@ func TestNothingReadableIsStored(t *testing.T) {
 	}
 }
 
-// FuzzRecord stores arbitrary bytes, as they are or laid over a genuine record: they are never
-// taken for one, and break nothing. The key is another one in each process that fuzzes.
+// FuzzRecord stores arbitrary bytes, as they are or laid over a genuine record: they are never taken for one, and break
+// nothing. The key is another one in each process that fuzzes.
 func FuzzRecord(f *testing.F) {
 	random := make([]byte, session.KeySize)
 	rand.Read(random)

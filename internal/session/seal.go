@@ -17,14 +17,13 @@ import (
 //
 //	sealHead | AES-256-GCM(ID and value)
 //
-// The cipher's key is derived (HKDF, RFC 5869) from one of our keys, the salt, and the record's
-// kind, group and ID; all that stands before the ciphertext is authenticated with it. So a record
-// under another name, or with another expiry, is unreadable.
+// The cipher's key is derived (HKDF, RFC 5869) from one of our keys, the salt, and the record's kind, group and ID; all
+// that stands before the ciphertext is authenticated with it. So a record under another name, or with another expiry,
+// is unreadable.
 //
-// For a record without a group the ID itself goes into the derivation, not its hash. Of sessions
-// and their token caches only the browser's cookie holds it: whoever has stolen the store and
-// our keys still can't read them. A record of a group is listed without knowing its ID, which is
-// therefore inside, and its hash goes into the derivation.
+// For a record without a group the ID itself goes into the derivation, not its hash. Of sessions and their token caches
+// only the browser's cookie holds it: whoever has stolen the store and our keys still can't read them. A record of a
+// group is listed without knowing its ID, which is therefore inside, and its hash goes into the derivation.
 type sealHead struct {
 	Version byte
 	KeyID   keyID
@@ -143,8 +142,8 @@ type opened struct {
 	expires time.Time
 }
 
-// open is the inverse of seal. Of k it needs Kind, Group, and for a record without a group ID;
-// hashed is the record's name.
+// open is the inverse of seal. Of k it needs Kind, Group, and for a record without a group ID; hashed is the record's
+// name.
 func (ring keyring) open(k Key, hashed string, sealed []byte) (opened, error) {
 	var head sealHead
 	if _, err := binary.Decode(sealed, binary.BigEndian, &head); err != nil {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestStoreAndKeysAreNotEnough: who has stolen the store and our keys, but has no cookie, knows of
-// a token cache its kind and the hash of its ID, and can't read it.
+// TestStoreAndKeysAreNotEnough: who has stolen the store and our keys, but has no cookie, knows of a token cache its
+// kind and the hash of its ID, and can't read it.
 func TestStoreAndKeysAreNotEnough(t *testing.T) {
 	ring, err := newKeyring([][]byte{make([]byte, KeySize)})
 	if err != nil {

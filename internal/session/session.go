@@ -40,9 +40,8 @@ type Session struct {
 	ended  bool
 }
 
-// Open reads the request's session. If there is none, or one that is unknown, over or damaged,
-// the session is empty: no one is signed in, nothing is stored, no cookie is set.
-// The error is ErrUnavailable: the store can't say.
+// Open reads the request's session. If there is none, or one that is unknown, over or damaged, the session is empty: no
+// one is signed in, nothing is stored, no cookie is set. The error is ErrUnavailable: the store can't say.
 func (m *Manager) Open(r *http.Request) (*Session, error) {
 	name := m.sessionCookie()
 	gs, err := m.New(r, name)
@@ -92,8 +91,8 @@ func (s *Session) Ended() bool { return s.ended }
 // State is what the session remembered when it was opened, and what Change made of it.
 func (s *Session) State() State { return s.record.State }
 
-// Change alters the state. If requests do so at once, f is called again with the newer state, so
-// it must do nothing else. ErrNotFound if the session is empty, or the session has ended.
+// Change alters the state. If requests do so at once, f is called again with the newer state, so it must do nothing
+// else. ErrNotFound if the session is empty, or the session has ended.
 func (s *Session) Change(ctx context.Context, f func(*State)) error {
 	if !s.SignedIn() {
 		return ErrNotFound

@@ -28,8 +28,7 @@ var (
 
 func testKey(c byte) []byte { return bytes.Repeat([]byte{c}, session.KeySize) }
 
-// newManager fills in what the test doesn't care about: an idle timeout of one hour, a lifetime
-// of twelve.
+// newManager fills in what the test doesn't care about: an idle timeout of one hour, a lifetime of twelve.
 func newManager(tb testing.TB, b session.Backend, o session.Options) *session.Manager {
 	tb.Helper()
 	if o.Keys == nil {
@@ -528,8 +527,8 @@ func every(step, end time.Duration) (list []time.Duration) {
 	return list
 }
 
-// TestLimitsInAnotherProcess: it doesn't know of uses in the last minute, so there a session may
-// end up to a minute early, but never late.
+// TestLimitsInAnotherProcess: it doesn't know of uses in the last minute, so there a session may end up to a minute
+// early, but never late.
 func TestLimitsInAnotherProcess(t *testing.T) {
 	for since, want := range map[time.Duration]bool{ // the last use
 		59*time.Minute - time.Second: true,
@@ -609,8 +608,7 @@ func TestUseIsWrittenOnceAMinute(t *testing.T) {
 	}
 }
 
-// TestUseBesideAChange: another request writes or ends the session between the reading and the
-// noting of a use.
+// TestUseBesideAChange: another request writes or ends the session between the reading and the noting of a use.
 func TestUseBesideAChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		meanwhile func(f *fixture, name session.Name) error

@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// SignIn begins a session for p with its token cache, under a new id, and sets its cookie. The
-// session that the request came with ends, whoever it belonged to; p's own hands on its state.
+// SignIn begins a session for p with its token cache, under a new id, and sets its cookie. The session that the request
+// came with ends, whoever it belonged to; p's own hands on its state.
 //
-// When several tabs sign in, the first to come back begins the session that the others, whose
-// attempts started before it, then find in their cookie. It is theirs already: it stays, and gets
-// the newer token cache.
+// When several tabs sign in, the first to come back begins the session that the others, whose attempts started before
+// it, then find in their cookie. It is theirs already: it stays, and gets the newer token cache.
 func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, p Person, tokenCache []byte, attemptStarted time.Time) (*Session, error) {
 	if p.TenantID == "" || p.ObjectID == "" {
 		return nil, errors.New("session: a person needs a tenant id and an object id")
@@ -49,8 +48,8 @@ func (m *Manager) renew(ctx context.Context, s *Session, p Person, tokenCache []
 	})
 }
 
-// replace ends the session that the request came with and begins a new one. The record that makes
-// the new id valid is written last, when all that belongs to it is there.
+// replace ends the session that the request came with and begins a new one. The record that makes the new id valid is
+// written last, when all that belongs to it is there.
 func (m *Manager) replace(ctx context.Context, r *http.Request, old *Session, p Person, tokenCache []byte) (*Session, error) {
 	if err := m.end(ctx, m.presentedID(r)); err != nil {
 		return nil, err
@@ -75,9 +74,8 @@ func (m *Manager) replace(ctx context.Context, r *http.Request, old *Session, p 
 	return s, nil
 }
 
-// SignOut ends the request's session on the server, with its token cache and what the browser
-// kept for signing in, and removes the cookies. If the store fails nothing is removed from the
-// browser either, so that it can be tried again.
+// SignOut ends the request's session on the server, with its token cache and what the browser kept for signing in, and
+// removes the cookies. If the store fails nothing is removed from the browser either, so that it can be tried again.
 func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context()) // closing the tab at once must not prevent it
 	if err := m.end(ctx, m.presentedID(r)); err != nil {
@@ -91,7 +89,8 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// End ends the request's session like SignOut, but leaves what the browser keeps for signing in: another person may be about to.
+// End ends the request's session like SignOut, but leaves what the browser keeps for signing in: another person may be
+// about to.
 func (m *Manager) End(w http.ResponseWriter, r *http.Request) error {
 	gs := m.gorilla(m.sessionCookie(), m.presentedID(r), nil)
 	gs.Options.MaxAge = -1
@@ -119,8 +118,8 @@ func (m *Manager) end(ctx context.Context, id string) error {
 	return m.remove(ctx, hash(id), rec.Person)
 }
 
-// remove deletes all that belongs to a session of which only the hash is known; first the record
-// that makes its id valid.
+// remove deletes all that belongs to a session of which only the hash is known; first the record that makes its id
+// valid.
 func (m *Manager) remove(ctx context.Context, session string, p Person) error {
 	names := []Name{{Kind: sessionKind, ID: session}, {Kind: tokensKind, ID: session}}
 	if p.ObjectID != "" {

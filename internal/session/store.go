@@ -53,8 +53,8 @@ func (m *Manager) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(m, name)
 }
 
-// New implements gorilla's Store: it reads the session of the cookie name, or, if there is none
-// that is any good, returns a new one without an ID. The error is an ErrUnavailable.
+// New implements gorilla's Store: it reads the session of the cookie name, or, if there is none that is any good,
+// returns a new one without an ID. The error is an ErrUnavailable.
 func (m *Manager) New(r *http.Request, name string) (*sessions.Session, error) {
 	id, ok := cookieValue(r, name)
 	if !ok {
@@ -81,8 +81,8 @@ func (m *Manager) gorilla(name, id string, rec *record) *sessions.Session {
 	return gs
 }
 
-// Save implements gorilla's Store: it sets the cookie of a session that New has read or SignIn has begun, or, with a negative
-// MaxAge, ends the session and removes the cookie. It keeps no values: what a session remembers is changed by
+// Save implements gorilla's Store: it sets the cookie of a session that New has read or SignIn has begun, or, with a
+// negative MaxAge, ends the session and removes the cookie. It keeps no values: what a session remembers is changed by
 // Session.Change, which loses nothing of what other requests change at the same time.
 func (m *Manager) Save(r *http.Request, w http.ResponseWriter, gs *sessions.Session) error {
 	if gs.Options.MaxAge < 0 {
@@ -99,8 +99,8 @@ func (m *Manager) Save(r *http.Request, w http.ResponseWriter, gs *sessions.Sess
 	return nil
 }
 
-// load reads the session with the given id and notes that it was used. ErrNotFound if it isn't
-// known under this cookie, or is over.
+// load reads the session with the given id and notes that it was used. ErrNotFound if it isn't known under this cookie,
+// or is over.
 func (m *Manager) load(ctx context.Context, cookie, id string) (*record, error) {
 	if !wellFormed(id, idSize) {
 		return nil, ErrNotFound
@@ -128,8 +128,8 @@ type limits struct {
 // ends is the latest moment of a session's life.
 func (l limits) ends(rec *record) time.Time { return rec.Started.Add(l.lifetime) }
 
-// storedUntil is when the store may forget a session. Uses in between may not be written yet, so
-// it waits a little longer than the idle timeout.
+// storedUntil is when the store may forget a session. Uses in between may not be written yet, so it waits a little
+// longer than the idle timeout.
 func (l limits) storedUntil(rec *record) time.Time {
 	idle := rec.LastSeen.Add(l.idle + l.interval())
 	if end := l.ends(rec); end.Before(idle) {

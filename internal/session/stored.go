@@ -34,7 +34,8 @@ func versionOf(value any) int {
 	return 1
 }
 
-// encode returns value as it is stored: with its version, and with what was unknown of the value that it replaces (nil: nothing).
+// encode returns value as it is stored: with its version, and with what was unknown of the value that it replaces (nil:
+// nothing).
 func encode(value any, unknown []byte) ([]byte, error) {
 	plain, err := marshal(value)
 	if err != nil {
@@ -73,8 +74,8 @@ func decodeStored(plain []byte, into any) error {
 	return err
 }
 
-// decodeToRewrite is decodeStored for a value that may be written back. It returns the value's members as they are stored if
-// into doesn't know all of them, nil otherwise.
+// decodeToRewrite is decodeStored for a value that may be written back. It returns the value's members as they are
+// stored if into doesn't know all of them, nil otherwise.
 func decodeToRewrite(plain []byte, into any) (unknown []byte, err error) {
 	plain, err = decodeMembers(plain, into)
 	if err != nil {
@@ -126,8 +127,8 @@ func splitVersion(plain []byte) (version int, rest []byte, err error) {
 	return version, rest, nil
 }
 
-// keepUnknown returns fresh, a value of type t, with the members of old that t doesn't know: of the value itself, and of
-// the values inside it that are still about the same thing (see sameThing).
+// keepUnknown returns fresh, a value of type t, with the members of old that t doesn't know: of the value itself, and
+// of the values inside it that are still about the same thing (see sameThing).
 func keepUnknown(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -185,8 +186,8 @@ func hasMembers(t reflect.Type) bool {
 	return false
 }
 
-// mergeItems does so for the items of a list. They may have moved, so each is looked for, first in its place; one that was
-// changed is the one in its place.
+// mergeItems does so for the items of a list. They may have moved, so each is looked for, first in its place; one that
+// was changed is the one in its place.
 func mergeItems(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
 	var before, after []json.RawMessage
 	if json.Unmarshal(old, &before) != nil || json.Unmarshal(fresh, &after) != nil {
@@ -224,8 +225,8 @@ func firstWhere(n int, f func(int) bool) int {
 	return -1
 }
 
-// sameThing says that two values are about the same thing: what t knows of them is equal; or, where t is a struct, the first
-// member is, by which our stored structs name what they describe. One without a name is only equal to itself.
+// sameThing says that two values are about the same thing: what t knows of them is equal; or, where t is a struct, the
+// first member is, by which our stored structs name what they describe. One without a name is only equal to itself.
 func sameThing(old, fresh json.RawMessage, t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

@@ -73,7 +73,8 @@ func written() newDesk {
 	}
 }
 
-// An older release changes what it knows, and what it doesn't know is there afterwards, as far as it is about the same things.
+// An older release changes what it knows, and what it doesn't know is there afterwards, as far as it is about the same
+// things.
 func TestUnknownMembersAreKept(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -269,7 +270,8 @@ func TestSessionsAreReadTogether(t *testing.T) {
 	}
 }
 
-// What is left of sessions that have run out goes when there are too many: as much is kept as one person may have sessions.
+// What is left of sessions that have run out goes when there are too many: as much is kept as one person may have
+// sessions.
 func TestSessionsThatRanOutLeaveNothing(t *testing.T) {
 	f := newFixture(t)
 	f.Manager = newManager(t, f.backend, session.Options{Secure: true, Now: f.clock.Now, PerPerson: 3, IdleTimeout: 10 * time.Minute})

@@ -12,8 +12,8 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// TestSweepDelaysNoRequest sweeps 100,000 expired records away while others are read and changed all
-// the time: no call may take a second.
+// TestSweepDelaysNoRequest sweeps 100,000 expired records away while others are read and changed all the time: no call
+// may take a second.
 func TestSweepDelaysNoRequest(t *testing.T) {
 	const expired, alive = 100_000, 1000
 	dir := t.TempDir()
@@ -81,8 +81,8 @@ func sweptKey(series string, i int) session.Key {
 	return session.Key{Kind: "session", ID: series + strconv.Itoa(i)}
 }
 
-// fill makes n records: one by Create, and the others as files with the same content. Of each folder only the first one is
-// written and the others are links to it, which is quicker and the same to those who read or remove them.
+// fill makes n records: one by Create, and the others as files with the same content. Of each folder only the first one
+// is written and the others are links to it, which is quicker and the same to those who read or remove them.
 func fill(t *testing.T, d *session.Dir, dir, series string, n int, expires time.Time) {
 	t.Helper()
 	file := func(i int) string {

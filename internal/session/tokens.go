@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Tokens is a session's token cache. It is a record of its own, because it is large and changes
-// at other moments than the session.
+// Tokens is a session's token cache. It is a record of its own, because it is large and changes at other moments than
+// the session.
 type Tokens struct{ s *Session }
 
 // tokenRecord holds the cache; an empty one after Drop.
@@ -57,8 +57,8 @@ func (t *Tokens) Drop(ctx context.Context) error {
 	return nil
 }
 
-// Lock waits until no one else, in any process on the same store, holds the lock of this cache.
-// It is to be held while the tokens are refreshed; Load and Save don't need it.
+// Lock waits until no one else, in any process on the same store, holds the lock of this cache. It is to be held while
+// the tokens are refreshed; Load and Save don't need it.
 func (t *Tokens) Lock(ctx context.Context) (release func(), err error) {
 	if !t.s.SignedIn() {
 		return nil, ErrNotFound

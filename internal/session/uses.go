@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// uses remembers when sessions were last used through this process. The store learns of it once a
-// minute only, yet the idle timeout is exact to the second. Another process on the same store
-// doesn't see uses of that last minute: there a session may end up to a minute early, never late.
+// uses remembers when sessions were last used through this process. The store learns of it once a minute only, yet the
+// idle timeout is exact to the second. Another process on the same store doesn't see uses of that last minute: there a
+// session may end up to a minute early, never late.
 type uses struct {
 	mu sync.Mutex
 	at map[string]use // by the hash of the session's id
@@ -20,8 +20,7 @@ type use struct {
 	noted time.Time // when the store was last updated, or was to be
 }
 
-// interval is the least time between two notes in the store: a minute, less if the idle timeout
-// is short.
+// interval is the least time between two notes in the store: a minute, less if the idle timeout is short.
 func (l limits) interval() time.Duration { return min(time.Minute, l.idle/60) }
 
 // use reports whether the session is neither idle for too long nor too old, and if so counts as a use.
@@ -54,8 +53,8 @@ func (u *uses) use(session string, recorded, now time.Time, idle time.Duration) 
 	return true
 }
 
-// manyUses is how many sessions are remembered. What is forgotten beyond that, of any of them, is the
-// last minute of its use at most, as if that had been through another process.
+// manyUses is how many sessions are remembered. What is forgotten beyond that, of any of them, is the last minute of
+// its use at most, as if that had been through another process.
 const manyUses = 100_000
 
 // makeRoom makes room for one session more; u is locked.
@@ -117,9 +116,9 @@ func (u *uses) forgetBefore(t time.Time) {
 	}
 }
 
-// noteUse writes to the store that the session was used now. If it has been ended meanwhile, it is
-// ErrNotFound; if it was changed, the next request tries again. That the store can't be written is
-// no reason to turn away a person whose session can be read.
+// noteUse writes to the store that the session was used now. If it has been ended meanwhile, it is ErrNotFound; if it
+// was changed, the next request tries again. That the store can't be written is no reason to turn away a person whose
+// session can be read.
 func (m *Manager) noteUse(ctx context.Context, id string, rec *record, was held) error {
 	ctx = context.WithoutCancel(ctx)
 	rec.LastSeen = m.now().UTC()

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Approve presses "Continue as" on the sign-in page at that address, over HTTP,
-// for the person with that username. It returns where the browser is sent, and
-// doesn't go there. An error means that the page refused the request. It needs Start.
+// Approve presses "Continue as" on the sign-in page at that address, over HTTP, for the person with that username. It
+// returns where the browser is sent, and doesn't go there. An error means that the page refused the request. It needs
+// Start.
 func (s *Simulator) Approve(ctx context.Context, authorizeURL, username string) (*url.URL, error) {
 	return s.press(ctx, authorizeURL, url.Values{"person": {username}})
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// permissions are the delegated permissions that a call needs: any one of them.
-// See https://learn.microsoft.com/rest/api/azure/devops/tokens/pats.
+// permissions are the delegated permissions that a call needs: any one of them. See
+// https://learn.microsoft.com/rest/api/azure/devops/tokens/pats.
 var permissions = map[string][]string{
 	CallList:     {"vso.pats", "user_impersonation"},
 	CallGet:      {"vso.pats", "user_impersonation"},
@@ -54,8 +54,8 @@ func anyOf(have, wanted []string) bool {
 	return slices.ContainsFunc(wanted, func(w string) bool { return slices.Contains(have, w) })
 }
 
-// basicRefused: the API takes no personal access token. The answer to a
-// valid one says so; an invalid one gets an empty 401.
+// basicRefused: the API takes no personal access token. The answer to a valid one says so; an invalid one gets an empty
+// 401.
 func (x *exchange) basicRefused(value string) *answer {
 	plain, _ := base64.StdEncoding.DecodeString(value)
 	_, secret, _ := strings.Cut(string(plain), ":")

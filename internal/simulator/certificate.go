@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// identity is a throw-away certificate authority with one certificate for loopback.
-// Its private keys live in memory only.
+// identity is a throw-away certificate authority with one certificate for loopback. Its private keys live in memory
+// only.
 type identity struct {
 	certificate  tls.Certificate
 	authorityPEM []byte

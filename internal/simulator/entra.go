@@ -61,8 +61,7 @@ type signingKey struct {
 	key *rsa.PrivateKey
 }
 
-// firstKey is made once per process: making one takes a good part of a second.
-// strangerKey is never published.
+// firstKey is made once per process: making one takes a good part of a second. strangerKey is never published.
 var (
 	firstKey    = sync.OnceValue(newSigningKey)
 	strangerKey = sync.OnceValue(newSigningKey)
@@ -87,8 +86,7 @@ func newEntraState(o Options) entraState {
 	}
 }
 
-// RotateKeys makes a new key and signs with it from now on. The one before stays
-// published, older ones don't.
+// RotateKeys makes a new key and signs with it from now on. The one before stays published, older ones don't.
 func (s *Simulator) RotateKeys() {
 	k := newSigningKey()
 	s.mu.Lock()
@@ -103,8 +101,8 @@ func (s *Simulator) RegisterCertificate(c *x509.Certificate) {
 	s.entra.certificates = append(s.entra.certificates, c)
 }
 
-// SetFederatedAssertions replaces the assertions of a federated identity that
-// prove that the caller is the application, as a workload identity's file holds them.
+// SetFederatedAssertions replaces the assertions of a federated identity that prove that the caller is the application,
+// as a workload identity's file holds them.
 func (s *Simulator) SetFederatedAssertions(assertions ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,8 +116,8 @@ func (s *Simulator) ExpireAccessTokens() {
 	clear(s.entra.accessTokens)
 }
 
-// RevokeSignIns revokes all refresh tokens, as an administrator's "revoke
-// sessions" does; access tokens live on until they expire.
+// RevokeSignIns revokes all refresh tokens, as an administrator's "revoke sessions" does; access tokens live on until
+// they expire.
 func (s *Simulator) RevokeSignIns() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,8 +126,8 @@ func (s *Simulator) RevokeSignIns() {
 	}
 }
 
-// BearerClaims reports with which claims parameter (JSON, "" for none) a bearer was
-// asked for; ok is false for one that isn't valid.
+// BearerClaims reports with which claims parameter (JSON, "" for none) a bearer was asked for; ok is false for one that
+// isn't valid.
 func (s *Simulator) BearerClaims(bearer string) (claims string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,8 +180,8 @@ func (s *Simulator) serveEntra(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// metadata answers openid-configuration. For the shared tenants the issuer has
-// the placeholder {tenantid}, which a client must replace by the token's tid.
+// metadata answers openid-configuration. For the shared tenants the issuer has the placeholder {tenantid}, which a
+// client must replace by the token's tid.
 func (s *Simulator) metadata(x *exchange, tenant string) *answer {
 	id, ok := s.tenantByName(tenant)
 	if !ok {

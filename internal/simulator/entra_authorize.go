@@ -42,8 +42,7 @@ func (s *Simulator) serveAuthorize(w http.ResponseWriter, r *http.Request, tenan
 	}
 }
 
-// authorizePage answers the GET: a page with one button per person, or, if
-// no choice is needed, the redirect at once.
+// authorizePage answers the GET: a page with one button per person, or, if no choice is needed, the redirect at once.
 func (s *Simulator) authorizePage(x *exchange, tenant string) *answer {
 	req, refused := s.checkAuthorize(x, tenant)
 	if refused != nil {
@@ -114,8 +113,8 @@ func (s *Simulator) rememberedPerson(r *http.Request, req authorizeRequest) (Per
 	return p, ok && (req.tenant == "" || req.tenant == p.TenantID)
 }
 
-// checkAuthorize checks the request. Errors before the redirect URI is known to
-// be registered are shown on the page; later ones go back to the application.
+// checkAuthorize checks the request. Errors before the redirect URI is known to be registered are shown on the page;
+// later ones go back to the application.
 func (s *Simulator) checkAuthorize(x *exchange, tenant string) (authorizeRequest, *answer) {
 	q := x.r.URL.Query()
 	req := authorizeRequest{redirectURI: q.Get("redirect_uri"), state: q.Get("state"), nonce: q.Get("nonce"),

@@ -78,8 +78,8 @@ func (s *Simulator) checkAssertion(x *exchange, form url.Values, tenant string) 
 	return &e
 }
 
-// verifyAssertion says what is wrong with a client assertion, "" if nothing is.
-// See https://learn.microsoft.com/entra/identity-platform/certificate-credentials.
+// verifyAssertion says what is wrong with a client assertion, "" if nothing is. See
+// https://learn.microsoft.com/entra/identity-platform/certificate-credentials.
 func (s *Simulator) verifyAssertion(assertion string, certificates []*x509.Certificate, audiences []string) string {
 	parts := strings.Split(assertion, ".")
 	if len(parts) != 3 {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// oauthError is one of Entra's errors, as the token endpoint or a redirect reports it.
-// See https://learn.microsoft.com/entra/identity-platform/reference-error-codes.
+// oauthError is one of Entra's errors, as the token endpoint or a redirect reports it. See
+// https://learn.microsoft.com/entra/identity-platform/reference-error-codes.
 type oauthError struct {
 	status   int // at the token endpoint
 	name     string

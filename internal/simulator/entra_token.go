@@ -100,8 +100,8 @@ func (s *Simulator) redeem(form url.Values, tenant string) (grant, *oauthError) 
 		text: "The app requested an unsupported grant type '" + form.Get("grant_type") + "'."}
 }
 
-// redeemCode checks a code: known, unused, young, for this client, this redirect
-// URI and this verifier. A code that was tried is gone, whatever came of it.
+// redeemCode checks a code: known, unused, young, for this client, this redirect URI and this verifier. A code that was
+// tried is gone, whatever came of it.
 func (s *Simulator) redeemCode(form url.Values, tenant string) (grant, *oauthError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,8 +181,7 @@ func (s *Simulator) redeemRefreshToken(form url.Values, tenant string) (grant, *
 	return grant{}, &e
 }
 
-// clientCredentials gives the application itself a token. A web app for people
-// never needs one; the PAT API refuses it.
+// clientCredentials gives the application itself a token. A web app for people never needs one; the PAT API refuses it.
 func (s *Simulator) clientCredentials(form url.Values) (grant, *oauthError) {
 	scopes := strings.Fields(form.Get("scope"))
 	if len(scopes) != 1 || !strings.HasSuffix(scopes[0], "/.default") {
@@ -195,8 +194,8 @@ func (s *Simulator) clientCredentials(form url.Values) (grant, *oauthError) {
 	return grant{app: true, scopes: scopes, asked: scopes, claims: form.Get("claims")}, nil
 }
 
-// narrow reads the request's own scope and claims: never more of the resource
-// than was granted; OIDC scopes that weren't granted are left out without a word.
+// narrow reads the request's own scope and claims: never more of the resource than was granted; OIDC scopes that
+// weren't granted are left out without a word.
 func (s *Simulator) narrow(g grant, form url.Values) (grant, *oauthError) {
 	if c := form.Get("claims"); c != "" {
 		if !json.Valid([]byte(c)) {
@@ -222,8 +221,8 @@ func (s *Simulator) narrow(g grant, form url.Values) (grant, *oauthError) {
 	return g, nil
 }
 
-// mergeClaims joins two claims parameters: those of the authorization request and
-// those of the token request both count. The later one wins where both name a claim.
+// mergeClaims joins two claims parameters: those of the authorization request and those of the token request both
+// count. The later one wins where both name a claim.
 func mergeClaims(earlier, later string) string {
 	if earlier == "" {
 		return later
@@ -318,8 +317,8 @@ func (s *Simulator) tokenAnswer(x *exchange, form url.Values, g grant) *answer {
 	return x.spoilTokens(body)
 }
 
-// answeredScope is the scope that Entra reports of a grant: the resource's scopes, with
-// .default echoed and all consented ones spelled out; no OIDC scopes.
+// answeredScope is the scope that Entra reports of a grant: the resource's scopes, with .default echoed and all
+// consented ones spelled out; no OIDC scopes.
 func (s *Simulator) answeredScope(g grant) string {
 	var reported []string
 	for _, scope := range g.asked {
@@ -338,8 +337,8 @@ func (s *Simulator) answeredScope(g grant) string {
 	return strings.Join(reported, " ")
 }
 
-// issueAccessToken makes a bearer that is only a name for what it stands for.
-// Entra puts every consented scope into it, whichever were asked for.
+// issueAccessToken makes a bearer that is only a name for what it stands for. Entra puts every consented scope into it,
+// whichever were asked for.
 func (s *Simulator) issueAccessToken(g grant, lifetime time.Duration) string {
 	bearer := randomText(1100) // as long as Entra's: caches must cope with it
 	t := &accessToken{person: g.person, app: g.app, scopes: s.o.GrantedScopes, claims: g.claims, expires: s.now().Add(lifetime)}

@@ -55,8 +55,7 @@ func encode(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// serve runs one call: note it, let faults answer instead, do it, let faults
-// change the answer, send it.
+// serve runs one call: note it, let faults answer instead, do it, let faults change the answer, send it.
 func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, call, org string, do func(*exchange) *answer) {
 	x := s.begin(r, call, org)
 	x.holdHere(false)
@@ -121,8 +120,8 @@ func copyHeader(to, from http.Header) {
 	}
 }
 
-// wait blocks for d (0: for ever), until the client has gone or the simulator
-// closes; it says whether the time has passed.
+// wait blocks for d (0: for ever), until the client has gone or the simulator closes; it says whether the time has
+// passed.
 func (s *Simulator) wait(r *http.Request, d time.Duration) bool {
 	var after <-chan time.Time
 	if d > 0 {

@@ -47,10 +47,9 @@ type activeFault struct {
 	spare int
 }
 
-// SetFault switches a fault on, beside those that are on already; the same fault
-// may be on twice with different options. Of faults that answer instead of the
-// service the one switched on first wins. It panics if there is no such fault or
-// the fault can't hit that call: a test with a misspelt fault would prove nothing.
+// SetFault switches a fault on, beside those that are on already; the same fault may be on twice with different
+// options. Of faults that answer instead of the service the one switched on first wins. It panics if there is no such
+// fault or the fault can't hit that call: a test with a misspelt fault would prove nothing.
 func (s *Simulator) SetFault(name string, o FaultOptions) {
 	if err := s.setFault(name, o); err != nil {
 		panic(err)
@@ -122,8 +121,8 @@ const (
 var allFaults = slices.Concat(answerFaults(), contentFaults(), connectionFaults(), intermediaryFaults(), lagFaults(), refusalFaults(),
 	signInFaults(), tokenFaults(), idTokenFaults(), metadataFaults())
 
-// Faults returns all faults there are, group by group. Beside them,
-// patTokenError:<value> answers with any value, known or not.
+// Faults returns all faults there are, group by group. Beside them, patTokenError:<value> answers with any value, known
+// or not.
 func Faults() []Fault { return slices.Clone(allFaults) }
 
 func faultByName(name string) (Fault, bool) {

@@ -47,8 +47,7 @@ func hangFaults(name, afterDoing, sentence, group string, calls, changes []strin
 	}
 }
 
-// hold waits; nil means that the time has passed and things go on. Otherwise the
-// client or the simulator has gone.
+// hold waits; nil means that the time has passed and things go on. Otherwise the client or the simulator has gone.
 func (x *exchange) hold(d time.Duration) *answer {
 	if x.s.wait(x.r, d) {
 		return nil
@@ -164,8 +163,8 @@ func orDefaultBytes(n, otherwise int64) int64 {
 	return n
 }
 
-// repeat writes the same piece until as many bytes are out (each piece counts
-// for worth), the client has gone, or the simulator closes.
+// repeat writes the same piece until as many bytes are out (each piece counts for worth), the client has gone, or the
+// simulator closes.
 func (x *exchange) repeat(w http.ResponseWriter, r *http.Request, piece []byte, limit, worth int64) {
 	for sent := int64(0); sent < limit; sent += worth {
 		select {

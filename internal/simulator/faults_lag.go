@@ -20,7 +20,8 @@ func lagFaults() []Fault {
 	}
 }
 
-// doLate waits before the service acts, as a service does that has the whole request: whether the client still listens or not.
+// doLate waits before the service acts, as a service does that has the whole request: whether the client still listens
+// or not.
 func (x *exchange) doLate(o FaultOptions) *answer {
 	late := time.NewTimer(orDefaultTime(o.Delay, defaultLag))
 	defer late.Stop()

@@ -19,12 +19,11 @@ var (
 
 func (x *exchange) isChange() bool { return slices.Contains(changeCalls, x.call) }
 
-// shape turns one answer into another: the service's own, or, for a change that
-// isn't done, a pretended one.
+// shape turns one answer into another: the service's own, or, for a change that isn't done, a pretended one.
 type shape func(x *exchange, o FaultOptions, a *answer) *answer
 
-// twofold makes two faults of one shape. The first leaves changes undone. The
-// second, named afterDoing, does what was asked and only then spoils the answer.
+// twofold makes two faults of one shape. The first leaves changes undone. The second, named afterDoing, does what was
+// asked and only then spoils the answer.
 func twofold(name, afterDoing, group, sentence string, spoil shape) []Fault {
 	undone := Fault{Name: name, Group: group, Sentence: sentence, Calls: devOpsCalls,
 		before: func(x *exchange, o FaultOptions) *answer {
@@ -186,9 +185,8 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second))
 // defaultChallenge is the kind that continuous access evaluation sends.
 const defaultChallenge = `{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}`
 
-// claimsChallenge is the 401 that asks for a sign-in with certain claims, if a
-// fault wants that and the bearer wasn't issued for them. See
-// https://learn.microsoft.com/entra/identity-platform/claims-challenge.
+// claimsChallenge is the 401 that asks for a sign-in with certain claims, if a fault wants that and the bearer wasn't
+// issued for them. See https://learn.microsoft.com/entra/identity-platform/claims-challenge.
 func (x *exchange) claimsChallenge(bearer accessToken) *answer {
 	o, again := x.fault("claimsChallengeAgain")
 	if !again {

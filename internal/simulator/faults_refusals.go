@@ -2,8 +2,8 @@ package simulator
 
 import "slices"
 
-// patTokenErrors are the values that the API can refuse with. See PatTokenError
-// in https://learn.microsoft.com/rest/api/azure/devops/tokens/pats/create.
+// patTokenErrors are the values that the API can refuse with. See PatTokenError in
+// https://learn.microsoft.com/rest/api/azure/devops/tokens/pats/create.
 var patTokenErrors = []string{
 	"displayNameRequired", "invalidDisplayName", "invalidValidTo", "invalidScope", "userIdRequired",
 	"invalidUserId", "invalidUserType", "accessDenied", "failedToIssueAccessToken", "invalidClient",

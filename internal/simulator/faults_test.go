@@ -68,8 +68,8 @@ func (r rig) done(name string) bool {
 	return one.Revoked
 }
 
-// Every fault of Azure DevOps hits every call that it says it hits, and changes
-// are made or left undone as its name says.
+// Every fault of Azure DevOps hits every call that it says it hits, and changes are made or left undone as its name
+// says.
 func TestFaultsOfAzureDevOps(t *testing.T) {
 	t.Parallel()
 	exceptions := map[string]bool{"localeBug": true} // needs a header of its own, see below
@@ -288,8 +288,8 @@ func TestHangingEndsWithTheClient(t *testing.T) {
 	}
 }
 
-// The service's own side ends, too: when the client has left, and when the
-// simulator closes however long the client would stay.
+// The service's own side ends, too: when the client has left, and when the simulator closes however long the client
+// would stay.
 func TestHangingHandlersReturn(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{"hang", "slowDrip", "hugeBody"} {

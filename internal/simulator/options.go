@@ -4,8 +4,7 @@ import (
 	"time"
 )
 
-// Defaults of the registered application and of its tenants. None of them is
-// real; the credentials say so themselves.
+// Defaults of the registered application and of its tenants. None of them is real; the credentials say so themselves.
 const (
 	DefaultClientID     = "5d0a0000-de30-4000-8000-000000000001"
 	DefaultClientSecret = "FAKE~demo.client-secret~not-a-real-one"
@@ -35,14 +34,14 @@ const (
 	AnswerSuccess       Answer = "success"       // for revoke only: as if it had been revoked
 )
 
-// Options configures a Simulator. Its zero value is a strict and empty service:
-// default organizations and people, no redirect URI, no tokens.
+// Options configures a Simulator. Its zero value is a strict and empty service: default organizations and people, no
+// redirect URI, no tokens.
 type Options struct {
 	// Now is the clock of all services; nil means time.Now.
 	Now func() time.Time
 
-	// ClientID, ClientSecret and TenantID describe the registered application
-	// and the tenant it lives in. Empty means the defaults above.
+	// ClientID, ClientSecret and TenantID describe the registered application and the tenant it lives in. Empty means
+	// the defaults above.
 	ClientID     string
 	ClientSecret string
 	TenantID     string
@@ -50,8 +49,8 @@ type Options struct {
 	RedirectURIs []string
 	// PostLogoutURIs may be returned to after sign-out, beside RedirectURIs.
 	PostLogoutURIs []string
-	// GrantedScopes are the delegated permissions consented to for the
-	// application; nil means vso.pats, vso.pats_manage and vso.profile.
+	// GrantedScopes are the delegated permissions consented to for the application; nil means vso.pats, vso.pats_manage
+	// and vso.profile.
 	GrantedScopes []string
 
 	// People and Organizations replace the default ones.
@@ -60,8 +59,7 @@ type Options struct {
 	// Seed fills the organizations with about forty demo tokens.
 	Seed bool
 
-	// Address and BrowserAddress are where Start listens; empty means a free
-	// port on 127.0.0.1.
+	// Address and BrowserAddress are where Start listens; empty means a free port on 127.0.0.1.
 	Address        string
 	BrowserAddress string
 
@@ -69,20 +67,19 @@ type Options struct {
 	AccessTokenLifetime time.Duration
 	// RefreshIn is reported as refresh_in; 0 leaves it out.
 	RefreshIn time.Duration
-	// KeepOldRefreshTokens lets a refresh token be used again after it was
-	// replaced, as Entra does. Off is stricter, as other providers do.
+	// KeepOldRefreshTokens lets a refresh token be used again after it was replaced, as Entra does. Off is stricter, as
+	// other providers do.
 	KeepOldRefreshTokens bool
 	// AllowWithoutPKCE accepts authorization requests without code_challenge.
 	AllowWithoutPKCE bool
-	// RememberSignIn keeps who signed in in a cookie, so that the next
-	// authorization request is answered without asking.
+	// RememberSignIn keeps who signed in in a cookie, so that the next authorization request is answered without
+	// asking.
 	RememberSignIn bool
-	// ResponseIssuer sends iss with every authorization response (RFC 9207) and
-	// says so in the metadata.
+	// ResponseIssuer sends iss with every authorization response (RFC 9207) and says so in the metadata.
 	ResponseIssuer bool
 
-	// ErrorStatus is the HTTP status that carries a patTokenError: 200 or 4xx;
-	// 0 means 200, which a careless client takes for success.
+	// ErrorStatus is the HTTP status that carries a patTokenError: 200 or 4xx; 0 means 200, which a careless client
+	// takes for success.
 	ErrorStatus int
 	// UnknownToken is the answer for an authorizationId that doesn't exist.
 	UnknownToken Answer
@@ -96,8 +93,7 @@ type Options struct {
 	AllWithoutRevoked bool
 	// RefuseOverAYear answers invalidValidTo instead of cutting to one year.
 	RefuseOverAYear bool
-	// RealisticSecrets makes secrets of the real shape (…AZDO…), instead of
-	// those that say that they are fakes.
+	// RealisticSecrets makes secrets of the real shape (…AZDO…), instead of those that say that they are fakes.
 	RealisticSecrets bool
 	// Policy is what tenant and organizations forbid.
 	Policy Policy

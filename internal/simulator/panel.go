@@ -96,9 +96,8 @@ func (o *FaultOptions) measure(f Fault, text string) error {
 
 func inSeconds(n float64) time.Duration { return time.Duration(min(n, 1e6) * float64(time.Second)) }
 
-// servePanel shows the page of faults, and acts on its forms. Only under a
-// loopback name: another site's name that resolves to this machine would
-// let that site in.
+// servePanel shows the page of faults, and acts on its forms. Only under a loopback name: another site's name that
+// resolves to this machine would let that site in.
 func (s *Simulator) servePanel(w http.ResponseWriter, r *http.Request) {
 	if !loopbackHost(r.Host) {
 		http.Error(w, "Open this page as localhost or 127.0.0.1.", http.StatusMisdirectedRequest)

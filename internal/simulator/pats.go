@@ -46,8 +46,8 @@ func newPATState(o Options) patState {
 	return patState{tokens: map[string]*Token{}, policy: o.Policy, pages: map[string]page{}, lags: map[string][]lag{}}
 }
 
-// Tokens returns the tokens that an organization lists, of all owners, oldest
-// first; global ones included. An empty name means all tokens there are.
+// Tokens returns the tokens that an organization lists, of all owners, oldest first; global ones included. An empty
+// name means all tokens there are.
 func (s *Simulator) Tokens(organization string) []Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,9 +74,8 @@ func (s *Simulator) Token(authorizationID string) (Token, bool) {
 	return t.clone(), true
 }
 
-// AddToken puts a token there without asking the API's rules. What is missing is
-// made up: an id, a secret, the first person as owner, a life from now for 30
-// days, and the accounts that fit the organization (none: a global token).
+// AddToken puts a token there without asking the API's rules. What is missing is made up: an id, a secret, the first
+// person as owner, a life from now for 30 days, and the accounts that fit the organization (none: a global token).
 func (s *Simulator) AddToken(t Token) Token {
 	if t.Owner == "" {
 		t.Owner = s.o.People[0].Username
@@ -105,8 +104,8 @@ func (p *patState) add(s *Simulator, t Token) *Token {
 	return &t
 }
 
-// Forget takes all tokens of that name away, as if they had never been: the
-// service does so with old ones, and says nowhere when.
+// Forget takes all tokens of that name away, as if they had never been: the service does so with old ones, and says
+// nowhere when.
 func (s *Simulator) Forget(displayName string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,8 +142,8 @@ func (p *patState) visible(id string, owner Person, org Organization) *Token {
 	return t
 }
 
-// secretLength is that of current secrets. Microsoft: 84 characters, of which 52
-// are random, with the fixed AZDO near the end.
+// secretLength is that of current secrets. Microsoft: 84 characters, of which 52 are random, with the fixed AZDO near
+// the end.
 const secretLength = 84
 
 const base62 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -166,8 +165,8 @@ func randomBase62(n int) string {
 	return string(b)
 }
 
-// serviceGrain rounds as SQL Server's datetime does: to thirds of 10 ms, written as
-// .000, .003 and .007. A client must not compare for equality.
+// serviceGrain rounds as SQL Server's datetime does: to thirds of 10 ms, written as .000, .003 and .007. A client must
+// not compare for equality.
 func serviceGrain(t time.Time) time.Time {
 	t = t.UTC()
 	whole := t.Truncate(time.Second)

@@ -73,9 +73,8 @@ func displayNameError(name string) string {
 	return ""
 }
 
-// expiry decides when a token ends: in the future, within a year, and within
-// the maximum lifespan counted from its start. Too far is shortened, unless
-// options or policy say that it is refused.
+// expiry decides when a token ends: in the future, within a year, and within the maximum lifespan counted from its
+// start. Too far is shortened, unless options or policy say that it is refused.
 func (x *exchange) expiry(wanted, now, start time.Time, policy Policy) (time.Time, string) {
 	if !wanted.After(now) {
 		return time.Time{}, "invalidValidTo"

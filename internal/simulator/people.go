@@ -100,8 +100,8 @@ func (s *Simulator) tenantIDs() []string {
 	return slices.Compact(ids)
 }
 
-// tenantByName resolves the tenant segment of an Entra URL: "" for the shared
-// ones (organizations, common), else the tenant's id. Domains are names too.
+// tenantByName resolves the tenant segment of an Entra URL: "" for the shared ones (organizations, common), else the
+// tenant's id. Domains are names too.
 func (s *Simulator) tenantByName(name string) (id string, ok bool) {
 	name = strings.ToLower(name)
 	if name == "organizations" || name == "common" {

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// The calls that are counted. The token call is also counted by its grant, as
-// in "token.refresh_token".
+// The calls that are counted. The token call is also counted by its grant, as in "token.refresh_token".
 const (
 	CallMetadata  = "metadata"
 	CallJWKS      = "jwks"

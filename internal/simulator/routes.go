@@ -46,8 +46,8 @@ func (s *Simulator) serveBrowsers(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// guarded refuses POSTs from other sites, which could otherwise switch faults or
-// sign a user in. See https://pkg.go.dev/net/http#CrossOriginProtection.
+// guarded refuses POSTs from other sites, which could otherwise switch faults or sign a user in. See
+// https://pkg.go.dev/net/http#CrossOriginProtection.
 func (s *Simulator) guarded(w http.ResponseWriter, r *http.Request, serve func()) {
 	http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { serve() })).ServeHTTP(w, r)
 }

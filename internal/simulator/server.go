@@ -23,16 +23,15 @@ type serving struct {
 	servers    []*http.Server
 }
 
-// Start serves on two listeners on loopback: machines talk TLS, with a
-// throw-away certificate that Client and CertPEM know; people's browsers, which
-// don't know it, get plain http. The metadata sends each to the right listener. It
-// stops when ctx ends or Close is called.
+// Start serves on two listeners on loopback: machines talk TLS, with a throw-away certificate that Client and CertPEM
+// know; people's browsers, which don't know it, get plain http. The metadata sends each to the right listener. It stops
+// when ctx ends or Close is called.
 func (s *Simulator) Start(ctx context.Context) error {
 	return s.start(ctx, false)
 }
 
-// StartTLS is like Start, but browsers get TLS too, as at Microsoft. For clients
-// that can be made to trust the certificate.
+// StartTLS is like Start, but browsers get TLS too, as at Microsoft. For clients that can be made to trust the
+// certificate.
 func (s *Simulator) StartTLS(ctx context.Context) error {
 	return s.start(ctx, true)
 }
@@ -138,8 +137,8 @@ func (s *Simulator) CertPool() *x509.CertPool { return s.serving.identity.pool()
 // CertPEM is the same as PEM, for SSL_CERT_FILE.
 func (s *Simulator) CertPEM() []byte { return s.serving.identity.authorityPEM }
 
-// machineBase and browserBase are the addresses that the metadata names: those
-// of Start, or the one that the request came to.
+// machineBase and browserBase are the addresses that the metadata names: those of Start, or the one that the request
+// came to.
 func (s *Simulator) machineBase(r *http.Request) string {
 	if s.serving.machineURL != "" {
 		return s.serving.machineURL

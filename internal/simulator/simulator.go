@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// Simulator is one Entra ID with one registered application, and one Azure
-// DevOps with its organizations. Its methods may be called from any goroutine,
-// also while it serves.
+// Simulator is one Entra ID with one registered application, and one Azure DevOps with its organizations. Its methods
+// may be called from any goroutine, also while it serves.
 type Simulator struct {
 	o    Options
 	done chan struct{} // closed by Close: hanging answers end
@@ -69,9 +68,8 @@ func (s *Simulator) SetPolicy(p Policy) {
 	s.pats.policy = p
 }
 
-// Secrets returns everything secret that was handed out since New: codes, access,
-// refresh and ID tokens and the secrets of personal access tokens, and the
-// client's own secret. Only with Options.KeepSecrets. A test for leaks searches
+// Secrets returns everything secret that was handed out since New: codes, access, refresh and ID tokens and the secrets
+// of personal access tokens, and the client's own secret. Only with Options.KeepSecrets. A test for leaks searches
 // logs, pages and stored bytes for each of them.
 func (s *Simulator) Secrets() []string {
 	s.mu.Lock()
@@ -86,9 +84,8 @@ func (s *Simulator) keepSecret(secret string) {
 	}
 }
 
-// Handler serves everything on one host: Entra ID, the PAT API, organization
-// discovery and the page of faults. Addresses in the metadata are those of the
-// request, unless Start has been called.
+// Handler serves everything on one host: Entra ID, the PAT API, organization discovery and the page of faults.
+// Addresses in the metadata are those of the request, unless Start has been called.
 func (s *Simulator) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.serveMachines(w, r) && !s.serveBrowsers(w, r) {

@@ -28,9 +28,8 @@ const (
 	complainEvery = time.Minute
 )
 
-// client posts spans to a collector: OTLP over HTTP, in protobuf
-// (https://opentelemetry.io/docs/specs/otlp/#otlphttp). OpenTelemetry's own brings gRPC along, which isn't used for this
-// and makes up a tenth of the program.
+// client posts spans to a collector: OTLP over HTTP, in protobuf (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
+// OpenTelemetry's own brings gRPC along, which isn't used for this and makes up a tenth of the program.
 type client struct {
 	endpoint string
 	headers  map[string]string
@@ -131,8 +130,8 @@ func (c *client) post(ctx context.Context, body []byte) (wait time.Duration, err
 	}
 }
 
-// complaints logs what goes wrong with sending, and not more than once in a while: a collector that is gone for a day is
-// no reason to fill the log.
+// complaints logs what goes wrong with sending, and not more than once in a while: a collector that is gone for a day
+// is no reason to fill the log.
 type complaints struct {
 	log *slog.Logger
 	now func() time.Time

@@ -1,8 +1,8 @@
 // Package tracing makes OpenTelemetry traces of requests and of the calls that are made for them, and sends them to a
 // collector. It is the only user of OpenTelemetry's libraries, and imports none of our packages.
 //
-// A span names a route's pattern, an operation, a status, an outcome: never an address, a query, a person or a header. So
-// nothing secret can be in one.
+// A span names a route's pattern, an operation, a status, an outcome: never an address, a query, a person or a header.
+// So nothing secret can be in one.
 package tracing
 
 import (
@@ -65,8 +65,8 @@ func (t *Tracer) Stop(ctx context.Context) error {
 	return t.provider.Shutdown(ctx)
 }
 
-// Request begins the span of a request, in the trace that its headers name (https://www.w3.org/TR/trace-context/) or in a
-// new one. The request that it returns goes on with it.
+// Request begins the span of a request, in the trace that its headers name (https://www.w3.org/TR/trace-context/) or in
+// a new one. The request that it returns goes on with it.
 func (t *Tracer) Request(r *http.Request) (on *http.Request, traceID string, done func(route string, status int)) {
 	if t == nil {
 		return r, "", func(string, int) {}

@@ -25,8 +25,8 @@ func (b *tab) shiftClick(on chromedp.Search) {
 	b.do("click with Shift", chromedp.MouseClickNode(nodes[0], chromedp.ButtonModifiers(chromedp.ModifierShift)))
 }
 
-// Tokens are chosen with Shift, by the page and all that match; the work is followed live, and nothing reloads under the
-// fingers of whoever has secrets to copy.
+// Tokens are chosen with Shift, by the page and all that match; the work is followed live, and nothing reloads under
+// the fingers of whoever has secrets to copy.
 func TestBulkInABrowser(t *testing.T) {
 	t.Parallel()
 	b, d := openTab(t), startDemo(t)

@@ -2,8 +2,8 @@ package browser
 
 import "testing"
 
-// A page that waits for a look shows what it has told, whatever that is about: the heading of the page stays as it is while
-// the old token is seen to be revoked.
+// A page that waits for a look shows what it has told, whatever that is about: the heading of the page stays as it is
+// while the old token is seen to be revoked.
 func TestPageShowsWhatALookFinds(t *testing.T) {
 	t.Parallel()
 	for name, scripts := range map[string]bool{"with scripts": true, "without": false} {

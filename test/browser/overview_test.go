@@ -6,8 +6,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// One list of one organization hangs for good. The tokens of the others are there meanwhile, with the page's script, which
-// exchanges parts of it, and without any, when the browser reloads it.
+// One list of one organization hangs for good. The tokens of the others are there meanwhile, with the page's script,
+// which exchanges parts of it, and without any, when the browser reloads it.
 func TestOverviewWhileOneOrganizationHangs(t *testing.T) {
 	t.Parallel()
 	for name, scripts := range map[string]bool{"with JavaScript": true, "without": false} {

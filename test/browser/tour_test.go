@@ -7,7 +7,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// tour leads through every page and form, in the states that matter, and stops at each: at is called with a name for it.
+// tour leads through every page and form, in the states that matter, and stops at each: at is called with a name for
+// it.
 type tour struct {
 	*tab
 	demo *demo

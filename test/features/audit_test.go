@@ -40,8 +40,8 @@ func (r *trail) next() (records []map[string]any) {
 	return records
 }
 
-// says checks that exactly these were written since the last call: event, outcome, and other fields as name=value. That a
-// secret was shown is written when the browser has it.
+// says checks that exactly these were written since the last call: event, outcome, and other fields as name=value. That
+// a secret was shown is written when the browser has it.
 func (r *trail) says(doing string, want ...string) {
 	r.t.Helper()
 	records := r.next()
@@ -75,8 +75,8 @@ func (r *trail) says(doing string, want ...string) {
 
 func idOfOperation(b *webtest.Browser) string { return strings.TrimPrefix(b.URL.Path, "/operations/") }
 
-// Everything that is changed through patdesk stands in the audit trail, once, with who, from where, what and how it went;
-// also where the log is to be quiet.
+// Everything that is changed through patdesk stands in the audit trail, once, with who, from where, what and how it
+// went; also where the log is to be quiet.
 func TestAuditTrail(t *testing.T) {
 	t.Parallel()
 	o := apptest.Seeded()

@@ -57,8 +57,8 @@ func (c *traffic) add(at string, n int) {
 	c.most, c.mostHere = max(c.most, sum), max(c.mostHere, c.now[at])
 }
 
-// 300 tokens in three organizations, with nobody looking: one token each, never more than a few calls at a time, and every
-// secret is there in the end, on the page and in the file.
+// 300 tokens in three organizations, with nobody looking: one token each, never more than a few calls at a time, and
+// every secret is there in the end, on the page and in the file.
 func TestBulkOf300(t *testing.T) {
 	t.Parallel()
 	seen := &traffic{}
@@ -116,7 +116,8 @@ func (c *calls) counted() map[string]int {
 	return count
 }
 
-// Some of 300 tokens are rotated, and their old ones revoked, with the three pages of one list: nobody throttles themselves.
+// Some of 300 tokens are rotated, and their old ones revoked, with the three pages of one list: nobody throttles
+// themselves.
 func TestBulkListsAnOrganizationOnce(t *testing.T) {
 	t.Parallel()
 	seen := &calls{count: map[string]int{}}
@@ -271,8 +272,8 @@ func TestBulkObeysRateLimits(t *testing.T) {
 	}
 }
 
-// A creation that was refused is not sent again by itself; the person can, one or all. One that something before the service
-// refused may have been made: for as long as it can turn up, it isn't offered to be tried again.
+// A creation that was refused is not sent again by itself; the person can, one or all. One that something before the
+// service refused may have been made: for as long as it can turn up, it isn't offered to be tried again.
 func TestBulkFailuresAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 1, 5, apptest.Options{})
@@ -437,7 +438,8 @@ func (s *shifting) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// A token that was just shown isn't said to be gone because one list lacks it, nor because its organization can't be read.
+// A token that was just shown isn't said to be gone because one list lacks it, nor because its organization can't be
+// read.
 func TestBulkSaysGoneOfWhatIsGone(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct {

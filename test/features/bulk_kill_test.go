@@ -27,8 +27,8 @@ func bulkSite(t *testing.T, processes, tokens int) (*apptest.Site, *webtest.Brow
 	return s, b
 }
 
-// accounted checks that the batch's page accounts for every token: each old one has at most one successor whose secret is
-// shown, and every other token that was made is named by its operation.
+// accounted checks that the batch's page accounts for every token: each old one has at most one successor whose secret
+// is shown, and every other token that was made is named by its operation.
 func accounted(t *testing.T, s *apptest.Site, b *webtest.Browser, tokens int) {
 	t.Helper()
 	batch, secrets := b.URL.String(), b.Page.Find("code.secret").Text()
@@ -58,8 +58,8 @@ func accounted(t *testing.T, s *apptest.Site, b *webtest.Browser, tokens int) {
 	b.Open(batch)
 }
 
-// The process dies in the middle. What was in flight is found as it is with any change, what wasn't begun is left for the
-// person to go on with, and in the end each token has one successor.
+// The process dies in the middle. What was in flight is found as it is with any change, what wasn't begun is left for
+// the person to go on with, and in the end each token has one successor.
 func TestBulkKilledInTheMiddle(t *testing.T) {
 	t.Parallel()
 	const tokens = 8

@@ -112,8 +112,8 @@ func checkPaused(t *testing.T, d *apptest.Program, b *webtest.Browser, creates i
 	}
 }
 
-// F3, F4: the service did it, and then its answer got lost, or said otherwise: nobody is told that nothing happened, and
-// nothing is sent twice. These are all faults of that kind that the simulator knows.
+// F3, F4: the service did it, and then its answer got lost, or said otherwise: nobody is told that nothing happened,
+// and nothing is sent twice. These are all faults of that kind that the simulator knows.
 func TestCreatedWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	faults := []string{"secretMissing"}

@@ -26,7 +26,8 @@ func secretsByPlace(b *webtest.Browser) map[string]string {
 	return found
 }
 
-// withGlobal starts a program where Mona has "Global clone", which may write code and works everywhere, and signs her in.
+// withGlobal starts a program where Mona has "Global clone", which may write code and works everywhere, and signs her
+// in.
 func withGlobal(t *testing.T) (*apptest.Program, *webtest.Browser) {
 	t.Helper()
 	d := apptest.Start(t, apptest.Seeded())
@@ -96,7 +97,8 @@ func TestReplaceAndRevokeAtOnce(t *testing.T) {
 	}
 }
 
-// One organization fails: the others' secrets are shown, it alone is tried again, and the global token stays until then.
+// One organization fails: the others' secrets are shown, it alone is tried again, and the global token stays until
+// then.
 func TestReplaceWhereOneOrganizationFails(t *testing.T) {
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)

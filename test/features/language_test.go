@@ -62,8 +62,8 @@ func TestOneLanguageIsNotOffered(t *testing.T) {
 // englishTerm is Azure DevOps' own term beside its translation, which people have to find on Microsoft's pages.
 var englishTerm = regexp.MustCompile(`⟧ \([A-Za-z][^()]*\)`)
 
-// saidOutside are the words of a page that stand in no words file. What comes from outside is left out: names, ids, dates
-// for machines, what is marked as not to be translated.
+// saidOutside are the words of a page that stand in no words file. What comes from outside is left out: names, ids,
+// dates for machines, what is marked as not to be translated.
 func saidOutside(b *webtest.Browser, known []string) []string {
 	var out []string
 	check := func(text string) {

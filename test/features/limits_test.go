@@ -121,8 +121,8 @@ func TestChangesAreLimited(t *testing.T) {
 	}
 }
 
-// Every route that changes something for somebody who is signed in is limited, and does nothing then. The table is walked,
-// so that none is forgotten; one that needs no limit is named here.
+// Every route that changes something for somebody who is signed in is limited, and does nothing then. The table is
+// walked, so that none is forgotten; one that needs no limit is named here.
 func TestEveryChangeIsLimited(t *testing.T) {
 	t.Parallel()
 	s := setStageWith(t, map[string]string{"RATE_LIMIT_CHANGES": "7"}) // as many as setting the stage takes
@@ -149,8 +149,8 @@ func TestEveryChangeIsLimited(t *testing.T) {
 	}
 }
 
-// One person has so many sessions and no more. The one that wasn't used for the longest time ends, and its browser says so;
-// other people's stay.
+// One person has so many sessions and no more. The one that wasn't used for the longest time ends, and its browser says
+// so; other people's stay.
 func TestSessionsPerPerson(t *testing.T) {
 	t.Parallel()
 	clock := testkit.NewClock()
@@ -192,8 +192,8 @@ func TestSessionsPerPerson(t *testing.T) {
 	alive(true, false, true, true)
 }
 
-// Strangers who hold 300 connections open (heads that never end, bodies that drip) leave no mark: others are answered, and
-// they are cut off in the time that internal/app states, which is longer for bodies.
+// Strangers who hold 300 connections open (heads that never end, bodies that drip) leave no mark: others are answered,
+// and they are cut off in the time that internal/app states, which is longer for bodies.
 func TestSlowConnectionsLeaveNoMark(t *testing.T) {
 	t.Parallel()
 	const readHeaderTimeout = 5 * time.Second // of internal/app

@@ -9,8 +9,9 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// BenchmarkOverview measures what ten organizations with 300 tokens each cost, through the front door, in the same process
-// as the services: "first" reads everything anew, the others look at what was read. docs/operations.md has the figures.
+// BenchmarkOverview measures what ten organizations with 300 tokens each cost, through the front door, in the same
+// process as the services: "first" reads everything anew, the others look at what was read. docs/operations.md has the
+// figures.
 func BenchmarkOverview(b *testing.B) {
 	d := apptest.Start(b, apptest.Options{Sim: apptest.ManyTokens(10)})
 	apptest.FillOrganizations(d.Sim, 300)

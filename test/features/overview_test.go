@@ -79,8 +79,8 @@ func TestNoTokensAtAll(t *testing.T) {
 	}
 }
 
-// The page comes with what is there, while one organization hangs, for however long; the rest follows when it is asked for
-// again.
+// The page comes with what is there, while one organization hangs, for however long; the rest follows when it is asked
+// for again.
 func TestOverviewDoesNotWaitForSlowOrganizations(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
@@ -561,8 +561,8 @@ func (n *renaming) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// An organization that was renamed in between is asked for under its new name as soon as discovery tells it; the old name is
-// said to be gone, on the overview and on pages that were open.
+// An organization that was renamed in between is asked for under its new name as soon as discovery tells it; the old
+// name is said to be gone, on the overview and on pages that were open.
 func TestOrganizationRenamedInBetween(t *testing.T) {
 	t.Parallel()
 	clock, names := testkit.NewClock(), &renaming{from: "org-01", to: "org-renamed"}

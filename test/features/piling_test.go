@@ -24,8 +24,8 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// A store that is there and refuses writes is noticed: /readyz says no, the log says why, /healthz stays as it is; and when
-// it takes writes again, all is well by itself.
+// A store that is there and refuses writes is noticed: /readyz says no, the log says why, /healthz stays as it is; and
+// when it takes writes again, all is well by itself.
 func TestReadyzNoticesAStoreThatRefusesWrites(t *testing.T) {
 	t.Parallel()
 	for _, fault := range apptest.StoreFaults(t) {
@@ -67,8 +67,8 @@ func wantNoticed(t *testing.T, d *apptest.Program, reason string, spoil, mend fu
 	testkit.Until(t, "it is ready again", func() bool { return ready() == http.StatusOK })
 }
 
-// Somebody who plans bulk changes as fast as they can, and confirms none, doesn't fill the store; beside them others sign in
-// and create.
+// Somebody who plans bulk changes as fast as they can, and confirms none, doesn't fill the store; beside them others
+// sign in and create.
 func TestPlansDontFillTheStore(t *testing.T) {
 	t.Parallel()
 	o := apptest.Options{Sim: apptest.ManyTokens(1)}
@@ -194,8 +194,8 @@ func thousands(n int) string {
 	return strconv.Itoa(n/1000) + "," + strconv.Itoa(1000 + n%1000)[1:]
 }
 
-// What counts is what is done, whatever form id comes with it: neither an invented one nor one that was carried out lets
-// anything else through. Only a form that repeats its own change is free, and causes no work.
+// What counts is what is done, whatever form id comes with it: neither an invented one nor one that was carried out
+// lets anything else through. Only a form that repeats its own change is free, and causes no work.
 func TestFormIDsGiveNoWayAroundTheLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 30

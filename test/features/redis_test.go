@@ -525,8 +525,8 @@ func TestRedisHangsWhileATokenIsMade(t *testing.T) {
 	}
 }
 
-// Bulk work over two replicas on Redis with a replica that confirms each write of a batch: begun on one, seen through both,
-// its secrets saved and its old tokens revoked whoever answers.
+// Bulk work over two replicas on Redis with a replica that confirms each write of a batch: begun on one, seen through
+// both, its secrets saved and its old tokens revoked whoever answers.
 func TestBulkOnRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -19,7 +19,8 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// failsToStart is all that the program says about why it doesn't start with these settings, which by themselves are right.
+// failsToStart is all that the program says about why it doesn't start with these settings, which by themselves are
+// right.
 func failsToStart(t *testing.T, env map[string]string) string {
 	t.Helper()
 	cfg, err := config.Load(func(name string) string { return env[name] }, "")

@@ -22,8 +22,8 @@ func records(d *apptest.Program, method, route string) []map[string]any {
 	return found
 }
 
-// One request is one record: who, what, from where, how it went, how long it took, and how much of that Azure DevOps took,
-// with the service's own id where it failed.
+// One request is one record: who, what, from where, how it went, how long it took, and how much of that Azure DevOps
+// took, with the service's own id where it failed.
 func TestRequestRecord(t *testing.T) {
 	t.Parallel()
 	o := apptest.Seeded()

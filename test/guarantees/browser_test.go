@@ -203,8 +203,8 @@ func TestBannerOnEveryPage(t *testing.T) {
 	}
 }
 
-// F9: signing out in one tab while another one creates. It is asked about first; whoever does it all the same finds
-// the secret after signing in again, and nobody else does.
+// F9: signing out in one tab while another one creates. It is asked about first; whoever does it all the same finds the
+// secret after signing in again, and nobody else does.
 func TestSignOutWhileCreating(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())

@@ -197,8 +197,8 @@ func (r *round) createsOf(name string) (n int) {
 	return n
 }
 
-// judgeBulkClaims: what was done was never said not to be, and no second token was suggested beside a first. A new token
-// that was revoked again is as good as not made.
+// judgeBulkClaims: what was done was never said not to be, and no second token was suggested beside a first. A new
+// token that was revoked again is as good as not made.
 func (r *round) judgeBulkClaims() {
 	for _, v := range r.views {
 		i := slices.IndexFunc(r.old, func(t simulator.Token) bool { return t.AuthorizationID == v.token })

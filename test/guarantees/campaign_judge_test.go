@@ -143,8 +143,8 @@ func (r *round) see(p piece) *webtest.Browser {
 	return b
 }
 
-// settleLimit is how long it may take until patdesk looks again, in real time, after what lagged can be seen: the looks are
-// further and further apart.
+// settleLimit is how long it may take until patdesk looks again, in real time, after what lagged can be seen: the looks
+// are further and further apart.
 const settleLimit = 12 * time.Second
 
 // settle waits until nothing lags any more, and then until each page tells how things are, without a press of a button.
@@ -404,8 +404,8 @@ func (r *round) tidy(pieces []piece) {
 	}
 }
 
-// judgeShown: the audit trail tells of no secret as shown that stood in no answer. It is looked at before any page is. What
-// was on its way when a browser broke off may be told as shown, as it was written to a connection.
+// judgeShown: the audit trail tells of no secret as shown that stood in no answer. It is looked at before any page is.
+// What was on its way when a browser broke off may be told as shown, as it was written to a connection.
 func (r *round) judgeShown() {
 	if r.several() || r.reader != "" && !r.leave {
 		return

@@ -34,8 +34,8 @@ var laneKinds = []laneKind{
 	{"two processes on one Redis", 2, true, []time.Duration{200 * time.Millisecond, 1500 * time.Millisecond, 7 * time.Second}},
 }
 
-// lane is a site on which rounds are played one after the other. Each round has a person and organizations of its own, so
-// that what befalls one doesn't pause another.
+// lane is a site on which rounds are played one after the other. Each round has a person and organizations of its own,
+// so that what befalls one doesn't pause another.
 type lane struct {
 	*apptest.Site
 	*tally
@@ -182,8 +182,8 @@ func (c *abortingConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// crawlAt has a page of megabytes read from that process, at readingSpeed. It returns when some of it has come;
-// the returned function breaks it off.
+// crawlAt has a page of megabytes read from that process, at readingSpeed. It returns when some of it has come; the
+// returned function breaks it off.
 func (r *round) crawlAt(m *apptest.Member) (end func()) {
 	r.add("a page of megabytes is read very slowly")
 	client := http.Client{Jar: r.other.Jar(), Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

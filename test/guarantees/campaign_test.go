@@ -22,14 +22,15 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// TestCampaign changes tokens with the whole program under random faults of the service, of what stands before it and of
-// the store, lists that lag, deaths, stops and stand-stills of processes, and browsers that read slowly or go away. After
-// each round, all faults over, it looks at what a person is told, and compares that with what the service has done. A
-// third of the rounds is played on one process, a third on two with one session folder, a third on two with one Redis.
+// TestCampaign changes tokens with the whole program under random faults of the service, of what stands before it and
+// of the store, lists that lag, deaths, stops and stand-stills of processes, and browsers that read slowly or go away.
+// After each round, all faults over, it looks at what a person is told, and compares that with what the service has
+// done. A third of the rounds is played on one process, a third on two with one session folder, a third on two with one
+// Redis.
 //
-// PATDESK_ROUNDS sets its length ("make soak" takes 2,000) and then its dice are new each time; without it the same rounds
-// are played, so that whether a change is good doesn't depend on luck. PATDESK_SEED replays the dice of a campaign, and
-// PATDESK_ROUND runs one round of it alone.
+// PATDESK_ROUNDS sets its length ("make soak" takes 2,000) and then its dice are new each time; without it the same
+// rounds are played, so that whether a change is good doesn't depend on luck. PATDESK_SEED replays the dice of a
+// campaign, and PATDESK_ROUND runs one round of it alone.
 func TestCampaign(t *testing.T) {
 	t.Parallel()
 	seed := uint64(number(t, "PATDESK_SEED", 20261122))
@@ -413,7 +414,8 @@ func (r *round) release() {
 	}
 }
 
-// happen is what befalls the change at the point: its owner stops it, browsers leave, the store fails, the process ends.
+// happen is what befalls the change at the point: its owner stops it, browsers leave, the store fails, the process
+// ends.
 func (r *round) happen(leave func()) {
 	r.add("happened at " + r.at)
 	if r.halt {

@@ -92,8 +92,8 @@ func TestRefusedByAnIntermediary(t *testing.T) {
 	}
 }
 
-// Updates and revokes are doubted as well: done is said as soon as it is seen, and "not done" when nothing can come of it
-// any more.
+// Updates and revokes are doubted as well: done is said as soon as it is seen, and "not done" when nothing can come of
+// it any more.
 func TestChangesRefusedByAnIntermediary(t *testing.T) {
 	t.Parallel()
 	for verb, call := range map[string]string{"edit": simulator.CallUpdate, "revoke": simulator.CallRevoke} {
@@ -130,8 +130,8 @@ func TestChangesRefusedByAnIntermediary(t *testing.T) {
 	}
 }
 
-// A lost creation whose token the list shows only later is found by itself, whatever page is open, also after signing out
-// and in again; and before that no second one is suggested.
+// A lost creation whose token the list shows only later is found by itself, whatever page is open, also after signing
+// out and in again; and before that no second one is suggested.
 func TestTokenTurnsUpLate(t *testing.T) {
 	t.Parallel()
 	d, clock, b := startInDoubt(t)
@@ -163,8 +163,8 @@ func TestTokenTurnsUpLate(t *testing.T) {
 	}
 }
 
-// While nobody is signed in nothing can be looked at, and that counts as no look: at the next sign-in what has turned up
-// meanwhile is named at once, wherever the person goes, by another process too.
+// While nobody is signed in nothing can be looked at, and that counts as no look: at the next sign-in what has turned
+// up meanwhile is named at once, wherever the person goes, by another process too.
 func TestDoubtAfterSigningOut(t *testing.T) {
 	t.Parallel()
 	clock, goOn := testkit.NewClock(), make(chan struct{})
@@ -201,8 +201,8 @@ func TestDoubtAfterSigningOut(t *testing.T) {
 	}
 }
 
-// While a rotation may still turn up, neither its token's form nor one that was drawn before begins another one, nor does
-// bulk work: all lead to the first. When nothing came of it, the token can be rotated.
+// While a rotation may still turn up, neither its token's form nor one that was drawn before begins another one, nor
+// does bulk work: all lead to the first. When nothing came of it, the token can be rotated.
 func TestRotationInDoubtIsNotBegunAgain(t *testing.T) {
 	t.Parallel()
 	d, clock, b := startInDoubt(t)
@@ -241,7 +241,8 @@ func TestRotationInDoubtIsNotBegunAgain(t *testing.T) {
 	}
 }
 
-// The page of a batch, and that of what replaces a global token, wait like that of one change, and show what a look has told.
+// The page of a batch, and that of what replaces a global token, wait like that of one change, and show what a look has
+// told.
 func TestPagesOfSeveralChangesWait(t *testing.T) {
 	t.Parallel()
 	pages := map[string]struct {
@@ -284,8 +285,8 @@ func looksAgain(b *webtest.Browser) bool {
 		strings.Contains(b.Page.Find("head noscript").Text(), `http-equiv="refresh"`)
 }
 
-// A token with the same name and scopes that was made elsewhere is offered as that: nothing is claimed of it, and revoking
-// it isn't the one thing to do.
+// A token with the same name and scopes that was made elsewhere is offered as that: nothing is claimed of it, and
+// revoking it isn't the one thing to do.
 func TestForeignTokenIsNotClaimed(t *testing.T) {
 	t.Parallel()
 	for name, foreign := range map[string]struct {

@@ -21,9 +21,9 @@ func stopping(d *apptest.Program) (ended <-chan error) {
 	return end
 }
 
-// A bulk rotation is under way, and a browser takes 512 bytes a second of a long page: the stop ends the batch at once, waits for
-// what is in flight and no longer, and is over within its limit. Each token that was made has its secret, and what wasn't begun
-// can be gone on with in the next process.
+// A bulk rotation is under way, and a browser takes 512 bytes a second of a long page: the stop ends the batch at once,
+// waits for what is in flight and no longer, and is over within its limit. Each token that was made has its secret, and
+// what wasn't begun can be gone on with in the next process.
 func TestStopBesideASlowReader(t *testing.T) {
 	t.Parallel()
 	o := apptest.Options{Sim: apptest.ManyTokens(2), StopTimeout: 4 * time.Second, CutOff: true}
@@ -80,8 +80,8 @@ func TestStopBesideASlowReader(t *testing.T) {
 	}
 }
 
-// While a process that was told to stop still serves, its batches begin nothing more and none is begun, and all else works: a
-// token is made, and its secret shown.
+// While a process that was told to stop still serves, its batches begin nothing more and none is begun, and all else
+// works: a token is made, and its secret shown.
 func TestStoppingStillServes(t *testing.T) {
 	t.Parallel()
 	o := apptest.Seeded()
@@ -108,7 +108,8 @@ func TestStoppingStillServes(t *testing.T) {
 	}
 }
 
-// Beside a slow reader an operation in flight has all of the time that a stop takes, and a request in flight its answer.
+// Beside a slow reader an operation in flight has all of the time that a stop takes, and a request in flight its
+// answer.
 func TestStopFinishesOperationsBesideASlowReader(t *testing.T) {
 	t.Parallel()
 	o := apptest.Seeded()

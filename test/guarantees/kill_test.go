@@ -148,8 +148,8 @@ func finish(t *testing.T, sim *simulator.Simulator, b *webtest.Browser, name, wa
 }
 
 // The request is at the service when the process dies, and the service carries it out only after its successor has
-// looked: nothing was there, which proves nothing yet. Nobody has to ask for it: whatever page is open, it is looked again,
-// and the banner says that a token has turned up.
+// looked: nothing was there, which proves nothing yet. Nobody has to ask for it: whatever page is open, it is looked
+// again, and the banner says that a token has turned up.
 func TestKilledBeforeTheServiceActs(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewSite(t, 1, apptest.Seeded().Sim)
@@ -171,8 +171,8 @@ func TestKilledBeforeTheServiceActs(t *testing.T) {
 	wantEnd(t, s.Sim, b, "late", "named")
 }
 
-// A refusal that isn't true, and the process dies before it has looked behind it: its successor still knows that this is
-// to be done, says so on every page, and finds the token.
+// A refusal that isn't true, and the process dies before it has looked behind it: its successor still knows that this
+// is to be done, says so on every page, and finds the token.
 func TestKilledInDoubt(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewSite(t, 1, apptest.Seeded().Sim)

@@ -1,5 +1,5 @@
-// Package guarantees shows what docs/guarantees.md promises of changes and secrets: the whole program, also as processes that
-// are killed, over networks and stores that fail.
+// Package guarantees shows what docs/guarantees.md promises of changes and secrets: the whole program, also as
+// processes that are killed, over networks and stores that fail.
 package guarantees
 
 import (

@@ -81,17 +81,17 @@ func (s *neighbours) load(t *testing.T, when string, lasts time.Duration) {
 		}
 	}
 	slices.Sort(took)
-	// The calls of the others are held up for five seconds and more, so who waits for one of them shows. The race detector and
-	// whatever else the machine does cost some time, too.
+	// The calls of the others are held up for five seconds and more, so who waits for one of them shows. The race
+	// detector and whatever else the machine does cost some time, too.
 	middle, last := took[len(took)/2], took[len(took)-1]
 	if t.Logf("%s: loading took %v mostly and %v at most", when, middle, last); middle > time.Second || last > 4*time.Second {
 		t.Errorf("%s: too long", when)
 	}
 }
 
-// However Azure DevOps holds up other people of one's organization, one of them or many: one's own list and overview come
-// whole and at once, before, beside 200 of their calls, and after. More ways and numbers of people, in simulated time, are in
-// TestOneUserHoldsUpNoOthers (internal/azuredevops).
+// However Azure DevOps holds up other people of one's organization, one of them or many: one's own list and overview
+// come whole and at once, before, beside 200 of their calls, and after. More ways and numbers of people, in simulated
+// time, are in TestOneUserHoldsUpNoOthers (internal/azuredevops).
 func TestHeldUpUsersHoldUpNoOthers(t *testing.T) { // not beside other tests: it measures time
 	type way struct {
 		fault string

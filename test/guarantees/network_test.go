@@ -18,8 +18,8 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// line is the TCP connection between the program and Azure DevOps, or between a browser and the program. Toxics of Shopify's toxiproxy make it slow, break
-// or swallow what goes over it (https://github.com/Shopify/toxiproxy#toxics).
+// line is the TCP connection between the program and Azure DevOps, or between a browser and the program. Toxics of
+// Shopify's toxiproxy make it slow, break or swallow what goes over it (https://github.com/Shopify/toxiproxy#toxics).
 type line struct {
 	t        testing.TB
 	listener net.Listener
@@ -278,8 +278,8 @@ func (c *networkCase) wantSaid(done bool) {
 	}
 }
 
-// wantAccount checks that there is one new token at most, that the page accounts for it, and that it tells of none
-// that isn't there.
+// wantAccount checks that there is one new token at most, that the page accounts for it, and that it tells of none that
+// isn't there.
 func (c *networkCase) wantAccount(tokens []simulator.Token) {
 	c.t.Helper()
 	if n := createsOf(c.d.Sim, c.name); n > 1 || len(tokens) > 1 {

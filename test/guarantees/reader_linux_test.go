@@ -23,8 +23,8 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// A secret counts as read when its bytes were written to the browser's connection. The browsers of these tests are plain TCP
-// connections, which read, read slowly, close or reset when the test says so.
+// A secret counts as read when its bytes were written to the browser's connection. The browsers of these tests are
+// plain TCP connections, which read, read slowly, close or reset when the test says so.
 
 // dialed is a browser's connection, with what has come over it.
 type dialed struct {
@@ -32,8 +32,8 @@ type dialed struct {
 	in *bufio.Reader
 }
 
-// dial connects to the program. Small segments and the smallest window there is keep the kernel's buffers small on both sides
-// of a slow connection: some 50 KB fit, where it would be megabytes.
+// dial connects to the program. Small segments and the smallest window there is keep the kernel's buffers small on both
+// sides of a slow connection: some 50 KB fit, where it would be megabytes.
 func dial(d *apptest.Program, slow bool) *dialed {
 	d.T.Helper()
 	dialer := &net.Dialer{}
@@ -131,7 +131,8 @@ func (c *dialed) reset(t *testing.T) {
 	testkit.Must(t, c.Close())
 }
 
-// longNames adds tokens whose names and scopes make every page, and every file, with them larger than what fits on its way.
+// longNames adds tokens whose names and scopes make every page, and every file, with them larger than what fits on its
+// way.
 func longNames(sim *simulator.Simulator, organization string, n int) {
 	var scopes []string
 	for _, group := range azuredevops.Groups() {
@@ -186,8 +187,8 @@ func startUnkept(t *testing.T, o apptest.Options) (*apptest.Program, apptest.Sto
 	return apptest.StartOn(t, sim, o, fault.Dir), fault
 }
 
-// wantFate, on a change's page: a token whose secret was read lives, and its page says so; one whose secret wasn't was revoked again. The page waits
-// until that is settled, and the trail says how often the secret was shown.
+// wantFate, on a change's page: a token whose secret was read lives, and its page says so; one whose secret wasn't was
+// revoked again. The page waits until that is settled, and the trail says how often the secret was shown.
 func wantFate(d *apptest.Program, b *webtest.Browser, token simulator.Token, read int) {
 	d.T.Helper()
 	want := "couldn't keep this secret. It stood in the answer to your form"
@@ -203,8 +204,8 @@ func wantFate(d *apptest.Program, b *webtest.Browser, token simulator.Token, rea
 	}
 }
 
-// A new secret that the store can't take: whoever gets the answer has it, the second click too; where nobody does, its token
-// goes.
+// A new secret that the store can't take: whoever gets the answer has it, the second click too; where nobody does, its
+// token goes.
 func TestUnkeptSecretAndItsBrowser(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -254,8 +255,8 @@ func TestUnkeptSecretAndItsBrowser(t *testing.T) {
 	}
 }
 
-// A global token is replaced in a fast and in a slow organization, and the store can't take the fast one's secret. It is read
-// when the page with both is written: not before, and not at all if the browser has left by then.
+// A global token is replaced in a fast and in a slow organization, and the store can't take the fast one's secret. It
+// is read when the page with both is written: not before, and not at all if the browser has left by then.
 func TestUnkeptSecretBesideASlowOrganization(t *testing.T) {
 	t.Parallel()
 	for how, leave := range leavings {
@@ -306,8 +307,8 @@ func outcomeIn(b *webtest.Browser, organization string) string {
 	return webtest.Fold(changeIn(b, organization).Find(".status").Text())
 }
 
-// The trail says that secrets were shown when the page or the file with them was written: not to a browser that leaves before
-// it has taken all of it, not for a HEAD, not for a page that asks something else first.
+// The trail says that secrets were shown when the page or the file with them was written: not to a browser that leaves
+// before it has taken all of it, not for a HEAD, not for a page that asks something else first.
 func TestOnlyWrittenSecretsAreReportedShown(t *testing.T) {
 	t.Parallel()
 	const tokens = 30

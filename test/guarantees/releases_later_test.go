@@ -86,8 +86,8 @@ func (s storeBehind) of(kind, person string) (keys []session.Key) {
 	return keys
 }
 
-// Whatever kind of record a newer release has written: every page answers, nothing that was done is called not done or done
-// again, nothing of it is changed or dropped, and when a program that can read it is back all is as it was.
+// Whatever kind of record a newer release has written: every page answers, nothing that was done is called not done or
+// done again, nothing of it is changed or dropped, and when a program that can read it is back all is as it was.
 func TestRecordsOfALaterRelease(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir() + "/sessions"

@@ -74,8 +74,9 @@ func readLeftStore(t *testing.T, commit string) (leftStore, string) {
 	}
 }
 
-// A store of the first release, whose last process was killed in the middle of a creation, tells today's program all that it
-// told then: who is signed in, every change with its outcome, the secrets that wait, batches, the calendar, what was typed.
+// A store of the first release, whose last process was killed in the middle of a creation, tells today's program all
+// that it told then: who is signed in, every change with its outcome, the secrets that wait, batches, the calendar,
+// what was typed.
 func TestStoreOfTheFirstRelease(t *testing.T) {
 	t.Parallel()
 	left, dir := readLeftStore(t, firstRecords)
@@ -148,7 +149,8 @@ func TestStoreOfTheFirstRelease(t *testing.T) {
 	wantStrangersThings(t, d, public, left)
 }
 
-// wantStrangersThings: what a browser that wasn't signed in has typed, and the sign-in that it has begun, are still known.
+// wantStrangersThings: what a browser that wasn't signed in has typed, and the sign-in that it has begun, are still
+// known.
 func wantStrangersThings(t *testing.T, d *apptest.Program, public string, left leftStore) {
 	t.Helper()
 	b := withCookies(d, left.Stranger)
@@ -229,8 +231,8 @@ func commitBefore(t *testing.T) string {
 	return "HEAD^"
 }
 
-// While one release replaces another, both share a store: the one that served before the records in testdata, and the commit
-// before this one, each as the older process and as the newer one.
+// While one release replaces another, both share a store: the one that served before the records in testdata, and the
+// commit before this one, each as the older process and as the newer one.
 func TestReleasesShareAStore(t *testing.T) {
 	t.Parallel()
 	for name, commit := range map[string]string{"first release": firstRecords, "commit before": commitBefore(t)} {
@@ -283,8 +285,8 @@ var deathsInACreate = []deathInACreate{
 	}, "shown", "I have saved it"},
 }
 
-// besideTheOther: one process dies, the other one tells what became of the token, and the first one too when it is back. The
-// form makes no second token.
+// besideTheOther: one process dies, the other one tells what became of the token, and the first one too when it is
+// back. The form makes no second token.
 func (d deathInACreate) besideTheOther(t *testing.T, s *apptest.Site, b *webtest.Browser, i int) {
 	t.Helper()
 	name := fmt.Sprintf("number %d died %s", i, d.when)

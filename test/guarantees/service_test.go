@@ -170,8 +170,8 @@ func TestSlowDownWithASuccess(t *testing.T) {
 	}
 }
 
-// F4, U6: what may be sent again is, and nothing else: a read waits as long as the service asks, a revoke is repeated until
-// it is known to be done, a create and an update go out once.
+// F4, U6: what may be sent again is, and nothing else: a read waits as long as the service asks, a revoke is repeated
+// until it is known to be done, a create and an update go out once.
 func TestWhatIsSentAgain(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
@@ -298,8 +298,8 @@ func TestBearerStaysAtHome(t *testing.T) {
 	}
 }
 
-// Several tokens fit what was asked for: which of them came of it can't be told, so none is touched. Their owner revokes
-// one, and the others live.
+// Several tokens fit what was asked for: which of them came of it can't be told, so none is touched. Their owner
+// revokes one, and the others live.
 func TestSeveralTokensThatFit(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())

@@ -62,8 +62,8 @@ func storeFailsBeforeSending(t *testing.T, d *apptest.Program, b *webtest.Browse
 	b.Press("I have saved it")
 }
 
-// storeFailsForTheSecret: it stands in the answer itself, with a warning; afterwards nothing untrue is said of it, and how to
-// get rid of the token.
+// storeFailsForTheSecret: it stands in the answer itself, with a warning; afterwards nothing untrue is said of it, and
+// how to get rid of the token.
 func storeFailsForTheSecret(t *testing.T, d *apptest.Program, b *webtest.Browser, fault apptest.StoreFault) {
 	name := t.Name()
 	to, form := createForm(b, d.URL, "contoso", name)
@@ -149,8 +149,8 @@ func TestStoreFailsForTheOutcome(t *testing.T) {
 	}
 }
 
-// The store, which keeps the access tokens too, fails after the claim of a change: nothing is sent, and the page says what
-// has failed. It wasn't Entra ID.
+// The store, which keeps the access tokens too, fails after the claim of a change: nothing is sent, and the page says
+// what has failed. It wasn't Entra ID.
 func TestStoreFailsForTheAccessToken(t *testing.T) {
 	t.Parallel()
 	fault := apptest.FolderGone(t)

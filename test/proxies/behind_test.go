@@ -15,9 +15,9 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// P1, P4, P5: behind nginx, Caddy, Apache and HAProxy, at / and below a sub-path, that the proxy takes off or leaves on,
-// with BASE_URL and without: everything works, nothing leads away from the public address, heads stay below 4 KB, and
-// nothing that a visitor sends changes any of that.
+// P1, P4, P5: behind nginx, Caddy, Apache and HAProxy, at / and below a sub-path, that the proxy takes off or leaves
+// on, with BASE_URL and without: everything works, nothing leads away from the public address, heads stay below 4 KB,
+// and nothing that a visitor sends changes any of that.
 func TestBehindProxies(t *testing.T) {
 	t.Parallel()
 	for _, m := range mounts() {

@@ -16,7 +16,8 @@ import (
 // calendarAddress is of the form that ours have: what must not get into a log.
 const calendarAddress = "Zk3vR9tXw2LmQ8bYc5NhJ7pDs1GfAe4KuTiVoBzrxC6qWlMnEyHjSgPdFaR0-_U"
 
-// oddPaths are what no page links to. Those with an address in them are where a calendar's could be mistaken for another.
+// oddPaths are what no page links to. Those with an address in them are where a calendar's could be mistaken for
+// another.
 func oddPaths() []string {
 	paths := []string{"/\xff", "/%ff", "/%00", "/%", "/%zz", "//", "///calendar", "/%2e%2e/%2e%2e", "/..", "/tokens/../calendar", "/%C8%BA%C8%BE", "/%C4%B0", "/%ED%A0%80", "/%C0%AF", "/%F4%90%80%80", "/%F0%9F%92%A9",
 		"/calendar", "/calendar/", "/calendar/make", "/calendar/x", "/CALENDAR/x", "/" + strings.Repeat("a", 20_000), "/" + strings.Repeat("%C8%BA", 3000), "/" + strings.Repeat("/", 5000), "/?" + strings.Repeat("&", 9000), "/tokens/%ff/%ff", "/static/%ff", "/\xed\xa0\x80", "/;", "/~", "/#x", "/a b"}
@@ -51,8 +52,8 @@ func oddRequests(host string) []string {
 
 var requestRecord = regexp.MustCompile(`(?m)^.* msg=request .*$`)
 
-// Whatever comes over the wire gets an answer with all headers, and is one record in the log, in which no calendar's address
-// stands, whatever stands around it; answers of net/http's own included.
+// Whatever comes over the wire gets an answer with all headers, and is one record in the log, in which no calendar's
+// address stands, whatever stands around it; answers of net/http's own included.
 func TestEveryRequestIsAnsweredAndRecorded(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
@@ -96,7 +97,8 @@ func TestEveryRequestIsAnsweredAndRecorded(t *testing.T) {
 	}
 }
 
-// Behind nginx as deploy/proxy configures it, none of these takes a replica out: for everybody else both go on answering.
+// Behind nginx as deploy/proxy configures it, none of these takes a replica out: for everybody else both go on
+// answering.
 func TestOddRequestsHarmNoOthers(t *testing.T) {
 	t.Parallel()
 	m := mount{program: "nginx"}

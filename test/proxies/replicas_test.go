@@ -14,8 +14,8 @@ import (
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
 )
 
-// P2: three replicas on one Redis behind HAProxy, which sends each request to the next one: so a sign-in begins on one and
-// ends on another, and a third shows a secret. redirect_uri is the same, letter by letter, on each of them.
+// P2: three replicas on one Redis behind HAProxy, which sends each request to the next one: so a sign-in begins on one
+// and ends on another, and a third shows a secret. redirect_uri is the same, letter by letter, on each of them.
 func TestReplicasBehindHAProxy(t *testing.T) {
 	t.Parallel()
 	for _, m := range []mount{{program: "haproxy"}, {program: "haproxy", subpath: true, forwarded: true}} {

@@ -37,8 +37,8 @@ type rolling struct {
 	delay   string // SHUTDOWN_DELAY
 }
 
-// P7: two replicas on one Redis, restarted one after the other while people work: no request fails, nobody is signed out,
-// and no secret is lost. A short form of what "make rolling" does.
+// P7: two replicas on one Redis, restarted one after the other while people work: no request fails, nobody is signed
+// out, and no secret is lost. A short form of what "make rolling" does.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	if !*rollingInFull {

@@ -225,8 +225,8 @@ func visit(t *testing.T, d *apptest.Program, p *proxytest.Proxy, at, from, want 
 	t.Errorf("%s: nothing in the log of %s:\n%s", p.Program, path, b.Text())
 }
 
-// P3: without BASE_URL the words of a trusted proxy count, and those of nobody else: whoever isn't one gets no page, and
-// with BASE_URL no other address in the log.
+// P3: without BASE_URL the words of a trusted proxy count, and those of nobody else: whoever isn't one gets no page,
+// and with BASE_URL no other address in the log.
 func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
 	t.Parallel()
 	words := http.Header{"X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"desk.example"}, "X-Forwarded-For": {"203.0.113.9"}}

@@ -75,7 +75,8 @@ func (m mount) settings() map[string]string {
 	return env
 }
 
-// startMounted starts the program and the proxy before it. Its browsers come from visitor, and what they get is recorded.
+// startMounted starts the program and the proxy before it. Its browsers come from visitor, and what they get is
+// recorded.
 func startMounted(t *testing.T, m mount, dir string) (*apptest.Program, *proxytest.Proxy, *apptest.Recorder) {
 	t.Helper()
 	o := apptest.Seeded()

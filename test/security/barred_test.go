@@ -11,8 +11,9 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// A tenant that is taken out of ALLOWED_TENANTS is out at the next request: its sessions are over, with a page that says why
-// and leads nowhere by itself, and its calendars are unknown addresses. People of other tenants go on, also in that browser.
+// A tenant that is taken out of ALLOWED_TENANTS is out at the next request: its sessions are over, with a page that
+// says why and leads nowhere by itself, and its calendars are unknown addresses. People of other tenants go on, also in
+// that browser.
 func TestTenantTakenOut(t *testing.T) {
 	t.Parallel()
 	const aiko = "Aiko Tanaka"

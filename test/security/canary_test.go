@@ -42,7 +42,8 @@ type canaries struct {
 const canaryCollectorKey = "canary-key-of-the-collector-5c1b"
 
 // Nothing secret is ever logged, shown where it doesn't belong, kept readable, or put into an address: not on the way
-// that all goes well, and not in any of the failures; neither is it in a metric or a span. S15: no token ever reaches a browser.
+// that all goes well, and not in any of the failures; neither is it in a metric or a span. S15: no token ever reaches a
+// browser.
 func TestNothingSecretLeaks(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {

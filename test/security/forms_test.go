@@ -139,8 +139,8 @@ func TestLinksPlantNoOrganization(t *testing.T) {
 	}
 }
 
-// openToAll are the routes for people who aren't signed in. Everything else needs a session: a new route that isn't
-// in this list has to be behind the sign-in. A calendar is for who knows its address; these tests know none, and
+// openToAll are the routes for people who aren't signed in. Everything else needs a session: a new route that isn't in
+// this list has to be behind the sign-in. A calendar is for who knows its address; these tests know none, and
 // TestCalendarAddressesOfStrangers tries many.
 var openToAll = []string{"/calendar/{address}/tokens.ics", "/", "/sign-in", "/sign-in/start", "/sign-out", "/getAToken", "/scopes", "/healthz", "/readyz", "/static/*", "/favicon.ico", "/robots.txt"}
 
@@ -148,7 +148,8 @@ var openToAll = []string{"/calendar/{address}/tokens.ics", "/", "/sign-in", "/si
 func TestEveryRouteNeedsASession(t *testing.T) {
 	t.Parallel()
 	s := apptest.SetStage(t)
-	// What is in doubt is looked at by itself in its owner's name. These are lists; no stranger's request may make another call.
+	// What is in doubt is looked at by itself in its owner's name. These are lists; no stranger's request may make
+	// another call.
 	made := func() int {
 		return len(slices.DeleteFunc(s.D.Sim.Requests(), func(r simulator.Request) bool { return r.Call == simulator.CallList }))
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// A link from another site fills in the form for a new token with nothing dangerous, and the page says that it was one: no
-// Full access, no unknown organization, no scopes beyond one preset's, no long life. Loading the page again says the same.
-// Our own links fill in what they name.
+// A link from another site fills in the form for a new token with nothing dangerous, and the page says that it was one:
+// no Full access, no unknown organization, no scopes beyond one preset's, no long life. Loading the page again says the
+// same. Our own links fill in what they name.
 func TestLinksFromOtherSites(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())

@@ -47,8 +47,8 @@ func fetchAll(d *apptest.Program, address string, cookie *http.Cookie, n int) ch
 	return pages
 }
 
-// S13: fifty requests at the moment when the access token has run out, spread over two programs on one session
-// folder, cost one call to Entra, whose refresh token works once only, and sign nobody out.
+// S13: fifty requests at the moment when the access token has run out, spread over two programs on one session folder,
+// cost one call to Entra, whose refresh token works once only, and sign nobody out.
 func TestParallelRefresh(t *testing.T) {
 	t.Parallel()
 	for _, slow := range []bool{false, true} {

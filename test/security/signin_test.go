@@ -157,8 +157,8 @@ func TestPlantedSessions(t *testing.T) {
 	}
 }
 
-// S7, S9: the cookie of a sign-in that somebody else began doesn't help without being the browser that began it; and
-// an attempt belongs to one state only.
+// S7, S9: the cookie of a sign-in that somebody else began doesn't help without being the browser that began it; and an
+// attempt belongs to one state only.
 func TestPlantedAttempt(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())

@@ -9,8 +9,8 @@ import (
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// What the security tests stand on: a clock, a reverse proxy before one or several programs, a record of every
-// answer that a browser got, and a gate before the services. docs/security.md says which promise each test shows.
+// What the security tests stand on: a clock, a reverse proxy before one or several programs, a record of every answer
+// that a browser got, and a gate before the services. docs/security.md says which promise each test shows.
 
 // refreshes says if a request asks Entra for new tokens with a refresh token.
 func refreshes(r *http.Request) bool {

@@ -69,8 +69,8 @@ type candidate struct {
 	Revoking                   bool // patdesk was asked to revoke it, and goes on with that
 }
 
-// Answer is the page of an operation as it stands. An outcome that isn't known, or a failure, is shown with
-// the status of what went wrong: neither is ever a 200.
+// Answer is the page of an operation as it stands. An outcome that isn't known, or a failure, is shown with the status
+// of what went wrong: neither is ever a 200.
 func (o *Outcomes) Answer(v *web.Request, op *operation.Operation) (web.Answer, error) {
 	p, status, err := o.Describe(v, op, v.Base(plaintext.InSentence(web.OperationToken(v.Words, op)), "changes"))
 	if err != nil {
@@ -165,9 +165,9 @@ func (o *Outcomes) describeSuccess(v *web.Request, op *operation.Operation, p *P
 	return nil
 }
 
-// describeUnkept: the store couldn't take the secret, and no browser is known to have got it. The token was to be revoked
-// then: it was, or it is named to be revoked by its owner. A visit before that is settled, or after a process that died
-// before it, shows what is known.
+// describeUnkept: the store couldn't take the secret, and no browser is known to have got it. The token was to be
+// revoked then: it was, or it is named to be revoked by its owner. A visit before that is settled, or after a process
+// that died before it, shows what is known.
 func describeUnkept(v *web.Request, op *operation.Operation, p *Page, words map[string]any) {
 	switch {
 	case op.Phase() == operation.PhaseTakenBack:
@@ -244,8 +244,8 @@ func describeOld(v *web.Request, op *operation.Operation) *oldToken {
 	return old
 }
 
-// describeUnknown says what may have happened, what was found, and the one right next step. A second try is offered only
-// when nothing more can turn up of the first.
+// describeUnknown says what may have happened, what was found, and the one right next step. A second try is offered
+// only when nothing more can turn up of the first.
 func describeUnknown(v *web.Request, op *operation.Operation, p *Page, words map[string]any) int {
 	text := v.Words.Message(UnknownKey(op), words)
 	p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
@@ -283,8 +283,8 @@ const (
 	latestReload  = 5 * time.Minute
 )
 
-// ReloadAfter is after how many seconds a page about op is to be loaded again: after the next look, as long as something may
-// turn up; 0: it needn't be.
+// ReloadAfter is after how many seconds a page about op is to be loaded again: after the next look, as long as
+// something may turn up; 0: it needn't be.
 func ReloadAfter(v *web.Request, op *operation.Operation) int {
 	next := op.LooksAgain()
 	if next.IsZero() {

@@ -79,8 +79,8 @@ func (c Scopes) All() (scopes []string, fault string) {
 	return scopes, ""
 }
 
-// Pick spreads scopes over the picker: what no radio button stands for (unknown, not offered, or a second one of
-// its group) is shown in the field for other scopes.
+// Pick spreads scopes over the picker: what no radio button stands for (unknown, not offered, or a second one of its
+// group) is shown in the field for other scopes.
 func Pick(scopes []string) Scopes {
 	var c Scopes
 	var other []string

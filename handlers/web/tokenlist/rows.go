@@ -58,8 +58,8 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 	return rows
 }
 
-// UnfinishedByToken finds rotations that need the person, by their old and by their new token: of several the last one that is
-// to be finished, or else the last one.
+// UnfinishedByToken finds rotations that need the person, by their old and by their new token: of several the last one
+// that is to be finished, or else the last one.
 func UnfinishedByToken(v *web.Request) map[string]*operation.Operation {
 	pending, err := v.Pending()
 	if err != nil {
@@ -106,8 +106,8 @@ func Urgency(end, now time.Time) string {
 	}
 }
 
-// ToBeFinished says that a rotation is being worked on, may have made its new token, or has it while the old one still works:
-// it isn't to be begun once more.
+// ToBeFinished says that a rotation is being worked on, may have made its new token, or has it while the old one still
+// works: it isn't to be begun once more.
 func ToBeFinished(op *operation.Operation) bool {
 	return op.Phase() == operation.PhaseUnderWay || op.Undecided() || op.OldOpen()
 }

@@ -91,8 +91,8 @@ func (s *Store) Check(ctx context.Context) ([]Warning, error) {
 	return nil, nil
 }
 
-// evictionPolicy is what Redis does when its memory is full; "" if the user may not know it, which
-// goes for all without @dangerous.
+// evictionPolicy is what Redis does when its memory is full; "" if the user may not know it, which goes for all without
+// @dangerous.
 func (s *Store) evictionPolicy(ctx context.Context) string {
 	node, err := s.server(ctx, s.prefix)
 	if err != nil {

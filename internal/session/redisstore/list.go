@@ -14,9 +14,9 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// List implements session.Backend. Records of a group are in its index. Those without a group have
-// none, because it would be a single key that every sign-in writes: they are searched for, which
-// goes through all of Redis. Nothing in patdesk lists those.
+// List implements session.Backend. Records of a group are in its index. Those without a group have none, because it
+// would be a single key that every sign-in writes: they are searched for, which goes through all of Redis. Nothing in
+// patdesk lists those.
 func (s *Store) List(ctx context.Context, kind, group string) ([]session.Name, error) {
 	sample := session.Key{Kind: kind}.Name()
 	sample.Group = group

@@ -13,16 +13,14 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// A lock is a key with a random token of its holder and a time to live, the lease. While the lock
-// is held a goroutine renews the lease, however long that takes; when the process dies, no one
-// does, and the lock is free within the lease.
+// A lock is a key with a random token of its holder and a time to live, the lease. While the lock is held a goroutine
+// renews the lease, however long that takes; when the process dies, no one does, and the lock is free within the lease.
 //
-// A holder can lose its lock without dying: the process was stopped for longer than the lease
-// (a suspended machine), Redis couldn't be reached for that long, or Redis forgot the lock in a
-// failover. Then two may work at once. A lock therefore only saves work that would be done twice;
-// nothing is made safe by a lock alone. What must not happen twice is claimed by Create, and what
-// must not get lost is written by Update, which see what the other one has done: they are the
-// fence. A lock that was lost is taken anew if it is still free, and logged in any case.
+// A holder can lose its lock without dying: the process was stopped for longer than the lease (a suspended machine),
+// Redis couldn't be reached for that long, or Redis forgot the lock in a failover. Then two may work at once. A lock
+// therefore only saves work that would be done twice; nothing is made safe by a lock alone. What must not happen twice
+// is claimed by Create, and what must not get lost is written by Update, which see what the other one has done: they
+// are the fence. A lock that was lost is taken anew if it is still free, and logged in any case.
 const (
 	lease = 6 * time.Second
 	// renewals per lease: some may fail.

@@ -7,8 +7,8 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// manyRecords and manyBytes bound what one call of ReadMany asks of Redis, which serves no other client
-// meanwhile, and has in memory: manyBytes and one record more.
+// manyRecords and manyBytes bound what one call of ReadMany asks of Redis, which serves no other client meanwhile, and
+// has in memory: manyBytes and one record more.
 const (
 	manyRecords = 1000
 	manyBytes   = 2 << 20

@@ -52,8 +52,8 @@ func evals(server *redistest.Server) int {
 	return i
 }
 
-// Ten thousand records of a person, on a Redis that is 2.3 ms away, come in a few answers; and in as many as bound what is
-// in memory.
+// Ten thousand records of a person, on a Redis that is 2.3 ms away, come in a few answers; and in as many as bound what
+// is in memory.
 func TestTenThousandRecordsFarAway(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

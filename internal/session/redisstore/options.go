@@ -79,8 +79,8 @@ const (
 	idleTime = 3 * time.Minute
 )
 
-// single, sentinel and cluster are the same settings for three kinds of client. Protocol 2 is all
-// that is needed, and what every server and proxy speaks.
+// single, sentinel and cluster are the same settings for three kinds of client. Protocol 2 is all that is needed, and
+// what every server and proxy speaks.
 func (o Options) single() *redis.Options {
 	c := &redis.Options{
 		Network: "tcp", Username: o.Username, Password: o.Password, DB: o.Database, TLSConfig: o.TLS, Protocol: 2,

@@ -15,14 +15,14 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// Redis answers a write before its own replicas have it. If the primary then dies and a replica
-// takes over, the write is gone. For the kinds of records in Options.Confirm that mustn't be: their
-// writes are followed, on the same connection, by WAIT, which answers when a replica has
-// acknowledged them; https://redis.io/docs/latest/commands/wait. Since replicas take over writes in
-// order, one acknowledgement covers everything that was written to that server before.
+// Redis answers a write before its own replicas have it. If the primary then dies and a replica takes over, the write
+// is gone. For the kinds of records in Options.Confirm that mustn't be: their writes are followed, on the same
+// connection, by WAIT, which answers when a replica has acknowledged them; https://redis.io/docs/latest/commands/wait.
+// Since replicas take over writes in order, one acknowledgement covers everything that was written to that server
+// before.
 //
-// A server without replicas isn't waited for. If there is one and it doesn't acknowledge in time,
-// the write has failed: what it was for must not be relied on.
+// A server without replicas isn't waited for. If there is one and it doesn't acknowledge in time, the write has failed:
+// what it was for must not be relied on.
 const (
 	confirmTimeout = time.Second
 	// lookEvery is how long it is believed how many replicas a server has.
@@ -44,8 +44,8 @@ func (s *Store) confirmed(ctx context.Context, script string, keys []string, arg
 		if err == nil || s.cluster == nil || try == reloads || errors.Is(err, errUnconfirmed) || ctx.Err() != nil {
 			return answer, failed(err)
 		}
-		// The slot has moved to another server, or its server has died. ClusterClient's own commands
-		// find that out by themselves.
+		// The slot has moved to another server, or its server has died. ClusterClient's own commands find that out by
+		// themselves.
 		s.cluster.ReloadState(ctx)
 		select {
 		case <-time.After(50 * time.Millisecond << try):
@@ -133,8 +133,8 @@ func (r *replicas) online(ctx context.Context, node *redis.Client) (bool, error)
 	return seen.online, nil
 }
 
-// guess is for users that may not use INFO, which belongs to @dangerous: a replica that acknowledges
-// everything so far within a second is there. One that hangs looks like none.
+// guess is for users that may not use INFO, which belongs to @dangerous: a replica that acknowledges everything so far
+// within a second is there. One that hangs looks like none.
 func (r *replicas) guess(ctx context.Context, node *redis.Client) (replicaState, error) {
 	n, err := node.Do(ctx, "WAIT", 1, confirmTimeout.Milliseconds()).Int()
 	if isForbidden(err) {

@@ -6,11 +6,11 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// The scripts answer a word, see outcome, or a record. They get the record's key and, for a record
-// of a group, the index; they take the time from the caller and never from Redis.
+// The scripts answer a word, see outcome, or a record. They get the record's key and, for a record of a group, the
+// index; they take the time from the caller and never from Redis.
 const (
-	// lookScript is how the others look at what is there. A record that isn't one (damaged) has no
-	// version, and never expires: it stays for an operator to look at.
+	// lookScript is how the others look at what is there. A record that isn't one (damaged) has no version, and never
+	// expires: it stays for an operator to look at.
 	lookScript = `
 local record, index = KEYS[1], KEYS[2]
 local function look()
@@ -22,8 +22,8 @@ local function look()
 end
 `
 
-	// writeScript has the arguments ID, now, time to live, margin, new version, new expiry, content.
-	// An index lives as long as its longest record, and loses what has expired with every write.
+	// writeScript has the arguments ID, now, time to live, margin, new version, new expiry, content. An index lives as
+	// long as its longest record, and loses what has expired with every write.
 	writeScript = lookScript + `
 local id, now, life, margin = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local version, expires, content = ARGV[5], ARGV[6], ARGV[7]
@@ -73,9 +73,9 @@ return there.bytes
 `
 )
 
-// manyScript reads all KEYS and answers what is there: a record, nothing (false), or 0 for what is no
-// record at all. It ends after the record with which the answer has more bytes than its argument
-// says; the caller asks again for the rest. It needs no command but GET.
+// manyScript reads all KEYS and answers what is there: a record, nothing (false), or 0 for what is no record at all. It
+// ends after the record with which the answer has more bytes than its argument says; the caller asks again for the
+// rest. It needs no command but GET.
 const manyScript = `
 local answers, size = {}, 0
 for i, key in ipairs(KEYS) do
@@ -91,8 +91,8 @@ end
 return answers
 `
 
-// The scripts of locks have the lock's key and the arguments token and lease in milliseconds.
-// Locks that aren't held aren't there.
+// The scripts of locks have the lock's key and the arguments token and lease in milliseconds. Locks that aren't held
+// aren't there.
 const (
 	lockScript = `
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'OK' end
@@ -100,8 +100,8 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return 'OK' end
 return 'TAKEN'
 `
 
-	// renewScript takes a lock anew that is gone, and still held by no one: Redis has lost it, in a
-	// failover for example, or couldn't be reached for longer than the lease.
+	// renewScript takes a lock anew that is gone, and still held by no one: Redis has lost it, in a failover for
+	// example, or couldn't be reached for longer than the lease.
 	renewScript = `
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 'TAKEN' end

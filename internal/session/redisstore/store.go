@@ -1,5 +1,5 @@
-// Package redisstore is the session.Backend that keeps records in Redis, for several replicas of
-// patdesk: on one server, with TLS or a socket, behind Sentinel, or on a Cluster.
+// Package redisstore is the session.Backend that keeps records in Redis, for several replicas of patdesk: on one
+// server, with TLS or a socket, behind Sentinel, or on a Cluster.
 //
 // What is where, with the prefix "patdesk:":
 //
@@ -8,17 +8,17 @@
 //	patdesk:<kind>:{<group>}        the index of that kind and group: IDs by expiry
 //	patdesk:lock:…                  the lock of the record's name
 //
-// All keys of one call share a slot of a Cluster, by the group in braces. Each call is one command
-// or one script, so it happens as a whole or not at all; there is no state between two calls.
+// All keys of one call share a slot of a Cluster, by the group in braces. Each call is one command or one script, so it
+// happens as a whole or not at all; there is no state between two calls.
 //
-// Every key has a time to live, so Redis forgets by itself what has expired. It is counted from the
-// moment of writing and not given as a date: then it doesn't matter if Redis's clock is wrong. The
-// expiry that counts is by the clock of the program, as with every Backend; the time to live is
-// longer by a margin, for replicas of the program whose clocks differ.
+// Every key has a time to live, so Redis forgets by itself what has expired. It is counted from the moment of writing
+// and not given as a date: then it doesn't matter if Redis's clock is wrong. The expiry that counts is by the clock of
+// the program, as with every Backend; the time to live is longer by a margin, for replicas of the program whose clocks
+// differ.
 //
-// Calls are repeated when a connection breaks (go-redis does that), so a script may run twice for
-// one call. Create and Update recognize their own first run by the version they have written.
-// After a Take whose answer was lost, the value is lost as well: its caller starts over.
+// Calls are repeated when a connection breaks (go-redis does that), so a script may run twice for one call. Create and
+// Update recognize their own first run by the version they have written. After a Take whose answer was lost, the value
+// is lost as well: its caller starts over.
 package redisstore
 
 import (
@@ -39,15 +39,13 @@ import (
 )
 
 const (
-	// CallTimeout is the longest that a call waits for Redis, repetitions included: what a page
-	// waits when Redis hangs.
+	// CallTimeout is the longest that a call waits for Redis, repetitions included: what a page waits when Redis hangs.
 	CallTimeout = 3 * time.Second
 	// netTimeout bounds each step of a call: waiting for a connection, dialing, writing, reading.
 	netTimeout = 2 * time.Second
 	// poolSize is the most connections to one server. Calls beyond them wait for their turn.
 	poolSize = 50
-	// margin is how much longer than its expiry Redis keeps a record. Clocks of replicas may differ
-	// by it without harm.
+	// margin is how much longer than its expiry Redis keeps a record. Clocks of replicas may differ by it without harm.
 	margin = 5 * time.Minute
 )
 
@@ -109,8 +107,8 @@ func Open(o Options) (*Store, error) {
 // Close implements session.Backend. Locks that are still held end with their lease.
 func (s *Store) Close() error { return s.close() }
 
-// logger lets go-redis, which has one logger for the whole program, write to ours. It reports
-// every connection that broke; what that does to a request, the request's own record says.
+// logger lets go-redis, which has one logger for the whole program, write to ours. It reports every connection that
+// broke; what that does to a request, the request's own record says.
 type logger struct{ log *slog.Logger }
 
 // Printf implements go-redis's interface.
@@ -151,8 +149,8 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, CallTimeout)
 }
 
-// failed makes an error of the session package of go-redis's. Only the answer "nil" itself means
-// that there is no record: an error that wraps it says that Sentinels know no primary.
+// failed makes an error of the session package of go-redis's. Only the answer "nil" itself means that there is no
+// record: an error that wraps it says that Sentinels know no primary.
 func failed(err error) error {
 	switch {
 	case err == nil, errors.Is(err, session.ErrUnavailable):
@@ -255,8 +253,8 @@ func (s *Store) Take(ctx context.Context, name session.Name) ([]byte, error) {
 	return value, err
 }
 
-// Sweep implements session.Backend. There is nothing to do: Redis removes what has expired, and
-// every write to an index removes what has expired from it.
+// Sweep implements session.Backend. There is nothing to do: Redis removes what has expired, and every write to an index
+// removes what has expired from it.
 func (s *Store) Sweep(context.Context, time.Time) (removed int, err error) { return 0, nil }
 
 // Ping implements session.Backend: a record is written to, read from and removed from every server that takes writes.

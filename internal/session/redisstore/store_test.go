@@ -15,7 +15,8 @@ import (
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
 )
 
-// TestMain lets more tests run side by side than there are processors: they wait for servers and time limits most of the time.
+// TestMain lets more tests run side by side than there are processors: they wait for servers and time limits most of
+// the time.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
@@ -156,8 +157,8 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// shared is one store for all parts of a suite. A user who may not ask which servers have replicas waits a second for each
-// to find out, and a new store for each part would do so each time.
+// shared is one store for all parts of a suite. A user who may not ask which servers have replicas waits a second for
+// each to find out, and a new store for each part would do so each time.
 type shared struct{ *redisstore.Store }
 
 func (shared) Close() error { return nil }

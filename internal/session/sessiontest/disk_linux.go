@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// Disk is a small one in memory, which takes the right to mount it. It is seen by no other process, and goes with this process,
-// however that ends: it is mounted for a shell alone that ends with its input.
+// Disk is a small one in memory, which takes the right to mount it. It is seen by no other process, and goes with this
+// process, however that ends: it is mounted for a shell alone that ends with its input.
 type Disk struct {
 	Dir string // the root of the disk
 

@@ -18,10 +18,10 @@ import (
 
 var goldenFile = regexp.MustCompile(`^([a-z]+)\.v([0-9]+)(?:\.[0-9]+)?\.json$`)
 
-// Golden holds the kinds of records that a package keeps against testdata/records: <kind>.v<version>.json is a record with
-// every field set as the first release with that version wrote it, <kind>.v<version>.<n>.json one with fields that were added
-// since. It fails if a member of such a record isn't read, or not written again, under its name; if a field has no
-// explicit name; and if a field stands in no file. Files are added, never changed: stores hold what they show.
+// Golden holds the kinds of records that a package keeps against testdata/records: <kind>.v<version>.json is a record
+// with every field set as the first release with that version wrote it, <kind>.v<version>.<n>.json one with fields that
+// were added since. It fails if a member of such a record isn't read, or not written again, under its name; if a field
+// has no explicit name; and if a field stands in no file. Files are added, never changed: stores hold what they show.
 //
 // kinds are pointers to what is stored, by kind.
 func Golden(t *testing.T, kinds map[string]any) {
@@ -102,7 +102,8 @@ func readGolden(t *testing.T, file, kind string, value any) map[string]bool {
 	return paths
 }
 
-// members are the leaves of a JSON value by their paths. Items of a list share a path, as do the values of a map with keys that aren't names.
+// members are the leaves of a JSON value by their paths. Items of a list share a path, as do the values of a map with
+// keys that aren't names.
 func members(t *testing.T, content []byte) map[string]string {
 	t.Helper()
 	var value any

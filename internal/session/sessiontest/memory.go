@@ -1,5 +1,5 @@
-// Package sessiontest holds what tests of session stores need: the suite that every
-// session.Backend has to pass, and a Backend in memory that fails on demand.
+// Package sessiontest holds what tests of session stores need: the suite that every session.Backend has to pass, and a
+// Backend in memory that fails on demand.
 package sessiontest
 
 import (
@@ -41,9 +41,8 @@ func NewMemory(now func() time.Time) *Memory {
 	}
 }
 
-// Fail has f called at the beginning of each method with its name ("Create", "Read"…). If f
-// returns an error the method does nothing and returns it as a session.ErrUnavailable.
-// A nil f ends that.
+// Fail has f called at the beginning of each method with its name ("Create", "Read"…). If f returns an error the method
+// does nothing and returns it as a session.ErrUnavailable. A nil f ends that.
 func (m *Memory) Fail(f func(method string, name session.Name) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

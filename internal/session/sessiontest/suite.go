@@ -15,9 +15,8 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// TestBackend checks that what newBackend returns is a session.Backend as its documentation says.
-// newBackend is called for each part of the suite, must return an empty store each time, and
-// must use the real clock.
+// TestBackend checks that what newBackend returns is a session.Backend as its documentation says. newBackend is called
+// for each part of the suite, must return an empty store each time, and must use the real clock.
 func TestBackend(t *testing.T, newBackend func(t *testing.T) session.Backend) {
 	for _, part := range []struct {
 		name string

@@ -63,8 +63,8 @@ func startFront(t testing.TB, p PublicAddress) *Front {
 	return f
 }
 
-// WholeRequests reads a form before it is passed on, as nginx does. Without that, Go's proxy cuts an answer now and then
-// that comes while it still looks whether the form has ended: the server before it has closed the form by then.
+// WholeRequests reads a form before it is passed on, as nginx does. Without that, Go's proxy cuts an answer now and
+// then that comes while it still looks whether the form has ended: the server before it has closed the form by then.
 func WholeRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

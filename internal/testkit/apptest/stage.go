@@ -43,7 +43,8 @@ func RouteTable(t *testing.T) []Route {
 	return all
 }
 
-// Stage is a person with something to lose: a waiting secret, a rotation half-way, an unknown outcome, a second session.
+// Stage is a person with something to lose: a waiting secret, a rotation half-way, an unknown outcome, a second
+// session.
 type Stage struct {
 	D                         *Program
 	B                         *webtest.Browser

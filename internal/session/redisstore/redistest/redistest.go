@@ -1,6 +1,6 @@
-// Package redistest runs real Redis servers for tests, in every way that patdesk can use: alone,
-// with TLS, behind Sentinels, as a Cluster. It needs Debian's redis-server and redis-sentinel.
-// Everything listens on free ports of this machine, keeps nothing, and ends with the test.
+// Package redistest runs real Redis servers for tests, in every way that patdesk can use: alone, with TLS, behind
+// Sentinels, as a Cluster. It needs Debian's redis-server and redis-sentinel. Everything listens on free ports of this
+// machine, keeps nothing, and ends with the test.
 package redistest
 
 import (
@@ -149,8 +149,7 @@ func (s *Server) signal(signal os.Signal) {
 	}
 }
 
-// Far is an address under which the server is reached over a line on which each way takes half of
-// roundTrip.
+// Far is an address under which the server is reached over a line on which each way takes half of roundTrip.
 func (s *Server) Far(roundTrip time.Duration) string {
 	s.tb.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(s.tb.Context(), "tcp", "127.0.0.1:0")
@@ -215,8 +214,8 @@ func (s *Server) Do(args ...any) any {
 	return answer
 }
 
-// Fill takes all memory but room for a word or two, under names of its own. Empty ends that. Redis itself says when it is
-// full: what it uses changes with the buffers of its connections.
+// Fill takes all memory but room for a word or two, under names of its own. Empty ends that. Redis itself says when it
+// is full: what it uses changes with the buffers of its connections.
 func (s *Server) Fill() {
 	s.tb.Helper()
 	s.Do("CONFIG", "SET", "maxmemory-policy", "noeviction")
@@ -268,8 +267,8 @@ func eventually(tb testing.TB, what string, f func() bool) {
 	}
 }
 
-// Watched is a primary with a replica and three Sentinels that watch them. The servers' clients
-// must know the primary by MasterName.
+// Watched is a primary with a replica and three Sentinels that watch them. The servers' clients must know the primary
+// by MasterName.
 type Watched struct {
 	Primary, Replica *Server
 	Sentinels        []*Server
@@ -278,8 +277,8 @@ type Watched struct {
 // MasterName is what the Sentinels of StartSentinels call their primary.
 const MasterName = "mymaster"
 
-// StartSentinels runs a primary, its replica and three Sentinels. A primary that doesn't answer for
-// a second is replaced.
+// StartSentinels runs a primary, its replica and three Sentinels. A primary that doesn't answer for a second is
+// replaced.
 func StartSentinels(tb testing.TB) *Watched {
 	tb.Helper()
 	w := &Watched{Primary: Start(tb)}
@@ -346,8 +345,7 @@ func wantComplete(tb testing.TB, servers []*Server) {
 	}
 }
 
-// AddReplicas gives each primary of a Cluster a replica, which replaces it when it doesn't answer
-// for two seconds.
+// AddReplicas gives each primary of a Cluster a replica, which replaces it when it doesn't answer for two seconds.
 func AddReplicas(tb testing.TB, primaries []*Server) []*Server {
 	tb.Helper()
 	all := slices.Clone(primaries)

@@ -75,8 +75,7 @@ func writePEM(tb testing.TB, path, kind string, der []byte) {
 	}
 }
 
-// StartTLS runs a redis-server that speaks TLS only. Clients need no certificate, unless more
-// options say so.
+// StartTLS runs a redis-server that speaks TLS only. Clients need no certificate, unless more options say so.
 func StartTLS(tb testing.TB, c Certificates, options ...string) *Server {
 	tb.Helper()
 	port := freeport.Port(tb)
