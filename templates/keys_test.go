@@ -28,7 +28,7 @@ func families() map[string][]string {
 	levels := idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) azuredevops.LevelID { return s.Level })
 	levels = slices.DeleteFunc(levels, func(l azuredevops.LevelID) bool { return l == "" }) // Full access is all of its group
 	return map[string][]string{
-		"attention.":   strings.Fields("days7 days30 expired30 full global globalAfter powerful twins"),
+		"attention.":   strings.Fields("ending days30 expired30 full global globalAfter powerful twins"),
 		"azuredevops.": append(textsOf(azuredevops.Kinds()...), "none"), // the service's word for no error
 
 		"bulk.change.":         verbs,
@@ -50,7 +50,7 @@ func families() map[string][]string {
 		"globalOld.":           strings.Fields("later now"),
 		"globalResult.":        strings.Fields("alive aliveAfter revoked failed unknown"),
 		"http.":                strings.Fields("400 401 403 404 405 409 410 413 415 421 422 429 500 502 503 504"),
-		"kind.":                strings.Fields("full high long global tool twin"),
+		"kind.":                strings.Fields("ending notEnding full high long global tool twin"),
 		"limit.":               strings.Fields("signIns finishing changes guesses"),
 		"newToken.left.":       strings.Fields("full scopes organization expiry"),
 		"notice.batch.":        verbs,

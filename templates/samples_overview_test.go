@@ -133,7 +133,7 @@ func fullOverview() overviewPage {
 	return overviewPage{
 		base: frame("Overview", "overview"), NewURL: "/pat/tokens/new", ChooseURL: "/pat/organizations", reading: fullReading(),
 		Attention: []attentionGroup{
-			{ID: "days7", Heading: "Expire within 7 days", What: "Rotate them.", Urgent: true, Count: 7, AllText: "Show all 7", AllURL: "/pat/overview?within=7", Lines: []attentionLine{
+			{ID: "ending", Heading: "About to expire", What: "Rotate them.", Urgent: true, Count: 7, AllText: "Show all 7", AllURL: "/pat/overview?is=ending", Lines: []attentionLine{
 				{hostile, "/pat/tokens/contoso/1", "contoso", "Git Credential Manager", at(2), false, nextAction{"Rotate", "/pat/tokens/contoso/1/rotate", false}},
 			}},
 			{ID: "expired30", Heading: "Expired in the last 30 days", What: "Replace them.", Count: 1, Lines: []attentionLine{

@@ -41,24 +41,18 @@ type attentionRule struct {
 	urgent bool
 }
 
-// within says that an active token ends in more than after and at most until days.
-func within(after, until int) func(inventory.Token, time.Time) bool {
-	return func(t inventory.Token, now time.Time) bool {
-		left := tokenlist.DaysFrom(now, t.ValidTo)
-		return t.Status == azuredevops.Active && left > after && left <= until
-	}
-}
-
 func active(fits func(inventory.Token) bool) func(inventory.Token, time.Time) bool {
 	return func(t inventory.Token, _ time.Time) bool { return t.Status == azuredevops.Active && fits(t) }
 }
 
 // attentionRules are in the order of the page. A token stands in every group that it belongs to.
 var attentionRules = []attentionRule{
-	{id: "days7", urgent: true, fits: within(-2, 7), view: tokenlist.View{Narrow: tokenlist.Filter{Within: 7}}, action: renewAction},
-	{id: "days30", fits: within(7, 30), view: tokenlist.View{Narrow: tokenlist.Filter{Within: 30}}, action: renewAction},
+	{id: "ending", urgent: true, fits: inventory.Token.Ending, view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"ending"}}}, action: renewAction},
+	{id: "days30", fits: func(t inventory.Token, now time.Time) bool {
+		return t.Status == azuredevops.Active && !t.Ending(now) && inventory.DaysBetween(now, t.Ends()) <= 30
+	}, view: tokenlist.View{Narrow: tokenlist.Filter{Within: 30, Is: []string{"notEnding"}}}, action: renewAction},
 	{id: "expired30", fits: func(t inventory.Token, now time.Time) bool {
-		return t.Status == azuredevops.Expired && tokenlist.DaysFrom(t.ValidTo, now) <= 30
+		return t.Status == azuredevops.Expired && inventory.DaysBetween(t.Ends(), now) <= 30
 	}, view: tokenlist.View{Status: "expired", Order: "desc", Narrow: tokenlist.Filter{Within: 30}}, action: replaceAction},
 	{id: "full", urgent: true, fits: active(inventory.Token.FullAccess), view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"full"}}}, action: narrowAction},
 	{id: "global", urgent: true, fits: active(inventory.Token.Global),
@@ -126,7 +120,7 @@ func (r attentionRule) group(v *web.Request, found []inventory.Token) attentionG
 	for _, t := range found[:min(len(found), attentionLines)] {
 		g.Lines = append(g.Lines, attentionLine{
 			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), Organization: web.WorksIn(v.Words, &t.Token, t.Organization),
-			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)), Expires: v.When(t.ValidTo), Past: t.Status == azuredevops.Expired, Action: r.action(v, t),
+			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)), Expires: v.When(t.Ends()), Past: t.Status == azuredevops.Expired, Action: r.action(v, t),
 		})
 	}
 	switch {
@@ -146,7 +140,7 @@ func (r attentionRule) order(names func(a, b string) int) func(a, b inventory.To
 		if r.id == "twins" {
 			return cmp.Or(names(a.OrganizationKey(), b.OrganizationKey()), names(a.DisplayName, b.DisplayName), a.ValidFrom.Compare(b.ValidFrom))
 		}
-		by := a.ValidTo.Compare(b.ValidTo)
+		by := a.Ends().Compare(b.Ends())
 		if r.id == "expired30" {
 			by = -by
 		}

@@ -48,10 +48,10 @@ func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
 	weeks := make([][]inventory.Token, int(span/(7*web.Day))+1)
 	line, most := &timeline{}, 0
 	for _, t := range tokens {
-		if t.Status != azuredevops.Active || t.ValidTo.Before(start) || !t.ValidTo.Before(end) {
+		if t.Status != azuredevops.Active || t.Ends().Before(start) || !t.Ends().Before(end) {
 			continue
 		}
-		week := int(t.ValidTo.Sub(start) / (7 * web.Day))
+		week := int(t.Ends().Sub(start) / (7 * web.Day))
 		weeks[week] = append(weeks[week], t)
 		most = max(most, len(weeks[week]))
 		line.Total++
@@ -83,7 +83,7 @@ func newMark(v *web.Request, first time.Time, span time.Duration, ending []inven
 	m.LabelY = m.Y - 5
 	earliest := ending[0]
 	for _, t := range ending {
-		if t.ValidTo.Before(earliest.ValidTo) {
+		if t.Ends().Before(earliest.Ends()) {
 			earliest = t
 		}
 		if len(m.Names) < shownEnds {
@@ -91,7 +91,7 @@ func newMark(v *web.Request, first time.Time, span time.Duration, ending []inven
 		}
 	}
 	m.More = len(ending) - len(m.Names)
-	m.Class = tokenlist.Urgency(earliest.ValidTo, v.Now)
+	m.Class = string(earliest.Urgency(v.Now))
 	m.URL = v.Link(web.TokenPath(earliest.Organization, earliest.AuthorizationID, ""))
 	if len(ending) > 1 {
 		m.URL = v.Link(tokenlist.View{Path: web.OverviewPath, Narrow: tokenlist.Filter{From: first, To: last}}.Address())

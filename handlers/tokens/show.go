@@ -19,7 +19,7 @@ type tokenPage struct {
 	Scopes                                  []scopeRow
 	Created, Expires                        templates.When
 	Ends                                    string // of a global token
-	Urgency                                 string
+	Urgency                                 inventory.Urgency
 	Global                                  bool
 	GlobalNote                              string
 	MadeBy                                  string
@@ -45,7 +45,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		Base: v.Base(plaintext.InSentence(web.ShownName(v.Words, t.DisplayName)), "tokens"),
 		Name: web.ShownName(v.Words, t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: web.WorksIn(v.Words, &t.Token, organization),
 		Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
-		Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Urgency: tokenlist.Urgency(t.ValidTo, v.Now), Ends: tokenlist.GlobalEnds(v.Words, t, v.Now),
+		Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Urgency: t.Urgency(v.Now), Ends: tokenlist.GlobalEnds(v.Words, t, v.Now),
 		Global: t.Global(), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.doneSentence(v),
 		ReplaceURL: v.Link(web.ReplacementPath(organization, t.Token)),

@@ -193,8 +193,18 @@ func TestOverviewStateIsInTheAddress(t *testing.T) {
 	}
 }
 
+// ofJune starts a program with sample tokens on a day from which the end of global tokens is far.
+func ofJune(t *testing.T) (d *apptest.Program, now time.Time) {
+	t.Helper()
+	now = time.Date(2026, 6, 15, 9, 0, 0, 0, time.UTC)
+	o := apptest.Seeded()
+	o.Now = func() time.Time { return now }
+	o.Sim.Now = o.Now
+	return apptest.Start(t, o), now
+}
+
 func TestOverviewFiltersAndSorts(t *testing.T) {
-	d := apptest.Start(t, apptest.Seeded())
+	d, _ := ofJune(t)
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	calls := d.Sim.Calls("list")
 	for address, want := range map[string][]string{
@@ -244,10 +254,10 @@ func TestOverviewTakesAnyAddress(t *testing.T) {
 }
 
 func TestWhatNeedsAttention(t *testing.T) {
-	d := apptest.Start(t, apptest.Seeded())
-	d.Sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: time.Now().AddDate(0, 0, 100)})
-	d.Sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: time.Now().AddDate(0, 0, 101)})
-	d.Sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "fabrikam", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: time.Now().AddDate(0, 0, 102)})
+	d, now := ofJune(t)
+	d.Sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: now.AddDate(0, 0, 100)})
+	d.Sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: now.AddDate(0, 0, 101)})
+	d.Sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "fabrikam", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: now.AddDate(0, 0, 102)})
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	first := b.Page.Find("main h2").First()
 	if webtest.Fold(first.Text()) != "What needs attention" {
@@ -257,8 +267,8 @@ func TestWhatNeedsAttention(t *testing.T) {
 		heading, token, action, path string
 		count                        int
 	}{
-		{"Expire within 7 days", "Weekend experiment", "Rotate", "/rotate", 6},
-		{"Expire within 30 days", "Work item sync", "Rotate", "/rotate", 6},
+		{"About to expire", "npm restore on CI", "Rotate", "/rotate", 5},
+		{"Expire within 30 days", "Work item sync", "Rotate", "/rotate", 7},
 		{"Expired in the last 30 days", "Sprint report", "Create a replacement", "/tokens/new", 5},
 		{"Full access", "Old laptop", "Edit", "/edit", 2},
 		{"Global tokens", "vsce publish", "Replace", "/global-tokens/", 2},
@@ -281,8 +291,8 @@ func TestWhatNeedsAttention(t *testing.T) {
 			t.Errorf("%s: %s answers %d", c.heading, to, page.Status)
 		}
 	}
-	b.Open(d.URL + section(b, "Expire within 7 days").Find("p a").AttrOr("href", ""))
-	if got := apptest.Listed(b); b.Status != http.StatusOK || len(got) != 6 {
+	b.Open(d.URL + section(b, "Expire within 30 days").Find("p a").AttrOr("href", ""))
+	if got := apptest.Listed(b); b.Status != http.StatusOK || len(got) != 7 {
 		t.Errorf("all of a group: %d %q at %s", b.Status, got, b.URL)
 	}
 }

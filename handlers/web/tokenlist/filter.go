@@ -26,14 +26,20 @@ type Filter struct {
 // TokenKinds are the kinds of tokens that can be asked for.
 var TokenKinds = []struct {
 	Name string
-	fits func(inventory.Token) bool
+	fits func(t inventory.Token, now time.Time) bool
 }{
-	{"full", inventory.Token.FullAccess},
-	{"high", inventory.Token.HighPrivilege},
-	{"long", inventory.Token.LongLived},
-	{"global", func(t inventory.Token) bool { return t.Global() }},
-	{"tool", func(t inventory.Token) bool { return azuredevops.MadeBy(t.DisplayName) != "" }},
-	{"twin", func(t inventory.Token) bool { return t.Twin }},
+	{"ending", inventory.Token.Ending},
+	{"notEnding", func(t inventory.Token, now time.Time) bool { return !t.Ending(now) }},
+	{"full", anytime(inventory.Token.FullAccess)},
+	{"high", anytime(inventory.Token.HighPrivilege)},
+	{"long", anytime(inventory.Token.LongLived)},
+	{"global", func(t inventory.Token, _ time.Time) bool { return t.Global() }},
+	{"tool", func(t inventory.Token, _ time.Time) bool { return azuredevops.MadeBy(t.DisplayName) != "" }},
+	{"twin", func(t inventory.Token, _ time.Time) bool { return t.Twin }},
+}
+
+func anytime(fits func(inventory.Token) bool) func(inventory.Token, time.Time) bool {
+	return func(t inventory.Token, _ time.Time) bool { return fits(t) }
 }
 
 // readFilter takes what makes sense and leaves the rest out: an address typed by hand still shows something.
@@ -53,11 +59,6 @@ func readFilter(q url.Values) Filter {
 		}
 	}
 	return f
-}
-
-// DaysFrom counts calendar days, as the words beside a date do: what ends "in 7 days" ends within 7 days.
-func DaysFrom(now, end time.Time) int {
-	return int(end.UTC().Truncate(web.Day).Sub(now.UTC().Truncate(web.Day)) / web.Day)
 }
 
 // Values is the filter in an address, but for the organization, which every list has.
@@ -88,15 +89,15 @@ func (f Filter) lets(t inventory.Token, now time.Time) bool {
 		return false
 	case f.Scope != "" && !slices.Contains(t.Scopes, f.Scope):
 		return false
-	case f.Within > 0 && max(DaysFrom(now, t.ValidTo), DaysFrom(t.ValidTo, now)) > f.Within:
+	case f.Within > 0 && max(inventory.DaysBetween(now, t.Ends()), inventory.DaysBetween(t.Ends(), now)) > f.Within:
 		return false
-	case !f.From.IsZero() && t.ValidTo.Before(f.From):
+	case !f.From.IsZero() && t.Ends().Before(f.From):
 		return false
-	case !f.To.IsZero() && !t.ValidTo.Before(f.To.Add(web.Day)):
+	case !f.To.IsZero() && !t.Ends().Before(f.To.Add(web.Day)):
 		return false
 	}
 	for _, kind := range TokenKinds {
-		if slices.Contains(f.Is, kind.Name) && !kind.fits(t) {
+		if slices.Contains(f.Is, kind.Name) && !kind.fits(t, now) {
 			return false
 		}
 	}

@@ -2,7 +2,6 @@ package tokenlist
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -23,7 +22,7 @@ type Row struct {
 	Created       templates.When
 	Expires       templates.When
 	Ends          string // of a global token: when it stops, whatever Expires says
-	Urgency       string // "", "soon", "urgent", "past"
+	Urgency       inventory.Urgency
 	Status        string
 	StatusClass   string
 	MadeBy        string
@@ -47,7 +46,7 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 			Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
 		}
 		if t.Status == azuredevops.Active {
-			row.Urgency = Urgency(t.ValidTo, v.Now)
+			row.Urgency = t.Urgency(v.Now)
 		}
 		if op, ok := unfinished[t.AuthorizationID]; ok {
 			row.Unfinished = PartOfRotation(v.Words, op, t.AuthorizationID)
@@ -90,20 +89,6 @@ func PartOfRotation(w *templates.Words, op *operation.Operation, id string) stri
 		key = "rotation.new"
 	}
 	return w.Message(key, nil).Title
-}
-
-// Urgency says how near a token's end is.
-func Urgency(end, now time.Time) string {
-	switch left := end.Sub(now); {
-	case left <= 0:
-		return "past"
-	case left <= 7*web.Day:
-		return "urgent"
-	case left <= 30*web.Day:
-		return "soon"
-	default:
-		return ""
-	}
 }
 
 // ToBeFinished says that a rotation is being worked on, may have made its new token, or has it while the old one still
