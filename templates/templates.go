@@ -51,7 +51,7 @@ func Names() []string { return slices.Sorted(maps.Keys(english.pages())) }
 func parsePages(w *Words) map[string]*template.Template {
 	common := template.New("layout.html").Funcs(template.FuncMap{
 		"asset": static.Path, "clock": w.clock, "codes": w.codes, "counted": w.counted, "lang": w.Language, "list": w.list,
-		"names": w.names, "number": w.Number, "t": w.t,
+		"names": w.names, "number": w.Number, "subscription": subscription, "t": w.t,
 	})
 	for _, name := range filesIn("layout.html", "partials/*.html") {
 		set := common
@@ -67,6 +67,13 @@ func parsePages(w *Words) map[string]*template.Template {
 		sets[strings.TrimSuffix(path.Base(name), ".html")] = set
 	}
 	return sets
+}
+
+// subscription is a calendar's address in the scheme that calendar programs open
+// (https://www.iana.org/assignments/uri-schemes/prov/webcal). html/template knows only the schemes of the web.
+func subscription(address string) template.URL {
+	_, rest, _ := strings.Cut(address, "://")
+	return template.URL("webcal://" + rest) //nolint:gosec // an address of ours, of which the scheme alone is new
 }
 
 // filesIn panics: the folders are part of the program.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -95,7 +96,7 @@ func calendarDocument(words *templates.Words, a web.Address, feed calendar.Feed,
 		for _, e := range part.Expiries {
 			if !seen[e.ID] {
 				seen[e.ID] = true
-				d.Events = append(d.Events, expiryEvent(words, a, part, e, now))
+				d.Events = append(d.Events, expiryEvents(words, a, part, e, now)...)
 			}
 		}
 	}
@@ -113,9 +114,10 @@ func expiriesLeft(parts []calendar.Part) (n int) {
 	return n
 }
 
-// expiryEvent is timed, not all-day: a token ends at a moment, which all-day entries would put on the wrong day for
-// everybody who doesn't live by UTC.
-func expiryEvent(words *templates.Words, a web.Address, part calendar.Part, e calendar.Expiry, now time.Time) calendar.Event {
+// expiryEvents are the end of a token and the reminders of it, as entries of their own: most programs leave the alarms
+// of a subscribed calendar out. They are timed, not all-day: a token ends at a moment, which all-day entries would put
+// on the wrong day for everybody who doesn't live by UTC.
+func expiryEvents(words *templates.Words, a web.Address, part calendar.Part, e calendar.Expiry, now time.Time) []calendar.Event {
 	place := part.Organization
 	if e.Global {
 		place = words.Message("organization.all", nil).Title
@@ -125,13 +127,21 @@ func expiryEvent(words *templates.Words, a web.Address, part calendar.Part, e ca
 		name = words.Text("token.unnamed")
 	}
 	page := a.URL(web.TokenPath(part.Organization, e.ID, ""))
-	text := words.Message("calendar.event", map[string]any{
-		"Token": name, "Organization": place, "Date": words.At(part.Read, now).Date,
-	})
-	return calendar.Event{
-		UID: calendar.UID(e.ID), Summary: text.Title, Description: text.What + "\n" + page + "\n\n" + text.Advice, URL: page, Starts: e.Ends,
-		Stamp: part.Read, Modified: e.Changed, Sequence: e.Sequence, Alarm: text.Title,
+	event := func(uid, key string, starts time.Time) calendar.Event {
+		ends := words.At(e.Ends, starts)
+		text := words.Message(key, map[string]any{
+			"Token": name, "Organization": place, "When": ends.Relative, "Clock": ends.Clock, "Date": words.At(part.Read, now).Date,
+		})
+		return calendar.Event{
+			UID: calendar.UID(uid), Summary: text.Title, Description: text.What + "\n" + page + "\n\n" + text.Advice, URL: page, Starts: starts,
+			Stamp: part.Read, Modified: e.Changed, Sequence: e.Sequence,
+		}
 	}
+	events := []calendar.Event{event(e.ID, "calendar.event", e.Ends)}
+	for i, ahead := range calendar.Reminders(e.Life()) {
+		events = append(events, event(fmt.Sprintf("reminder %d of %s", i+1, e.ID), "calendar.ahead", e.Ends.Add(-ahead)))
+	}
+	return events
 }
 
 // staleEvent stands on today, all day, until its owner looks.

@@ -47,7 +47,7 @@ func refreshCalendar(ctx context.Context, feeds *calendar.Feeds, r inventory.Rea
 	var expiries []calendar.Expiry
 	for _, t := range r.Tokens {
 		if t.Status == azuredevops.Active && !t.ValidTo.IsZero() {
-			expiries = append(expiries, calendar.Expiry{ID: t.AuthorizationID, Name: plaintext.Name(t.DisplayName), Ends: t.Ends(), Global: t.Global()})
+			expiries = append(expiries, calendar.Expiry{ID: t.AuthorizationID, Name: plaintext.Name(t.DisplayName), Begins: t.ValidFrom.UTC(), Ends: t.Ends(), Global: t.Global()})
 		}
 	}
 	return feeds.Refresh(ctx, r.Person, r.Organization, r.Begun, expiries)

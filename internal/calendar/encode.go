@@ -15,9 +15,9 @@ const (
 	// refreshEvery is how often programs are asked to come again: what they would find changes only by their owner's
 	// visits. RFC 7986, 5.7; Outlook goes by X-PUBLISHED-TTL (MS-OXCICAL, 2.1.3.1.1.15).
 	refreshEvery = "PT6H"
-	// alarmAhead is when an event is announced.
-	alarmAhead = "-P7D"
-	lineBytes  = 75 // RFC 5545, 3.1: without the line break
+	// eventLength is how long an event of a moment is drawn.
+	eventLength = 30 * time.Minute
+	lineBytes   = 75 // RFC 5545, 3.1: without the line break
 )
 
 // Document is a calendar with all its words.
@@ -34,10 +34,9 @@ type Event struct {
 	Summary, Description string
 	URL                  string // "": none
 	Starts               time.Time
-	AllDay               bool // Starts is a day
+	AllDay               bool // Starts is a day, which the event takes; others take eventLength
 	Stamp, Modified      time.Time
 	Sequence             int
-	Alarm                string // what its reminder says; "": none
 }
 
 // UID is the name of a token's event: the same for good, whatever the organization is called, and unique in the world
@@ -60,13 +59,16 @@ func Encode(d Document) ([]byte, error) {
 	cal.SetXWRCalName(clean(d.Name))
 	cal.SetDescription(clean(d.Description))
 	cal.SetXWRCalDesc(clean(d.Description))
-	cal.SetRefreshInterval(refreshEvery, ics.WithValue(string(ics.ValueDataTypeDuration)))
+	cal.SetRefreshInterval(refreshEvery) // the library's name of it has VALUE=DURATION
 	cal.SetXPublishedTTL(refreshEvery)
 	if !d.Modified.IsZero() {
 		cal.SetLastModified(d.Modified)
 	}
 	for _, e := range d.Events {
 		cal.AddVEvent(e.encode())
+	}
+	if len(d.Events) == 0 {
+		addUTC(cal)
 	}
 	var b bytes.Buffer
 	if err := cal.SerializeTo(&b, ics.WithLineLength(lineBytes), ics.WithNewLineWindows); err != nil {
@@ -75,29 +77,33 @@ func Encode(d Document) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// encode writes an event without an end: it takes no time (RFC 5545, 3.6.1), and doesn't make the person look busy.
+// addUTC adds a time zone: a calendar has at least one component (RFC 5545, 3.6), and this is the one that shows nothing.
+func addUTC(cal *ics.Calendar) {
+	standard := cal.AddTimezone("UTC").AddStandard()
+	standard.SetProperty(ics.ComponentPropertyDtStart, "19700101T000000")
+	standard.SetProperty(ics.ComponentProperty(ics.PropertyTzoffsetfrom), "+0000")
+	standard.SetProperty(ics.ComponentProperty(ics.PropertyTzoffsetto), "+0000")
+}
+
+// encode writes an event that doesn't make the person look busy, though it has an end: programs give one without an end
+// a length of their own. Its class is left out: programs hide the titles of private events, even in a calendar of one's own.
 func (e Event) encode() *ics.VEvent {
 	v := ics.NewEvent(e.UID)
 	v.SetDtStampTime(e.Stamp)
 	if e.AllDay {
 		v.SetAllDayStartAt(e.Starts.UTC())
+		v.SetAllDayEndAt(e.Starts.UTC().Add(day)) // the end isn't part of it
 	} else {
 		v.SetStartAt(e.Starts)
+		v.SetEndAt(e.Starts.Add(eventLength))
 	}
 	v.SetSummary(clean(e.Summary))
 	v.SetDescription(clean(e.Description))
 	v.SetSequence(e.Sequence)
 	v.SetModifiedAt(e.Modified)
 	v.SetTimeTransparency(ics.TransparencyTransparent)
-	v.SetClass(ics.ClassificationPrivate)
 	if e.URL != "" {
 		v.SetURL(e.URL)
-	}
-	if e.Alarm != "" {
-		a := v.AddAlarm()
-		a.SetAction(ics.ActionDisplay)
-		a.SetTrigger(alarmAhead)
-		a.SetDescription(clean(e.Alarm))
 	}
 	return v
 }

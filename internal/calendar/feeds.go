@@ -51,10 +51,19 @@ var (
 type Expiry struct {
 	ID       string    `json:"i"` // authorizationId
 	Name     string    `json:"n"`
+	Begins   time.Time `json:"b,omitzero"` // zero: it isn't known
 	Ends     time.Time `json:"e"`
 	Global   bool      `json:"g,omitempty"`
 	Sequence int       `json:"s,omitempty"` // how often name or end have changed since the feed knows it
 	Changed  time.Time `json:"c"`           // when that was seen last
+}
+
+// Life is how long the token lives in all; 0 if that isn't known.
+func (e Expiry) Life() time.Duration {
+	if e.Begins.IsZero() {
+		return 0
+	}
+	return max(0, e.Ends.Sub(e.Begins))
 }
 
 // Part is what was read of one organization.

@@ -28,8 +28,14 @@ func TestCalendarHasEveryExpiryOnce(t *testing.T) {
 	feed := apptest.ReadFeed(t, d, http.MethodGet, address)
 	events := feed.Events(t)
 	active := apptest.OpenWhole(t, b, d.URL+"/overview?rows=all").Page.Find("#token-rows tr").Length()
-	if len(events) != active || active < 20 {
-		t.Errorf("%d entries for %d active tokens", len(events), active)
+	ends := 0
+	for title := range events {
+		if strings.HasPrefix(title, "Token expires: ") {
+			ends++
+		}
+	}
+	if ends != active || active < 20 {
+		t.Errorf("%d ends for %d active tokens", ends, active)
 	}
 	e, ok := events["Token expires: Terraform (contoso)"]
 	if !ok {
@@ -37,12 +43,12 @@ func TestCalendarHasEveryExpiryOnce(t *testing.T) {
 	}
 	b.Open(d.URL + "/overview?q=Terraform&is=high")
 	link := b.Page.Find("#token-rows a").First().AttrOr("href", "")
-	ends := b.Page.Find("#token-rows time").Last().AttrOr("datetime", "")
+	shown := b.Page.Find("#token-rows time").Last().AttrOr("datetime", "")
 	start, err := e.DateTimeStart(time.UTC)
-	if uri, _ := e.Props.URI("URL"); err != nil || uri.String() != d.URL+link || start.Format(time.RFC3339) != ends {
-		t.Errorf("the entry leads to %s at %s (%v), the page has %s, %s", uri, start, err, d.URL+link, ends)
+	if uri, _ := e.Props.URI("URL"); err != nil || uri.String() != d.URL+link || start.Format(time.RFC3339) != shown {
+		t.Errorf("the entry leads to %s at %s (%v), the page has %s, %s", uri, start, err, d.URL+link, shown)
 	}
-	if len(e.Children) != 1 || e.Children[0].Name != "VALARM" || e.Props.Get("DTEND") != nil || e.Props.Get("LAST-MODIFIED") == nil || e.Props.Get("SEQUENCE").Value != "0" {
+	if len(e.Children) != 0 || e.Props.Get("DTEND") == nil || e.Props.Get("CLASS") != nil || e.Props.Get("LAST-MODIFIED") == nil || e.Props.Get("SEQUENCE").Value != "0" {
 		t.Errorf("%+v", e)
 	}
 	global, ok := events["Token expires: vsce publish (All organizations)"]
@@ -69,6 +75,51 @@ func keysOf(events map[string]ical.Event) func(func(string) bool) {
 	}
 }
 
+// Most programs leave alarms of a subscribed calendar out: reminders are entries of their own, by the life of the token.
+func TestCalendarReminds(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	o := apptest.Options{Sim: apptest.ManyTokens(1)}
+	o.Now, o.Sim.Now = clock, clock
+	d := apptest.Start(t, o)
+	lives := map[string][]time.Duration{"a year": {168 * time.Hour, 24 * time.Hour}, "two weeks": {84 * time.Hour, 24 * time.Hour}, "a week": {24 * time.Hour}, "a day": {6 * time.Hour}}
+	for name, days := range map[string]int{"a year": 365, "two weeks": 14, "a week": 7, "a day": 1} {
+		d.Sim.AddToken(simulator.Token{DisplayName: name, Organization: "org-01", Owner: simulator.Mona, Scope: "vso.code", ValidFrom: now, ValidTo: now.AddDate(0, 0, days)})
+	}
+	address := apptest.NewCalendar(t, d.SignedIn(apptest.Mona), d.URL)
+	feed := apptest.ReadFeed(t, d, http.MethodGet, address)
+	for name, ahead := range lives {
+		end, _ := feed.Event(t, name)
+		ends, err := end.DateTimeStart(time.UTC)
+		reminders := feed.Reminders(t, name)
+		if err != nil || len(reminders) != len(ahead) {
+			t.Errorf("%s: %d reminders, %v", name, len(reminders), err)
+			continue
+		}
+		for i, reminder := range reminders {
+			start, _ := reminder.DateTimeStart(time.UTC)
+			stops, err := reminder.DateTimeEnd(time.UTC)
+			if ends.Sub(start) != ahead[i] || !stops.After(start) || err != nil {
+				t.Errorf("%s: a reminder %s ahead, until %s, %v", name, ends.Sub(start), stops, err)
+			}
+		}
+	}
+	if uid := feed.Reminders(t, "a year")[0].Props.Get("UID").Value; uid != apptest.ReadFeed(t, d, http.MethodGet, address).Reminders(t, "a year")[0].Props.Get("UID").Value {
+		t.Error("a reminder changes its UID")
+	}
+}
+
+// A calendar without tokens is still one.
+func TestCalendarWithNothingInIt(t *testing.T) {
+	t.Parallel()
+	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(1)})
+	feed := apptest.ReadFeed(t, d, http.MethodGet, apptest.NewCalendar(t, d.SignedIn(apptest.Mona), d.URL))
+	if len(feed.Events(t)) != 0 || !strings.Contains(feed.Body, "BEGIN:VTIMEZONE\r\nTZID:UTC\r\nBEGIN:STANDARD\r\n") {
+		t.Errorf("%s", feed.Body)
+	}
+}
+
 // What HTTP asks of something that is read again and again: no session, no cookie, HEAD, and nothing sent twice.
 func TestCalendarOverHTTP(t *testing.T) {
 	t.Parallel()
@@ -82,6 +133,16 @@ func TestCalendarOverHTTP(t *testing.T) {
 	}
 	if head := apptest.ReadFeed(t, d, http.MethodHead, address); head.Status != http.StatusOK || head.Body != "" || head.Header.Get("ETag") != tag || head.Header.Get("Content-Length") != fmt.Sprint(len(whole.Body)) {
 		t.Errorf("HEAD: %d %v", head.Status, head.Header)
+	}
+	if link := apptest.MadeAddress(b); b.Page.Find(`a[href^="webcal:"]`).AttrOr("href", "") != "webcal"+strings.TrimPrefix(link, "http") {
+		t.Errorf("no link that a calendar program opens to %s", link)
+	}
+	for _, query := range []string{"?", "?nocache=1732870000", "?a=b&c=%ff", "?" + strings.Repeat("x", 2000)} { // programs add what they like
+		got := apptest.ReadFeed(t, d, http.MethodGet, address+query)
+		head := apptest.ReadFeed(t, d, http.MethodHead, address+query)
+		if got.Status != http.StatusOK || got.Body != whole.Body || head.Status != http.StatusOK || head.Header.Get("ETag") != tag {
+			t.Errorf("%.20s: %d, HEAD %d", query, got.Status, head.Status)
+		}
 	}
 	for _, known := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
 		if same := apptest.ReadFeed(t, d, http.MethodGet, address, "If-None-Match", known); same.Status != http.StatusNotModified || same.Body != "" || same.Header.Get("ETag") != tag {
@@ -380,7 +441,7 @@ func TestCalendarOfStrangeNames(t *testing.T) {
 		d.Sim.AddToken(simulator.Token{DisplayName: name, Organization: "org-01", Owner: simulator.Mona, Scope: "vso.code", ValidTo: time.Now().AddDate(0, 0, 40)})
 	}
 	events := apptest.ReadFeed(t, d, http.MethodGet, apptest.NewCalendar(t, d.SignedIn(apptest.Mona), d.URL)).Events(t)
-	if len(events) != len(strange) {
+	if len(events) != 3*len(strange) { // an end and two reminders
 		t.Errorf("%d entries", len(events))
 	}
 	for name, want := range strange {

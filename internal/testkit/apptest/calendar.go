@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,11 +84,28 @@ func (f FeedAnswer) Events(t *testing.T) map[string]ical.Event {
 	return all
 }
 
-// Event finds the entry of a token.
+// reminderTitle begins the titles of the entries that remind of a token's end.
+const reminderTitle = "Token expires in "
+
+// Reminders are the entries that remind of a token's end, the earliest first.
+func (f FeedAnswer) Reminders(t *testing.T, token string) (found []ical.Event) {
+	t.Helper()
+	for title, e := range f.Events(t) {
+		if strings.HasPrefix(title, reminderTitle) && strings.Contains(title, token) {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, func(a, b ical.Event) int {
+		return strings.Compare(a.Props.Get("DTSTART").Value, b.Props.Get("DTSTART").Value)
+	})
+	return found
+}
+
+// Event finds the entry of a token's end, or the one with that title.
 func (f FeedAnswer) Event(t *testing.T, token string) (ical.Event, bool) {
 	t.Helper()
 	for title, e := range f.Events(t) {
-		if strings.Contains(title, token) {
+		if strings.Contains(title, token) && !strings.HasPrefix(title, reminderTitle) {
 			return e, true
 		}
 	}
@@ -98,5 +116,5 @@ func (f FeedAnswer) Event(t *testing.T, token string) (ical.Event, bool) {
 func (f FeedAnswer) Has(t *testing.T, token string) bool {
 	t.Helper()
 	_, ok := f.Event(t, token)
-	return ok
+	return ok || len(f.Reminders(t, token)) > 0
 }
