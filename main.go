@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -63,15 +64,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case o.demo:
 		return demo(ctx, env, o.pseudo, stdout, stderr)
 	}
-	cfg, err := config.Load(env, dotenv)
+	cfg, err := app.LoadSettings(ctx, env, os.Environ(), dotenv, time.Now)
 	failed := 0
 	if o.check {
 		failed, err = preflight.Check{Config: cfg, Err: err, Getenv: getenv, Offline: o.offline, Now: time.Now}.Run(ctx, stdout)
 	}
 	switch {
 	case err != nil:
-		fmt.Fprintf(stderr, "patdesk can't start:\n%v\n", err)
-		return exitMisused
+		return cantStart(err, !o.check && cfg.LogFormat == "json", stderr)
 	case failed > 0:
 		return exitFailed
 	case o.check:
@@ -79,22 +79,45 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	program, err := app.New(ctx, cfg, app.Options{Version: version, Log: stderr})
 	if err != nil {
-		fmt.Fprintln(stderr, "patdesk can't start:", err)
-		return exitFailed
+		return cantStart(err, cfg.LogFormat == "json", stderr)
 	}
 	return ended(program.Serve(ctx))
+}
+
+// cantStart says why, to people or to whatever collects the log, and returns the exit code.
+func cantStart(err error, asJSON bool, stderr io.Writer) int {
+	const what = "patdesk can't start"
+	var faults config.Faults
+	settings := errors.As(err, &faults)
+	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	switch {
+	case asJSON && settings:
+		for _, f := range faults {
+			log.Error(what, "setting", f.Setting, "problem", f.Problem, "fix", f.Fix)
+		}
+	case asJSON:
+		log.Error(what, "error", err)
+	case settings:
+		fmt.Fprintf(stderr, "%s:\n%v\n", what, err)
+	default:
+		fmt.Fprintf(stderr, "%s: %v\n", what, err)
+	}
+	if settings {
+		return exitMisused
+	}
+	return exitFailed
 }
 
 // demo is run with -demo.
 func demo(ctx context.Context, getenv func(string) string, pseudo bool, stdout, stderr io.Writer) int {
 	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr, Pseudo: pseudo})
-	if err != nil {
+	var settings *app.DemoError
+	switch {
+	case errors.As(err, &settings):
 		fmt.Fprintln(stderr, err)
-		var settings *app.DemoError
-		if errors.As(err, &settings) {
-			return exitMisused
-		}
-		return exitFailed
+		return exitMisused
+	case err != nil:
+		return cantStart(err, getenv("LOG_FORMAT") == "json", stderr)
 	}
 	program.Announce(stdout)
 	return ended(program.Serve(ctx))

@@ -3,14 +3,20 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
 	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -63,6 +69,124 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		if strings.Contains(out+stderr, "canary-7c1f") {
 			t.Errorf("%v: the secret is told:\n%s%s", args, out, stderr)
 		}
+	}
+}
+
+// What only other packages can judge is in the same list: the certificate, Redis's certificates, a path of our own.
+func TestAllKindsOfFaultsAtOnce(t *testing.T) {
+	write := func(content string) string {
+		path := filepath.Join(t.TempDir(), "file")
+		testkit.Must(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	env := map[string]string{
+		"CLIENT_CERTIFICATE_FILE": write("canary"), "REDIRECT_PATH": "/calendar", "SESSION_TYPE": "redis", "REDIS_URL": "rediss://redis?ca=" + write("canary"),
+	}
+	code, out, stderr := runOnce(t, env)
+	for _, words := range []string{
+		"5 settings have to be mended", "CLIENT_ID is not set", "CLIENT_CERTIFICATE_FILE can't be used: it is neither PEM nor PFX",
+		"REDIRECT_PATH is in the way of patdesk's own /calendar", "SESSION_KEYS is not set", "REDIS_URL names a file in ca that holds no certificate",
+	} {
+		if !strings.Contains(stderr, words) {
+			t.Errorf("nothing is said of %s", words)
+		}
+	}
+	if code != exitMisused || strings.Contains(out+stderr, "canary") || t.Failed() {
+		t.Errorf("%d\n%s", code, stderr)
+	}
+}
+
+// No page of ours can be the redirect path, whatever the case; others can, also those that only look alike.
+func TestRedirectPathAmongTheRoutes(t *testing.T) {
+	env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_SECRET": "canary-7c1f"}
+	for _, taken := range []string{
+		"/calendar", "/bulk", "/bulk/x", "/Calendar/back", "/tokens", "/Tokens/new", "/overview", "/overview.csv", "/sign-in", "/sign-in/start", "/sign-out",
+		"/global-tokens", "/organizations", "/operations", "/operations/x", "/changes", "/sessions", "/scopes", "/static", "/static/app.css", "/healthz", "/readyz",
+		"/favicon.ico", "/robots.txt",
+	} {
+		env["REDIRECT_PATH"] = taken
+		if code, _, stderr := runOnce(t, env, "-check", "-offline"); code != exitMisused || !strings.Contains(stderr, "REDIRECT_PATH is in the way of patdesk's own /") {
+			t.Errorf("%s: %d\n%s", taken, code, stderr)
+		}
+	}
+	for _, free := range []string{"/getAToken", "/auth/callback", "/signin-oidc", "/calendars", "/my/tokens", "/.auth/login/aad/callback"} {
+		env["REDIRECT_PATH"] = free
+		if code, out, stderr := runOnce(t, env, "-check", "-offline"); code != exitOK || !strings.Contains(out, "http://localhost:5000"+free) {
+			t.Errorf("%s: %d\n%s", free, code, stderr)
+		}
+	}
+}
+
+// What starting again wouldn't mend ends with 2; what may be over by then with 1.
+func TestExitCodes(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	testkit.Must(t, err)
+	defer taken.Close()
+	open := filepath.Join(t.TempDir(), "open")
+	testkit.Must(t, os.Mkdir(open, 0o700))
+	testkit.Must(t, os.Chmod(open, 0o777))
+	password := redistest.Start(t, "--requirepass", "the-right-one").Addr
+	for name, c := range map[string]struct {
+		set   map[string]string
+		code  int
+		words string
+	}{
+		"a port that is taken":           {map[string]string{"LISTEN_ADDRESS": taken.Addr().String()}, exitFailed, "is taken by another program"},
+		"metrics' port is taken":         {map[string]string{"METRICS_ADDRESS": taken.Addr().String()}, exitFailed, "is taken by another program"},
+		"another machine's address":      {map[string]string{"LISTEN_ADDRESS": "192.0.2.1:0", "BASE_URL": "https://p.example"}, exitMisused, "LISTEN_ADDRESS can't be listened on: 192.0.2.1:0 is not an address of this machine"},
+		"metrics at another's address":   {map[string]string{"METRICS_ADDRESS": "192.0.2.1:0"}, exitMisused, "METRICS_ADDRESS can't be listened on"},
+		"a name that isn't known":        {map[string]string{"LISTEN_ADDRESS": "no.such.invalid:0", "BASE_URL": "https://p.example"}, exitMisused, "LISTEN_ADDRESS can't be listened on"},
+		"a folder that is open":          {map[string]string{"SESSION_DIR": open}, exitMisused, "SESSION_DIR can't be used: others can write"},
+		"a folder below a file":          {map[string]string{"SESSION_DIR": "/dev/null/sessions"}, exitMisused, "SESSION_DIR"},
+		"Redis wants another password":   {map[string]string{"SESSION_TYPE": "redis", "REDIS_URL": "redis://:wrong-one@" + password, "SESSION_KEYS": sessionKey}, exitMisused, "REDIS_URL leads to a Redis that can't be used"},
+		"Redis wants a password":         {map[string]string{"SESSION_TYPE": "redis", "REDIS_URL": "redis://" + password, "SESSION_KEYS": sessionKey}, exitMisused, "It refuses user and password"},
+		"a certificate that is none":     {map[string]string{"CLIENT_SECRET": "", "CLIENT_CERTIFICATE_FILE": "/etc/hostname"}, exitMisused, "CLIENT_CERTIFICATE_FILE can't be used"},
+		"a certificate that has expired": {map[string]string{"CLIENT_SECRET": "", "CLIENT_CERTIFICATE_FILE": expired(t)}, exitMisused, "it expired on"},
+	} {
+		for _, form := range []string{"text", "json"} {
+			env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_SECRET": "canary-7c1f", "LISTEN_ADDRESS": "localhost:0", "LOG_FORMAT": form}
+			maps.Copy(env, c.set)
+			code, _, stderr := runOnce(t, env)
+			words := c.words
+			if form == "json" { // the setting has a field of its own
+				words = regexp.MustCompile("^[A-Z_]{5,} ").ReplaceAllString(words, "")
+			}
+			if code != c.code || !strings.Contains(stderr, words) || !strings.Contains(stderr, "patdesk can't start") || strings.Contains(stderr, "wrong-one") {
+				t.Errorf("%s, %s: %d\n%s", name, form, code, stderr)
+			}
+			for line := range strings.Lines(stderr) {
+				if form == "json" && !json.Valid([]byte(line)) {
+					t.Errorf("%s: no JSON: %s", name, line)
+				}
+			}
+		}
+	}
+}
+
+const sessionKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+func expired(t *testing.T) string {
+	t.Helper()
+	key, certificate := testkit.NewCertificate(t, -time.Hour)
+	path := filepath.Join(t.TempDir(), "app.pem")
+	testkit.Must(t, os.WriteFile(path, []byte(testkit.PEM(t, key, certificate)), 0o600))
+	return path
+}
+
+// With LOG_FORMAT=json each fault is a record: its setting, what is wrong, what to do.
+func TestFaultsAsJSON(t *testing.T) {
+	code, _, stderr := runOnce(t, map[string]string{"LOG_FORMAT": "json", "CLIENT_ID": "a b", "AUTHORITY": "http://x/y"})
+	var settings []string
+	for line := range strings.Lines(stderr) {
+		var record struct{ Level, Msg, Setting, Problem, Fix string }
+		testkit.Must(t, json.Unmarshal([]byte(line), &record))
+		if record.Level != "ERROR" || record.Msg != "patdesk can't start" || record.Problem == "" || record.Fix == "" {
+			t.Errorf("%+v", record)
+		}
+		settings = append(settings, record.Setting)
+	}
+	if code != exitMisused || !slices.Equal(settings, []string{"CLIENT_ID", "CLIENT_SECRET", "AUTHORITY"}) {
+		t.Errorf("%d %q", code, settings)
 	}
 }
 

@@ -246,17 +246,17 @@ func TestInstance(t *testing.T) {
 
 // Each kind of credential alone is enough, and arrives whole.
 func TestCredential(t *testing.T) {
-	file := write(t, " s3cret \r\n")
+	file := write(t, "s3cret\r\n")
 	tests := []struct {
 		name string
 		set  settings
 		want string // the kinds, one after the other
 	}{
 		{"secret", settings{"CLIENT_SECRET": "s"}, "s|||"},
-		{"secret in a file", settings{"CLIENT_SECRET": "-", "CLIENT_SECRET_FILE": file}, " s3cret |||"},
+		{"secret in a file", settings{"CLIENT_SECRET": "-", "CLIENT_SECRET_FILE": file}, "s3cret|||"},
 		{"certificate", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": file}, "|" + file + "||"},
 		{"certificate with password", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": file, "CLIENT_CERTIFICATE_PASSWORD": "p"}, "|" + file + "|p|"},
-		{"certificate with password in a file", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": file, "CLIENT_CERTIFICATE_PASSWORD_FILE": file}, "|" + file + "| s3cret |"},
+		{"certificate with password in a file", settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": file, "CLIENT_CERTIFICATE_PASSWORD_FILE": file}, "|" + file + "|s3cret|"},
 		{"workload identity", settings{"CLIENT_SECRET": "-", "AZURE_FEDERATED_TOKEN_FILE": file}, "|||" + file},
 		{"vault that workload identity reads", settings{"CLIENT_SECRET": "-", "AZURE_FEDERATED_TOKEN_FILE": file, "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "||||https://v.vault.azure.net|s|"},
 		{"secret in a vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://V.vault.azure.net/", "KEY_VAULT_SECRET": "my-secret"}, "||||https://v.vault.azure.net|my-secret|"},
@@ -288,6 +288,12 @@ func TestWarnings(t *testing.T) {
 		{"http", settings{"BASE_URL": "http://p.example", "ALLOW_HTTP": "true"}, "in clear"},
 		{"everybody is the proxy", settings{"BASE_URL": "https://p.example"}, "TRUSTED_PROXIES: it is not set, so everybody"},
 		{"address by proxy", settings{"TRUSTED_PROXIES": "10.0.0.1"}, "BASE_URL: it is not set"},
+		{"a sovereign cloud", settings{"AUTHORITY": "https://login.microsoftonline.us/" + aTenant}, "AUTHORITY: login.microsoftonline.us is a sovereign cloud"},
+		{"another sovereign cloud", settings{"AUTHORITY": "https://login.partner.microsoftonline.cn/" + aTenant}, "is a sovereign cloud"},
+		{"a server of one's own", settings{"ENDPOINT": "https://tfs.contoso.com/DefaultCollection"}, "ENDPOINT: tfs.contoso.com is not a host of Azure DevOps Services"},
+		{"a server of one's own, below a path", settings{"ENDPOINT": "https://tfs.contoso.com/tfs/DefaultCollection/_apis/Tokens/Pats"}, "Azure DevOps Server (TFS)"},
+		{"traces to gRPC's port", settings{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"}, "port 4317"},
+		{"scope of an unknown service", settings{"SCOPE": "api://mine/.default"}, `permissions of "api://mine"`},
 		{"too much asked for", settings{"SCOPE": "r/user_impersonation"}, "vso.pats_manage are enough"},
 	}
 	for _, tt := range tests {
@@ -304,6 +310,15 @@ func TestNothingToWarnOf(t *testing.T) {
 	c := good(t, with(settings{"CLIENT_SECRET": "-", "CLIENT_CERTIFICATE_FILE": write(t, "x"), "BASE_URL": "https://p.example", "TRUSTED_PROXIES": "10.0.0.1"}))
 	if len(c.Warnings) > 0 {
 		t.Errorf("got %q", c.Warnings)
+	}
+	for name, set := range map[string]settings{
+		"Azure DevOps by its address": {"SCOPE": "https://app.vssps.visualstudio.com/.default"},
+		"a collector over HTTP":       {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"},
+		"a stand-in on this machine":  {"ENDPOINT": "http://localhost:8080"},
+	} {
+		if c := good(t, with(set)); len(c.Warnings) > 1 { // the plain secret is one
+			t.Errorf("%s: %q", name, c.Warnings)
+		}
 	}
 	c = good(t, with(settings{"AUTHORITY": "-", "ALLOWED_TENANTS": aTenant}))
 	if warned(c, "ALLOWED_TENANTS") {

@@ -11,7 +11,7 @@ import (
 
 // contradictions are the faults that no setting has alone.
 func (c Config) contradictions() []contradiction {
-	return slices.Concat(c.exposure(), c.plainHTTP(), c.timeouts(), c.tenants(), c.metricsBeside())
+	return slices.Concat(c.exposure(), c.plainHTTP(), c.doubledPath(), c.timeouts(), c.tenants(), c.metricsBeside())
 }
 
 // exposure: who listens to other machines must know by which address people come. Otherwise any client's Host header
@@ -40,6 +40,17 @@ func (c Config) plainHTTP() []contradiction {
 func (c Config) overPlainHTTP() bool {
 	u, err := url.Parse(c.BaseURL)
 	return err == nil && u.Scheme == "http" && !isLoopback(u.Hostname())
+}
+
+// doubledPath: whoever takes BASE_URL for the redirect URI registers one address and sends another.
+func (c Config) doubledPath() []contradiction {
+	if c.BaseURL == "" || c.RedirectPath == "" || !strings.HasSuffix(strings.ToLower(c.BaseURL), strings.ToLower(c.RedirectPath)) {
+		return nil
+	}
+	return []contradiction{{Fault{baseURL,
+		"ends in " + quote(c.RedirectPath) + ", which is added to it: the redirect URI would be " + quote(c.RedirectURI()),
+		"Leave that out: " + baseURL + " is the address that people open, and " + redirectPath + " stands below it.",
+	}, []string{baseURL, redirectPath}}}
 }
 
 func (c Config) timeouts() []contradiction {
@@ -90,26 +101,43 @@ func advise(s *source, c Config) {
 	if c.Credential.Secret.IsSet() {
 		s.warn(clientSecret, "a client secret is fine for trying patdesk out. For production Microsoft advises a certificate: see "+certificateFile+".")
 	}
+	adviseCloud(s, c)
 	switch strings.ToLower(path.Base(c.Authority)) {
 	case "common":
 		s.warn(authority, "with /common people are offered personal Microsoft accounts, which can't be used with Azure DevOps's tokens. /organizations, or better your tenant's ID, avoids that.")
-		adviseTenants(s, c)
+		adviseTenants(s)
 	case "organizations":
-		adviseTenants(s, c)
+		adviseTenants(s)
 	}
 	if c.overPlainHTTP() && c.AllowHTTP {
 		s.warn(baseURL, "tokens' secrets cross the network in clear, because "+allowHTTP+" is true. Entra ID itself takes redirect URIs without https for localhost only.")
 	}
-	if strings.HasPrefix(c.BaseURL, "https://") && len(c.TrustedProxies) == 0 {
+	if strings.HasPrefix(c.BaseURL, "https://") && !s.mayBeSet(trustedProxies) {
 		s.warn(trustedProxies, "it is not set, so everybody who comes through the proxy at "+baseURL+" counts as one client, in the log and for "+rateLimitSignIns+". Put the proxy's address there.")
 	}
-	if c.BaseURL == "" && len(c.TrustedProxies) > 0 {
+	if !s.mayBeSet(baseURL) && len(c.TrustedProxies) > 0 {
 		s.warn(baseURL, "it is not set, so the public address is taken from the headers of the proxies in "+trustedProxies+". Setting it leaves nothing to them.")
 	}
 }
 
-func adviseTenants(s *source, c Config) {
-	if len(c.AllowedTenants) == 0 {
+func adviseTenants(s *source) {
+	if !s.mayBeSet(allowedTenants) {
 		s.warn(allowedTenants, "it is not set, and "+authority+" names no tenant: work accounts of every company can sign in, and the app must be registered as multitenant. Name your tenant's ID in one of them.")
+	}
+}
+
+// sovereign are the hosts of Entra ID's clouds beside the public one.
+var sovereign = []string{"login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn", "login.microsoftonline.de"}
+
+// adviseCloud names what looks like the real services and isn't known to have what patdesk needs.
+func adviseCloud(s *source, c Config) {
+	if u, err := url.Parse(c.Authority); err == nil && slices.Contains(sovereign, u.Hostname()) {
+		s.warn(authority, u.Hostname()+" is a sovereign cloud. Azure DevOps Services is not known to be offered in any, so there may be no tokens to manage.")
+	}
+	if u, err := url.Parse(c.Endpoint); err == nil && c.Endpoint != "" && !isLoopback(u.Hostname()) && !strings.HasSuffix(u.Hostname(), ".azure.com") {
+		s.warn(endpoint, u.Hostname()+" is not a host of Azure DevOps Services. Azure DevOps Server (TFS), on one's own machines, has neither this API nor a sign-in by Entra ID: patdesk can't be used with it.")
+	}
+	if u, err := url.Parse(c.Traces.Endpoint); err == nil && u.Port() == "4317" {
+		s.warn(tracesEndpoint, "port 4317 is where collectors take OTLP over gRPC as a rule. patdesk sends it over HTTP, which they take at 4318.")
 	}
 }

@@ -3,10 +3,9 @@ package config
 import (
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
+	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -28,13 +27,18 @@ func (s *source) readDotenv(path string) {
 		s.fault(path, "can't be read", "Let the user that runs patdesk read it, or remove it.")
 		return
 	}
-	text := strings.TrimPrefix(string(content), "\uFEFF")
+	if isUTF16(content) {
+		s.broken = true
+		s.fault(path, "is written in UTF-16", utf16Fix)
+		return
+	}
+	text := strings.TrimPrefix(string(content), byteOrderMark)
 	text = strings.ReplaceAll(text, "\r\n", "\n") + "\n"
 	s.dotenv, err = parseDotenv(text)
 	if err != nil { // its text quotes the file, secrets included, so it is not shown
 		s.broken = true
-		s.fault(path, "can't be understood from line "+strconv.Itoa(brokenLine(text))+" on",
-			"Write each setting on a line of its own as NAME=value or NAME=\"value\", with the quotes closed, and comments after a #.")
+		problem, fix := brokenWords(text)
+		s.fault(path, problem, fix)
 		return
 	}
 	s.warnOfPermissions(path)
@@ -65,6 +69,43 @@ func brokenLine(text string) int {
 	return 1
 }
 
+// brokenWords say what stands at the line that can't be understood, without a word of it: it may hold a secret.
+func brokenWords(text string) (problem, fix string) {
+	const form = "Write each setting on a line of its own as NAME=value or NAME=\"value\", with the quotes closed, and comments after a #."
+	n := brokenLine(text)
+	lines := strings.Split(text, "\n")
+	number, line := strconv.Itoa(n), strings.TrimSpace(lines[n-1])
+	before := ""
+	if n > 1 {
+		before = strings.TrimSpace(lines[n-2])
+	}
+	switch {
+	case opensList(line), opensList(before):
+		if !opensList(line) {
+			number = strconv.Itoa(n - 1)
+		}
+		return "has a list that goes on over several lines, from line " + number + " on", "Write it on one line, with commas between the values: NAME=one,two."
+	case pythonLine.MatchString(line):
+		return "holds Python in line " + number + " and not settings", "Copy the values alone. " + form
+	case strings.ContainsAny(line, typographic):
+		return "has typographic quotation marks in line " + number + " and can't be understood from there on", typographicFix + " " + form
+	case strings.Count(line, `"`)%2 == 1, strings.Count(line, "'")%2 == 1:
+		return "has a quotation mark in line " + number + " that isn't closed", form
+	default:
+		return "can't be understood from line " + number + " on", form
+	}
+}
+
+// opensList reports whether a list of Python's begins on the line and doesn't end there.
+func opensList(line string) bool {
+	_, value, assigned := strings.Cut(line, "=")
+	value = strings.TrimSpace(value)
+	open := strings.HasPrefix(value, "[") && !strings.Contains(value, "]") || strings.HasPrefix(value, "(") && !strings.Contains(value, ")")
+	return assigned && open
+}
+
+var pythonLine = regexp.MustCompile(`^(import|from|def|class|if|else|for|try|with|print|raise|return)\b|^@|^"""`)
+
 func (s *source) warnOfPermissions(path string) {
 	info, err := os.Stat(path)
 	if err != nil || runtime.GOOS == "windows" { // where a file's mode says nothing about who may read it
@@ -73,79 +114,4 @@ func (s *source) warnOfPermissions(path string) {
 	if info.Mode().Perm()&0o077 != 0 {
 		s.warn(path, "other users of this machine may read it. Run: chmod 600 "+path)
 	}
-}
-
-// warnOfNames warns of names that patdesk doesn't read but that were probably meant for it.
-func (s *source) warnOfNames() {
-	for _, name := range slices.Sorted(maps.Keys(s.dotenv)) {
-		if slices.Contains(Names(), name) {
-			continue
-		}
-		if meant := similar(name); meant != "" {
-			s.warn(name, "this name in .env is not a setting of patdesk, so it has no effect. Did you mean "+meant+"?")
-		} else if slices.Contains(processOnly, strings.ToUpper(name)) {
-			s.warn(name, "it has no effect in .env, because Go reads it from the environment. Set it there.")
-		}
-	}
-}
-
-// processOnly are variables that Go's own libraries read from the environment of the process.
-var processOnly = []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GODEBUG", "GOMEMLIMIT"}
-
-// otherNames are what other programs call our settings.
-var otherNames = map[string]string{
-	"AZURE_CLIENT_ID":               clientID,
-	"APPLICATION_ID":                clientID,
-	"APP_ID":                        clientID,
-	"AZURE_CLIENT_SECRET":           clientSecret,
-	"AZURE_CLIENT_CERTIFICATE_PATH": certificateFile,
-	"TENANT_ID":                     authority,
-	"AZURE_TENANT_ID":               authority,
-	"TENANT":                        authority,
-	"COLLECTION":                    organizations,
-	"AZURE_DEVOPS_ORGANIZATION":     organizations,
-	"REDIRECT_URI":                  redirectPath,
-	"HOST":                          listenAddress,
-	"PORT":                          listenAddress,
-}
-
-// similar returns the setting that name was probably meant to be, "" if none comes close.
-func similar(name string) string {
-	if meant := otherNames[strings.ToUpper(name)]; meant != "" {
-		return meant
-	}
-	const tolerated = 2 // a pair of letters swapped counts as two
-	best, least := "", tolerated+1
-	for _, known := range Names() {
-		if d := distance(plain(name), plain(known)); d < least {
-			best, least = known, d
-		}
-	}
-	return best
-}
-
-// plain is a name without what people leave out or add most often.
-func plain(name string) string {
-	return strings.ToUpper(strings.NewReplacer("_", "", "-", "", ".", "").Replace(name))
-}
-
-// distance is Levenshtein's: how many letters have to be put in, taken out or replaced to make a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

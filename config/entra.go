@@ -186,19 +186,63 @@ func readScopes(s *source) []string {
 		scopes = append(scopes, strings.Fields(item)...)
 	}
 	for _, one := range scopes {
-		switch {
-		case slices.Contains([]string{"openid", "profile", "offline_access"}, strings.ToLower(one)):
-			s.fault(scope, "has "+quote(one)+", which patdesk adds by itself", "Remove it and keep the scopes of Azure DevOps.")
-		case !token.MatchString(one) || strings.ContainsAny(one, `"\[]`):
-			s.fault(scope, "has a scope with characters that no scope has: "+quote(one), "Remove the setting to use "+defaultOf(scope)+".")
-		case strings.HasSuffix(one, "/user_impersonation"):
-			s.warn(scope, "user_impersonation lets patdesk do all that a person may do in Azure DevOps. vso.pats and vso.pats_manage are enough.")
+		if checkScope(s, one); s.faulty(scope) {
+			return scopes
 		}
+	}
+	if resources := resourcesOf(scopes); len(resources) > 1 {
+		s.fault(scope, "asks for permissions of several services: "+strings.Join(resources, ", "), "Entra ID gives out tokens for one service at a time. Keep those of "+azureDevOpsResourceID+".")
 	}
 	if len(scopes) == 0 {
 		s.missing(scope, "Remove the setting to use "+defaultOf(scope)+".")
 	}
 	return scopes
+}
+
+// otherServices are resources whose permissions are taken for those of Azure DevOps: Microsoft Graph and its
+// predecessor, by address and by id.
+var otherServices = []string{
+	"https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000", "https://graph.windows.net", "00000002-0000-0000-c000-000000000000",
+	"https://management.azure.com", "https://management.core.windows.net",
+}
+
+func checkScope(s *source, one string) {
+	fix := "Remove the setting to use " + defaultOf(scope) + "."
+	resource := resourceOf(one)
+	switch {
+	case slices.Contains([]string{"openid", "profile", "offline_access", "email"}, strings.ToLower(one)):
+		s.fault(scope, "has "+quote(one)+", which patdesk adds by itself", "Remove it and keep the scopes of Azure DevOps.")
+	case !token.MatchString(one) || strings.ContainsAny(one, `"\[]`):
+		s.fault(scope, "has a scope with characters that no scope has: "+quote(one), fix)
+	case resource == "":
+		s.fault(scope, "has a scope without the service that it is of: "+quote(one)+", which Entra ID takes for one of Microsoft Graph",
+			"Write "+azureDevOpsResourceID+"/ in front of the name. "+fix)
+	case containsFold(otherServices, resource):
+		s.fault(scope, "has a scope of another service than Azure DevOps: "+quote(one), fix)
+	case strings.HasSuffix(one, "/user_impersonation"):
+		s.warn(scope, "user_impersonation lets patdesk do all that a person may do in Azure DevOps. vso.pats and vso.pats_manage are enough.")
+	case !strings.EqualFold(resource, azureDevOpsResourceID) && !strings.EqualFold(resource, "https://app.vssps.visualstudio.com"):
+		s.warn(scope, "it asks for permissions of "+quote(resource)+". Azure DevOps is "+azureDevOpsResourceID+": other tokens it doesn't take.")
+	}
+}
+
+// resourceOf is the part of a scope that names the service, "" if it names none.
+func resourceOf(one string) string {
+	end := strings.LastIndex(one, "/")
+	if end < 0 {
+		return ""
+	}
+	return strings.TrimRight(one[:end], "/")
+}
+
+func resourcesOf(scopes []string) []string {
+	var all []string
+	for _, one := range scopes {
+		if resource := strings.ToLower(resourceOf(one)); !slices.Contains(all, resource) {
+			all = append(all, resource)
+		}
+	}
+	return all
 }
 
 // readURL parses a setting that is an address. It is nil, and a fault, if it isn't one. Parse errors are not shown:

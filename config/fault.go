@@ -1,7 +1,10 @@
 package config
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +33,24 @@ func (fs Faults) Error() string {
 		fmt.Fprintf(&b, "\n  - %s %s.\n    %s", f.Setting, f.Problem, f.Fix)
 	}
 	return b.String()
+}
+
+// Join adds to the faults of Load, or to nil, those that only other packages can find. The result is nil, or of type
+// Faults.
+func Join(err error, more ...Fault) error {
+	var all Faults
+	errors.As(err, &all)
+	all = append(slices.Clone(all), more...)
+	all.sort()
+	return all.orNil()
+}
+
+// sort puts faults into the order of the documentation.
+func (fs Faults) sort() {
+	order := Names()
+	slices.SortStableFunc(fs, func(a, b Fault) int {
+		return cmp.Compare(slices.Index(order, a.Setting), slices.Index(order, b.Setting))
+	})
 }
 
 // orNil keeps an empty list from becoming an error that isn't nil.

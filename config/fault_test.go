@@ -104,7 +104,18 @@ func TestRefused(t *testing.T) {
 		{"redirect path with pattern", settings{"REDIRECT_PATH": "/{x}"}, "REDIRECT_PATH", "placeholder"},
 		{"redirect path with star", settings{"REDIRECT_PATH": "/*"}, "REDIRECT_PATH", "plain path"},
 		{"redirect path with slash at its end", settings{"REDIRECT_PATH": "/a/"}, "REDIRECT_PATH", "plain path"},
-		{"redirect path in the way", settings{"REDIRECT_PATH": "/Tokens/new"}, "REDIRECT_PATH", "/tokens"},
+		{"base with the redirect path", settings{"BASE_URL": "https://patdesk.example.com/getAToken"}, "BASE_URL", `ends in "/getAToken"`},
+		{"base with another redirect path", settings{"BASE_URL": "https://example.com/pat/Auth/back/", "REDIRECT_PATH": "/auth/back"}, "BASE_URL", "is added to it"},
+		{"scope of Graph", settings{"SCOPE": "User.Read"}, "SCOPE", "Microsoft Graph"},
+		{"scope without its service", settings{"SCOPE": "vso.pats vso.pats_manage"}, "SCOPE", "without the service"},
+		{"default scope of Graph", settings{"SCOPE": "https://graph.microsoft.com/.default"}, "SCOPE", "another service than Azure DevOps"},
+		{"default scope of Graph's id", settings{"SCOPE": "00000003-0000-0000-c000-000000000000/User.Read"}, "SCOPE", "another service than Azure DevOps"},
+		{"default alone", settings{"SCOPE": ".default"}, "SCOPE", "without the service"},
+		{"scopes of two services", settings{"SCOPE": "499b84ac-1321-427f-aa17-267ca6975798/vso.pats, api://mine/read"}, "SCOPE", "several services"},
+		{"listen on a socket", settings{"LISTEN_ADDRESS": "unix:/run/patdesk.sock"}, "LISTEN_ADDRESS", "Unix socket"},
+		{"listen on a socket as a URL", settings{"LISTEN_ADDRESS": "unix:///run/patdesk.sock"}, "LISTEN_ADDRESS", "Unix socket"},
+		{"listen on a socket's path", settings{"LISTEN_ADDRESS": "/run/patdesk.sock"}, "LISTEN_ADDRESS", "Unix socket"},
+		{"metrics on a socket", settings{"METRICS_ADDRESS": "unix:/run/m.sock"}, "METRICS_ADDRESS", "Unix socket"},
 		{"shutdown delay without unit", settings{"SHUTDOWN_DELAY": "5"}, "SHUTDOWN_DELAY", "no unit"},
 		{"shutdown delay too long", settings{"SHUTDOWN_DELAY": "2m"}, "SHUTDOWN_DELAY", "out of range"},
 		{"shutdown delay below zero", settings{"SHUTDOWN_DELAY": "-1s"}, "SHUTDOWN_DELAY", "out of range"},
@@ -200,6 +211,20 @@ func TestRefused(t *testing.T) {
 }
 
 // All faults come at once, in the order of the documentation.
+// What is wrong isn't called missing as well.
+func TestNothingFaultyIsCalledMissing(t *testing.T) {
+	for name, set := range map[string]settings{
+		"proxies": {"BASE_URL": "https://patdesk.example.com", "TRUSTED_PROXIES": "nginx"},
+		"base":    {"BASE_URL": "patdesk.example.com", "TRUSTED_PROXIES": "10.0.0.1"},
+		"tenants": {"AUTHORITY": "https://login.microsoftonline.com/organizations", "ALLOWED_TENANTS": "contoso.com"},
+	} {
+		c, faults := load(t, with(set))
+		if len(faults) != 1 || warned(c, "it is not set") {
+			t.Errorf("%s: %v %q", name, faults, c.Warnings)
+		}
+	}
+}
+
 func TestFaultsAreListedTogether(t *testing.T) {
 	_, faults := load(t, settings{
 		"LOG_LEVEL": "loud", "CLIENT_ID": "a b", "AUTHORITY": "x", "LISTEN_ADDRESS": "5000", "SESSION_LIFETIME": "1",

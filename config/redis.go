@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -72,6 +73,9 @@ var redisSchemes = []string{"redis", "rediss", "unix", "redis+sentinel", "rediss
 func cutRedisURL(s *source, text string) *redisParts {
 	scheme, rest, _ := strings.Cut(text, "://")
 	u := &redisParts{scheme: strings.ToLower(scheme)}
+	if strings.HasPrefix(text, "unix:/") || strings.HasPrefix(text, "/") {
+		u.scheme, rest = "unix", strings.TrimPrefix(strings.TrimPrefix(text, "unix:"), "//")
+	}
 	if !slices.Contains(redisSchemes, u.scheme) {
 		s.fault(redisURL, "begins with none of "+strings.Join(redisSchemes, "://, ")+"://", redisFix)
 		return nil
@@ -214,9 +218,16 @@ func checkRedisFiles(s *source, r *Redis) {
 // adviseRedis: what is kept is encrypted, but the password isn't, and who has it can delete sessions.
 func adviseRedis(s *source, r *Redis) {
 	for _, address := range r.Addresses {
-		if host, _, err := net.SplitHostPort(address); err == nil && !r.TLS && !isLoopback(host) {
+		if host, _, err := net.SplitHostPort(address); err == nil && !r.TLS && !isLoopback(host) && !insideOneNetwork(host) {
 			s.warn(redisURL, "it is without TLS: everybody on the way can read the password. rediss:// encrypts.")
 			return
 		}
 	}
+}
+
+// insideOneNetwork reports whether a host goes by a name that only containers of one network know, such as those of
+// Docker and Kubernetes: there a password doesn't leave what is theirs.
+func insideOneNetwork(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err != nil && !strings.Contains(host, ".") || strings.HasSuffix(host, ".svc") || strings.HasSuffix(host, ".svc.cluster.local")
 }

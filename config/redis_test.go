@@ -33,6 +33,8 @@ func TestRedisForms(t *testing.T) {
 		},
 		"redis://r?prefix=team:&wait=false&db=2": {Addresses: []string{"r:6379"}, Prefix: "team:", NoWait: true, Database: 2},
 		"unix:///run/redis/redis.sock":           {Socket: "/run/redis/redis.sock"},
+		"unix:/run/redis/redis.sock?db=1":        {Socket: "/run/redis/redis.sock", Database: 1},
+		"/run/redis/redis.sock":                  {Socket: "/run/redis/redis.sock"},
 		"unix://pat:hush%2f%40%3a%23@/s?db=1":    {Socket: "/s", Username: "pat", Password: hush, Database: 1},
 		"redis+sentinel://a,b:7,c/mymaster":      {Addresses: []string{"a:26379", "b:7", "c:26379"}, Master: "mymaster"},
 		"rediss+sentinel://:hush%2F@a/m/2?sentinel_user=s&sentinel_password=pw1234": {
@@ -132,7 +134,8 @@ func TestNoRedisFaultShowsASecret(t *testing.T) {
 func TestRedisWithoutTLSIsWarnedOf(t *testing.T) {
 	for url, want := range map[string]bool{
 		"redis://localhost": false, "redis://127.0.0.1": false, "rediss://r.example.com": false, "unix:///s": false,
-		"redis://r.example.com": true, "redis+sentinel://a/m": true,
+		"redis://r.example.com": true, "redis+sentinel://a.example.com/m": true, "redis://10.0.0.7": true, "redis://[fd00::7]": true,
+		"redis://redis": false, "redis+sentinel://a/m": false, "redis://redis.team.svc": false, "redis://r.team.svc.cluster.local": false,
 	} {
 		warned := strings.Contains(strings.Join(good(t, withRedis(url, nil)).Warnings, "\n"), "REDIS_URL: it is without TLS")
 		if warned != want {

@@ -28,20 +28,12 @@ func readServing(s *source, c *Config) {
 // by letter, so nothing that needs escaping is let in: https://learn.microsoft.com/entra/identity-platform/reply-url
 var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
-// ownPaths are the first segments of patdesk's own routes, which the redirect path must leave alone.
-var ownPaths = []string{
-	"changes", "demo", "favicon.ico", "global-tokens", "healthz", "metrics", "operations", "organizations", "overview",
-	"overview.csv", "overview.json", "readyz", "robots.txt",
-	"scopes", "sessions", "sign-in", "sign-out", "static", "tokens",
-}
-
 func readRedirectPath(s *source) string {
 	path := s.text(redirectPath)
 	if path == "" {
 		return ""
 	}
 	fix := "Put a path such as " + defaultOf(redirectPath) + " there, and register the whole address with the app."
-	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch {
 	case strings.Contains(path, "://"):
 		s.fault(redirectPath, "is a whole address: "+quote(path), "Put only the path there, without host. The host comes from "+baseURL+".")
@@ -49,8 +41,6 @@ func readRedirectPath(s *source) string {
 		s.fault(redirectPath, "doesn't begin with /: "+quote(path), fix)
 	case !isPlainPath(path):
 		s.fault(redirectPath, "isn't a plain path: "+quote(path), fix)
-	case containsFold(ownPaths, first):
-		s.fault(redirectPath, "is in the way of patdesk's own /"+strings.ToLower(first), fix)
 	default:
 		return path
 	}
@@ -76,6 +66,8 @@ func (s *source) readHostPort(name, fix string) string {
 	}
 	host, port, err := net.SplitHostPort(address)
 	switch {
+	case strings.HasPrefix(address, "unix:"), strings.HasPrefix(address, "/"), strings.HasPrefix(address, "./"), strings.HasPrefix(address, "@"):
+		s.fault(name, "is a Unix socket: "+quote(address), "patdesk listens on TCP alone. "+fix)
 	case strings.Contains(address, "://"):
 		s.fault(name, "is a URL: "+quote(address), "Leave out http:// and the path. "+fix)
 	case err != nil:

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -40,8 +39,8 @@ func (s *source) raw(name string) string {
 // option reads a file that looks like .env but knows no quotes.
 func (s *source) environment(name string) string {
 	v := strings.TrimSpace(s.getenv(name))
-	if n := len(v); n >= 2 && v[0] == v[n-1] && (v[0] == '"' || v[0] == '\'') {
-		return strings.TrimSpace(v[1 : n-1])
+	if isQuoted(v) {
+		return strings.TrimSpace(v[1 : len(v)-1])
 	}
 	return v
 }
@@ -61,8 +60,15 @@ func (s *source) text(name string) string {
 		s.fault(name, "still holds the placeholder "+quote(found), "Put the real value in its place.")
 		return ""
 	}
-	if v == "" {
+	switch odd := unseen(v); {
+	case v == "":
 		return defaultOf(name)
+	case inTypographicQuotes(v):
+		s.fault(name, "is in typographic quotation marks: "+quote(v), typographicFix)
+		return ""
+	case odd != "":
+		s.fault(name, "has a character that doesn't show ("+odd+"): "+quote(v), "Type the value anew.")
+		return ""
 	}
 	return v
 }
@@ -92,10 +98,15 @@ func (s *source) secret(name string) Secret {
 		s.fault(name, "is given twice: as "+s.origin(name)+" and as "+s.origin(name+fileSuffix), "Remove one of them.")
 		return Secret{}
 	}
+	from := name
 	if file != "" {
-		value = s.readFile(name+fileSuffix, file)
+		from = name + fileSuffix
+		value = s.readFile(from, file)
 	}
 	s.hide(value)
+	if value != "" && !s.checkSecret(name, from, value) {
+		return Secret{}
+	}
 	if secretPlaceholder.MatchString(value) {
 		s.fault(name, "still holds a placeholder", "Put the real value in its place.")
 		return Secret{}
@@ -183,6 +194,10 @@ func (s *source) faulty(name string) bool {
 	})
 }
 
+// mayBeSet reports whether the setting is there, or may be in a .env that can't be understood. What is there and faulty
+// must not be called missing.
+func (s *source) mayBeSet(name string) bool { return s.broken || given(s, name) }
+
 func (s *source) warn(setting, sentence string) {
 	s.warnings = append(s.warnings, setting+": "+sentence)
 }
@@ -199,10 +214,7 @@ func (s *source) addContradictions(found []contradiction) {
 
 // err is all faults in the order of the documentation, or nil.
 func (s *source) err() error {
-	order := Names()
-	slices.SortStableFunc(s.faults, func(a, b Fault) int {
-		return cmp.Compare(slices.Index(order, a.Setting), slices.Index(order, b.Setting))
-	})
+	s.faults.sort()
 	for i, f := range s.faults {
 		s.faults[i] = Fault{f.Setting, s.blot(f.Problem), s.blot(f.Fix)}
 	}

@@ -89,9 +89,10 @@ type App struct {
 	err      error
 }
 
-// New takes the addresses and puts the program together. If that fails, nothing is left listening. What libraries write
-// to Go's standard logger goes to the log from then on.
-func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
+// New takes the addresses and puts the program together. If that fails, nothing is left listening; if the settings are to
+// blame, the error is of type config.Faults. What libraries write to Go's standard logger goes to the log from then on.
+func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
+	defer func() { err = asFaults(err) }()
 	if prepareOptions != nil {
 		prepareOptions(&o)
 	}
@@ -104,7 +105,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
-	listener, err := listen(ctx, cfg.ListenAddress)
+	listener, err := listen(ctx, "LISTEN_ADDRESS", cfg.ListenAddress)
 	if err != nil {
 		return nil, err
 	}

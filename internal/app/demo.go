@@ -65,7 +65,7 @@ func NewDemo(ctx context.Context, getenv func(string) string, dotenv string, o O
 	}
 	o.Client, o.Demo = d.sim.Client(), true
 	if d.App, err = New(ctx, cfg, o); err != nil {
-		return nil, fmt.Errorf("patdesk can't start: %w", err)
+		return nil, err
 	}
 	d.sim.SetRedirectURIs(d.URL() + cfg.RedirectPath)
 	d.sim.SetPostLogoutURIs(d.URL() + "/")

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/internal/backing"
 )
 
 // instance keeps the cookies of copies apart that run on one host; see config.Instance.
@@ -41,15 +42,16 @@ func localURL(cfg config.Config, listener net.Listener) *url.URL {
 	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, fmt.Sprint(address.Port))}
 }
 
-func listen(ctx context.Context, address string) (net.Listener, error) {
+// listen takes an address. A port that another program has may be free at the next start; all else is the setting's
+// fault, and a config.Fault.
+func listen(ctx context.Context, setting, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	fault := backing.ListenFault(setting, address, err)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s is taken by another program. Stop that one, or choose another port: -listen host:port or LISTEN_ADDRESS", address)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("listening on %s is not permitted. Ports below 1024 need a privilege: choose a higher one with -listen or LISTEN_ADDRESS", address)
+		return nil, fmt.Errorf("%s is taken by another program. %s", address, fault.Fix)
 	case err != nil:
-		return nil, fmt.Errorf("can't listen on %s: %w. Put an address of this machine into LISTEN_ADDRESS or -listen", address, err)
+		return nil, fault
 	}
 	return listener, nil
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -183,9 +182,9 @@ func listenForMetrics(ctx context.Context, address string) (*metricsServer, erro
 	if address == "" {
 		return nil, nil
 	}
-	listener, err := listen(ctx, address)
+	listener, err := listen(ctx, "METRICS_ADDRESS", address)
 	if err != nil {
-		return nil, fmt.Errorf("METRICS_ADDRESS: %w", err)
+		return nil, err
 	}
 	return &metricsServer{listener: listener}, nil
 }

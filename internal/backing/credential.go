@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/patdesk/patdesk/config"
@@ -40,8 +41,8 @@ func (c Credential) Record(log *slog.Logger) {
 	}
 }
 
-// ReadCredential reads the credential from where the settings say that it is. Errors name the setting. A vault that is
-// out of reach for the moment is only a warning: it is read again when it is needed.
+// ReadCredential reads the credential from where the settings say that it is. An error is a config.Fault. A vault that
+// is out of reach for the moment is only a warning: it is read again when it is needed.
 func ReadCredential(ctx context.Context, c config.Credential, client *http.Client, now func() time.Time) (Credential, error) {
 	switch {
 	case c.VaultURL != "":
@@ -52,11 +53,11 @@ func ReadCredential(ctx context.Context, c config.Credential, client *http.Clien
 	const setting = "CLIENT_CERTIFICATE_FILE"
 	content, err := os.ReadFile(c.CertificateFile)
 	if err != nil {
-		return Credential{}, fmt.Errorf("%s can't be read: %w", setting, err)
+		return Credential{}, config.Fault{Setting: setting, Problem: "can't be read: " + err.Error(), Fix: "Let the user that runs patdesk read it."}
 	}
 	certificate, err := usableCertificate(content, c.CertificatePassword.Reveal(), now())
 	if err != nil {
-		return Credential{}, fmt.Errorf("%s: %w", setting, err)
+		return Credential{}, credentialFault(setting, err)
 	}
 	read := Credential{Credential: entra.Credential{Certificate: certificate}}
 	read.Note, read.Warning = daysLeft(setting, certificate, now())
@@ -69,6 +70,16 @@ func usableCertificate(content []byte, password string, now time.Time) (*entra.C
 		return nil, err
 	}
 	return certificate, certificate.Problem(now)
+}
+
+// credentialFault words err, whose text says what is wrong and after a colon what to do.
+func credentialFault(setting string, err error) config.Fault {
+	problem, fix, said := strings.Cut(err.Error(), ": ")
+	if !said {
+		fix = "look at what is there, and put in a client secret, or a certificate with its RSA key"
+	}
+	fix = strings.ToUpper(fix[:1]) + fix[1:] + "."
+	return config.Fault{Setting: setting, Problem: "can't be used: " + problem, Fix: fix}
 }
 
 // daysLeft says how long a certificate can still be used; few means that it is time for a new one.
@@ -85,7 +96,7 @@ func readVault(ctx context.Context, c config.Credential, o keyvault.Options, now
 	}
 	vault, err := keyvault.New(o)
 	if err != nil {
-		return Credential{}, fmt.Errorf("KEY_VAULT_URL: %w", err)
+		return Credential{}, credentialFault("KEY_VAULT_URL", err)
 	}
 	current := func(ctx context.Context) (entra.Credential, error) { return fromVault(ctx, vault, setting, now()) }
 	read := Credential{Credential: entra.Credential{Current: current}}
@@ -97,7 +108,7 @@ func readVault(ctx context.Context, c config.Credential, o keyvault.Options, now
 		read.Note, read.Warning = "the Key Vault can't be read at the moment, so nobody can sign in: "+errors.Unwrap(err).Error(), true
 		read.Unread = true
 	case err != nil:
-		return Credential{}, err
+		return Credential{}, credentialFault(setting, errors.Unwrap(err))
 	case first.Certificate != nil:
 		read.Note, read.Warning = daysLeft(setting, first.Certificate, now())
 	}
@@ -119,13 +130,15 @@ func fromVault(ctx context.Context, vault *keyvault.Vault, setting string, now t
 	certificate, err := usableCertificate(c.Certificate, "", now)
 	switch {
 	case errors.Is(err, entra.ErrNoKey):
-		return entra.Credential{}, fmt.Errorf(`%s: the vault doesn't hand out its key: set "Exportable private key" in the certificate's policy, and make a new version`, setting)
+		return entra.Credential{}, fmt.Errorf("%s: %w", setting, errNotExported)
 	case err != nil:
 		return entra.Credential{}, fmt.Errorf("%s: %w", setting, err)
 	default:
 		return entra.Credential{Certificate: certificate}, nil
 	}
 }
+
+var errNotExported = errors.New(`the vault doesn't hand out its key: set "Exportable private key" in the certificate's policy, and make a new version`)
 
 func isTemporary(err error) bool {
 	var e *entra.Error

@@ -26,10 +26,10 @@ func TestKeyVaultAtStart(t *testing.T) {
 		status               int
 		want                 string
 	}{
-		"not there":        {"KEY_VAULT_SECRET", "", "", http.StatusNotFound, "KEY_VAULT_SECRET: the vault holds nothing of that name (Refused)"},
+		"not there":        {"KEY_VAULT_SECRET", "", "", http.StatusNotFound, "KEY_VAULT_SECRET can't be used: the vault holds nothing of that name (Refused)"},
 		"not allowed":      {"KEY_VAULT_SECRET", "", "", http.StatusForbidden, `the role "Key Vault Secrets User"`},
-		"empty":            {"KEY_VAULT_SECRET", " ", "", http.StatusOK, "KEY_VAULT_SECRET: it is empty"},
-		"no certificate":   {"KEY_VAULT_CERTIFICATE", "canary", "", http.StatusOK, "KEY_VAULT_CERTIFICATE: it is a secret, not a certificate"},
+		"empty":            {"KEY_VAULT_SECRET", " ", "", http.StatusOK, "KEY_VAULT_SECRET can't be used: it is empty"},
+		"no certificate":   {"KEY_VAULT_CERTIFICATE", "canary", "", http.StatusOK, "KEY_VAULT_CERTIFICATE can't be used: it is a secret, not a certificate"},
 		"key not exported": {"KEY_VAULT_CERTIFICATE", testkit.PEM(t, nil, certificate), "application/x-pem-file", http.StatusOK, "Exportable private key"},
 		"broken":           {"KEY_VAULT_CERTIFICATE", "Y2FuYXJ5", "application/x-pkcs12", http.StatusOK, "neither PEM nor PFX"},
 		"expired":          {"KEY_VAULT_CERTIFICATE", testkit.PFX(t, expiredKey, expired), "application/x-pkcs12", http.StatusOK, "expired on"},

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/patdesk/patdesk/config"
@@ -18,7 +20,8 @@ import (
 	"github.com/patdesk/patdesk/internal/session/redisstore"
 )
 
-// OpenStore opens where sessions are kept, with the keys for them.
+// OpenStore opens where sessions are kept, with the keys for them. An error that starting again wouldn't mend is a
+// config.Fault.
 func OpenStore(ctx context.Context, cfg config.Config, now func() time.Time, log *slog.Logger) (session.Backend, [][]byte, error) {
 	if cfg.Redis != nil {
 		backend, err := openRedis(ctx, *cfg.Redis, now, log)
@@ -26,15 +29,31 @@ func OpenStore(ctx context.Context, cfg config.Config, now func() time.Time, log
 	}
 	backend, err := session.OpenDir(cfg.SessionDir, now)
 	if err != nil {
-		return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
+		return nil, nil, folderFault(err)
 	}
 	keys := cfg.Keys()
 	if keys == nil {
 		if keys, err = session.LoadOrCreateKeys(cfg.SessionDir); err != nil {
-			return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
+			return nil, nil, folderFault(err)
 		}
 	}
 	return backend, keys, nil
+}
+
+// folderFault words why the folder can't be used. A disk that is full or fails isn't the setting's fault.
+func folderFault(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("SESSION_DIR: %w", err)
+	}
+	return config.Fault{
+		Setting: "SESSION_DIR", Problem: "can't be used: " + strings.TrimPrefix(err.Error(), "session: "),
+		Fix: "It must be a folder on a local disk, of the user that runs patdesk, and closed to others (mode 0700).",
+	}
+}
+
+// redisFault words why Redis can't be used as the settings have it.
+func redisFault(problem, fix string) config.Fault {
+	return config.Fault{Setting: "REDIS_URL", Problem: problem, Fix: fix}
 }
 
 // openRedis fails for what an operator has to mend. An unreachable Redis is only a warning: it may be starting too, or
@@ -47,7 +66,7 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 	o.Now, o.Log = now, log
 	store, err := redisstore.Open(o)
 	if err != nil {
-		return nil, fmt.Errorf("REDIS_URL: %w", err)
+		return nil, redisFault("can't be used: "+err.Error(), "docs/configuration.md has its forms.")
 	}
 	warnings, err := store.Check(ctx)
 	fault := redisstore.FaultOf(err)
@@ -56,7 +75,8 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 	case fault == redisstore.Unreachable, fault == redisstore.ReadOnly:
 		log.Warn("Redis can't be used yet. patdesk isn't ready until it can", "advice", RedisAdvice[fault], "error", err)
 	default:
-		return nil, errors.Join(fmt.Errorf("REDIS_URL: Redis can't be used. %s: %w", RedisAdvice[fault], err), store.Close())
+		_ = store.Close() // nothing was written
+		return nil, redisFault("leads to a Redis that can't be used: "+err.Error(), RedisAdvice[fault]+".")
 	}
 	for _, warning := range warnings {
 		log.Warn(RedisWarnings[warning])
@@ -83,7 +103,7 @@ var RedisWarnings = map[redisstore.Warning]string{
 		"Give it maxmemory-policy noeviction: then it refuses new ones, and patdesk can say so",
 }
 
-// RedisOptions is what the settings say of Redis. Errors name the setting.
+// RedisOptions is what the settings say of Redis. An error is a config.Fault.
 func RedisOptions(r config.Redis) (redisstore.Options, error) {
 	o := redisstore.Options{
 		Addresses: r.Addresses, Socket: r.Socket, Master: r.Master, Database: r.Database, Prefix: r.Prefix,
@@ -111,17 +131,17 @@ func redisTLS(r config.Redis) (*tls.Config, error) {
 	if r.CAFile != "" {
 		content, err := os.ReadFile(r.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("REDIS_URL: the file of ca: %w", err)
+			return nil, redisFault("names a file in ca that can't be read: "+err.Error(), "Let the user that runs patdesk read it.")
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(content) {
-			return nil, errors.New("REDIS_URL: the file of ca holds no certificate in PEM")
+			return nil, redisFault("names a file in ca that holds no certificate in PEM", "A certificate in DER is made PEM by: openssl x509 -inform der -in ca.cer -out ca.pem.")
 		}
 	}
 	if r.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(r.CertFile, r.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("REDIS_URL: the files of cert and key: %w", err)
+			return nil, redisFault("names files in cert and key that can't be used: "+strings.TrimPrefix(err.Error(), "tls: "), "Put a certificate and its own key there, each in PEM, the key not encrypted.")
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}

@@ -112,6 +112,22 @@ func TestCertificatesThatCanBeRead(t *testing.T) {
 		"PEM with chain, root 1": {joined(root.pem(), app.keyPEM(t), app.pem()), "", 2},
 		"PEM, Windows lines":     {bytes.ReplaceAll(joined(app.pem(), app.keyPEM(t)), []byte("\n"), []byte("\r\n")), "", 1},
 		"PEM, useless password":  {joined(app.pem(), app.keyPEM(t)), "canary", 1},
+		"PEM on one line":        {oneLine(joined(app.pem(), app.keyPEM(t))), "", 1},
+		"PEM without any break":  {bytes.ReplaceAll(joined(app.pem(), app.keyPEM(t)), []byte("\n"), nil), "", 1},
+		"PEM, literal \\n":       {literal(joined(app.pem(), app.keyPEM(t))), "", 1},
+		"PEM, literal \\r\\n":    {bytes.ReplaceAll(joined(app.pem(), app.keyPEM(t)), []byte("\n"), []byte(`\r\n`)), "", 1},
+		"PEM, byte order mark":   {append([]byte("\uFEFF"), joined(app.pem(), app.keyPEM(t))...), "", 1},
+		"PEM, indented":          {bytes.ReplaceAll(app.pemAndKey(t), []byte("\n"), []byte("\n    ")), "", 1},
+		"PEM, no newline at end": {bytes.TrimSpace(app.pemAndKey(t)), "", 1},
+		"PEM, empty lines":       {bytes.ReplaceAll(app.pemAndKey(t), []byte("\n"), []byte("\n\n")), "", 1},
+		"PEM in base64":          {[]byte(base64.StdEncoding.EncodeToString(app.pemAndKey(t))), "", 1},
+		"PEM in quotes":          {[]byte(`"` + string(literal(app.pemAndKey(t))) + `"`), "", 1},
+		"PEM, one line, chain":   {oneLine(joined(app.pem(), root.pem(), app.keyPEM(t))), "", 2},
+		"PFX and a newline":      {append(pfx(t, pkcs12.Modern, app, "canary"), '\n'), "canary", 1},
+		"PFX and \\r\\n":         {append(pfx(t, pkcs12.LegacyDES, app, "canary"), "\r\n"...), "canary", 1},
+		"PFX in base64, lines":   {wrapped(pfx(t, pkcs12.Modern, app, "canary")), "canary", 1},
+		"PFX in base64, mark":    {append([]byte("\uFEFF"), wrapped(pfx(t, pkcs12.Modern, app, "canary"))...), "canary", 1},
+		"PFX in base64, URLs'":   {[]byte(base64.RawURLEncoding.EncodeToString(pfx(t, pkcs12.Modern, app, "canary"))), "canary", 1},
 		"PFX":                    {pfx(t, pkcs12.Modern, app, "canary"), "canary", 1},
 		"PFX in base64":          {[]byte(base64.StdEncoding.EncodeToString(pfx(t, pkcs12.Modern, app, "canary")) + "\r\n"), "canary", 1},
 		"PFX with chain":         {pfx(t, pkcs12.Modern, app, "canary", root.certificate), "canary", 2},
@@ -164,37 +180,56 @@ func TestCertificatesThatAreOfNoUse(t *testing.T) {
 		password string
 		want     error // nil: some other sentence
 	}{
-		"empty":                     {nil, "", nil},
-		"garbage":                   {[]byte("canary garbage"), "", nil},
-		"a secret by mistake":       {[]byte("canary~secret~value"), "canary", nil},
-		"no key":                    {app.pem(), "", ErrNoKey},
-		"no key, DER":               {app.certificate.Raw, "", ErrNoKey},
-		"no certificate":            {app.keyPEM(t), "", ErrNoCertificate},
-		"neither":                   {block("DH PARAMETERS", []byte{1}), "", ErrNoCertificate},
-		"another's key":             {joined(app.pem(), issue(t, "x", fakeKeys()[1].key, nil).keyPEM(t)), "", ErrMismatch},
-		"another's key, curve":      {joined(curve.pem(), app.keyPEM(t)), "", ErrMismatch},
-		"EC":                        {joined(curve.pem(), curve.keyPEM(t)), "", ErrNotRSA},
-		"EC, SEC 1":                 {joined(curve.pem(), block("EC PARAMETERS", []byte{6}), block("EC PRIVATE KEY", ecDER)), "", ErrNotRSA},
-		"EC in a PFX":               {pfx(t, pkcs12.Modern, curve, "canary"), "canary", ErrNotRSA},
-		"Ed25519":                   {joined(edwards.pem(), edwards.keyPEM(t)), "", ErrNotRSA},
-		"weak":                      {joined(weak.pem(), weak.keyPEM(t)), "", ErrWeakKey},
-		"weak in a PFX":             {pfx(t, pkcs12.Modern, weak, "canary"), "canary", ErrWeakKey},
-		"encrypted, DEK-Info":       {joined(app.pem(), dek), "canary", ErrEncryptedPEM},
-		"encrypted, PKCS#8":         {joined(app.pem(), block("ENCRYPTED PRIVATE KEY", []byte{1})), "canary", ErrEncryptedPEM},
-		"broken certificate":        {joined(block("CERTIFICATE", []byte("canary")), app.keyPEM(t)), "", nil},
-		"broken key":                {joined(app.pem(), block("PRIVATE KEY", []byte("canary"))), "", nil},
-		"key cut off":               {joined(app.pem(), cut[:len(cut)/2]), "", ErrNoKey},
-		"PFX, wrong password":       {good, "another", ErrPassword},
-		"PFX, password missing":     {good, "", ErrPassword},
-		"PFX, cut off":              {good[:len(good)/2], "canary-password", nil},
-		"PFX, old, wrong password":  {pfx(t, pkcs12.LegacyDES, app, "canary"), "another", ErrPassword},
-		"PFX in base64, cut off":    {[]byte(base64.StdEncoding.EncodeToString(good)[:400]), "canary-password", nil},
-		"PFX, certificates only":    {trustStore(t, app), "canary", ErrNoKey},
-		"public key":                {joined(app.pem(), block("PUBLIC KEY", []byte("canary"))), "", ErrNoKey},
-		"an OpenSSH key":            {joined(app.pem(), block("OPENSSH PRIVATE KEY", []byte("canary"))), "", nil},
-		"certificate request":       {joined(block("CERTIFICATE REQUEST", []byte("canary")), app.keyPEM(t)), "", ErrNoCertificate},
-		"PEM begin without an end":  {[]byte("-----BEGIN CERTIFICATE-----\ncanary"), "", ErrNoCertificate},
-		"a whole megabyte of zeros": {make([]byte, 1<<20), "", nil},
+		"empty":                      {nil, "", nil},
+		"garbage":                    {[]byte("canary garbage"), "", nil},
+		"a secret by mistake":        {[]byte("canary~secret~value"), "canary", nil},
+		"no key":                     {app.pem(), "", ErrNoKey},
+		"no key, DER":                {app.certificate.Raw, "", ErrNoKey},
+		"no certificate":             {app.keyPEM(t), "", ErrNoCertificate},
+		"neither":                    {block("DH PARAMETERS", []byte{1}), "", ErrNoCertificate},
+		"another's key":              {joined(app.pem(), issue(t, "x", fakeKeys()[1].key, nil).keyPEM(t)), "", ErrMismatch},
+		"another's key, curve":       {joined(curve.pem(), app.keyPEM(t)), "", ErrMismatch},
+		"EC":                         {joined(curve.pem(), curve.keyPEM(t)), "", ErrNotRSA},
+		"EC, SEC 1":                  {joined(curve.pem(), block("EC PARAMETERS", []byte{6}), block("EC PRIVATE KEY", ecDER)), "", ErrNotRSA},
+		"EC in a PFX":                {pfx(t, pkcs12.Modern, curve, "canary"), "canary", ErrNotRSA},
+		"Ed25519":                    {joined(edwards.pem(), edwards.keyPEM(t)), "", ErrNotRSA},
+		"weak":                       {joined(weak.pem(), weak.keyPEM(t)), "", ErrWeakKey},
+		"weak in a PFX":              {pfx(t, pkcs12.Modern, weak, "canary"), "canary", ErrWeakKey},
+		"encrypted, DEK-Info":        {joined(app.pem(), dek), "canary", ErrEncryptedPEM},
+		"encrypted, PKCS#8":          {joined(app.pem(), block("ENCRYPTED PRIVATE KEY", []byte{1})), "canary", ErrEncryptedPEM},
+		"broken certificate":         {joined(block("CERTIFICATE", []byte("canary")), app.keyPEM(t)), "", nil},
+		"broken key":                 {joined(app.pem(), block("PRIVATE KEY", []byte("canary"))), "", nil},
+		"key cut off":                {joined(app.pem(), cut[:len(cut)/2]), "", ErrBrokenPEM},
+		"PFX, wrong password":        {good, "another", ErrPassword},
+		"PFX, password missing":      {good, "", ErrNoPassword},
+		"PFX in base64, no password": {[]byte(base64.StdEncoding.EncodeToString(good)), "", ErrNoPassword},
+		"PFX in base64, wrong one":   {[]byte(base64.StdEncoding.EncodeToString(good)), "another", ErrPassword},
+		"PFX, newline, wrong one":    {append(slices.Clone(good), '\n'), "another", ErrPassword},
+		"UTF-16":                     {utf16Text(joined(app.pem(), app.keyPEM(t))), "", ErrUTF16},
+		"UTF-16, the other way":      {[]byte{0xFE, 0xFF, 0, '-'}, "", ErrUTF16},
+		"a newline alone":            {[]byte("\r\n"), "", ErrEmpty},
+		"a byte order mark alone":    {[]byte("\uFEFF"), "", ErrEmpty},
+		"no key, one line":           {oneLine(app.pem()), "", ErrNoKey},
+		"no key, literal \\n":        {literal(app.pem()), "", ErrNoKey},
+		"no key, byte order mark":    {append([]byte("\uFEFF"), app.pem()...), "", ErrNoKey},
+		"no key, .cer in base64":     {[]byte(base64.StdEncoding.EncodeToString(app.certificate.Raw)), "", ErrNoKey},
+		"no key, DER and newline":    {append(slices.Clone(app.certificate.Raw), '\n'), "", ErrNoKey},
+		"no certificate, one line":   {oneLine(app.keyPEM(t)), "", ErrNoCertificate},
+		"encrypted, one line":        {oneLine(joined(app.pem(), block("ENCRYPTED PRIVATE KEY", []byte{1}))), "canary", ErrEncryptedPEM},
+		"encrypted, literal \\n":     {literal(joined(app.pem(), dek)), "canary", ErrEncryptedPEM},
+		"one line, cut off":          {oneLine(app.keyPEM(t))[:200], "", ErrBrokenPEM},
+		"one line, no base64":        {[]byte("-----BEGIN CERTIFICATE----- canary! -----END CERTIFICATE-----"), "", ErrBrokenPEM},
+		"Java's key store":           {[]byte{0xFE, 0xED, 0xFE, 0xED, 0, 0, 0, 2}, "", ErrKeyStore},
+		"request, with its key":      {joined(block("NEW CERTIFICATE REQUEST", []byte("canary")), app.keyPEM(t)), "", ErrRequest},
+		"PFX, cut off":               {good[:len(good)/2], "canary-password", nil},
+		"PFX, old, wrong password":   {pfx(t, pkcs12.LegacyDES, app, "canary"), "another", ErrPassword},
+		"PFX in base64, cut off":     {[]byte(base64.StdEncoding.EncodeToString(good)[:400]), "canary-password", nil},
+		"PFX, certificates only":     {trustStore(t, app), "canary", ErrNoKey},
+		"public key":                 {joined(app.pem(), block("PUBLIC KEY", []byte("canary"))), "", ErrNoKey},
+		"an OpenSSH key":             {joined(app.pem(), block("OPENSSH PRIVATE KEY", []byte("canary"))), "", ErrOpenSSH},
+		"certificate request":        {joined(block("CERTIFICATE REQUEST", []byte("canary")), app.keyPEM(t)), "", ErrRequest},
+		"PEM begin without an end":   {[]byte("-----BEGIN CERTIFICATE-----\ncanary"), "", ErrBrokenPEM},
+		"a whole megabyte of zeros":  {make([]byte, 1<<20), "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := ParseCertificate(c.content, c.password)
@@ -206,6 +241,29 @@ func TestCertificatesThatAreOfNoUse(t *testing.T) {
 			}
 		})
 	}
+}
+
+func (i *issued) pemAndKey(t *testing.T) []byte { return append(i.pem(), i.keyPEM(t)...) }
+
+// oneLine is PEM as it arrives where line breaks became spaces, and literal where they became a backslash and an n.
+func oneLine(content []byte) []byte { return bytes.ReplaceAll(content, []byte("\n"), []byte(" ")) }
+func literal(content []byte) []byte { return bytes.ReplaceAll(content, []byte("\n"), []byte(`\n`)) }
+
+// wrapped is base64 as the command of that name writes it.
+func wrapped(content []byte) []byte {
+	var b bytes.Buffer
+	for chunk := range slices.Chunk([]byte(base64.StdEncoding.EncodeToString(content)), 76) {
+		b.Write(append(chunk, '\n'))
+	}
+	return b.Bytes()
+}
+
+func utf16Text(content []byte) []byte {
+	wide := []byte{0xFF, 0xFE}
+	for _, c := range content {
+		wide = append(wide, c, 0)
+	}
+	return wide
 }
 
 func trustStore(t *testing.T, i *issued) []byte {
@@ -253,7 +311,8 @@ func TestDatesOfACertificate(t *testing.T) {
 func TestFaultsOfCertificatesSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	var seen []string
-	for _, err := range []error{ErrNoCertificate, ErrNoKey, ErrNotRSA, ErrWeakKey, ErrMismatch, ErrEncryptedPEM, ErrPassword} {
+	for _, err := range []error{ErrNoCertificate, ErrNoKey, ErrNotRSA, ErrWeakKey, ErrMismatch, ErrEncryptedPEM, ErrPassword, ErrNoPassword,
+		ErrEmpty, ErrUTF16, ErrRequest, ErrOpenSSH, ErrKeyStore, ErrBrokenPEM, ErrNeither} {
 		if slices.Contains(seen, err.Error()) || !strings.Contains(err.Error(), ": ") {
 			t.Errorf("%q", err)
 		}

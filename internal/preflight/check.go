@@ -129,6 +129,15 @@ func failed(found, advice string) row {
 	return row{Outcome: outcomeFailed, Found: found, Advice: advice}
 }
 
+// failedBy is for an error that is a config.Fault, or words enough.
+func failedBy(err error) row {
+	var fault config.Fault
+	if errors.As(err, &fault) {
+		return failed(fault.Setting+" "+fault.Problem+".", fault.Fix)
+	}
+	return failed(sentence(err.Error()), "")
+}
+
 // ---- what is here --------------------------------------------------------------------
 
 // address says out loud what only the operator can compare.

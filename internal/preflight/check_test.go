@@ -613,9 +613,9 @@ func TestCheckOfACertificate(t *testing.T) {
 	}{
 		"good":          {testkit.PEM(t, good, goodCertificate), "\nCLIENT_CERTIFICATE_FILE: the certificate can be used for 100 more days, until " + goodCertificate.NotAfter.UTC().Format(time.DateOnly), exitOK},
 		"ends soon":     {testkit.PEM(t, soon, soonCertificate), "warning: CLIENT_CERTIFICATE_FILE: the certificate can be used for 7 more days", exitOK},
-		"expired":       {testkit.PEM(t, expired, expiredCertificate), "CLIENT_CERTIFICATE_FILE: it expired on ", exitMisused},
-		"another's key": {testkit.PEM(t, good, soonCertificate), "CLIENT_CERTIFICATE_FILE: its key doesn't belong to its certificate", exitMisused},
-		"no key":        {testkit.PEM(t, nil, goodCertificate), "CLIENT_CERTIFICATE_FILE: it holds no private key", exitMisused},
+		"expired":       {testkit.PEM(t, expired, expiredCertificate), "CLIENT_CERTIFICATE_FILE can't be used: it expired on ", exitMisused},
+		"another's key": {testkit.PEM(t, good, soonCertificate), "CLIENT_CERTIFICATE_FILE can't be used: its key doesn't belong to its certificate", exitMisused},
+		"no key":        {testkit.PEM(t, nil, goodCertificate), "CLIENT_CERTIFICATE_FILE can't be used: it holds no private key", exitMisused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "app.pem")

@@ -41,7 +41,7 @@ func (c Check) credential(ctx context.Context) row {
 func (c Check) judged(read backing.Credential, err error) row {
 	switch {
 	case err != nil:
-		return failed(sentence(err.Error()), "")
+		return failedBy(err)
 	case read.Warning:
 		return warning(read.Note, "Make a new one in time and register it with the app beside the old one.")
 	default:
@@ -56,7 +56,7 @@ func (c Check) vault(ctx context.Context) row {
 	last := c.wire.last(host)
 	switch {
 	case err != nil:
-		return failed(sentence(err.Error()), "")
+		return failedBy(err)
 	case read.Unread && last.Err != nil:
 		return failed(last.words())
 	case read.Unread:
@@ -131,7 +131,7 @@ func (c Check) folder(context.Context) row {
 func (c Check) redis(ctx context.Context) row {
 	o, err := backing.RedisOptions(*c.Config.Redis)
 	if err != nil {
-		return failed(sentence(err.Error()), "")
+		return failedBy(err)
 	}
 	o.Now, o.Log = c.Now, slog.New(slog.DiscardHandler)
 	store, err := redisstore.Open(o)
