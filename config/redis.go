@@ -23,6 +23,7 @@ type Redis struct {
 	Password, SentinelPassword Secret
 
 	TLS               bool
+	ServerName        string // that its certificate is for; "": the host that is called
 	CAFile            string // PEM, of the authorities to trust; "": the system's
 	CertFile, KeyFile string // PEM, for a server that wants a certificate from its clients; both or none
 	NoWait            bool   // don't wait for a replica to confirm secrets
@@ -187,6 +188,12 @@ func readRedisOptions(s *source, r *Redis, query url.Values) {
 			}
 		case "ca":
 			r.CAFile = value
+		case "server_name":
+			if r.ServerName = value; !validHost(value) {
+				s.fault(redisURL, "has a server_name that isn't a host's name", "Put the name there that stands in the certificate of Redis.")
+			} else if !r.TLS {
+				s.fault(redisURL, "has a server_name, but is without TLS", "Put rediss:// there instead of redis://.")
+			}
 		case "cert":
 			r.CertFile = value
 		case "key":
@@ -197,7 +204,7 @@ func readRedisOptions(s *source, r *Redis, query url.Values) {
 			s.hide(value)
 			r.SentinelPassword = NewSecret(value)
 		default:
-			s.fault(redisURL, "has a parameter that patdesk doesn't know", "Those it knows: ca, cert, db, key, prefix, sentinel_password, sentinel_user, wait.")
+			s.fault(redisURL, "has a parameter that patdesk doesn't know", "Those it knows: ca, cert, db, key, prefix, sentinel_password, sentinel_user, server_name, wait.")
 		}
 	}
 	checkRedisFiles(s, r)

@@ -41,6 +41,9 @@ func TestRedisForms(t *testing.T) {
 			Addresses: []string{"a:26379"}, Master: "m", Database: 2, TLS: true, Password: config.NewSecret("hush/"),
 			SentinelUsername: "s", SentinelPassword: config.NewSecret("pw1234"),
 		},
+		"rediss+cluster://10.0.0.1?server_name=redis.example.com": {
+			Addresses: []string{"10.0.0.1:6379"}, Cluster: true, TLS: true, ServerName: "redis.example.com",
+		},
 		"redis+cluster://a:7000, b:7001":   {Addresses: []string{"a:7000", "b:7001"}, Cluster: true},
 		"rediss+cluster://10.0.0.1,[::2]/": {Addresses: []string{"10.0.0.1:6379", "[::2]:6379"}, Cluster: true, TLS: true},
 	} {
@@ -84,6 +87,8 @@ func TestRedisFaults(t *testing.T) {
 		{"database by name", withRedis("redis://r/main", nil), "REDIS_URL", "database"},
 		{"database of a Cluster", withRedis("redis+cluster://r/1", nil), "REDIS_URL", "none but 0"},
 		{"Sentinels without a name", withRedis("redis+sentinel://r", nil), "REDIS_URL", "mymaster"},
+		{"server's name without TLS", withRedis("redis://r?server_name=r.example.com", nil), "REDIS_URL", "without TLS"},
+		{"server's name that is none", withRedis("rediss://r?server_name=https://r", nil), "REDIS_URL", "isn't a host's name"},
 		{"socket without a path", withRedis("unix://", nil), "REDIS_URL", "socket"},
 		{"socket with a host", withRedis("unix://run/redis.sock", nil), "REDIS_URL", "two slashes"},
 		{"slash in the password", withRedis("redis://u:hush/hush@r", nil), "REDIS_URL", "%2F"},

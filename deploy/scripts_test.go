@@ -303,3 +303,23 @@ func TestUnitVerifies(t *testing.T) {
 		t.Errorf("%v\n%s", err, output)
 	}
 }
+
+// The alert rules are right, and fire when they are to, for small teams too; patdesk-alerts-test.yaml has the cases.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Fatalf("promtool is missing; scripts/test-deps installs it: %v", err)
+	}
+	for _, args := range [][]string{{"check", "rules", "observability/patdesk-alerts.yaml"}, {"test", "rules", "observability/patdesk-alerts-test.yaml"}} {
+		if output, err := run(t, os.Environ(), promtool, args...); err != nil {
+			t.Errorf("%v: %v\n%s", args, err, output)
+		}
+	}
+	cases := read(t, "observability/patdesk-alerts-test.yaml")
+	for _, alert := range []string{"Down", "NotReady", "Errors", "AzureDevOpsFailing", "NobodySignsIn", "RefreshesFailing", "Slow"} {
+		if !strings.Contains(cases, "alertname: Patdesk"+alert+"\n") {
+			t.Errorf("no case of Patdesk%s", alert)
+		}
+	}
+}

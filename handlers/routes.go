@@ -15,8 +15,8 @@ func (h *Handlers) Routes() http.Handler {
 	t.Probe(web.HealthPath, h.Site.Health.Healthz)
 	t.Probe(web.ReadyPath, h.Site.Health.Readyz)
 	t.Any(web.StaticPattern, static.Handler())
-	t.File("/favicon.ico", static.Favicon)
-	t.File("/robots.txt", web.Robots)
+	t.File(web.FaviconPath, static.Favicon)
+	t.File(web.RobotsPath, web.Robots)
 	t.File(web.FeedPattern, h.Site.Limits.LimitGuesses(h.account.ServeCalendar, h.account.UnknownCalendar)) // open to all who know the address
 
 	anyone := t.Anyone()

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -92,10 +93,9 @@ func forwardedAddress(r *http.Request) (Address, bool) {
 	if !fromTrustedProxy(r.Context()) {
 		return Address{}, false
 	}
-	proto, okProto := lastForwarded(r, "X-Forwarded-Proto")
 	host, okHost := lastForwarded(r, "X-Forwarded-Host")
 	prefix, _ := lastForwarded(r, "X-Forwarded-Prefix")
-	if !okProto || !okHost || proto != "https" || !hostPattern.MatchString(host) {
+	if !okHost || !cameByHTTPS(r) || !hostPattern.MatchString(host) {
 		return Address{}, false
 	}
 	if !prefixPattern.MatchString(prefix) || (prefix != "" && path.Clean(prefix) != strings.TrimSuffix(prefix, "/")) {
@@ -104,6 +104,14 @@ func forwardedAddress(r *http.Request) (Address, bool) {
 	// As a browser writes it: a visitor who adds the usual port must not change redirect_uri.
 	host = strings.TrimSuffix(strings.ToLower(host), ":443")
 	return Address{Origin: "https://" + host, root: strings.TrimSuffix(prefix, "/")}, true
+}
+
+// cameByHTTPS reports whether the browser's way to the outermost proxy was encrypted, as far as the proxies say. Each of
+// several adds how it was reached itself ("https,http" where TLS ends at the first), so one of them is enough: whoever
+// writes the word into a request of his own gets a redirect URI that he can't use.
+func cameByHTTPS(r *http.Request) bool {
+	ways := strings.Split(strings.Join(r.Header.Values("X-Forwarded-Proto"), ","), ",")
+	return slices.ContainsFunc(ways, func(way string) bool { return strings.EqualFold(strings.TrimSpace(way), "https") })
 }
 
 // lastForwarded is the value that the nearest proxy added: the last one of a list.

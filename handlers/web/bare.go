@@ -93,7 +93,7 @@ func (c *connection) CloseWrite() error {
 // bareAnswer is an answer of net/http's with our headers. It is recorded like any other, with what is known: nothing of
 // the request could be read, or should be.
 func (f *front) bareAnswer(c *connection, status int, line, rest []byte) []byte {
-	id, client := newRequestID(), c.RemoteAddr().String()
+	id, client := newRequestID(), ClientOf(&http.Request{RemoteAddr: c.RemoteAddr().String()})
 	panics.Contain(f.site.Log, "telemetry", func() {
 		_, _, done := f.site.Telemetry.Request(&http.Request{URL: &url.URL{}, Header: http.Header{}, RemoteAddr: client})
 		done(Seen{Status: status})

@@ -42,7 +42,12 @@ func EnterFinishing(ctx context.Context, s *Site, network string) (leave func(),
 }
 
 // TrustedPeer says if the request comes from a trusted proxy.
-func TrustedPeer(s *Site, r *http.Request) bool { return s.front.trustedPeer(r) }
+func TrustedPeer(s *Site, r *http.Request) (trusted bool) {
+	s.front.clientAddress(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		trusted = fromTrustedProxy(r.Context())
+	})).ServeHTTP(nil, r)
+	return trusted
+}
 
 // ClientAddress is the middleware of that name.
 func ClientAddress(s *Site, next http.Handler) http.Handler { return s.front.clientAddress(next) }

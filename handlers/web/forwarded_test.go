@@ -59,8 +59,14 @@ func TestForwardedAddress(t *testing.T) {
 		{"10.0.1.7:1234", "https", "desk.example", "", ""}, // nobody that is trusted
 		{"[2001:db8::7]:1234", "https", "desk.example", "", ""},
 		{"10.0.0.7:1234", "http", "desk.example", "", ""},
-		{"10.0.0.7:1234", "https, http", "desk.example", "", ""},
-		{"10.0.0.7:1234", "HTTPS", "desk.example", "", ""},
+		{"10.0.0.7:1234", "https, http", "desk.example", "", "https://desk.example"}, // TLS ends at the first of two proxies
+		{"10.0.0.7:1234", "https,http", "desk.example", "/pat", "https://desk.example/pat"},
+		{"10.0.0.7:1234", "https,http,http", "desk.example", "", "https://desk.example"},
+		{"10.0.0.7:1234", "HTTPS", "desk.example", "", "https://desk.example"},
+		{"10.0.0.7:1234", "http,http", "desk.example", "", ""},
+		{"10.0.0.7:1234", "httpsx, xhttps", "desk.example", "", ""},
+		{"10.0.0.7:1234", "https;http", "desk.example", "", ""},
+		{"10.0.1.7:1234", "https,http", "desk.example", "", ""},
 		{"10.0.0.7:1234", "", "desk.example", "", ""},
 		{"10.0.0.7:1234", "https", "", "", ""},
 		{"10.0.0.7:1234", "https", "desk.example/evil", "", ""},
@@ -109,11 +115,20 @@ func TestClientAddress(t *testing.T) {
 		{"10.0.0.7:1234", "2001:db8::9", "2001:db8::9"},
 		{"10.0.0.7:1234", "::ffff:203.0.113.9", "203.0.113.9"},
 		{"10.0.0.7:1234", "fe80::1%eth0\" level=ERROR", "fe80::1"},
-		{"10.0.0.7:1234", "", "10.0.0.7:1234"},
-		{"10.0.0.7:1234", "10.0.0.8, 10.0.0.9", "10.0.0.7:1234"},
-		{"10.0.0.7:1234", "203.0.113.9, unknown", "10.0.0.7:1234"},
-		{"10.0.0.7:1234", "203.0.113.9,", "10.0.0.7:1234"},
-		{"203.0.113.1:1234", "1.2.3.4", "203.0.113.1:1234"}, // no proxy of ours: what it says counts for nothing
+		{"10.0.0.7:1234", "", "10.0.0.7"},
+		{"10.0.0.7:1234", "10.0.0.8, 10.0.0.9", "10.0.0.7"},
+		{"10.0.0.7:1234", "unknown", "10.0.0.7"},
+		{"10.0.0.7:1234", "203.0.113.9, unknown", "10.0.0.7"},
+		{"10.0.0.7:1234", "unknown, 203.0.113.9", "203.0.113.9"},
+		{"10.0.0.7:1234", "unknown, 10.0.0.8", "10.0.0.8"}, // the proxy that doesn't know
+		{"10.0.0.7:1234", "203.0.113.9, unknown, 10.0.0.8", "10.0.0.8"},
+		{"10.0.0.7:1234", "_hidden", "10.0.0.7"},
+		{"10.0.0.7:1234", "not an address", "10.0.0.7"},
+		{"10.0.0.7:1234", "203.0.113.9,", "203.0.113.9"},
+		{"10.0.0.7:1234", ", 203.0.113.9, ,10.0.0.8", "203.0.113.9"},
+		{"[::ffff:10.0.0.7]:1234", "unknown", "10.0.0.7"},
+		{"203.0.113.1:1234", "1.2.3.4", "203.0.113.1"}, // no proxy of ours: what it says counts for nothing
+		{"[2001:db8::1]:1234", "1.2.3.4", "2001:db8::1"},
 	} {
 		w := newWorld(t, trusting("10.0.0.0/24"))
 		w.ask(behindProxy(c.peer, http.Header{"X-Forwarded-For": {c.hops}}))

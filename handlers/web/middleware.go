@@ -123,7 +123,7 @@ func (e *exchange) attrs(took time.Duration) []slog.Attr {
 		slog.String("path", clipped(withoutAddress(r.URL.Path, routed(route)))),
 		slog.Int("status", e.answer.status),
 		slog.Int("bytes", e.answer.bytes),
-		slog.Duration("duration", took),
+		slog.Int64("duration_ms", took.Milliseconds()),
 		slog.String("client", clipped(r.RemoteAddr)),
 	}
 	if route != "" {
@@ -216,15 +216,19 @@ func clipped(text string) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// clientAddress replaces RemoteAddr by the client's own address when the peer is a trusted proxy: the right-most hop of
-// X-Forwarded-For that is not a trusted proxy itself. What stands left of it anybody can have written.
+// clientAddress replaces RemoteAddr by the client's own address, without a port: who connected or, where that is a
+// trusted proxy, the right-most hop of X-Forwarded-For that is not a trusted proxy itself. What stands left of it
+// anybody can have written. Where a proxy says that it doesn't know ("unknown"), it stands for its client itself.
 func (f *front) clientAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		trusted := f.trustedPeer(r)
-		if trusted {
-			if client, ok := f.forwardedFor(r); ok {
-				r.RemoteAddr = client
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		trusted := err == nil && f.isTrusted(peer.Addr())
+		if err == nil {
+			client := peer.Addr()
+			if trusted {
+				client = f.forwardedFor(r, client)
 			}
+			r.RemoteAddr = client.Unmap().WithZone("").String()
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), trustedPeerKey{}, trusted)))
 	})
@@ -237,27 +241,28 @@ func fromTrustedProxy(ctx context.Context) bool {
 	return trusted
 }
 
-func (f *front) trustedPeer(r *http.Request) bool {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && f.isTrusted(peer.Addr())
-}
-
 func (f *front) isTrusted(a netip.Addr) bool {
 	return slices.ContainsFunc(f.site.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
 }
 
-func (f *front) forwardedFor(r *http.Request) (string, bool) {
+// forwardedFor is the client that came to the trusted proxy at peer.
+func (f *front) forwardedFor(r *http.Request, peer netip.Addr) netip.Addr {
+	client := peer
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		addr, err := parseHop(strings.TrimSpace(hops[i]))
+	for _, hop := range slices.Backward(hops) {
+		if hop = strings.TrimSpace(hop); hop == "" {
+			continue
+		}
+		addr, err := parseHop(hop)
 		if err != nil {
-			return "", false
+			return client
 		}
 		if !f.isTrusted(addr) {
-			return addr.Unmap().String(), true
+			return addr
 		}
+		client = addr
 	}
-	return "", false
+	return peer
 }
 
 // parseHop reads an address as proxies write it: with or without port, IPv6 with or without brackets. A zone is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,7 +51,8 @@ func (f *front) conclude(e *exchange, thrown any) {
 	}
 	took := time.Since(e.start)
 	panics.Contain(f.site.Log, "telemetry", func() {
-		e.done(Seen{Route: routeOf(e.request), Status: e.answer.status, Took: took})
+		route := routeOf(e.request)
+		e.done(Seen{Route: route, Status: e.answer.status, Took: took, Aside: isAside(route)})
 	})
 	attrs, err := panics.Try(func() ([]slog.Attr, error) { return e.attrs(took), nil })
 	if err != nil { // a record that says little is better than none
@@ -66,14 +68,20 @@ func (f *front) conclude(e *exchange, thrown any) {
 
 // level hides what is asked all the time, and shows what went wrong.
 func (e *exchange) level() slog.Level {
-	switch route := routeOf(e.request); {
+	switch {
 	case e.answer.status >= http.StatusInternalServerError:
 		return slog.LevelWarn
-	case route == HealthPath, route == ReadyPath, route == StaticPattern:
+	case isAside(routeOf(e.request)):
 		return slog.LevelDebug
 	default:
 		return slog.LevelInfo
 	}
+}
+
+// isAside reports whether the route is of probes or of files that pages bring along. There are many of them, and they
+// are fast: among them a small team's own requests would be lost.
+func isAside(route string) bool {
+	return slices.Contains([]string{HealthPath, ReadyPath, StaticPattern, FaviconPath, RobotsPath}, route)
 }
 
 // answerFault answers with the prepared plain page, or in bare words if that can't be drawn. It reports whether the

@@ -28,6 +28,8 @@ const (
 	HealthPath    = "/healthz"
 	ReadyPath     = "/readyz"
 	StaticPattern = "/static/*"
+	FaviconPath   = "/favicon.ico"
+	RobotsPath    = "/robots.txt"
 
 	operationsPath = "/operations"
 )

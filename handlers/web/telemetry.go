@@ -26,6 +26,7 @@ type Seen struct {
 	Route  string // the pattern, not the path; "" if there is none
 	Status int
 	Took   time.Duration
+	Aside  bool // it was no person's: a probe of health, or a file that a page brings along
 }
 
 // noTelemetry counts nothing.

@@ -64,12 +64,16 @@ func newTelemetry(ctx context.Context, cfg config.Config, version string, log *s
 	return t, err
 }
 
-// Request is part of web.Telemetry.
+// Request is part of web.Telemetry. A span that isn't ended isn't sent.
 func (t *telemetry) Request(r *http.Request) (on *http.Request, traceID string, done func(web.Seen)) {
-	method, measured := r.Method, t.metrics.Begin()
+	method, ended := r.Method, t.metrics.Begin()
 	on, traceID, traced := t.tracer.Request(r)
 	return on, traceID, func(s web.Seen) {
-		measured(s.Route, method, s.Status, s.Took)
+		ended()
+		if s.Aside {
+			return
+		}
+		t.metrics.Request(s.Route, method, s.Status, s.Took)
 		traced(s.Route, s.Status)
 	}
 }

@@ -86,10 +86,11 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 
 // RedisAdvice is what the operator should look at, by what is wrong.
 var RedisAdvice = map[redisstore.Fault]string{
-	redisstore.Unreachable:  "Look if it runs, and if host, port and TLS (rediss://) in REDIS_URL are right",
-	redisstore.Credentials:  "It refuses user and password: mend them in REDIS_URL, or in REDIS_PASSWORD or REDIS_PASSWORD_FILE",
-	redisstore.Permissions:  `Its user lacks a right: docs/operations.md, "Redis", has the ACL that patdesk needs. The prefix in REDIS_URL must be the one of the ACL`,
-	redisstore.Certificate:  "TLS fails: name the authority of its certificate with ?ca=file in REDIS_URL, and if it demands one from patdesk, &cert=file&key=file",
+	redisstore.Unreachable: "Look if it runs, and if host, port and TLS (rediss://) in REDIS_URL are right",
+	redisstore.Credentials: "It refuses user and password: mend them in REDIS_URL, or in REDIS_PASSWORD or REDIS_PASSWORD_FILE",
+	redisstore.Permissions: `Its user lacks a right: docs/operations.md, "Redis", has the ACL that patdesk needs. The prefix in REDIS_URL must be the one of the ACL`,
+	redisstore.Certificate: "TLS fails: name the authority of its certificate with ?ca=file in REDIS_URL, and if it demands one from patdesk, &cert=file&key=file. " +
+		"Where servers are named by addresses and certificates by names, as in some Clusters, add &server_name=name",
 	redisstore.IsCluster:    "It is part of a Cluster: put redis+cluster:// into REDIS_URL",
 	redisstore.NoCluster:    "It isn't part of a Cluster: put redis:// or rediss:// into REDIS_URL",
 	redisstore.ReadOnly:     "It is a replica: REDIS_URL must name the primary, or the Sentinels that know it",
@@ -101,6 +102,8 @@ var RedisAdvice = map[redisstore.Fault]string{
 var RedisWarnings = map[redisstore.Warning]string{
 	redisstore.Evicts: "Redis drops records when its memory is full, secrets that nobody has seen yet among them. " +
 		"Give it maxmemory-policy noeviction: then it refuses new ones, and patdesk can say so",
+	redisstore.Unconfirmed: "Redis has replicas, or doesn't say whether it has, and lets patdesk not use WAIT: secrets that were just made, and claims of forms, " +
+		"may be lost in a failover. Give its user the right to WAIT and INFO. Where there is no WAIT, wait=false in REDIS_URL says that this is known",
 }
 
 // RedisOptions is what the settings say of Redis. An error is a config.Fault.
@@ -127,7 +130,7 @@ func RedisOptions(r config.Redis) (redisstore.Options, error) {
 }
 
 func redisTLS(r config.Redis) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: r.ServerName}
 	if r.CAFile != "" {
 		content, err := os.ReadFile(r.CAFile)
 		if err != nil {

@@ -57,6 +57,7 @@ type Metrics struct {
 	inFlight   prometheus.Gauge
 	limited    *prometheus.CounterVec
 	upstream   *prometheus.HistogramVec
+	errors     prometheus.Counter // is there from the start, so that the first one is seen as an increase
 	refreshes  *prometheus.CounterVec
 	signIns    *prometheus.CounterVec
 	sessions   *prometheus.CounterVec
@@ -86,6 +87,8 @@ func New(o Options) *Metrics {
 	m.requests = histogram("patdesk_http_request_duration_seconds", "Time to answer a request, by route pattern, method and status.", "route", "method", "status")
 	m.inFlight = prometheus.NewGauge(prometheus.GaugeOpts{Name: "patdesk_http_requests_in_flight", Help: "Requests being answered now."})
 	m.registry.MustRegister(m.inFlight)
+	m.errors = prometheus.NewCounter(prometheus.CounterOpts{Name: "patdesk_http_errors_total", Help: "Requests answered with a status from 500 on."})
+	m.registry.MustRegister(m.errors)
 	m.limited = counter("patdesk_http_requests_limited_total", "Requests answered with 429 because of a limit of patdesk's own, by limit.", "limit")
 	m.upstream = histogram("patdesk_upstream_request_duration_seconds", "Time of a call to a service, by service, operation and outcome; each try counts.", "service", "operation", "outcome")
 	m.refreshes = counter("patdesk_token_refreshes_total", "Refreshes of access tokens, by outcome.", "outcome")
@@ -182,14 +185,22 @@ func (m *Metrics) Handler() http.Handler {
 }
 
 // Begin counts a request as being answered, until done is called.
-func (m *Metrics) Begin() (done func(route, method string, status int, took time.Duration)) {
+func (m *Metrics) Begin() (done func()) {
 	if m == nil {
-		return func(string, string, int, time.Duration) {}
+		return func() {}
 	}
 	m.inFlight.Inc()
-	return func(route, method string, status int, took time.Duration) {
-		m.inFlight.Dec()
-		m.requests.WithLabelValues(one(m.sources.Routes, route), one(methods, method), shownStatus(status)).Observe(took.Seconds())
+	return m.inFlight.Dec
+}
+
+// Request counts a request that was answered.
+func (m *Metrics) Request(route, method string, status int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.requests.WithLabelValues(one(m.sources.Routes, route), one(methods, method), shownStatus(status)).Observe(took.Seconds())
+	if status >= http.StatusInternalServerError {
+		m.errors.Inc()
 	}
 }
 

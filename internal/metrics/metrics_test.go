@@ -43,7 +43,8 @@ func watching(s metrics.Sources) *metrics.Metrics {
 func TestLabelsAreBounded(t *testing.T) {
 	m := watching(sources())
 	tell := func(s string) {
-		m.Begin()(s, s, 999, time.Second)
+		m.Begin()()
+		m.Request(s, s, 999, time.Second)
 		m.Upstream("entra", s, s, time.Second)
 		m.Limited(s)
 		m.Refreshed(s)
@@ -89,7 +90,8 @@ func TestCredentialExpiry(t *testing.T) {
 func TestOff(t *testing.T) {
 	var m *metrics.Metrics
 	m.Watch(sources())
-	m.Begin()("/a", "GET", 200, time.Second)
+	m.Begin()()
+	m.Request("/a", "GET", 200, time.Second)
 	m.Upstream("entra", "keys", "ok", time.Second)
 	m.Limited("x")
 	m.Refreshed("ok")

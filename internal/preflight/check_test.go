@@ -474,6 +474,13 @@ func TestCheckOfRedis(t *testing.T) {
 	server.Do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
 	checked{env: map[string]string{"SESSION_TYPE": "redis", "REDIS_URL": "redis://" + server.Addr, "SESSION_KEYS": testkit.OldKey}}.do(t, sim).
 		says("Redis", "warning", "redis drops records when its memory is full")
+	server.Do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+	redistest.StartReplica(t, server)
+	server.Do("ACL", "SETUSER", "nowait", "on", ">canary-password", "~*", "+@all", "-wait")
+	env := map[string]string{"SESSION_TYPE": "redis", "REDIS_URL": "redis://nowait:canary-password@" + server.Addr, "SESSION_KEYS": testkit.OldKey}
+	checked{env: env}.do(t, sim).says("Redis", "warning", "lets patdesk not use WAIT")
+	env["REDIS_URL"] += "?wait=false"
+	checked{env: env}.do(t, sim).says("Redis", "ok", "can be used: a record was written")
 	server.Hang()
 	defer server.Wake()
 	checked{limit: time.Second, env: map[string]string{"SESSION_TYPE": "redis", "REDIS_URL": "redis://" + server.Addr, "SESSION_KEYS": testkit.OldKey}}.do(t, sim).

@@ -149,7 +149,11 @@ func (c Check) redis(ctx context.Context) row {
 	case err != nil:
 		return failed(where+": "+sentence(redisCause(err)), backing.RedisAdvice[redisstore.FaultOf(err)]+".")
 	case len(warnings) > 0:
-		return warning(where+" can be used, but "+lowerFirst(backing.RedisWarnings[warnings[0]])+".", "")
+		but := ""
+		for _, w := range warnings {
+			but += " " + backing.RedisWarnings[w] + "."
+		}
+		return warning(where+" can be used, but "+lowerFirst(but[1:]), "")
 	case ends != "" && days < backing.FewDays:
 		return warning(where+" can be used. "+ends, "Make a new certificate in time.")
 	default:

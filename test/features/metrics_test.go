@@ -87,6 +87,7 @@ func TestMetrics(t *testing.T) {
 		`patdesk_operations_total{action="create",state="unknown"}`:                                                      "1",
 		`patdesk_operations_total{action="rotate",state="failed"}`:                                                       "0",
 		`patdesk_upstream_circuits{state="open"}`:                                                                        "0", // the pause is over by the clock
+		`patdesk_http_errors_total`:       "7", // the list that failed, 6 times, and the change in doubt
 		`patdesk_ready`:                   "1",
 		`patdesk_operations_in_progress`:  "0",
 		`patdesk_http_requests_in_flight`: "0",
@@ -104,6 +105,53 @@ func TestMetrics(t *testing.T) {
 	}
 	if len(got) > 3000 {
 		t.Errorf("%d samples", len(got))
+	}
+}
+
+// A small team's requests aren't lost among probes and files: those are neither measured nor traced, and what a person
+// asked for is, whatever came of it.
+func TestProbesAndFilesAreNotMeasured(t *testing.T) {
+	t.Parallel()
+	c := apptest.StartCollector(t)
+	o := measured()
+	o.Env["OTEL_EXPORTER_OTLP_ENDPOINT"], o.Env["BASE_URL"], o.Env["TRUSTED_PROXIES"] = c.URL, "http://localhost:5000/pat", "127.0.0.1"
+	d := apptest.Start(t, o)
+	at := "http://" + d.Address
+	for range 20 {
+		for _, path := range []string{"/healthz", "/readyz", "/pat/healthz", "/pat/readyz", "/favicon.ico", "/pat/robots.txt", "/static/none.css", "/pat/static/none.js"} {
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				_, _ = apptest.Scrape(t, method, at+path)
+			}
+		}
+	}
+	_, _ = apptest.Scrape(t, http.MethodGet, at+"/pat/scopes")
+	_, _ = apptest.Scrape(t, http.MethodGet, at+"/pat/healthz/x")
+	got := samples(d)
+	for sample := range got {
+		for _, aside := range []string{"/healthz", "/readyz", "/static", "/favicon", "/robots"} {
+			if strings.Contains(sample, aside) {
+				t.Errorf("it is measured: %s", sample)
+			}
+		}
+	}
+	for sample, want := range map[string]string{
+		`patdesk_http_request_duration_seconds_count{method="GET",route="/scopes",status="200"}`: "1",
+		`patdesk_http_request_duration_seconds_count{method="GET",route="other",status="404"}`:   "1",
+		`patdesk_http_errors_total`:       "0",
+		`patdesk_http_requests_in_flight`: "0",
+	} {
+		if got[sample] != want {
+			t.Errorf("%s is %q, want %s", sample, got[sample], want)
+		}
+	}
+	testkit.Must(t, d.Stop())
+	for _, span := range c.All() {
+		if span.Kind == kindServer && span.Name != "GET /scopes" && span.Attributes["http.response.status_code"] != "404" && span.Name != "GET" && span.Name != "GET /*" {
+			t.Errorf("it is traced: %+v", span)
+		}
+	}
+	if _, ok := c.Named("GET /scopes", ""); !ok {
+		t.Error("a page isn't traced")
 	}
 }
 
@@ -171,7 +219,7 @@ func TestMetricsAddressTaken(t *testing.T) {
 		"CLIENT_ID": "3f0c1a52-0000-4000-8000-000000000000", "CLIENT_SECRET": "canary~secret", "SESSION_DIR": t.TempDir(), "LISTEN_ADDRESS": "localhost:" + port,
 		"METRICS_ADDRESS": taken.Addr().String(),
 	}
-	if said := failsToStart(t, env); !strings.Contains(said, "METRICS_ADDRESS: "+taken.Addr().String()+" is taken") {
+	if said := failsToStart(t, env); !strings.Contains(said, taken.Addr().String()+" is taken by another program. Stop that one, or choose another port: METRICS_ADDRESS") {
 		t.Error(said)
 	}
 	again, err := net.Listen("tcp", "localhost:"+port)

@@ -54,7 +54,7 @@ func TestRequestRecord(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, list[0][name], want)
 		}
 	}
-	for _, name := range []string{"duration", "person", "session", "upstream_calls", "upstream_ms", "activity_id", "error", "bytes"} {
+	for _, name := range []string{"duration_ms", "person", "session", "upstream_calls", "upstream_ms", "activity_id", "error", "bytes"} {
 		if list[0][name] == nil || list[0][name] == "" {
 			t.Errorf("%s is missing: %v", name, list[0])
 		}

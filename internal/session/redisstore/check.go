@@ -2,9 +2,11 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -69,7 +71,8 @@ type Warning int
 
 // Warnings.
 const (
-	Evicts Warning = iota // Redis drops records that haven't expired when its memory is full
+	Evicts      Warning = iota // Redis drops records that haven't expired when its memory is full
+	Unconfirmed                // it has replicas, or may have some, and lets nobody wait for them
 )
 
 var errIsCluster = errors.New("redisstore: it is part of a Cluster")
@@ -81,14 +84,47 @@ func (s *Store) Check(ctx context.Context) ([]Warning, error) {
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	// One server of a Cluster takes those keys that happen to be its own.
-	if s.cluster == nil && s.client.ClusterInfo(ctx).Err() == nil {
+	if s.cluster == nil && s.sendsElsewhere(ctx) {
 		return nil, errIsCluster
 	}
+	var warnings []Warning
 	if policy := s.evictionPolicy(ctx); policy != "" && policy != "noeviction" {
-		return []Warning{Evicts}, nil
+		warnings = append(warnings, Evicts)
 	}
-	return nil, nil
+	if len(s.confirm) > 0 && s.neverConfirms(ctx) {
+		warnings = append(warnings, Unconfirmed)
+	}
+	return warnings, nil
+}
+
+// sendsElsewhere reports whether the server is one of several of a Cluster, which takes those keys that happen to be its
+// own. That a server knows about Clusters says nothing: one that has all slots, and services and proxies that have many
+// servers behind one address, answer for every key.
+func (s *Store) sendsElsewhere(ctx context.Context) bool {
+	const keys = 64 // all of them on one of two servers: once in 10^19 times
+	if s.client.ClusterInfo(ctx).Err() != nil {
+		return false
+	}
+	answers, _ := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for range keys {
+			p.Get(ctx, s.prefix+"slot:"+rand.Text())
+		}
+		return nil
+	}) // each answer has its own error
+	return slices.ContainsFunc(answers, func(a redis.Cmder) bool { return redis.HasErrorPrefix(a.Err(), "MOVED") })
+}
+
+// neverConfirms reports whether the server refuses WAIT although it has replicas, or doesn't let us know if it has any.
+func (s *Store) neverConfirms(ctx context.Context) bool {
+	node, err := s.server(ctx, s.prefix)
+	if err != nil {
+		return false
+	}
+	info, err := node.Info(ctx, "replication").Result()
+	if err == nil && !strings.Contains(info, ",state=online,") {
+		return false
+	}
+	return refusesWait(node.Do(ctx, "WAIT", 0, 1).Err())
 }
 
 // evictionPolicy is what Redis does when its memory is full; "" if the user may not know it, which goes for all without

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -414,6 +415,57 @@ func TestReplicasAreGuessed(t *testing.T) {
 	server.Do("ACL", "SETUSER", "patdesk", "-wait")
 	if err := open(t, o).Create(t.Context(), name("secret", "omar", "last"), nil, later()); err != nil {
 		t.Errorf("without the right to WAIT: %v", err)
+	}
+}
+
+// Where INFO shows a replica and WAIT is refused, writes work, the log says once what that means, and so does Check.
+func TestWaitIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"unknown", "not permitted"} {
+		t.Run(kind, func(t *testing.T) {
+			var options []string
+			if kind == "unknown" {
+				options = []string{"--rename-command", "WAIT", ""}
+			}
+			server := redistest.Start(t, options...)
+			redistest.StartReplica(t, server)
+			server.Do("ACL", "SETUSER", "patdesk", "on", ">hush", "~patdesk:*", "+@all", map[string]string{"unknown": "+@read", "not permitted": "-wait"}[kind])
+			log := &testkit.Log{}
+			s := open(t, redisstore.Options{
+				Addresses: []string{server.Addr}, Username: "patdesk", Password: "hush", Confirm: []string{"secret"}, Log: slog.New(slog.NewTextHandler(log, nil)),
+			})
+			if warnings, err := s.Check(t.Context()); err != nil || !slices.Contains(warnings, redisstore.Unconfirmed) {
+				t.Errorf("Check: %v, %v", warnings, err)
+			}
+			start := time.Now()
+			for i := range 10 {
+				n := name("secret", "mona", strconv.Itoa(i))
+				if err := s.Create(t.Context(), n, []byte("x"), later()); err != nil {
+					t.Fatal(err)
+				}
+				value, version, err := s.Read(t.Context(), n)
+				if err != nil || string(value) != "x" {
+					t.Fatalf("%q, %v", value, err)
+				}
+				if err := s.Update(t.Context(), n, version, []byte("y"), later()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if took := time.Since(start); took > slack {
+				t.Errorf("it took %v", took)
+			}
+			if err := s.Create(t.Context(), name("secret", "mona", "0"), []byte("z"), later()); !errors.Is(err, session.ErrExists) {
+				t.Errorf("twice: %v", err)
+			}
+			if n := strings.Count(log.String(), "lets patdesk not use WAIT"); n != 1 {
+				t.Errorf("said %d times:\n%s", n, log)
+			}
+		})
+	}
+	server := redistest.Start(t, "--rename-command", "WAIT", "") // without a replica there is nothing to wait for
+	s := open(t, redisstore.Options{Addresses: []string{server.Addr}, Confirm: []string{"secret"}})
+	if warnings, err := s.Check(t.Context()); err != nil || slices.Contains(warnings, redisstore.Unconfirmed) {
+		t.Errorf("without a replica: %v, %v", warnings, err)
 	}
 }
 

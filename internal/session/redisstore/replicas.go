@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,8 +22,9 @@ import (
 // Since replicas take over writes in order, one acknowledgement covers everything that was written to that server
 // before.
 //
-// A server without replicas isn't waited for. If there is one and it doesn't acknowledge in time, the write has failed:
-// what it was for must not be relied on.
+// A server without replicas isn't waited for, nor one that knows no WAIT, as some services and proxies don't: that is
+// warned of. If there is a replica and it doesn't acknowledge in time, the write has failed: what it was for must not be
+// relied on.
 const (
 	confirmTimeout = time.Second
 	// lookEvery is how long it is believed how many replicas a server has.
@@ -72,6 +74,11 @@ func (s *Store) tryConfirmed(ctx context.Context, script string, keys []string, 
 		wait = p.Do(ctx, "WAIT", 1, confirmTimeout.Milliseconds())
 		return nil
 	})
+	if refusesWait(wait.Err()) && eval.Err() == nil {
+		s.replicas.waitRefused(wait.Err())
+		s.replicas.seen.Add(node, replicaState{false, time.Now().Add(guessAgain)})
+		return eval.Text()
+	}
 	if err != nil {
 		return "", err
 	}
@@ -137,16 +144,29 @@ func (r *replicas) online(ctx context.Context, node *redis.Client) (bool, error)
 // within a second is there. One that hangs looks like none.
 func (r *replicas) guess(ctx context.Context, node *redis.Client) (replicaState, error) {
 	n, err := node.Do(ctx, "WAIT", 1, confirmTimeout.Milliseconds()).Int()
-	if isForbidden(err) {
-		r.refused.Do(func() {
-			r.log.Warn("Redis lets patdesk use neither INFO nor WAIT, so secrets that were just made don't outlive a failover", "error", err)
-		})
+	if refusesWait(err) {
+		r.waitRefused(err)
 		n, err = 0, nil
 	}
 	if n > 0 {
 		return replicaState{true, time.Now().Add(lookEvery)}, err
 	}
 	return replicaState{false, time.Now().Add(guessAgain)}, err
+}
+
+func (r *replicas) waitRefused(err error) {
+	r.refused.Do(func() {
+		r.log.Warn("Redis lets patdesk not use WAIT, so secrets that were just made may not outlive a failover", "error", err)
+	})
+}
+
+// refusesWait reports whether the server has answered that there is no WAIT for us, in whatever words: Redis, its kin and
+// proxies have their own. A server that has become a replica, or loads, says so of everything else as well.
+func refusesWait(err error) bool {
+	var said redis.Error
+	return errors.As(err, &said) && !errors.Is(err, redis.Nil) &&
+		!slices.ContainsFunc([]string{"WAIT cannot be used with replica", "READONLY", "LOADING", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "NOAUTH", "BUSY"},
+			func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
 }
 
 // isForbidden reports whether Redis refuses a command that the user has no right to.

@@ -7,8 +7,10 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/session/redisstore"
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
@@ -102,6 +104,44 @@ func TestTLS(t *testing.T) {
 	c := redistest.MakeCertificates(t)
 	server := redistest.StartTLS(t, c, "--tls-auth-clients", "yes")
 	suite(t, redisstore.Options{Addresses: []string{server.Addr}, TLS: tlsOf(t, c)}, flushAll(server))
+}
+
+// A Cluster names its servers by address, where its certificate may have a name alone.
+func TestServerName(t *testing.T) {
+	t.Parallel()
+	c := redistest.MakeCertificates(t, "redis.example.com")
+	server := redistest.StartTLS(t, c, "--cluster-enabled", "yes", "--cluster-port", freeport.Port(t), "--tls-cluster", "yes")
+	server.Do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	for name, want := range map[string]bool{"": false, "other.example.com": false, "redis.example.com": true} {
+		for _, kind := range []redisstore.Kind{redisstore.Single, redisstore.Cluster} {
+			o := redisstore.Options{Kind: kind, Addresses: []string{server.Addr}, TLS: tlsOf(t, c)}
+			o.TLS.ServerName = name
+			s, err := open(t, o), error(nil)
+			eventually(t, "the Cluster is there", func() bool {
+				_, err = s.Check(t.Context())
+				return err == nil || !strings.Contains(err.Error(), "CLUSTERDOWN")
+			})
+			if want && err != nil || !want && redisstore.FaultOf(err) != redisstore.Certificate {
+				t.Errorf("%q, kind %d: %v", name, kind, err)
+			}
+		}
+	}
+}
+
+// What answers for every key is no Cluster for us, whatever it says of itself; one of several servers is.
+func TestWhatLooksLikeACluster(t *testing.T) {
+	t.Parallel()
+	alone := redistest.StartCluster(t, 1)
+	if _, err := open(t, redisstore.Options{Addresses: []string{alone[0].Addr}}).Check(t.Context()); err != nil {
+		t.Errorf("a Cluster of one server: %v", err)
+	}
+	for _, n := range []int{2, 3} {
+		servers := redistest.StartCluster(t, n)
+		_, err := open(t, redisstore.Options{Addresses: []string{servers[0].Addr}}).Check(t.Context())
+		if redisstore.FaultOf(err) != redisstore.IsCluster {
+			t.Errorf("one of %d servers: %v", n, err)
+		}
+	}
 }
 
 // The two users of the documentation (docs/operations.md): by categories, and with the commands alone.

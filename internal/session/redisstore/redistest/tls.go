@@ -25,8 +25,9 @@ type Certificates struct {
 	Cert, Key string // of the server, and good for a client too
 }
 
-// MakeCertificates makes an authority and a certificate for this machine, for an hour.
-func MakeCertificates(tb testing.TB) Certificates {
+// MakeCertificates makes an authority and a certificate for an hour: for this machine, or for the names alone, if there
+// are any.
+func MakeCertificates(tb testing.TB, names ...string) Certificates {
 	tb.Helper()
 	dir := tb.TempDir()
 	caKey, key := newKey(tb), newKey(tb)
@@ -38,6 +39,9 @@ func MakeCertificates(tb testing.TB) Certificates {
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "redis"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		KeyUsage: x509.KeyUsageDigitalSignature, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if len(names) > 0 {
+		leaf.IPAddresses, leaf.DNSNames = nil, names
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
