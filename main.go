@@ -77,7 +77,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case o.check:
 		return exitOK
 	}
-	program, err := app.New(ctx, cfg, app.Options{Version: version, Log: stderr})
+	program, err := app.New(ctx, cfg, app.Options{
+		Version: version, Log: stderr, Hangup: hangups(), HangupStops: isTerminal(stderr),
+		Settings: func() (config.Config, error) { return app.LoadSettings(ctx, env, nil, dotenv, time.Now) },
+	})
 	if err != nil {
 		return cantStart(err, cfg.LogFormat == "json", stderr)
 	}
@@ -108,9 +111,27 @@ func cantStart(err error, asJSON bool, stderr io.Writer) int {
 	return exitFailed
 }
 
+// hangups get each SIGHUP from now on, none of which ends the process by itself any more.
+func hangups() <-chan os.Signal {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	return signals
+}
+
+// isTerminal reports whether w is a terminal, which people look at and close.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	is, err := file.Stat()
+	null, nullErr := os.Stat(os.DevNull)
+	return err == nil && is.Mode()&os.ModeCharDevice != 0 && (nullErr != nil || !os.SameFile(is, null))
+}
+
 // demo is run with -demo.
 func demo(ctx context.Context, getenv func(string) string, pseudo bool, stdout, stderr io.Writer) int {
-	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr, Pseudo: pseudo})
+	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr, Pseudo: pseudo, Hangup: hangups(), HangupStops: true})
 	var settings *app.DemoError
 	switch {
 	case errors.As(err, &settings):

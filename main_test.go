@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -271,6 +272,43 @@ func TestDemo(t *testing.T) {
 	}
 	if code := stop(); code != exitOK {
 		t.Errorf("ended with %d", code)
+	}
+}
+
+// SIGHUP ends a demo in order: there is nothing that it could read again.
+func TestHangupEndsADemo(t *testing.T) {
+	address, stop := startDemo(t, "-listen", "localhost:0")
+	testkit.Must(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	testkit.Until(t, "it listens no more", func() bool {
+		c, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	if code := stop(); code != exitOK {
+		t.Errorf("ended with %d", code)
+	}
+}
+
+// Only a terminal is one: neither what looks like it, nor where a service writes.
+func TestTerminals(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	testkit.Must(t, err)
+	defer null.Close()
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	testkit.Must(t, err)
+	defer file.Close()
+	for name, w := range map[string]io.Writer{"null": null, "file": file, "none": io.Discard} {
+		if isTerminal(w) {
+			t.Errorf("%s is taken for a terminal", name)
+		}
+	}
+	console, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	testkit.Must(t, err)
+	defer console.Close()
+	if !isTerminal(console) {
+		t.Error("a terminal isn't known as one")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -55,6 +56,12 @@ type Options struct {
 	Demo    bool         // pages are marked as a demo's
 	Pseudo  bool         // the pseudo-language is offered, too
 
+	// Settings reads the settings again, when Hangup says so and when Entra ID refuses the credential. nil: they stay.
+	Settings func() (config.Config, error)
+	// Hangup is told that the settings are to be read again, or, with HangupStops, that the program is to end.
+	Hangup      <-chan os.Signal
+	HangupStops bool
+
 	Now         func() time.Time                                 // the clock of sessions, sign-ins, operations and pages; nil: time.Now
 	Pause       func(ctx context.Context, d time.Duration) error // waits for d or until ctx ends, between two tries; nil: for a real d
 	ReadTimeout time.Duration                                    // of a request; 0: 30 seconds
@@ -82,6 +89,8 @@ type App struct {
 	telemetry *telemetry
 	measured  *metricsServer // nil: none
 	log       *slog.Logger
+	level     slog.LevelVar
+	reloading sync.Mutex
 
 	stopOnce sync.Once
 	stopping chan struct{} // closed by Stop
@@ -100,7 +109,8 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 		o.Now = time.Now
 	}
 	o.Version = Version(o.Version)
-	log := newLog(cfg, o.Log)
+	a := &App{config: cfg, stopping: make(chan struct{}), ended: make(chan struct{})}
+	log := newLog(cfg, &a.level, o.Log)
 	recordLibraries(log)
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
@@ -109,10 +119,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	if err != nil {
 		return nil, err
 	}
-	a := &App{
-		config: cfg, options: o, listener: listener, local: localURL(cfg, listener), log: log,
-		stopping: make(chan struct{}), ended: make(chan struct{}),
-	}
+	a.options, a.listener, a.local, a.log = o, listener, localURL(cfg, listener), log
 	if a.measured, err = listenForMetrics(ctx, cfg.MetricsAddress); err == nil {
 		err = a.assemble(ctx)
 	}
@@ -183,6 +190,9 @@ func newProvider(ctx context.Context, cfg config.Config, o Options, tel *telemet
 		return nil, err
 	}
 	credential.Record(log)
+	if o.Settings != nil && (credential.Secret != "" || credential.Certificate != nil) {
+		credential.Current = currentCredential(cfg, o)
+	}
 	return entra.New(entra.Options{
 		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
 		Credential: credential.Credential, HTTPClient: o.Client, Now: o.Now, Log: log,
@@ -246,14 +256,30 @@ func (a *App) serve(ctx context.Context) error {
 		err = server.Serve(serving)
 	})
 	a.log.Info("serving", "address", a.Address(), "public", a.URL(), "version", a.options.Version)
-	select {
-	case err := <-failed:
+	if err := a.untilStopped(ctx, failed); err != nil {
 		a.log.Error("serving failed", "error", err)
 		return err
-	case <-ctx.Done():
-	case <-a.stopping:
 	}
 	return a.shutDown(server)
+}
+
+// untilStopped returns when the program is to end, with an error if its listener has failed.
+func (a *App) untilStopped(ctx context.Context, failed <-chan error) error {
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return nil
+		case <-a.stopping:
+			return nil
+		case <-a.options.Hangup:
+			if a.options.HangupStops {
+				return nil
+			}
+			panics.Go(a.log, "reloading", a.Reload)
+		}
+	}
 }
 
 // errServing is why the program ends if its listener panics.

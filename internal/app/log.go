@@ -9,8 +9,10 @@ import (
 	"github.com/patdesk/patdesk/config"
 )
 
-func newLog(cfg config.Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+// newLog makes the log. Its level can be changed.
+func newLog(cfg config.Config, level *slog.LevelVar, w io.Writer) *slog.Logger {
+	level.Set(cfg.LogLevel)
+	options := &slog.HandlerOptions{Level: level}
 	if cfg.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}

@@ -13,13 +13,14 @@ import (
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 )
 
-// Credential is how patdesk proves to Entra that it is the registered app. Exactly one field is set.
+// Credential is how patdesk proves to Entra that it is the registered app. Exactly one field is set, but that beside
+// Current there may be the Secret or the Certificate that it would return at first.
 type Credential struct {
 	Secret        string
 	Certificate   *Certificate
 	AssertionFile string // workload identity federation: read again for every token call, because it rotates
 
-	// Current reads the credential from where it is kept, such as a vault; it returns a Secret or a Certificate. What
+	// Current reads the credential from where it is kept, such as a vault or a file; it returns a Secret or a Certificate. What
 	// it returns is used for ten minutes, and for longer if it can't be read again; it is read again at once when Entra
 	// doesn't take it. An error should be an *Error, otherwise it counts as KindMisconfigured; it must not hold the
 	// credential.
@@ -125,6 +126,15 @@ func (p *Provider) CredentialEnd() time.Time {
 		return time.Time{}
 	}
 	return c.Certificate.Leaf().NotAfter
+}
+
+// RenewCredential has Current read the credential now. If that fails the one in use goes on.
+func (p *Provider) RenewCredential(ctx context.Context) error {
+	if p.o.Credential.Current == nil {
+		return nil
+	}
+	_, err := p.vault.wait(ctx, theCredential)
+	return err
 }
 
 // newCredential reports whether there is another credential than the one that Entra didn't take, and which.

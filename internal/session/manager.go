@@ -97,8 +97,8 @@ var _ sessions.Store = (*Manager)(nil)
 
 // New makes a Manager over b.
 func New(b Backend, o Options) (*Manager, error) {
-	ring, err := newKeyring(o.Keys)
-	if err := errors.Join(err, o.validate()); err != nil {
+	records := &Records{backend: b}
+	if err := errors.Join(records.SetKeys(o.Keys), o.validate()); err != nil {
 		return nil, err
 	}
 	if o.Now == nil {
@@ -116,7 +116,7 @@ func New(b Backend, o Options) (*Manager, error) {
 	if o.Dropped == nil {
 		o.Dropped = func(string) {}
 	}
-	records := &Records{backend: b, keys: ring, now: o.Now, log: o.Log, dropped: o.Dropped}
+	records.now, records.log, records.dropped = o.Now, o.Log, o.Dropped
 	records.Declare(ownBounds()...)
 	return &Manager{
 		browserRecords: browserRecords{

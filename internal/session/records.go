@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,7 +16,7 @@ import (
 // (damaged, copied from another one, made with a key that is gone) is ErrNotFound, and said once in the log.
 type Records struct {
 	backend    Backend
-	keys       keyring
+	keys       atomic.Pointer[keyring] // see SetKeys
 	now        func() time.Time
 	log        *slog.Logger
 	unreadable once
@@ -201,14 +202,26 @@ func (r *Records) TryLock(ctx context.Context, k Key) (release func(), ok bool, 
 	return r.backend.TryLock(ctx, k.Name())
 }
 
+// SetKeys takes other keys, newest first, from now on. What was made with a key that isn't among them can't be read any
+// more.
+func (r *Records) SetKeys(keys [][]byte) error {
+	ring, err := newKeyring(keys)
+	if err == nil {
+		r.keys.Store(&ring)
+	}
+	return err
+}
+
+func (r *Records) ring() keyring { return *r.keys.Load() }
+
 // MAC is a keyed hash of parts for purpose, made with the newest key.
 func (r *Records) MAC(purpose string, parts ...string) []byte {
-	return r.keys[0].mac(purpose, parts)
+	return r.ring()[0].mac(purpose, parts)
 }
 
 // CheckMAC reports whether mac is what MAC returned, under any of the keys, for the same purpose and parts.
 func (r *Records) CheckMAC(mac []byte, purpose string, parts ...string) bool {
-	for _, k := range r.keys {
+	for _, k := range r.ring() {
 		if hmac.Equal(mac, k.mac(purpose, parts)) {
 			return true
 		}
@@ -252,7 +265,7 @@ func (r *Records) seal(k Key, value any, unknown []byte, expires time.Time) ([]b
 	if bound, err := r.bounds.bound(k.Kind); err != nil || len(plain) > bound.Each {
 		return nil, errors.Join(err, ErrTooLarge)
 	}
-	return r.keys.seal(k, plain, expires)
+	return r.ring().seal(k, plain, expires)
 }
 
 // decode opens the record k into into, of whose former value nothing is left. unknown is the value, if it has members
@@ -275,7 +288,7 @@ func (r *Records) decode(k Key, sealed []byte, into any, rewrite bool) (expires 
 
 // open decrypts a record. The expiry that counts is the one inside.
 func (r *Records) open(k Key, name Name, sealed []byte) (opened, error) {
-	o, err := r.keys.open(k, name.ID, sealed)
+	o, err := r.ring().open(k, name.ID, sealed)
 	if err == nil && hash(o.id) != name.ID {
 		err = errForged
 	}

@@ -87,10 +87,10 @@ func TestMetrics(t *testing.T) {
 		`patdesk_operations_total{action="create",state="unknown"}`:                                                      "1",
 		`patdesk_operations_total{action="rotate",state="failed"}`:                                                       "0",
 		`patdesk_upstream_circuits{state="open"}`:                                                                        "0", // the pause is over by the clock
-		`patdesk_http_errors_total`:       "7", // the list that failed, 6 times, and the change in doubt
-		`patdesk_ready`:                   "1",
-		`patdesk_operations_in_progress`:  "0",
-		`patdesk_http_requests_in_flight`: "0",
+		`patdesk_http_errors_total`:                                                                                      "7", // the list that failed, 6 times, and the change in doubt
+		`patdesk_ready`:                                                                                                  "1",
+		`patdesk_operations_in_progress`:                                                                                 "0",
+		`patdesk_http_requests_in_flight`:                                                                                "0",
 	} {
 		if got[sample] != want {
 			t.Errorf("%s is %q, want %s", sample, got[sample], want)
