@@ -41,8 +41,8 @@ const (
 
 // options is the command line.
 type options struct {
-	demo, pseudo, check, offline, version, healthcheck bool
-	listen                                             string
+	demo, pseudo, check, offline, credential, version, healthcheck bool
+	listen                                                         string
 }
 
 // run is the whole program: it returns the exit code. It ends by itself when ctx does.
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	cfg, err := app.LoadSettings(ctx, env, os.Environ(), dotenv, time.Now)
 	failed := 0
 	if o.check {
-		failed, err = preflight.Check{Config: cfg, Err: err, Getenv: getenv, Offline: o.offline, Now: time.Now}.Run(ctx, stdout)
+		failed, err = preflight.Check{Config: cfg, Err: err, Getenv: getenv, Offline: o.offline, Try: o.credential, Now: time.Now}.Run(ctx, stdout)
 	}
 	switch {
 	case err != nil:
@@ -164,6 +164,7 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.listen, "listen", "", "`host:port` to listen on; wins over LISTEN_ADDRESS")
 	flags.BoolVar(&o.check, "check", false, "check the settings and all that they lead to, say what is wrong, and stop; 0 if nothing is")
 	flags.BoolVar(&o.offline, "offline", false, "with -check: leave the network out")
+	flags.BoolVar(&o.credential, "credential", false, "with -check: ask Entra ID whether it takes the credential, by a token for the app itself that is thrown away")
 	flags.BoolVar(&o.version, "version", false, "print the version and stop")
 	flags.BoolVar(&o.healthcheck, "healthcheck", false, "ask a running patdesk's /healthz and stop; 0 if it answers")
 	if err := flags.Parse(args); err != nil {
@@ -177,6 +178,10 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	if o.pseudo && !o.demo {
 		fmt.Fprintln(stderr, "-pseudo belongs to -demo")
 		return o, errors.New("-pseudo without -demo")
+	}
+	if o.credential && (!o.check || o.offline) {
+		fmt.Fprintln(stderr, "-credential belongs to -check, without -offline")
+		return o, errors.New("-credential without -check")
 	}
 	if o.offline && !o.check {
 		fmt.Fprintln(stderr, "-offline belongs to -check")

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
 	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/webtest"
@@ -41,7 +42,7 @@ func TestVersion(t *testing.T) {
 }
 
 func TestMisuse(t *testing.T) {
-	for _, args := range [][]string{{"-no-such-flag"}, {"serve"}, {"-offline"}, {"-pseudo"}} {
+	for _, args := range [][]string{{"-no-such-flag"}, {"serve"}, {"-offline"}, {"-pseudo"}, {"-credential"}, {"-check", "-offline", "-credential"}} {
 		if code, _, stderr := runOnce(t, nil, args...); code != exitMisused || stderr == "" {
 			t.Errorf("%v: %d %q", args, code, stderr)
 		}
@@ -99,7 +100,8 @@ func TestAllKindsOfFaultsAtOnce(t *testing.T) {
 
 // No page of ours can be the redirect path, whatever the case; others can, also those that only look alike.
 func TestRedirectPathAmongTheRoutes(t *testing.T) {
-	env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_SECRET": "canary-7c1f"}
+	port := freeport.Port(t)
+	env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_SECRET": "canary-7c1f", "LISTEN_ADDRESS": "localhost:" + port}
 	for _, taken := range []string{
 		"/calendar", "/bulk", "/bulk/x", "/Calendar/back", "/tokens", "/Tokens/new", "/overview", "/overview.csv", "/sign-in", "/sign-in/start", "/sign-out",
 		"/global-tokens", "/organizations", "/operations", "/operations/x", "/changes", "/sessions", "/scopes", "/static", "/static/app.css", "/healthz", "/readyz",
@@ -112,7 +114,7 @@ func TestRedirectPathAmongTheRoutes(t *testing.T) {
 	}
 	for _, free := range []string{"/getAToken", "/auth/callback", "/signin-oidc", "/calendars", "/my/tokens", "/.auth/login/aad/callback"} {
 		env["REDIRECT_PATH"] = free
-		if code, out, stderr := runOnce(t, env, "-check", "-offline"); code != exitOK || !strings.Contains(out, "http://localhost:5000"+free) {
+		if code, out, stderr := runOnce(t, env, "-check", "-offline"); code != exitOK || !strings.Contains(out, "http://localhost:"+port+free) {
 			t.Errorf("%s: %d\n%s", free, code, stderr)
 		}
 	}
@@ -192,9 +194,10 @@ func TestFaultsAsJSON(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_SECRET": "canary-7c1f"}
+	port := freeport.Port(t)
+	env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_SECRET": "canary-7c1f", "LISTEN_ADDRESS": "localhost:" + port}
 	code, out, stderr := runOnce(t, env, "-check", "-offline")
-	if code != exitOK || !strings.Contains(out, "http://localhost:5000/getAToken") || strings.Contains(out+stderr, "canary") {
+	if code != exitOK || !strings.Contains(out, "http://localhost:"+port+"/getAToken") || strings.Contains(out+stderr, "canary") {
 		t.Errorf("%d\n%s%s", code, out, stderr)
 	}
 }

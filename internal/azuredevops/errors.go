@@ -141,11 +141,15 @@ type Error struct {
 // Error is for logs. It names what happened and holds nothing secret.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "azuredevops: %s", e.Call)
+	b.WriteString("azuredevops: ")
+	where := e.Call // not known of a failure that was recorded
 	if e.Organization != "" {
-		fmt.Fprintf(&b, " in %s", e.Organization)
+		where = strings.TrimSpace(where + " in " + e.Organization)
 	}
-	fmt.Fprintf(&b, ": %s", e.Kind)
+	if where != "" {
+		b.WriteString(where + ": ")
+	}
+	b.WriteString(string(e.Kind))
 	if e.Unknown {
 		b.WriteString(", outcome unknown")
 	}

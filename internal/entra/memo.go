@@ -133,7 +133,9 @@ func (m *memo[T]) renew(key string) (T, error) {
 		k.value, k.has, k.fetched = value, true, k.tried
 	} else {
 		k.err = networkError(err)
-		m.log.Warn(m.words, "kept", k.has, "error", k.err)
+		if k.has { // otherwise whoever waits for it gets the error, and records it
+			m.log.Warn(m.words, "kept", true, "error", k.err)
+		}
 	}
 	m.keep(key, k)
 	return value, k.err

@@ -41,6 +41,7 @@ const (
 	callRefresh  = "redeem_refresh_token"
 	callMetadata = "metadata"
 	callKeys     = "keys"
+	callTrial    = "try_credential" // by -check alone
 )
 
 // Refreshes returns how a refresh can end.

@@ -41,6 +41,7 @@ var (
 // exchange travels with a call's context: what the call may do, and what became of it.
 type exchange struct {
 	offline bool   // no call may be made: what is in the cache has to do
+	trial   bool   // the credential alone is tried: see TryCredential
 	mayAsk  bool   // for tokens: whoever signs in, and whoever holds the session's lock
 	account string // home account id, for answers without client_info; "" at sign-in
 
@@ -72,7 +73,7 @@ func newWire(o Options, metadata string) *wire {
 		client.Transport = o.HTTPClient.Transport
 	} else {
 		client.Transport = &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
+			Proxy: http.ProxyFromEnvironment, OnProxyConnectResponse: refusedByProxy,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: headTimeout,
 			MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
@@ -126,6 +127,9 @@ func (w *wire) askForToken(r *http.Request, x *exchange) (*http.Response, error)
 
 func (w *wire) tokensFor(r *http.Request, x *exchange) ([]byte, error) {
 	call := map[string]string{"authorization_code": callCode, "refresh_token": callRefresh}[grantOf(r)]
+	if x.trial && grantOf(r) == "client_credentials" {
+		call = callTrial
+	}
 	if call == "" {
 		return nil, &Error{Kind: KindOther, Err: errAppOnly}
 	}

@@ -35,6 +35,7 @@ type Check struct {
 	Err     error // of config.Load
 	Getenv  func(string) string
 	Offline bool              // the network is left out
+	Try     bool              // Entra ID is asked whether it takes the credential
 	Base    http.RoundTripper // to the services; nil: as the program has it
 	Now     func() time.Time
 	Limit   time.Duration // of one try; 0: 8 seconds
@@ -94,7 +95,11 @@ func (c Check) run(ctx context.Context) []row {
 
 // tries are all tries in the order of the table: first what is here, then what is elsewhere.
 func (c Check) tries() []try {
-	tries := []try{{What: "Address", Do: c.address}, {What: "Credential", Do: c.credential}, {What: "Session keys", Do: c.keys}}
+	tries := []try{{What: "Address", Do: c.address}, {What: "LISTEN_ADDRESS", Do: c.listening("LISTEN_ADDRESS", c.Config.ListenAddress, "/healthz")}}
+	if c.Config.MetricsAddress != "" {
+		tries = append(tries, try{What: "METRICS_ADDRESS", Do: c.listening("METRICS_ADDRESS", c.Config.MetricsAddress, "/metrics")})
+	}
+	tries = append(tries, try{What: "Credential", Do: c.credential}, try{What: "Session keys", Do: c.keys})
 	if c.Config.Redis == nil {
 		tries = append(tries, try{What: "Session folder", Do: c.folder})
 	}
@@ -115,6 +120,12 @@ func (c Check) tries() []try {
 	tries = append(tries, try{What: "Entra ID", Do: c.entra}, try{What: "Azure DevOps", Do: c.azureDevOps})
 	if len(c.Config.Organizations) == 0 {
 		tries = append(tries, try{What: "Discovery", Do: c.discovery})
+	}
+	if c.Try {
+		tries = append(tries, try{What: "Sign-in", Do: c.tryCredential})
+	}
+	if c.Config.Traces.Endpoint != "" {
+		tries = append(tries, try{What: "Traces", Do: c.traces})
 	}
 	return tries
 }
@@ -143,7 +154,11 @@ func failedBy(err error) row {
 // address says out loud what only the operator can compare.
 func (c Check) address(context.Context) row {
 	public := c.Config.PublicURL()
-	if public == "" {
+	switch {
+	case public == "" && !c.Config.AddressFromProxies():
+		return warning("LISTEN_ADDRESS leaves the port to the start, so the address that people open is another one each time.",
+			"Put a port there, or set BASE_URL. Then the redirect URI can be compared with the app registration from here.")
+	case public == "":
 		return warning("BASE_URL isn't set, so the address is known only from the headers of the proxy in TRUSTED_PROXIES.",
 			"Set BASE_URL to the address that people open. Then the redirect URI can be compared with the app registration from here.")
 	}

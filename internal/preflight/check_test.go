@@ -42,6 +42,7 @@ type checked struct {
 	ahead   time.Duration     // of this machine's clock
 	offline bool
 	limit   time.Duration // 0: the usual one
+	try     bool          // -credential
 }
 
 // The exit codes of the program.
@@ -80,6 +81,7 @@ func (c checked) do(t *testing.T, sim *simulator.Simulator) table {
 	env := map[string]string{
 		"CLIENT_ID": sim.ClientID(), "CLIENT_SECRET": "canary-secret", "AUTHORITY": sim.Authority(), "ENDPOINT": sim.Endpoint(),
 		"DISCOVERY_ENDPOINT": sim.DiscoveryEndpoint(), "SESSION_DIR": filepath.Join(t.TempDir(), "data", "sessions"),
+		"LISTEN_ADDRESS": "localhost:" + freeport.Port(t),
 	}
 	for name, value := range c.env {
 		env[name] = value
@@ -88,7 +90,7 @@ func (c checked) do(t *testing.T, sim *simulator.Simulator) table {
 		c.base = sim.Client().Transport
 	}
 	got := check(t, Check{
-		Getenv: func(name string) string { return env[name] }, Offline: c.offline, Base: c.base, Limit: c.limit,
+		Getenv: func(name string) string { return env[name] }, Offline: c.offline, Base: c.base, Limit: c.limit, Try: c.try,
 		Now: func() time.Time { return time.Now().Add(c.ahead) },
 	})
 	if strings.Contains(got.output, "canary") {
@@ -629,7 +631,7 @@ func TestCheckOfACertificate(t *testing.T) {
 			if err := os.WriteFile(file, []byte(c.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_CERTIFICATE_FILE": file, "AUTHORITY": "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555"}
+			env := map[string]string{"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_CERTIFICATE_FILE": file, "LISTEN_ADDRESS": "localhost:" + freeport.Port(t), "AUTHORITY": "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555"}
 			got := check(t, Check{Getenv: func(name string) string { return env[name] }, Offline: true, Now: time.Now})
 			if got.code != c.code || !strings.Contains("\n"+got.output, c.want) {
 				t.Errorf("%d\n%s", got.code, got.output)

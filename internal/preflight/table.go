@@ -17,7 +17,7 @@ import (
 // outcome is how a try ended.
 type outcome string
 
-// The outcomes. Only outcomeFailed keeps patdesk from being ready.
+// The outcomes. outcomeFailed is for what doesn't do what the settings want of it.
 const (
 	outcomeOK      outcome = "ok"
 	outcomeWarning outcome = "warning"

@@ -183,7 +183,9 @@ func (s *Simulator) redeemRefreshToken(form url.Values, tenant string) (grant, *
 
 // clientCredentials gives the application itself a token. A web app for people never needs one; the PAT API refuses it.
 func (s *Simulator) clientCredentials(form url.Values) (grant, *oauthError) {
-	scopes := strings.Fields(form.Get("scope"))
+	scopes := slices.DeleteFunc(strings.Fields(form.Get("scope")), func(scope string) bool {
+		return slices.Contains([]string{"openid", "offline_access", "profile"}, scope) // MSAL sends them here, too
+	})
 	if len(scopes) != 1 || !strings.HasSuffix(scopes[0], "/.default") {
 		e := badScope("The provided request must include a '.default' scope.")
 		return grant{}, &e
