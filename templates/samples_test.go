@@ -73,7 +73,7 @@ type (
 		Problems            []partialProblem
 		GlobalNote          string
 		ManualURL           string
-		Done                string
+		Done                *notice
 		picking
 	}
 	filterLink struct {
@@ -88,33 +88,36 @@ type (
 		Organization                      string
 		Global                            bool
 		Created, Expires                  when
-		Ends                              string
 		Urgency, Status, StatusClass      string
 		MadeBy, Unfinished, UnfinishedURL string
 		Pick, PickID                      string
 	}
-	partialProblem    struct{ Heading, What, Advice, RetryURL string }
+	partialProblem struct {
+		Heading, What, Advice, RetryURL string
+		Details                         []field
+	}
 	organizationsPage struct {
 		base
-		Action       string
-		Choices      []organizationLink
-		Typed, Error string
-		Problem      *partialProblem
-		CanType      bool
+		Action        string
+		Choices       []organizationLink
+		Typed, Error  string
+		Problem       *partialProblem
+		CanType, None bool
 	}
 	tokenPage struct {
 		base
-		Name, AuthorizationID, OrganizationText     string
-		Status, StatusClass                         string
-		Scopes                                      []scopeRow
-		Created, Expires                            when
-		Ends, Urgency                               string
-		Global                                      bool
-		GlobalNote, MadeBy                          string
-		Targets                                     []string
-		EditURL, RotateURL, RevokeURL               string
-		WhyNot, ReplaceURL, AzureURL, BackURL, Done string
-		Unfinished, UnfinishedURL                   string
+		Name, AuthorizationID, OrganizationText string
+		Status, StatusClass                     string
+		Scopes                                  []scopeRow
+		Created, Expires                        when
+		Urgency                                 string
+		Global                                  bool
+		GlobalNote, GlobalURL, MadeBy           string
+		Targets                                 []string
+		EditURL, RotateURL, RevokeURL           string
+		WhyNot, ReplaceURL, AzureURL, BackURL   string
+		Done                                    *notice
+		Unfinished, UnfinishedURL               string
 	}
 	scopeRow struct {
 		ID          string
@@ -147,6 +150,8 @@ type (
 		ScopesURL           string
 		CancelURL           string
 		TokenName           string
+		GlobalNote          string
+		GlobalURL           string
 		Current             []field
 	}
 	option struct {
@@ -179,7 +184,7 @@ type (
 		Scopes                      []term
 		Expires                     when
 		MadeBy                      string
-		GlobalNote                  string
+		GlobalNote, GlobalURL       string
 	}
 	rotatePage struct {
 		base
@@ -190,7 +195,9 @@ type (
 		Scopes                      []term
 		Expires                     when
 		NewExpires                  when
-		Life, MadeBy, GlobalNote    string
+		Life, MadeBy                string
+		GlobalNote, GlobalURL       string
+		ReplaceURL, RevokeURL       string
 		Old                         []option
 	}
 	operationPage struct {
@@ -207,7 +214,7 @@ type (
 		SecretNote                        string
 		Unkept                            bool
 		Asked, Granted                    when
-		Shortened                         bool
+		Shortened, Warned                 bool
 		Expires                           when
 		Scopes                            []term
 		SaveAction                        string
@@ -389,7 +396,7 @@ func fullList() tokenListPage {
 	p.base, p.picking = noticed(p.base), picks(42)
 	p.Total = 42
 	p.GlobalNote = english.Message("global.before", nil).What
-	p.Problems = []partialProblem{{"Some tokens are missing here", "contoso: the revoked tokens couldn't be read.", "Azure DevOps took too long to answer. Try again in a minute.", "/pat/tokens"}}
+	p.Problems = []partialProblem{{"Some tokens are missing here", "contoso: the revoked tokens couldn't be read.", "Azure DevOps took too long to answer. Try again in a minute.", "/pat/tokens", []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}}}}
 	p.Tokens = []tokenRow{
 		{Pick: "contoso/1", PickID: "pick-1", Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: terms("Agent Pools: Read & manage"), HighScopes: true, Organization: "contoso", Created: at(-87), Expires: at(3), Urgency: "urgent", Status: "Active", StatusClass: "active"},
 		{Pick: "contoso/2", PickID: "pick-2", Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: terms("Marketplace: Manage"), HighScopes: true, Organization: "All organizations", Global: true, Created: at(-200), Expires: at(165), Status: "Active", StatusClass: "active"},
@@ -406,7 +413,7 @@ func fullList() tokenListPage {
 
 func listSamples() []sample {
 	found, none, first, trouble, everywhere := list("active"), list("active"), list("all"), list("active"), fullList()
-	found.Done = english.Message("operation.revoked", map[string]string{"Token": "old deploy"}).What
+	found.Done = &notice{Kind: "done", Text: english.Message("operation.revoked", map[string]string{"Token": "old deploy"}).What}
 	found.Query, found.Tokens, found.Total, found.picking = "code", fullList().Tokens[3:4], 12, picks(1)
 	none.Query, none.Total = hostile, 12
 	trouble.Problems = fullList().Problems
@@ -418,7 +425,7 @@ func listSamples() []sample {
 		{"organizations", "choices", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", Choices: frame("", "").Organizations, CanType: true}},
 		{"organizations", "languages", organizationsPage{base: inLanguages(visitor("Choose an organization")), Action: "/pat/tokens", CanType: true}},
 		{"organizations", "typing", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", CanType: true, Typed: "con toso", Error: english.Message("form.organizationInvalid", nil).What,
-			Problem: &partialProblem{"Your organizations couldn't be looked up", "patdesk has no permission to list them (vso.profile).", "Type the name instead.", "/pat/organizations"}}},
+			Problem: &partialProblem{"Your organizations couldn't be looked up", "patdesk has no permission to list them (vso.profile).", "Type the name instead.", "/pat/organizations", nil}}},
 		{"organizations", "none", organizationsPage{base: frame("Choose an organization", "")}},
 	}
 }
@@ -443,14 +450,15 @@ func tokenSamples() []sample {
 		base: frame("nuget-publish", "tokens"), Name: "nuget-publish", AuthorizationID: "4ab5f1c2-7c2b-4f7e-9f43-0d7b1f5f2c10", OrganizationText: "contoso",
 		Status: "Active", StatusClass: "active", Scopes: scopes, Created: at(-70), Expires: at(3), Urgency: "urgent", Targets: []string{"contoso"},
 		EditURL: "edit", RotateURL: "rotate", RevokeURL: "revoke", ReplaceURL: "/pat/tokens/new?like=4ab5", AzureURL: "https://dev.azure.com/contoso/_usersSettings/tokens",
-		BackURL: "/pat/tokens", Done: "Changes saved. The secret stays the same.",
+		BackURL: "/pat/tokens", Done: &notice{Kind: "done", Text: "Changes saved. The secret stays the same."},
 	}
 	expired, global := active, active
-	expired.Status, expired.StatusClass, expired.Expires, expired.Urgency, expired.Done = "Expired", "expired", at(-5), "past", ""
+	expired.Status, expired.StatusClass, expired.Expires, expired.Urgency, expired.Done = "Expired", "expired", at(-5), "past", nil
 	expired.EditURL, expired.RotateURL, expired.RevokeURL = "", "", ""
 	expired.WhyNot = english.Message("form.expiredCannotChange", map[string]string{"Token": "nuget-publish"}).What
-	global.Global, global.OrganizationText, global.Targets, global.GlobalNote, global.MadeBy, global.Done = true, "All organizations", nil, english.Message("global.before", nil).What, "Git Credential Manager", ""
-	global.Scopes = nil
+	global.Global, global.OrganizationText, global.Targets, global.GlobalNote, global.MadeBy, global.Done = true, "All organizations", nil, english.Message("global.before", nil).What, "Git Credential Manager", &notice{Kind: "warning", Text: english.Message("operation.updatedShortened", map[string]string{"Token": "nuget-publish", "Asked": "1 Mar 2027", "Granted": "22 Dec 2026"}).What}
+	global.Scopes, global.GlobalURL = nil, "/pat/global-tokens/contoso/4ab5"
+	global.Expires.Note = "stops with all global tokens; its own date is 14 Mar 2027"
 	return []sample{{"token", "active", active}, {"token", "expired", expired}, {"token", "global", global}}
 }
 
@@ -516,7 +524,8 @@ func formSamples() []sample {
 	edit.Current = []field{{"Name", "nuget-publish"}, {"Scopes", "Code: Read & write, Build: Read"}, {"Expires", "1 Dec 2026, in 9 days"}}
 	revoke := revokePage{base: frame("Revoke nuget-publish?", "tokens"), FormAction: "revoke", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: terms("Packaging: Read & write"), Expires: at(20), MadeBy: "Git Credential Manager"}
 	revokeAgain := revoke
-	revokeAgain.GlobalNote = english.Message("global.revoke", nil).What
+	revokeAgain.GlobalNote = english.Message("global.revoke.before", nil).What
+	revokeAgain.GlobalURL = "/pat/global-tokens/contoso/4ab5"
 	revokeAgain.MadeBy, revokeAgain.Problem = "", refused.Problem
 	rotate := rotatePage{base: frame("Rotate nuget-publish", "tokens"), FormAction: "rotate", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: terms("Packaging: Read & write", "Code: Read"), Expires: at(20), NewExpires: at(90), Life: "90 days"}
 	for _, value := range []string{"confirm", "now"} {
@@ -524,7 +533,7 @@ func formSamples() []sample {
 		rotate.Old = append(rotate.Old, option{value, text.Title, text.What, value == "confirm"})
 	}
 	rotateAgain := rotate
-	rotateAgain.GlobalNote = english.Message("global.rotate", map[string]string{"Organization": "contoso"}).What
+	rotateAgain.GlobalNote = english.Message("global.rotate.before", map[string]string{"Organization": "contoso"}).What
 	rotateAgain.MadeBy, rotateAgain.Problem, rotateAgain.Errors = "Git Credential Manager", refused.Problem, []fieldError{{"old", "Choose what happens to the old token."}}
 	return []sample{
 		{"token-new", "fresh", fresh}, {"token-new", "faulty", faulty}, {"token-new", "refused", refused}, {"token-edit", "edit", edit},
@@ -557,14 +566,14 @@ func operationSamples() []sample {
 	progress := operationSample("inProgress", "sent")
 	progress.InProgress = true
 	shortened := withSecret(operationSample("createdShortened", "succeeded"))
-	shortened.Asked, shortened.Granted, shortened.Shortened, shortened.Expires = at(99), at(30), true, at(30)
+	shortened.Asked, shortened.Granted, shortened.Shortened, shortened.Warned, shortened.Expires = at(99), at(30), true, true, at(30)
 	unkept := withSecret(operationSample("created", "succeeded"))
 	unkept.Unkept, unkept.SaveAction, unkept.SecretUntil, unkept.SecretNote = true, "", when{}, english.Message("operation.secretUnkept", nil).What
 	saved := operationSample("created", "succeeded")
 	saved.SecretNote = english.Message("operation.secretSaved", nil).What
 	saved.NextActions = []nextAction{{"Show the token", "/pat/tokens/contoso/3", true}, {"Back to tokens", "/pat/tokens", false}}
-	expired := operationSample("created", "succeeded")
-	expired.SecretNote, expired.DismissAction = english.Message("operation.secretExpired", nil).What, "/pat/operations/1/dismiss"
+	expired := operationSample("secretExpired", "succeeded")
+	expired.Warned, expired.DismissAction = true, "/pat/operations/1/dismiss"
 	alive := withOld(withSecret(operationSample("rotated", "succeeded")), "alive", "oldAlive")
 	alive.Old.RevokeAction, alive.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
 	failedOld := withOld(operationSample("rotated", "succeeded"), "failed", "oldFailed")

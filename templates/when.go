@@ -11,6 +11,7 @@ type When struct {
 	Date     string // "1 Dec 2026"
 	Relative string // "in 9 days", "3 days ago", "in 2 hours", "just now"
 	Clock    string // "09:39:05 UTC", for what is near
+	Note     string // why it is then, where that isn't plain
 }
 
 const day = 24 * time.Hour

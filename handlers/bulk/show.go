@@ -167,7 +167,7 @@ func reloadBatchAfter(v *web.Request, b *batch.Batch) (seconds int) {
 // describeHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.
 func describeHalts(v *web.Request, b *batch.Batch, p *bulkRunPage) {
 	if b.Halt != nil && !b.Interrupted() { // that the batch's state says
-		p.Halt, _ = v.Refusal(b.Halt, b.Ended)
+		p.Halt = web.FailureSummary(v, b.Halt, b.Ended)
 	}
 	names := map[string]string{}
 	for _, item := range b.Items {
@@ -250,7 +250,7 @@ func failureWords(v *web.Request, op *operation.Operation) string {
 	if op.Failure.NoLongerActive() {
 		return v.Words.Message("bulk.noLongerActive", nil).What
 	}
-	text := v.DescribeFailure(op.Failure, op.Finished).Text
+	text := web.DescribeChange(v, op).Text
 	return v.Words.Sentences(v.Words.Text("sentence.heading", "Heading", text.Title), text.What, text.Advice)
 }
 

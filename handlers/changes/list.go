@@ -76,7 +76,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 		op := &operations[i]
 		p.Changes = append(p.Changes, changeRow{
 			When: v.When(op.Started), What: v.Words.Message("change."+string(op.Action), nil).Title, Token: web.OperationToken(v.Words, op),
-			Organization: op.Organization, Outcome: v.Words.Message("outcome."+shownOutcome(op), nil).Title, OutcomeClass: shownOutcome(op),
+			Organization: web.ChangedIn(v.Words, op), Outcome: v.Words.Message("outcome."+shownOutcome(op), nil).Title, OutcomeClass: shownOutcome(op),
 			URL: v.Link(web.OperationPath(op.ID)), started: op.Started,
 			Why: changeCause(v, op), Address: op.From.Address, Browser: web.BrowserName(v.Words, op.From.Browser),
 		})
@@ -111,6 +111,11 @@ func shownOutcome(op *operation.Operation) string {
 		return "secretExpired"
 	case operation.PhaseHalfWay:
 		return "halfway"
+	case operation.PhaseDone:
+		if outcome.Shortened(op) {
+			return "shortened"
+		}
+		return string(op.State)
 	default:
 		return string(op.State)
 	}

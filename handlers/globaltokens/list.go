@@ -40,7 +40,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	if err := s.SignInErr(web.SignInHelps); err != nil {
 		return nil, err
 	}
-	note := tokenlist.GlobalText(v.Words, "global.", v.Now)
+	note := web.GlobalText(v, "global.", nil)
 	p := globalTokensPage{
 		Base:     v.Base(v.Words.Message("globalTokens.title", nil).Title, "overview"),
 		Progress: tokenlist.ProgressOf(v, tokenlist.View{Path: web.GlobalTokensPath}, s),
@@ -50,7 +50,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	for _, t := range (tokenlist.View{Sort: "name"}).Arrange(v.Words, living, v.Now) {
 		p.Tokens = append(p.Tokens, globalToken{
 			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
-			Scopes: web.ScopeTerms(v.Words, t.Scopes), FullAccess: t.FullAccess(), Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo),
+			Scopes: web.ScopeTerms(v.Words, t.Scopes), FullAccess: t.FullAccess(), Created: v.When(t.ValidFrom), Expires: web.Ends(v, t),
 			ReplaceURL: v.Link(web.GlobalPath(t.Organization, t.AuthorizationID)), RevokeURL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "revoke")),
 		})
 	}

@@ -105,14 +105,14 @@ func (h *Handlers) globalToken(v *web.Request) (inventory.Token, inventory.Inven
 }
 
 func (h *Handlers) replaceAnswer(v *web.Request, f replaceForm, t inventory.Token, s inventory.Inventory, faults tokenform.Faults, state web.FormState) web.Answer {
-	note := tokenlist.GlobalText(v.Words, "global.", v.Now)
+	note := web.GlobalText(v, "global.", nil)
 	p := globalReplacePage{
 		Page: tokenform.Page{
 			Base:       v.Base(v.Words.Message("globalReplace.title", map[string]any{"Token": plaintext.InSentence(web.ShownName(v.Words, t.DisplayName))}).Title, "overview"),
 			FormAction: v.Link(web.GlobalPath(f.organization, f.id)), Problem: state.Problem, CancelURL: v.Link(web.GlobalTokensPath),
 		},
 		Heading: note.Title, What: note.What, Dead: !v.Now.Before(inventory.GlobalTokensEnd), OldName: web.ShownName(v.Words, t.DisplayName),
-		OldScopes: web.ScopeTerms(v.Words, t.Scopes), OldExpires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
+		OldScopes: web.ScopeTerms(v.Words, t.Scopes), OldExpires: web.Ends(v, t), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	f.FormID = h.usable(v, f.FormID, operation.Revoke, web.ChangeTarget(f.organization, f.id))
 	f.Fill(v, &p.Page, faults, "")

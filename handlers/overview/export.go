@@ -30,6 +30,7 @@ type exported struct {
 	ValidFrom       time.Time `json:"validFrom"`
 	ValidTo         time.Time `json:"validTo"`
 	AuthorizationID string    `json:"authorizationId"`
+	Ends            time.Time `json:"ends"` // when it really stops working: a global token with all global ones
 }
 
 // export is the JSON file. Missing says what couldn't be read, so that a part isn't taken for the whole.
@@ -76,7 +77,7 @@ func (h *Handlers) exportAll(v *web.Request) (export, error) {
 		out.Tokens = append(out.Tokens, exported{
 			Name: t.DisplayName, Organization: t.OrganizationKey(), Global: t.Global(), Status: string(t.Status), Scopes: t.Scopes,
 			FullAccess: t.FullAccess(), HighPrivilege: t.HighPrivilege(), MadeBy: azuredevops.MadeBy(t.DisplayName).Term(),
-			ValidFrom: t.ValidFrom, ValidTo: t.ValidTo, AuthorizationID: t.AuthorizationID,
+			ValidFrom: t.ValidFrom, ValidTo: t.ValidTo, AuthorizationID: t.AuthorizationID, Ends: t.Ends(),
 		})
 	}
 	return out, nil
@@ -105,7 +106,7 @@ func (h *Handlers) JSON(v *web.Request) (web.Answer, error) {
 }
 
 var exportColumns = []string{
-	"name", "organization", "global", "status", "scopes", "fullAccess", "highPrivilege", "madeBy", "validFrom", "validTo", "authorizationId",
+	"name", "organization", "global", "status", "scopes", "fullAccess", "highPrivilege", "madeBy", "validFrom", "validTo", "authorizationId", "ends",
 }
 
 // byteOrderMark shows Excel and Windows PowerShell 5.1 that a file is UTF-8; without it they read the code page of
@@ -127,7 +128,7 @@ func (h *Handlers) CSV(v *web.Request) (web.Answer, error) {
 	for _, t := range e.Tokens {
 		rows = append(rows, []string{
 			inert(t.Name), inert(t.Organization), fmt.Sprint(t.Global), t.Status, inert(strings.Join(t.Scopes, " ")), fmt.Sprint(t.FullAccess),
-			fmt.Sprint(t.HighPrivilege), inert(t.MadeBy), t.ValidFrom.Format(time.RFC3339), t.ValidTo.Format(time.RFC3339), t.AuthorizationID,
+			fmt.Sprint(t.HighPrivilege), inert(t.MadeBy), t.ValidFrom.Format(time.RFC3339), t.ValidTo.Format(time.RFC3339), t.AuthorizationID, t.Ends.Format(time.RFC3339),
 		})
 	}
 	if err := w.WriteAll(rows); err != nil {

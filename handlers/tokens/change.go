@@ -77,20 +77,25 @@ func (h *Handlers) failed(v *web.Request, op *operation.Operation, r operation.R
 		state.Status, state.Problem = http.StatusForbidden, web.Summary(v.Words, "signin.challengeRepeated", nil)
 		return again(state), nil
 	}
-	problem, t := v.Refusal(op.Failure, op.Finished)
+	problem, t := v.Refusal(op)
 	state.Status, state.Problem, state.Header = t.Status, problem, web.RetryHeader(t.RetryAfter)
 	return again(state), nil
 }
 
-// doneSentence says what was just done, on the page that a successful change leads to.
-func (h *Handlers) doneSentence(v *web.Request) string {
+// done says what was just done, on the page that a successful change leads to; nil where that isn't known.
+func (h *Handlers) done(v *web.Request) *web.Notice {
 	id := v.URL.Query().Get("done")
 	if id == "" {
-		return ""
+		return nil
 	}
 	op, err := h.Journal.Get(v.Context(), v.Person(), id)
 	if err != nil || op.State != operation.Succeeded {
-		return ""
+		return nil
 	}
-	return v.Words.Message(outcome.SuccessKey(op), web.OperationWords(v, op)).What
+	text := v.Words.Message(outcome.SuccessKey(op), web.OperationWords(v, op))
+	notice := web.Notice{Kind: "done", Text: v.Words.Sentences(text.What, text.Advice)}
+	if outcome.Shortened(op) {
+		notice.Kind = "warning"
+	}
+	return &notice
 }

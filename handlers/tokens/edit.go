@@ -10,6 +10,7 @@ import (
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/plaintext"
+	"github.com/patdesk/patdesk/templates"
 )
 
 // Edit shows the form that changes a token.
@@ -76,7 +77,9 @@ func changes(v *web.Request, f tokenform.Form, t azuredevops.Token) (azuredevops
 	if scopes := f.WantedScopes(faults); !sameScopes(scopes, t.Scopes) {
 		want.Scopes = scopes
 	}
-	if f.Expiry != "keep" {
+	if f.Expiry == "keep" {
+		faults.Add("expiry", f.DateFault())
+	} else {
 		end, fault := f.ValidTo(v.Now)
 		faults.Add("expiry", fault)
 		want.ValidTo = end
@@ -85,19 +88,31 @@ func changes(v *web.Request, f tokenform.Form, t azuredevops.Token) (azuredevops
 }
 
 func editAnswer(v *web.Request, organization string, t inventory.Token, f tokenform.Form, faults tokenform.Faults, state web.FormState) web.Answer {
-	name, expires := web.ShownName(v.Words, t.DisplayName), v.When(t.ValidTo)
+	name, expires := web.ShownName(v.Words, t.DisplayName), web.Ends(v, t)
 	p := tokenform.Page{
 		Base:       v.Base(v.Words.Message("editToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
 		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "edit")), Problem: state.Problem,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")), TokenName: name,
 		Current: []web.Field{
-			{Label: v.Words.Message("column.organization", nil).Title, Value: organization},
+			{Label: v.Words.Message("column.organization", nil).Title, Value: web.WorksIn(v.Words, &t.Token, organization)},
 			{Label: v.Words.Message("column.scopes", nil).Title, Value: web.ScopeList(v.Words, t.Scopes)},
-			{Label: v.Words.Message("column.expires", nil).Title, Value: v.Words.Text("date.andWhen", "Date", expires.Date, "When", expires.Relative)},
+			{Label: v.Words.Message("column.expires", nil).Title, Value: expiryWords(v, expires)},
 		},
 	}
-	f.Fill(v, &p, faults, expires.Date)
+	if t.Global() {
+		p.GlobalNote, p.GlobalURL = web.GlobalText(v, "global.token.", nil).What, v.Link(web.GlobalPath(organization, t.AuthorizationID))
+	}
+	f.Fill(v, &p, faults, v.When(t.ValidTo).Date)
 	return web.Page{Status: state.Status, Template: "token-edit", Data: p, Header: state.Header}
+}
+
+// expiryWords is an end as the value of a field.
+func expiryWords(v *web.Request, end templates.When) string {
+	words := v.Words.Text("date.andWhen", "Date", end.Date, "When", end.Relative)
+	if end.Note == "" {
+		return words
+	}
+	return v.Words.Text("date.andNote", "Date", words, "Cause", end.Note)
 }
 
 func sameScopes(a, b []string) bool {

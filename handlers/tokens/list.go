@@ -26,7 +26,7 @@ type tokenListPage struct {
 	Problems   []web.PartialProblem
 	GlobalNote string
 	ManualURL  string
-	Done       string
+	Done       *web.Notice // of what led here
 	tokenlist.Picking
 }
 
@@ -50,7 +50,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 		Base:   v.Base(v.Words.Message("tokens.title", map[string]any{"Organization": organization}).Title, "tokens"),
 		NewURL: v.Link(web.NewTokenPath + "?" + url.Values{"organization": {organization}}.Encode()),
 		Query:  view.Query, Sort: view.Sort, Order: view.Order, Status: view.Status,
-		Total: len(listed), ManualURL: v.Link(web.OrganizationsPath), Done: h.doneSentence(v),
+		Total: len(listed), ManualURL: v.Link(web.OrganizationsPath), Done: h.done(v),
 	}
 	for _, f := range failed {
 		p.Problems = append(p.Problems, *missing(v, f))
@@ -59,7 +59,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	p.Tokens = tokenlist.Rows(v, view.Arrange(v.Words, listed, v.Now))
 	p.Picking = tokenlist.NewPicking(v, view, len(p.Tokens))
 	if slices.ContainsFunc(listed, inventory.Token.LivingGlobal) {
-		p.GlobalNote = tokenlist.GlobalNote(v.Words, v.Now)
+		p.GlobalNote = web.GlobalText(v, "global.", nil).What
 	}
 	return web.Page{Template: "tokens", Data: p}, nil
 }

@@ -126,8 +126,12 @@ func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults toke
 	if _, again := web.NeedsSignIn(err); again && v.Method == http.MethodGet {
 		return nil, err
 	}
+	place := f.Organization
+	if !h.Inventory.Allowed(place) {
+		place = ""
+	}
 	p := tokenform.Page{
-		Base:       v.Base(v.Words.Message("newToken.title", nil).Title, "tokens"),
+		Base:       v.Base(v.Words.Message("newToken.title", nil).Title, "tokens").In(place),
 		FormAction: v.Link(web.NewTokenPath), Problem: state.Problem, Presets: tokenform.Presets(v.Words), CancelURL: v.Link(web.ListPath(f.Organization)),
 	}
 	p.Notices = append(p.Notices, notices...)

@@ -19,6 +19,7 @@ type organizationsPage struct {
 	Error   string
 	Problem *web.PartialProblem // discovery failed; typing still works
 	CanType bool
+	None    bool // Microsoft names none for this account
 }
 
 // organizationNames maps organization ids, as tokens name them, to names.
@@ -56,6 +57,7 @@ func (h *Handlers) ChooseOrganization(v *web.Request) (web.Answer, error) {
 	for _, name := range names {
 		p.Choices = append(p.Choices, web.OrganizationLink{Name: name, URL: v.Link(web.ListPath(name)), Current: name == p.Organization})
 	}
+	p.None = err == nil && len(names) == 0 && !h.Inventory.Fixed()
 	if err != nil {
 		p.Problem = v.Partial(err, v.Link(web.OrganizationsPath+"?retry=1"))
 	}

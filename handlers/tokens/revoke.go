@@ -17,7 +17,7 @@ type revokePage struct {
 	Scopes                      []web.Term
 	Expires                     templates.When
 	MadeBy                      string // revoking breaks that tool
-	GlobalNote                  string
+	GlobalNote, GlobalURL       string
 }
 
 // AskRevoke asks before a token is revoked.
@@ -61,10 +61,11 @@ func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, stat
 		Problem:    state.Problem,
 		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke")), Form: state.Form,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
-		Name:      name, OrganizationText: web.WorksIn(v.Words, &t, organization), Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
+		Name:      name, OrganizationText: web.WorksIn(v.Words, &t, organization), Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: web.TokenEnds(v, &t), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	if t.Global() {
-		p.GlobalNote = v.Words.Message("global.revoke", nil).What
+		p.GlobalNote = web.GlobalText(v, "global.revoke.", nil).What
+		p.GlobalURL = v.Link(web.GlobalPath(organization, t.AuthorizationID))
 	}
 	return web.Page{Status: state.Status, Template: "token-revoke", Data: p, Header: state.Header}
 }

@@ -26,7 +26,9 @@ type rotatePage struct {
 	NewExpires                  templates.When
 	Life                        string
 	MadeBy                      string
-	GlobalNote                  string
+	GlobalNote, GlobalURL       string
+	ReplaceURL                  string // where a rotation was refused: the form with other scopes and another name
+	RevokeURL                   string // where that is simpler
 	Old                         []web.Option
 }
 
@@ -111,15 +113,22 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, old st
 		Problem: state.Problem, Errors: faults,
 		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate")), Form: state.Form,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
-		Name:      name, OrganizationText: organization, Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: v.When(t.ValidTo),
+		Name:      name, OrganizationText: web.WorksIn(v.Words, &t.Token, organization), Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: web.Ends(v, t),
 		NewExpires: v.When(v.Now.Add(life)), Life: lifeWords(v.Words, life), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	for _, choice := range []string{"confirm", "now"} {
 		text := v.Words.Message("rotate.old."+choice, nil)
 		p.Old = append(p.Old, web.Option{Value: choice, Text: text.Title, Hint: text.What, Selected: choice == old})
 	}
+	if state.Problem != nil {
+		p.ReplaceURL = v.Link(web.ReplacementPath(organization, t.Token))
+	}
+	if p.MadeBy != "" {
+		p.RevokeURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke"))
+	}
 	if t.Global() {
-		p.GlobalNote = v.Words.Message("global.rotate", map[string]any{"Organization": organization}).What
+		p.GlobalNote = web.GlobalText(v, "global.rotate.", map[string]any{"Organization": organization}).What
+		p.GlobalURL = v.Link(web.GlobalPath(organization, t.AuthorizationID))
 	}
 	return web.Page{Status: state.Status, Template: "token-rotate", Data: p, Header: state.Header}
 }

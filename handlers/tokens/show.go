@@ -18,10 +18,9 @@ type tokenPage struct {
 	Status, StatusClass                     string
 	Scopes                                  []scopeRow
 	Created, Expires                        templates.When
-	Ends                                    string // of a global token
 	Urgency                                 inventory.Urgency
 	Global                                  bool
-	GlobalNote                              string
+	GlobalNote, GlobalURL                   string // of a living global token; the form that replaces it
 	MadeBy                                  string
 	Targets                                 []string
 	EditURL, RotateURL, RevokeURL           string // "" when not possible
@@ -29,8 +28,8 @@ type tokenPage struct {
 	ReplaceURL                              string
 	AzureURL                                string
 	BackURL                                 string
-	Done                                    string
-	Unfinished                              string // a rotation that stands half-way
+	Done                                    *web.Notice // of the change that led here
+	Unfinished                              string      // a rotation that stands half-way
 	UnfinishedURL                           string
 }
 
@@ -44,17 +43,14 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	p := tokenPage{
 		Base: v.Base(plaintext.InSentence(web.ShownName(v.Words, t.DisplayName)), "tokens"),
 		Name: web.ShownName(v.Words, t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: web.WorksIn(v.Words, &t.Token, organization),
-		Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
-		Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), Urgency: t.Urgency(v.Now), Ends: tokenlist.GlobalEnds(v.Words, t, v.Now),
+		Created: v.When(t.ValidFrom), Expires: web.Ends(v, t), Urgency: t.Urgency(v.Now),
 		Global: t.Global(), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
-		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.doneSentence(v),
+		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.done(v),
 		ReplaceURL: v.Link(web.ReplacementPath(organization, t.Token)),
 	}
+	p.Status, p.StatusClass = web.StatusOf(v, t)
 	for _, id := range t.Scopes {
 		p.Scopes = append(p.Scopes, explain(v.Words, id))
-	}
-	if t.LivingGlobal() {
-		p.GlobalNote = tokenlist.GlobalTokenNote(v.Words, v.Now)
 	}
 	names := h.organizationNames(v)
 	for _, id := range t.TargetAccounts {
@@ -63,18 +59,30 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		}
 		p.Targets = append(p.Targets, id)
 	}
-	if t.Status == azuredevops.Active {
-		p.EditURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "edit"))
-		p.RotateURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate"))
-		p.RevokeURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke"))
-	} else {
-		p.WhyNot = whyNot(v.Words, t).What
-	}
+	p.offerChanges(v, organization, t)
 	if op, ok := tokenlist.UnfinishedByToken(v)[t.AuthorizationID]; ok {
 		p.Unfinished = tokenlist.PartOfRotation(v.Words, op, t.AuthorizationID)
 		p.UnfinishedURL = v.Link(web.OperationPath(op.ID))
 	}
 	return web.Page{Template: "token", Data: p}, nil
+}
+
+// offerChanges leads to what can be done with the token. A global one is replaced; when all of them have ended, changing
+// it would be of no use.
+func (p *tokenPage) offerChanges(v *web.Request, organization string, t inventory.Token) {
+	if t.Status != azuredevops.Active {
+		p.WhyNot = whyNot(v.Words, t).What
+		return
+	}
+	if t.Global() {
+		p.GlobalNote = web.GlobalText(v, "global.token.", nil).What
+		p.GlobalURL = v.Link(web.GlobalPath(organization, t.AuthorizationID))
+	}
+	if !t.GlobalOver(v.Now) {
+		p.EditURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "edit"))
+		p.RotateURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate"))
+	}
+	p.RevokeURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke"))
 }
 
 // unchangeable answers for a token that can't be changed any more: why, and what to do instead.

@@ -52,9 +52,18 @@ func (v *Request) Restore() (values url.Values, ok bool) {
 }
 
 // Refusal puts a failed change above its form, with what was typed.
-func (v *Request) Refusal(f *failure.Failure, seen time.Time) (*ProblemSummary, UserError) {
-	t := v.DescribeFailure(f, seen)
-	return &ProblemSummary{Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice, Details: v.Support(t)}, t
+func (v *Request) Refusal(op *operation.Operation) (*ProblemSummary, UserError) {
+	t := DescribeChange(v, op)
+	return summaryOf(v, t), t
+}
+
+// FailureSummary words a failure that stands beside what was done, seen at that time.
+func FailureSummary(v *Request, f *failure.Failure, seen time.Time) *ProblemSummary {
+	return summaryOf(v, v.DescribeFailure(f, seen))
+}
+
+func summaryOf(v *Request, t UserError) *ProblemSummary {
+	return &ProblemSummary{Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice, Details: v.Support(t)}
 }
 
 // FormRefusal words a form id that can't be accepted. status 0: it is no such error.

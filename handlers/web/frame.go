@@ -3,6 +3,8 @@ package web
 import (
 	"cmp"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/patdesk/patdesk/templates"
 )
@@ -55,12 +57,22 @@ func (v *Request) Base(title, section string) Base {
 	}
 	person := v.Session.Person()
 	b.SignedIn, b.PersonName, b.Username = true, cmp.Or(person.Name, person.Username), person.Username
-	b.Organization = v.CurrentOrganization()
 	for _, name := range v.site.Inventory.Known(v.Owner()) {
-		b.Organizations = append(b.Organizations, OrganizationLink{
-			Name: name, URL: v.Link(ListPath(name)), Current: name == b.Organization,
-		})
+		b.Organizations = append(b.Organizations, OrganizationLink{Name: name, URL: v.Link(ListPath(name))})
 	}
 	b.Notices = v.site.notices(v)
+	return b.In(v.CurrentOrganization())
+}
+
+// In is the frame around what is about that organization, "" for none. A form that comes back names its own, which need
+// not be the one last looked at.
+func (b Base) In(organization string) Base {
+	b.Organization, b.Organizations = organization, slices.Clone(b.Organizations)
+	for i := range b.Organizations {
+		b.Organizations[i].Current = strings.EqualFold(b.Organizations[i].Name, organization)
+		if b.Organizations[i].Current {
+			b.Organization = b.Organizations[i].Name
+		}
+	}
 	return b
 }

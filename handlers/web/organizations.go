@@ -14,7 +14,10 @@ import (
 const maxTyped = 30
 
 // PartialProblem is a failure beside results that are there.
-type PartialProblem struct{ Heading, What, Advice, RetryURL string }
+type PartialProblem struct {
+	Heading, What, Advice, RetryURL string
+	Details                         []Field
+}
 
 // Owner is whose tokens the visitor's are.
 func (v *Request) Owner() inventory.Owner {
@@ -62,7 +65,7 @@ func (v *Request) OrganizationOf(name string) (string, error) {
 // Partial describes a failure beside results that are there.
 func (v *Request) Partial(err error, retry string) *PartialProblem {
 	t := v.Describe(err)
-	return &PartialProblem{Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice, RetryURL: retry}
+	return &PartialProblem{Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice, RetryURL: retry, Details: v.Support(t)}
 }
 
 // RememberOrganization notes the organization last looked at, and adds it to those that the person has. It is for one

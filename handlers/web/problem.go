@@ -189,6 +189,41 @@ func (v *Request) DescribeFailure(f *failure.Failure, seen time.Time) UserError 
 	return t
 }
 
+// keptByRotation are refusals of what a rotation takes over from the old token: its form has no field to change that.
+var keptByRotation = []azuredevops.Kind{
+	"displayNameRequired", "invalidDisplayName", "invalidScope", "fullScopePatPolicyViolation", "disablePatCreationPolicyViolation",
+}
+
+// DescribeChange words why a change was not done, with the advice that its form allows for.
+func DescribeChange(v *Request, op *operation.Operation) UserError {
+	t := v.DescribeFailure(op.Failure, op.Finished)
+	if KeptByRotation(op) {
+		keeps := v.Words.Message("rotate.keeps", nil).Advice
+		if t.kind == "invalidScope" || t.kind == "displayNameRequired" || t.kind == "invalidDisplayName" {
+			t.Text.Advice = keeps
+		} else {
+			t.Text.Advice = v.Words.Sentences(t.Text.Advice, keeps)
+		}
+	}
+	return t
+}
+
+// KeptByRotation says that op is a rotation that was refused for what it keeps of the old token.
+func KeptByRotation(op *operation.Operation) bool {
+	return op.Action == operation.Rotate && op.Failure != nil && op.Failure.Source == failure.SourceAzureDevOps &&
+		slices.Contains(keptByRotation, azuredevops.Kind(op.Failure.Kind))
+}
+
+// DescribeBeside words what failed in one organization where others stand beside it: to choose another one is no advice
+// there.
+func DescribeBeside(v *Request, err error) UserError {
+	t := v.Describe(err)
+	if key := "beside." + t.kind; v.Words.Has(key) {
+		t.Text.Advice = v.Words.Message(key, nil).Advice
+	}
+	return t
+}
+
 func failureDetails(w *templates.Words, f *failure.Failure) []Field {
 	var out []Field
 	add := func(key, value string) {

@@ -166,12 +166,24 @@ func (s *Site) writePlain(w http.ResponseWriter, r *http.Request, status int) {
 		Status: status, Heading: text.Title, What: text.What, Advice: text.Advice,
 		Details: []Field{{Label: words.Message("label.requestID", nil).Title, Value: RequestID(r.Context())}},
 	}
+	if home := s.homeFrom(r); home != "" {
+		p.Actions = []NextAction{{Text: words.Message("action.open", nil).Title, URL: home, Primary: true}}
+	}
 	var body bytes.Buffer
 	if err := words.Render(&body, "problem", p); err != nil {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
 	_ = writePage(w, Page{Status: status}, body.Bytes()) // the visitor may be gone
+}
+
+// homeFrom is where a page that stands alone leads to: the start page under the name that the visitor's browser used, or
+// else under ours.
+func (s *Site) homeFrom(r *http.Request) string {
+	if a := AddressOf(r.Context()); a.Origin != "" {
+		return a.root + "/"
+	}
+	return s.homeAddress()
 }
 
 func (s *Site) homeAddress() string {

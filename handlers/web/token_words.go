@@ -2,10 +2,13 @@ package web
 
 import (
 	"cmp"
+	"maps"
 	"strings"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -37,6 +40,54 @@ func WorksIn(w *templates.Words, t *azuredevops.Token, organization string) stri
 		return w.Message("organization.all", nil).Title
 	}
 	return organization
+}
+
+// Ends words when a token stops working. A global one stops with all global ones, whatever its own date, which is named
+// beside that; one that was revoked has stopped before.
+func Ends(v *Request, t inventory.Token) templates.When {
+	if t.Status == azuredevops.Revoked {
+		return v.When(t.ValidTo)
+	}
+	return TokenEnds(v, &t.Token)
+}
+
+// TokenEnds is Ends of a token that isn't revoked.
+func TokenEnds(v *Request, known *azuredevops.Token) templates.When {
+	t := inventory.Token{Token: *known}
+	if t.Ends().Equal(t.ValidTo) {
+		return v.When(t.ValidTo)
+	}
+	end := v.When(t.Ends())
+	end.Note = GlobalText(v, "global.ends.", map[string]any{"Date": v.When(t.ValidTo).Date}).Title
+	return end
+}
+
+// StatusOf words a token's status. A global one that all global ones have stopped with reads as over, although the
+// service still lists it as active.
+func StatusOf(v *Request, t inventory.Token) (text, class string) {
+	if t.GlobalOver(v.Now) {
+		return v.Words.Message("status.stopped", nil).Title, string(azuredevops.Expired)
+	}
+	return v.Words.Message("status."+string(t.Status), nil).Title, string(t.Status)
+}
+
+// GlobalText is the message with that prefix for the time before or after global tokens end. Before, it can name how far
+// away that is.
+func GlobalText(v *Request, prefix string, words map[string]any) templates.Text {
+	tense, all := "after", map[string]any{}
+	maps.Copy(all, words)
+	if v.Now.Before(inventory.GlobalTokensEnd) {
+		tense, all["When"] = "before", v.When(inventory.GlobalTokensEnd).Relative
+	}
+	return v.Words.Message(prefix+tense, all)
+}
+
+// ChangedIn names the organizations that a change is about: all of them where it changes a global token itself.
+func ChangedIn(w *templates.Words, op *operation.Operation) string {
+	if (op.Action == operation.Update || op.Action == operation.Revoke) && op.Before != nil {
+		return WorksIn(w, op.Before, op.Organization)
+	}
+	return op.Organization
 }
 
 // TokenURL is a token's page, for links from operations.

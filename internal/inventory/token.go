@@ -60,6 +60,11 @@ func (t Token) LongLived() bool {
 // LivingGlobal says that t works in all organizations, now.
 func (t Token) LivingGlobal() bool { return t.Global() && t.Status == azuredevops.Active }
 
+// GlobalOver says that t has ended with all global tokens, although the service may still list it as active.
+func (t Token) GlobalOver(now time.Time) bool {
+	return t.LivingGlobal() && !now.Before(GlobalTokensEnd)
+}
+
 // Ends is when t really stops working: a global token ends with all global ones, whatever its date says.
 func (t Token) Ends() time.Time {
 	if t.Global() && t.ValidTo.After(GlobalTokensEnd) {

@@ -1,5 +1,5 @@
-// Makes the token form answer at once: a date chooses "Own date", the number of chosen scopes is counted, and Full
-// access together with single scopes is pointed out before the form is sent. The server checks all of it again.
+// Makes the token form answer at once: the number of chosen scopes is counted, and Full access together with single
+// scopes is pointed out before the form is sent. The server checks all of it again.
 
 const form = document.getElementById("token-form");
 const full = document.getElementById("full");
@@ -7,12 +7,6 @@ const other = document.getElementById("other");
 const picker = document.getElementById("scope-groups");
 const chosen = document.getElementById("chosen");
 const conflict = document.getElementById("full-conflict");
-
-for (const input of form.querySelectorAll("[data-chooses]")) {
-  input.addEventListener("input", () => {
-    document.getElementById(input.dataset.chooses).checked = true;
-  });
-}
 
 function singleScopes() {
   const levels = picker.querySelectorAll("input[type=radio]:checked:not([value=''])").length;

@@ -188,7 +188,7 @@ func TestReplaceChecksWhatWasTyped(t *testing.T) {
 	if b.Page.Find("#mistakes li").Length() != 3 || d.Sim.Calls("create") != 0 {
 		t.Errorf("%d mistakes, %d creations", b.Page.Find("#mistakes li").Length(), d.Sim.Calls("create"))
 	}
-	b.Choose("Wiki", "Read").Choose("Expiry", "7 days").Check("fabrikam").Press("Create the tokens")
+	b.Choose("Wiki", "Read").Choose("Expiry", "7 days").Fill("Date", "").Check("fabrikam").Press("Create the tokens")
 	if len(secretsByPlace(b)) != 1 {
 		t.Errorf("mended: %d\n%s", b.Status, b.Text())
 	}

@@ -484,7 +484,7 @@ func TestExportCSV(t *testing.T) {
 func TestExportJSONSaysWhatIsMissing(t *testing.T) {
 	d := apptest.Start(t, apptest.Seeded())
 	d.Sim.SetFault("forbiddenConditionalAccess", simulator.FaultOptions{Organization: "fabrikam"})
-	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview"+apptest.Query("q", "publish"))
+	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview"+apptest.Query("q", "publish", "sort", "name"))
 	b.Click("JSON")
 	var got struct {
 		Complete bool

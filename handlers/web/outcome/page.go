@@ -37,6 +37,7 @@ type Page struct {
 	Unkept         bool
 	Asked, Granted templates.When
 	Shortened      bool
+	Warned         bool // it succeeded, but not as it was meant: it mustn't look like a plain success
 	Expires        templates.When
 	Scopes         []web.Term
 	SaveAction     string
@@ -72,7 +73,7 @@ type candidate struct {
 // Answer is the page of an operation as it stands. An outcome that isn't known, or a failure, is shown with the status
 // of what went wrong: neither is ever a 200.
 func (o *Outcomes) Answer(v *web.Request, op *operation.Operation) (web.Answer, error) {
-	p, status, err := o.Describe(v, op, v.Base(plaintext.InSentence(web.OperationToken(v.Words, op)), "changes"))
+	p, status, err := o.Describe(v, op, v.Base(plaintext.InSentence(web.OperationToken(v.Words, op)), "changes").In(op.Organization))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func (o *Outcomes) Describe(v *web.Request, op *operation.Operation, frame web.B
 	p := Page{
 		Base:  frame,
 		State: string(op.State), InProgress: op.Phase() == operation.PhaseUnderWay,
-		TokenName: web.OperationToken(v.Words, op), TokenURL: web.TokenURL(v, op.Organization, op.Result), Organization: op.Organization,
+		TokenName: web.OperationToken(v.Words, op), TokenURL: web.TokenURL(v, op.Organization, op.Result), Organization: web.ChangedIn(v.Words, op),
 		SecretFake: o.Demo,
 	}
 	p.describeResult(v, op)
@@ -98,9 +99,13 @@ func (o *Outcomes) Describe(v *web.Request, op *operation.Operation, frame web.B
 	case phase.Unknown():
 		status = describeUnknown(v, op, &p, words)
 	case phase == operation.PhaseFailed:
-		t := v.DescribeFailure(op.Failure, op.Finished)
+		t := web.DescribeChange(v, op)
 		status, p.Details = t.Status, v.Support(t)
 		p.Heading, p.Sentence, p.Advice = t.Text.Title, t.Text.What, t.Text.Advice
+		if web.KeptByRotation(op) { // the same again would be refused again
+			p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.replace", nil).Title, URL: v.Link(web.ReplacementPath(op.Organization, *op.Before)), Primary: true})
+			break
+		}
 		p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.tryAgain", nil).Title, URL: v.Link(againPath(op)), Primary: true})
 	default:
 		if err := o.describeSuccess(v, op, &p, words); err != nil {
@@ -123,8 +128,8 @@ func (p *Page) describeResult(v *web.Request, op *operation.Operation) {
 	if len(op.Result.Scopes) > 0 {
 		p.Scopes = web.ScopeTerms(v.Words, op.Result.Scopes)
 	}
-	p.Expires = v.When(op.Result.ValidTo)
-	if p.Shortened = Shortened(op); p.Shortened {
+	p.Expires = web.TokenEnds(v, op.Result)
+	if p.Shortened, p.Warned = Shortened(op), Shortened(op); p.Shortened {
 		p.Asked, p.Granted = v.When(op.Want.ValidTo), v.When(op.Result.ValidTo)
 	}
 }
@@ -135,7 +140,7 @@ func (o *Outcomes) describeSuccess(v *web.Request, op *operation.Operation, p *P
 	switch op.Phase() {
 	case operation.PhaseShowOnce: // also where only the record of it couldn't be kept: the store isn't to be relied on now
 		p.Secret, p.Unkept = op.Unkept, true
-		p.SecretNote = v.Words.Message("operation.secretUnkept", words).What
+		p.SecretNote, p.Warned = v.Words.Message("operation.secretUnkept", words).What, true
 	case operation.PhaseSecretWaiting:
 		secret, err := o.Journal.RevealSecret(v.Context(), v.Delivery, op.Person, op.ID)
 		if err != nil {
@@ -143,15 +148,12 @@ func (o *Outcomes) describeSuccess(v *web.Request, op *operation.Operation, p *P
 		}
 		p.Secret, p.SecretUntil, p.SaveAction = secret, v.When(op.SecretUntil), v.Link(web.OperationPath(op.ID)+"/acknowledge")
 		if secret == "" { // its record can't be read any more: the key is gone, or the file
-			p.SecretNote = v.Words.Message("operation.secretGone", words).What
-			offerAnother(v, op, p)
+			describeLost(v, op, p, v.Words.Message("operation.secretGone", words))
 		}
 	case operation.PhaseSecretExpired:
-		p.SecretNote = v.Words.Message("operation.secretExpired", words).What
-		offerAnother(v, op, p)
+		describeLost(v, op, p, v.Words.Message("operation.secretExpired", words))
 	case operation.PhaseSecretUnkept:
-		p.SecretNote = v.Words.Message("operation.secretGone", words).What
-		offerAnother(v, op, p)
+		describeLost(v, op, p, v.Words.Message("operation.secretGone", words))
 	case operation.PhaseOrphaned, operation.PhaseTakenBack:
 		describeUnkept(v, op, p, words)
 	default:
@@ -205,6 +207,12 @@ func (p *Page) nameCandidates(v *web.Request, op *operation.Operation) {
 	}
 }
 
+// describeLost: a token whose secret was not saved is there, but of no use.
+func describeLost(v *web.Request, op *operation.Operation, p *Page, text templates.Text) {
+	p.Heading, p.Sentence, p.Advice, p.Warned = text.Title, text.What, text.Advice, true
+	offerAnother(v, op, p)
+}
+
 // offerAnother: a token whose secret is lost is of no use; the way on is to rotate or to revoke it.
 func offerAnother(v *web.Request, op *operation.Operation, p *Page) {
 	if op.Result == nil {
@@ -229,7 +237,7 @@ func describeOld(v *web.Request, op *operation.Operation) *oldToken {
 	}[op.Old]
 	old := &oldToken{
 		State: string(op.Old), Name: web.NameOf(op.Before), URL: web.TokenURL(v, op.Organization, op.Before),
-		Expires: v.When(op.Before.ValidTo), Sentence: v.Words.Message(key, words).What,
+		Expires: web.TokenEnds(v, op.Before), Sentence: v.Words.Message(key, words).What,
 	}
 	if op.OldOpen() {
 		old.RevokeAction = v.Link(web.OperationPath(op.ID) + "/revoke-old")
@@ -239,7 +247,7 @@ func describeOld(v *web.Request, op *operation.Operation) *oldToken {
 		old.State, old.Sentence = string(operation.OldSent), v.Words.Message("operation.oldUnknown", words).What
 	}
 	if op.Old == operation.OldFailed && op.OldFailure != nil {
-		old.Problem, _ = v.Refusal(op.OldFailure, op.Finished)
+		old.Problem = web.FailureSummary(v, op.OldFailure, op.Finished)
 	}
 	return old
 }

@@ -23,8 +23,11 @@ func SuccessKey(op *operation.Operation) string {
 		operation.Create: "operation.created", operation.Update: "operation.updated",
 		operation.Revoke: "operation.revoked", operation.Rotate: "operation.rotated",
 	}[op.Action]
-	if Shortened(op) {
+	switch {
+	case Shortened(op):
 		key += "Shortened"
+	case op.Action == operation.Revoke && op.Before != nil && op.Before.Global():
+		key = "operation.revokedGlobal"
 	}
 	return key
 }

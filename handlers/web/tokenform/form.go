@@ -42,6 +42,8 @@ type Page struct {
 	ScopesURL           string
 	CancelURL           string
 	TokenName           string      // of the token being changed
+	GlobalNote          string      // what becomes of it where it is global
+	GlobalURL           string      // the form that replaces it then
 	Current             []web.Field // what it is now
 }
 
@@ -106,8 +108,20 @@ func NameFault(name string) string {
 	}
 }
 
+// DateFault says that a date was typed and something else than it was chosen. A browser without scripts leaves that as
+// it is, and which of the two is meant only their owner knows.
+func (f Form) DateFault() string {
+	if f.Expiry != "date" && f.Date != "" {
+		return "form.dateNotChosen"
+	}
+	return ""
+}
+
 // ValidTo is the end that was chosen: a number of days from now, or the end of a day (UTC).
 func (f Form) ValidTo(now time.Time) (time.Time, string) {
+	if fault := f.DateFault(); fault != "" {
+		return time.Time{}, fault
+	}
 	for _, c := range lifeChoices {
 		if f.Expiry == c.value {
 			return now.Add(c.life).UTC().Truncate(time.Second), ""

@@ -74,9 +74,9 @@ func ProgressOf(v *web.Request, view View, s inventory.Inventory) Progress {
 }
 
 func problemOf(v *web.Request, view View, o inventory.Organization, pauses map[string]time.Time) OrganizationProblem {
-	t := v.Describe(o.Failed[0].Err)
+	t := web.DescribeBeside(v, o.Failed[0].Err)
 	p := OrganizationProblem{
-		Organization: o.Name, Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice, Details: t.Details,
+		Organization: o.Name, Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice, Details: v.Support(t),
 		Partly:   len(o.Failed) < len(inventory.Statuses()) || len(o.Tokens) > 0,
 		RetryURL: v.Link(retryAddress(view, o.Name)), RetryText: v.Words.Message("action.tryAgain", nil).Title,
 	}

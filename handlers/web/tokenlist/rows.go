@@ -21,7 +21,6 @@ type Row struct {
 	Global        bool
 	Created       templates.When
 	Expires       templates.When
-	Ends          string // of a global token: when it stops, whatever Expires says
 	Urgency       inventory.Urgency
 	Status        string
 	StatusClass   string
@@ -40,11 +39,11 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 		row := Row{
 			Pick: PickValue(t), PickID: "pick-" + strconv.Itoa(i+1),
 			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")),
-			Organization: web.WorksIn(v.Words, &t.Token, t.Organization), Global: t.Global(), Ends: GlobalEnds(v.Words, t, v.Now),
+			Organization: web.WorksIn(v.Words, &t.Token, t.Organization), Global: t.Global(),
 			Scopes: web.ScopeTerms(v.Words, t.Scopes), HighScopes: t.HighPrivilege(), FullAccess: t.FullAccess(),
-			Created: v.When(t.ValidFrom), Expires: v.When(t.ValidTo), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
-			Status: v.Words.Message("status."+string(t.Status), nil).Title, StatusClass: string(t.Status),
+			Created: v.When(t.ValidFrom), Expires: web.Ends(v, t), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 		}
+		row.Status, row.StatusClass = web.StatusOf(v, t)
 		if t.Status == azuredevops.Active {
 			row.Urgency = t.Urgency(v.Now)
 		}

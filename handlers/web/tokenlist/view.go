@@ -147,7 +147,7 @@ func comparing(w *templates.Words, column string) func(a, b inventory.Token) int
 			return cmp.Or(cmp.Compare(globalRank(a), globalRank(b)), order(a.OrganizationKey(), b.OrganizationKey()))
 		},
 		"created": func(a, b inventory.Token) int { return a.ValidFrom.Compare(b.ValidFrom) },
-		"expires": func(a, b inventory.Token) int { return a.ValidTo.Compare(b.ValidTo) },
+		"expires": func(a, b inventory.Token) int { return a.Ends().Compare(b.Ends()) },
 		"status":  func(a, b inventory.Token) int { return cmp.Compare(a.Status, b.Status) },
 	}
 	return by[column]
