@@ -66,6 +66,9 @@ func renewAction(v *web.Request, t inventory.Token) web.NextAction {
 	if t.Global() {
 		return globalAction(v, t)
 	}
+	if azuredevops.MadeBy(t.DisplayName) != "" { // the tool won't learn the new secret, and makes a new token by itself
+		return revokeAction(v, t)
+	}
 	return lineAction(v, "action.rotate", web.TokenPath(t.Organization, t.AuthorizationID, "rotate"))
 }
 
@@ -120,7 +123,7 @@ func (r attentionRule) group(v *web.Request, found []inventory.Token) attentionG
 	for _, t := range found[:min(len(found), attentionLines)] {
 		g.Lines = append(g.Lines, attentionLine{
 			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), Organization: web.WorksIn(v.Words, &t.Token, t.Organization),
-			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)), Expires: v.When(t.Ends()), Past: t.Status == azuredevops.Expired, Action: r.action(v, t),
+			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)), Expires: v.When(t.Ends()), Past: !t.Ends().After(v.Now), Action: r.action(v, t),
 		})
 	}
 	switch {
@@ -129,7 +132,7 @@ func (r attentionRule) group(v *web.Request, found []inventory.Token) attentionG
 	case len(found) > attentionLines:
 		view := r.view
 		view.Path = web.OverviewPath
-		g.AllText, g.AllURL = v.Words.Message("attention.all", map[string]any{"Count": len(found)}).Title, v.Link(view.Address())
+		g.AllText, g.AllURL = v.Words.Message("attention.all", map[string]any{"Count": len(found)}).Title, view.Link(v)
 	}
 	return g
 }

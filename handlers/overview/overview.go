@@ -105,7 +105,7 @@ func (p *overviewPage) fillTable(v *web.Request, view tokenlist.View, s inventor
 	p.From, p.To = dateValue(view.Narrow.From), dateValue(view.Narrow.To)
 	p.Matching, p.Total = len(found), len(s.Tokens)
 	p.Narrowed = view.Query != "" || view.Narrow.Organization != "" || len(view.Narrow.Values()) > 0
-	p.ClearURL = v.Link(tokenlist.View{Path: view.Path, Status: view.Status, Sort: view.Sort, Order: view.Order}.Address())
+	p.ClearURL = tokenlist.View{Path: view.Path, Status: view.Status, Sort: view.Sort, Order: view.Order}.Link(v)
 	p.Filters, p.Columns = view.Filters(v), view.Columns(v)
 	p.chooseFilters(v, view, s)
 	p.Tokens = tokenlist.Rows(v, p.cut(v, view, found))
@@ -115,7 +115,7 @@ func (p *overviewPage) fillTable(v *web.Request, view tokenlist.View, s inventor
 	all.Number = 1
 	q := all.Values()
 	q.Set("rows", "all")
-	p.PrintURL = v.Link(view.Path + "?" + q.Encode())
+	p.PrintURL = v.Link(view.Path+"?"+q.Encode()) + "#" + tokenlist.ListID
 }
 
 func dateValue(t time.Time) string {
@@ -142,7 +142,7 @@ func (p *overviewPage) cut(v *web.Request, view tokenlist.View, found []inventor
 	at := func(number int) string {
 		other := view
 		other.Number = number
-		return v.Link(other.Address())
+		return other.Link(v)
 	}
 	if p.Page > 1 {
 		p.PreviousURL = at(p.Page - 1)

@@ -94,7 +94,7 @@ func newMark(v *web.Request, first time.Time, span time.Duration, ending []inven
 	m.Class = string(earliest.Urgency(v.Now))
 	m.URL = v.Link(web.TokenPath(earliest.Organization, earliest.AuthorizationID, ""))
 	if len(ending) > 1 {
-		m.URL = v.Link(tokenlist.View{Path: web.OverviewPath, Narrow: tokenlist.Filter{From: first, To: last}}.Address())
+		m.URL = tokenlist.View{Path: web.OverviewPath, Narrow: tokenlist.Filter{From: first, To: last}}.Link(v)
 	}
 	return m
 }

@@ -3,9 +3,12 @@ package features
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/PuerkitoBio/goquery"
 
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/testkit"
@@ -307,7 +310,53 @@ func TestRotationPageAgreesWithItself(t *testing.T) {
 	if b.Click("Revoke it instead"); b.Status != http.StatusOK || !strings.HasSuffix(b.URL.Path, "/revoke") {
 		t.Errorf("%d %s", b.Status, b.URL)
 	}
+	apptest.OpenWhole(t, b, d.URL+"/overview").Page.Find(".attention-group li").Each(func(_ int, s *goquery.Selection) {
+		if line := webtest.Fold(s.Text()); strings.Contains(line, "made by") && strings.Contains(line, "Rotate ") {
+			t.Errorf("a rotation is advised of a tool's token: %s", line)
+		}
+	})
 	if b.Open(d.URL + "/tokens/contoso/" + id("Terraform") + "/rotate"); b.Has("link", "Revoke it instead") {
 		t.Error("revoking is offered without a reason")
+	}
+}
+
+// What narrows, sorts or turns the overview's list leads right to it, and a group's "Show all" to what it counts.
+func TestOverviewsFiltersLeadToItsList(t *testing.T) {
+	t.Parallel()
+	d, _ := ofJune(t)
+	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
+	leads := func(what, address string) {
+		t.Helper()
+		if !strings.HasPrefix(address, "/overview") || !strings.HasSuffix(address, "#all-tokens") {
+			t.Errorf("%s leads to %s", what, address)
+		}
+	}
+	if b.Page.Find("h2#all-tokens[tabindex='-1']").Length() != 1 {
+		t.Error("the list's heading can't take the focus")
+	}
+	b.Open(d.URL + "/overview?q=e")
+	leads("Show", b.Page.Find("form.filters").AttrOr("action", ""))
+	for _, link := range []string{".tabs a", "thead a", ".filters-foot a", ".timeline svg a[href*='from=']", ".exports a[href*='rows=all']"} {
+		found := b.Page.Find(link)
+		if found.Length() == 0 {
+			t.Errorf("there is no %s", link)
+		}
+		found.Each(func(_ int, s *goquery.Selection) { leads(link, s.AttrOr("href", "")) })
+	}
+	groups := 0
+	b.Page.Find(".attention-group").Each(func(_ int, s *goquery.Selection) {
+		heading, count := webtest.Fold(s.Find("h3").Text()), webtest.Fold(s.Find(".badge").First().Text())
+		to := s.Find("p a").AttrOr("href", "")
+		if !strings.HasPrefix(to, "/overview") {
+			return
+		}
+		groups++
+		leads(heading, to)
+		if got := len(apptest.Listed(b.Twin().Open(d.URL + to))); count != strconv.Itoa(got) {
+			t.Errorf("%s: %s leads to %d tokens", heading, to, got)
+		}
+	})
+	if groups == 0 {
+		t.Error("no group has more than its lines")
 	}
 }

@@ -109,6 +109,17 @@ func (l View) Address() string {
 	return l.Path
 }
 
+// ListID is the id of the overview's heading above its list, which stands far below what needs attention.
+const ListID = "all-tokens"
+
+// Link leads to this view, on the overview right to its list: that is what changes.
+func (l View) Link(v *web.Request) string {
+	if l.Path == web.OverviewPath {
+		return v.Link(l.Address()) + "#" + ListID
+	}
+	return v.Link(l.Address())
+}
+
 // Values is the view as the query of its address.
 func (l View) Values() url.Values {
 	q := l.Narrow.Values()
@@ -132,7 +143,7 @@ func (l View) Filters(v *web.Request) []FilterLink {
 	for _, status := range []string{"active", "expired", "revoked", "all"} {
 		other := l
 		other.Status, other.Number = status, min(l.Number, 1)
-		out = append(out, FilterLink{Text: v.Words.Message("status."+status, nil).Title, URL: v.Link(other.Address()), Current: status == l.Status})
+		out = append(out, FilterLink{Text: v.Words.Message("status."+status, nil).Title, URL: other.Link(v), Current: status == l.Status})
 	}
 	return out
 }
@@ -174,7 +185,7 @@ func (l View) Columns(v *web.Request) []ColumnLink {
 				other.Order = "desc"
 			}
 		}
-		column.URL = v.Link(other.Address())
+		column.URL = other.Link(v)
 		out = append(out, column)
 	}
 	return out
