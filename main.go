@@ -134,6 +134,9 @@ func demo(ctx context.Context, getenv func(string) string, pseudo bool, stdout, 
 	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr, Pseudo: pseudo, Hangup: hangups(), HangupStops: true})
 	var settings *app.DemoError
 	switch {
+	case errors.As(err, &settings) && getenv("LOG_FORMAT") == "json":
+		cantStart(err, true, stderr)
+		return exitMisused
 	case errors.As(err, &settings):
 		fmt.Fprintln(stderr, err)
 		return exitMisused

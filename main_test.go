@@ -219,6 +219,10 @@ func TestDemoRefusesRealCredentialsAndOpenAddresses(t *testing.T) {
 	if code != exitMisused || !strings.Contains(stderr, "CLIENT_SECRET") || strings.Contains(stderr, "canary") {
 		t.Errorf("%d %s", code, stderr)
 	}
+	code, _, stderr = runOnce(t, map[string]string{"CLIENT_SECRET": "canary-7c1f", "LOG_FORMAT": "json"}, "-demo")
+	if code != exitMisused || !json.Valid([]byte(stderr)) || !strings.Contains(stderr, "patdesk can't start") || strings.Contains(stderr, "canary") {
+		t.Errorf("%d %s", code, stderr)
+	}
 	code, _, stderr = runOnce(t, nil, "-demo", "-listen", "0.0.0.0:0")
 	if code != exitMisused || !strings.Contains(stderr, "LISTEN_ADDRESS") {
 		t.Errorf("%d %s", code, stderr)

@@ -33,7 +33,7 @@ func (s *source) readDotenv(path string) {
 		return
 	}
 	text := strings.TrimPrefix(string(content), byteOrderMark)
-	text = strings.ReplaceAll(text, "\r\n", "\n") + "\n"
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text) + "\n"
 	s.dotenv, err = parseDotenv(text)
 	if err != nil { // its text quotes the file, secrets included, so it is not shown
 		s.broken = true
@@ -43,6 +43,22 @@ func (s *source) readDotenv(path string) {
 	}
 	s.warnOfPermissions(path)
 	s.warnOfNames()
+	s.warnOfTwice(path, text)
+}
+
+var assignment = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]+)[ \t]*[=:]`)
+
+// warnOfTwice warns of settings that are there more than once: the last one counts, which may be the wrong one.
+func (s *source) warnOfTwice(path, text string) {
+	times := map[string]int{}
+	for _, found := range assignment.FindAllStringSubmatch(text, -1) {
+		times[found[1]]++
+	}
+	for _, name := range Names() {
+		if times[name] > 1 {
+			s.warn(name, "it is set "+strconv.Itoa(times[name])+" times in "+path+"; the last one counts.")
+		}
+	}
 }
 
 // parseDotenv is godotenv's parser, with "$" as an ordinary character. After an error it gives no settings.

@@ -179,6 +179,29 @@ func TestNamesInDotenv(t *testing.T) {
 	}
 }
 
+// What is taken otherwise than it looks is said.
+func TestOddLinesInDotenv(t *testing.T) {
+	for name, c := range map[string]struct{ content, words string }{
+		"twice":               {"LOG_LEVEL=info\nLOG_LEVEL=debug\n", "LOG_LEVEL: it is set 2 times in"},
+		"twice, exported":     {"export LOG_LEVEL=info\n LOG_LEVEL = debug\n", "LOG_LEVEL: it is set 2 times in"},
+		"of a command prompt": {"set LOG_LEVEL=debug\n", "LOG_LEVEL: its line in .env begins with another word"},
+		"of Dockerfiles":      {"ENV LOG_LEVEL=debug\n", "LOG_LEVEL: its line in .env begins with another word"},
+	} {
+		if got, faults := loadFile(t, with(nil), dotenv(t, c.content)); faults != nil || !warned(got, c.words) {
+			t.Errorf("%s: %v %q", name, faults, got.Warnings)
+		}
+	}
+	got, faults := loadFile(t, with(nil), dotenv(t, "LOG_LEVEL=debug\rLOG_FORMAT=json\r")) // line ends of old Macs
+	if faults != nil || got.LogFormat != "json" || warned(got, "times") {
+		t.Errorf("%v %q %q", faults, got.LogFormat, got.Warnings)
+	}
+	for _, line := range []string{"CLIENT_SECRET=h\xFCsh\n", "CLIENT_SECRET=abc\nORGANIZATIONS=M\xFCller\n"} {
+		if _, faults := loadFile(t, settings{"CLIENT_ID": aClientID}, dotenv(t, line)); len(faults) != 1 || !strings.Contains(faults.Error(), "UTF-8") {
+			t.Errorf("%q: %v", line, faults)
+		}
+	}
+}
+
 // The environment is everybody's: what comes close to a setting is named, and nothing else.
 func TestNamesInTheEnvironment(t *testing.T) {
 	for name, meant := range map[string]string{

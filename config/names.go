@@ -13,8 +13,11 @@ import (
 func (s *source) warnOfNames() {
 	for _, name := range slices.Sorted(maps.Keys(s.dotenv)) {
 		meant := similar(name)
+		_, behindSet, isSet := strings.Cut(name, " ")
 		switch {
 		case slices.Contains(Names(), name):
+		case isSet && slices.Contains(Names(), behindSet):
+			s.warn(behindSet, "its line in .env begins with another word, as in a command prompt, so it has no effect. Leave out all in front of "+behindSet+"=.")
 		case meant != "":
 			s.warn(name, "this name in .env is not a setting of patdesk, so it has no effect. Did you mean "+meant+"?")
 		case readFromProcess(name):

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // source is where settings come from, and where everything wrong with them is gathered.
@@ -65,6 +66,9 @@ func (s *source) text(name string) string {
 		return defaultOf(name)
 	case inTypographicQuotes(v):
 		s.fault(name, "is in typographic quotation marks: "+quote(v), typographicFix)
+		return ""
+	case strings.ContainsRune(v, utf8.RuneError):
+		s.fault(name, "isn't UTF-8: "+quote(v), utf16Fix)
 		return ""
 	case odd != "":
 		s.fault(name, "has a character that doesn't show ("+odd+"): "+quote(v), "Type the value anew.")

@@ -71,7 +71,7 @@ func (s *source) checkSecret(name, from, value string) bool {
 		s.fault(from, "isn't plain text: "+content+"is written in UTF-16", utf16Fix)
 	case strings.HasPrefix(value, byteOrderMark):
 		s.fault(from, "has a byte order mark, which doesn't show: "+content+"begins with one", "Save it as UTF-8 without one (BOM).")
-	case !utf8.ValidString(value):
+	case !utf8.ValidString(value), strings.ContainsRune(value, utf8.RuneError): // which the parser of .env makes of it
 		s.fault(from, "isn't plain text: "+content+"isn't UTF-8", utf16Fix)
 	case inTypographicQuotes(value):
 		s.fault(from, "is in typographic quotation marks", typographicFix)

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/network"
 )
 
 const (
@@ -304,7 +306,12 @@ func dialing(err error) bool {
 func safe(err error) error {
 	var operation *net.OpError
 	var timeout net.Error
+	var refusal *network.Refusal
 	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case untrusted(err) && network.Cause(err) != "":
+		return errors.New(network.Cause(err))
 	case untrusted(err), errors.As(err, &timeout) && timeout.Timeout():
 		return err
 	case errors.As(err, &operation):

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/network"
 )
 
 const (
@@ -54,6 +56,7 @@ func (o Options) transports() (reads, changes http.RoundTripper) {
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: network.RefusedByProxy,
 		DialContext:            (&net.Dialer{Timeout: connectTimeout, KeepAliveConfig: probing}).DialContext,
 		TLSHandshakeTimeout:    tlsTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,

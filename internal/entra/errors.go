@@ -2,18 +2,13 @@ package entra
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/url"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/network"
 )
 
 // Kind says what went wrong. The words for people stand in the templates' catalogue.
@@ -159,72 +154,11 @@ func networkError(err error) *Error {
 	return &Error{Kind: KindUnavailable, Err: errors.New(networkWords(err))}
 }
 
-// networkWords say why there was no usable answer, in the operator's words, of which each names the one who can mend it.
-// What isn't known stays unsaid: texts of the network name addresses with their queries.
+// networkWords say why there was no usable answer. What isn't known stays unsaid: texts of the network name addresses
+// with their queries.
 func networkWords(err error) string {
-	const what = "no usable answer from Entra: "
-	var (
-		refusal  *proxyRefusal
-		op       *net.OpError
-		unknown  *net.DNSError
-		wrong    x509.CertificateInvalidError
-		name     x509.HostnameError
-		stranger x509.UnknownAuthorityError
-		shown    *tls.CertificateVerificationError
-	)
-	switch {
-	case errors.As(err, &refusal):
-		return what + refusal.Error()
-	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return what + "the proxy in HTTPS_PROXY can't be reached"
-	case errors.As(err, &stranger):
-		return what + "it shows a certificate of an authority that isn't trusted here" + issuer(err) + ": name that authority's certificate in SSL_CERT_FILE"
-	case errors.As(err, &name):
-		return what + "it shows a certificate for another name" + issuer(err)
-	case errors.As(err, &wrong) && wrong.Reason == x509.Expired:
-		return what + "it shows a certificate that isn't valid today: look at this machine's clock"
-	case errors.As(err, &shown):
-		return what + "it shows a certificate that isn't valid" + issuer(err)
-	case errors.As(err, &unknown):
-		return what + "its name can't be looked up (no such host)"
+	if cause := network.Cause(err); cause != "" {
+		return "no usable answer from Entra: " + cause
 	}
-	text := err.Error()
-	causes := []string{"certificate", "connection refused", "connection reset", "timeout", "EOF", "network is unreachable", "no route to host"}
-	i := slices.IndexFunc(causes, func(c string) bool { return strings.Contains(text, c) })
-	if i < 0 {
-		return "no usable answer from Entra"
-	}
-	return what + causes[i]
-}
-
-// proxyRefusal is the answer of a proxy that was asked for the way to Entra and gave none.
-type proxyRefusal struct {
-	proxy  string // host:port
-	status int
-}
-
-func (r *proxyRefusal) Error() string {
-	if r.status == http.StatusProxyAuthRequired {
-		return "the proxy " + r.proxy + " wants user and password (407): put them into HTTPS_PROXY"
-	}
-	return fmt.Sprintf("the proxy %s doesn't let this call through (%d)", r.proxy, r.status)
-}
-
-// refusedByProxy is for http.Transport.OnProxyConnectResponse, which otherwise leaves of the answer only its words.
-func refusedByProxy(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
-	if answer.StatusCode == http.StatusOK {
-		return nil
-	}
-	return &proxyRefusal{proxy.Host, answer.StatusCode}
-}
-
-// issuer names who signed the last certificate that was shown: operators see at once if it is their own network's.
-func issuer(err error) string {
-	var shown *tls.CertificateVerificationError
-	if !errors.As(err, &shown) || len(shown.UnverifiedCertificates) == 0 {
-		return ""
-	}
-	const most = 100
-	name := []rune(shown.UnverifiedCertificates[len(shown.UnverifiedCertificates)-1].Issuer.String())
-	return fmt.Sprintf(" (%q)", string(name[:min(most, len(name))]))
+	return "no usable answer from Entra"
 }

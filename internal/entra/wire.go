@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/network"
 )
 
 const (
@@ -73,7 +75,7 @@ func newWire(o Options, metadata string) *wire {
 		client.Transport = o.HTTPClient.Transport
 	} else {
 		client.Transport = &http.Transport{
-			Proxy: http.ProxyFromEnvironment, OnProxyConnectResponse: refusedByProxy,
+			Proxy: http.ProxyFromEnvironment, OnProxyConnectResponse: network.RefusedByProxy,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: headTimeout,
 			MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,

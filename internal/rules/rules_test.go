@@ -66,6 +66,8 @@ var imports = map[string][]string{
 	},
 	"templates":                   {"static"},
 	"internal/audit":              {"internal/azuredevops", "internal/failure", "internal/operation", "internal/plaintext", "internal/session"},
+	"internal/azuredevops":        {"internal/network"},
+	"internal/entra":              {"internal/network"},
 	"internal/batch":              {"internal/azuredevops", "internal/failure", "internal/formid", "internal/operation", "internal/session"},
 	"internal/calendar":           {"internal/session"},
 	"internal/failure":            {"internal/azuredevops", "internal/entra", "internal/session"},

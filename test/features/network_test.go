@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -63,5 +65,31 @@ func TestLogNamesWhatTheNetworkDoes(t *testing.T) {
 			}
 			process.Terminate()
 		})
+	}
+}
+
+// So it does of calls to Azure DevOps.
+func TestLogNamesWhatTheNetworkDoesToAzureDevOps(t *testing.T) {
+	t.Parallel()
+	sim := simulator.New(simulator.Options{Seed: true})
+	testkit.Must(t, sim.StartTLS(context.Background()))
+	t.Cleanup(sim.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	testkit.Must(t, os.WriteFile(ca, sim.CertPEM(), 0o600))
+	for status, words := range map[int]string{http.StatusProxyAuthRequired: "wants user and password (407)", http.StatusForbidden: "doesn't let this call through (403)"} {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		port := freeport.Port(t)
+		sim.SetRedirectURIs("http://localhost:" + port + "/getAToken")
+		process := apptest.StartBinary(t, t.TempDir(), "CLIENT_ID="+sim.ClientID(), "CLIENT_SECRET="+sim.ClientSecret(), "AUTHORITY="+sim.Authority(),
+			"LISTEN_ADDRESS=localhost:"+port, "HTTPS_PROXY="+proxy.URL, "SSL_CERT_FILE="+ca, "ORGANIZATIONS=contoso", "ENDPOINT=https://vssps.patdesk.invalid")
+		process.WaitFor("serving")
+		b := webtest.New(t, sim.Client().Transport).Open("http://localhost:" + port)
+		apptest.SignIn(b, apptest.Mona)
+		b.Open("http://localhost:" + port + "/tokens?organization=contoso")
+		testkit.Until(t, "the log has it", func() bool {
+			return strings.Contains(process.Log.String(), "connection: the proxy "+proxy.Listener.Addr().String()+" "+words)
+		})
+		process.Terminate()
+		proxy.Close()
 	}
 }

@@ -1,0 +1,87 @@
+// Package network says in an operator's words what the network does to calls: which proxy refuses them and why, whose
+// certificate isn't trusted, which name isn't known.
+//
+// What belongs here: causes that calls to all services have in common. It knows no service and makes no call.
+package network
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Refusal is the answer of a proxy that was asked for the way to a host (CONNECT) and gave none.
+type Refusal struct {
+	Proxy  string // host:port, without user and password
+	Status int
+}
+
+func (r *Refusal) Error() string {
+	if r.Status == http.StatusProxyAuthRequired {
+		return "the proxy " + r.Proxy + " wants user and password (407): put them into HTTPS_PROXY"
+	}
+	return fmt.Sprintf("the proxy %s doesn't let this call through (%d)", r.Proxy, r.Status)
+}
+
+// RefusedByProxy is for http.Transport.OnProxyConnectResponse: it makes a *Refusal of an answer of which net/http keeps
+// the words alone.
+func RefusedByProxy(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &Refusal{proxy.Host, answer.StatusCode}
+}
+
+// Cause says why a call brought no answer, without an address or anything that was sent; "" if that isn't known.
+func Cause(err error) string {
+	var (
+		refusal  *Refusal
+		op       *net.OpError
+		unknown  *net.DNSError
+		invalid  x509.CertificateInvalidError
+		name     x509.HostnameError
+		stranger x509.UnknownAuthorityError
+		shown    *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &refusal):
+		return refusal.Error()
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy in HTTPS_PROXY can't be reached"
+	case errors.As(err, &stranger):
+		return "it shows a certificate of an authority that isn't trusted here" + issuer(err) + ": name that authority's certificate in SSL_CERT_FILE"
+	case errors.As(err, &name):
+		return "it shows a certificate for another name" + issuer(err)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "it shows a certificate that isn't valid today: look at this machine's clock"
+	case errors.As(err, &shown):
+		return "it shows a certificate that isn't valid" + issuer(err)
+	case errors.As(err, &unknown):
+		return "its name can't be looked up (no such host)"
+	}
+	text := err.Error()
+	causes := []string{"certificate", "connection refused", "connection reset", "timeout", "EOF", "network is unreachable", "no route to host"}
+	if i := slices.IndexFunc(causes, func(c string) bool { return strings.Contains(text, c) }); i >= 0 {
+		return causes[i]
+	}
+	return ""
+}
+
+// issuer names who signed the last certificate that was shown: operators see at once if it is their own network's. It
+// is text of others: quoted, and not at any length.
+func issuer(err error) string {
+	var shown *tls.CertificateVerificationError
+	if !errors.As(err, &shown) || len(shown.UnverifiedCertificates) == 0 {
+		return ""
+	}
+	const most = 100
+	name := []rune(shown.UnverifiedCertificates[len(shown.UnverifiedCertificates)-1].Issuer.String())
+	return fmt.Sprintf(" (%q)", string(name[:min(most, len(name))]))
+}
