@@ -45,11 +45,8 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 		return nil, err
 	}
 	o.Now, o.Log = now, log
-	store, err := redisstore.Open(o)
-	if err != nil {
-		return nil, fmt.Errorf("REDIS_URL: %w", err)
-	}
-	warnings, err := store.Check(ctx)
+	store := redisstore.Open(o)
+	evicts, err := store.Check(ctx)
 	fault := redisstore.FaultOf(err)
 	switch {
 	case err == nil:
@@ -58,8 +55,8 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 	default:
 		return nil, errors.Join(fmt.Errorf("REDIS_URL: Redis can't be used. %s: %w", RedisAdvice[fault], err), store.Close())
 	}
-	for _, warning := range warnings {
-		log.Warn(RedisWarnings[warning])
+	if evicts {
+		log.Warn(RedisEvicts)
 	}
 	return store, nil
 }
@@ -77,24 +74,16 @@ var RedisAdvice = map[redisstore.Fault]string{
 	redisstore.NoSuchMaster: "The Sentinels know no primary of the name in REDIS_URL",
 }
 
-// RedisWarnings are what the operator should know of a Redis that can be used.
-var RedisWarnings = map[redisstore.Warning]string{
-	redisstore.Evicts: "Redis drops records when its memory is full, secrets that nobody has seen yet among them. " +
-		"Give it maxmemory-policy noeviction: then it refuses new ones, and patdesk can say so",
-}
+// RedisEvicts is what the operator should know of a Redis that can be used and drops records.
+const RedisEvicts = "Redis drops records when its memory is full, secrets that nobody has seen yet among them. " +
+	"Give it maxmemory-policy noeviction: then it refuses new ones, and patdesk can say so"
 
 // RedisOptions is what the settings say of Redis. Errors name the setting.
 func RedisOptions(r config.Redis) (redisstore.Options, error) {
 	o := redisstore.Options{
-		Addresses: r.Addresses, Socket: r.Socket, Master: r.Master, Database: r.Database, Prefix: r.Prefix,
+		Addresses: r.Addresses, Socket: r.Socket, Master: r.Master, Cluster: r.Cluster, Database: r.Database, Prefix: r.Prefix,
 		Username: r.Username, Password: r.Password.Reveal(),
 		SentinelUsername: r.SentinelUsername, SentinelPassword: r.SentinelPassword.Reveal(),
-	}
-	switch {
-	case r.Cluster:
-		o.Kind = redisstore.Cluster
-	case r.Master != "":
-		o.Kind = redisstore.Sentinel
 	}
 	if !r.NoWait {
 		o.Confirm = slices.Concat(operation.DurableKinds(), batch.DurableKinds())

@@ -134,13 +134,10 @@ func (c Check) redis(ctx context.Context) row {
 		return failed(sentence(err.Error()), "")
 	}
 	o.Now, o.Log = c.Now, slog.New(slog.DiscardHandler)
-	store, err := redisstore.Open(o)
-	if err != nil {
-		return failed("REDIS_URL can't be used.", sentence(err.Error()))
-	}
+	store := redisstore.Open(o)
 	defer func() { _ = store.Close() }() // nothing is left to be written
 	where := redisAddress(*c.Config.Redis)
-	warnings, err := store.Check(ctx)
+	evicts, err := store.Check(ctx)
 	if err == nil {
 		err = session.Probe(ctx, store, c.Now())
 	}
@@ -148,8 +145,8 @@ func (c Check) redis(ctx context.Context) row {
 	switch {
 	case err != nil:
 		return failed(where+": "+sentence(redisCause(err)), backing.RedisAdvice[redisstore.FaultOf(err)]+".")
-	case len(warnings) > 0:
-		return warning(where+" can be used, but "+lowerFirst(backing.RedisWarnings[warnings[0]])+".", "")
+	case evicts:
+		return warning(where+" can be used, but "+lowerFirst(backing.RedisEvicts)+".", "")
 	case ends != "" && days < backing.FewDays:
 		return warning(where+" can be used. "+ends, "Make a new certificate in time.")
 	default:

@@ -131,25 +131,17 @@ func (d *Dir) Take(ctx context.Context, name Name) ([]byte, error) {
 }
 
 // List implements Backend.
-func (d *Dir) List(_ context.Context, kind, group string) ([]Name, error) {
-	if !validKind(kind) || group != "" && !validHash(group) {
-		return nil, errors.New("session: not a kind and group of records")
+func (d *Dir) List(_ context.Context, kind, group string) (names []Name, err error) {
+	if err := ValidGroup(kind, group); err != nil {
+		return nil, err
 	}
-	var names []Name
-	err := d.inside(func(root *os.Root) (err error) {
-		folders := []string{group}
-		if group == "" {
-			folders, err = shards(root, kind)
-		}
-		for _, folder := range folders {
-			err = errors.Join(err, eachEntry(root, path.Join(kind, folder), func(e fs.DirEntry) error {
-				if e.Type().IsRegular() && validHash(e.Name()) {
-					names = append(names, Name{Kind: kind, Group: group, ID: e.Name()})
-				}
-				return nil
-			}))
-		}
-		return err
+	err = d.inside(func(root *os.Root) error {
+		return eachEntry(root, path.Join(kind, group), func(e fs.DirEntry) error {
+			if e.Type().IsRegular() && validHash(e.Name()) {
+				names = append(names, Name{Kind: kind, Group: group, ID: e.Name()})
+			}
+			return nil
+		})
 	})
 	return names, err
 }
@@ -189,18 +181,6 @@ func readHead(root *os.Root, file string) (head fileHead, size int, err error) {
 		return head, 0, err
 	}
 	return rec.fileHead, int(whole) - headSize, nil
-}
-
-// shards lists the folders of kind that hold records without a group.
-func shards(root *os.Root, kind string) ([]string, error) {
-	var list []string
-	err := eachEntry(root, kind, func(e fs.DirEntry) error {
-		if e.IsDir() && len(e.Name()) == 2 {
-			list = append(list, e.Name())
-		}
-		return nil
-	})
-	return list, err
 }
 
 // Ping implements Backend: the folder is as safe as OpenDir wants it, and a record can be written.

@@ -64,31 +64,22 @@ func FaultOf(err error) Fault {
 	return Unreachable
 }
 
-// Warning is something that works and isn't as it should be.
-type Warning int
-
-// Warnings.
-const (
-	Evicts Warning = iota // Redis drops records that haven't expired when its memory is full
-)
-
 var errIsCluster = errors.New("redisstore: it is part of a Cluster")
 
-// Check tries Redis once. It returns why it can't be used, or what to think about.
-func (s *Store) Check(ctx context.Context) ([]Warning, error) {
+// Check tries Redis once. It returns why it can't be used, or whether it drops records that haven't expired when its
+// memory is full.
+func (s *Store) Check(ctx context.Context) (evicts bool, err error) {
 	if err := s.Ping(ctx); err != nil {
-		return nil, err
+		return false, err
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	// One server of a Cluster takes those keys that happen to be its own.
 	if s.cluster == nil && s.client.ClusterInfo(ctx).Err() == nil {
-		return nil, errIsCluster
+		return false, errIsCluster
 	}
-	if policy := s.evictionPolicy(ctx); policy != "" && policy != "noeviction" {
-		return []Warning{Evicts}, nil
-	}
-	return nil, nil
+	policy := s.evictionPolicy(ctx)
+	return policy != "" && policy != "noeviction", nil
 }
 
 // evictionPolicy is what Redis does when its memory is full; "" if the user may not know it, which goes for all without
