@@ -42,9 +42,12 @@ func cookieValue(r *http.Request, name string) (value string, ok bool) {
 	return cookies[0].Value, true
 }
 
-// removeCookie makes the browser forget a cookie.
-func (c cookies) removeCookie(w http.ResponseWriter, name string) {
+// setCookie makes the browser keep a cookie for maxAge seconds; 0: as long as it runs.
+func (c cookies) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	o := c.cookieOptions()
-	o.MaxAge = -1
-	http.SetCookie(w, sessions.NewCookie(name, "", o))
+	o.MaxAge = maxAge
+	http.SetCookie(w, sessions.NewCookie(name, value, o))
 }
+
+// removeCookie makes the browser forget a cookie.
+func (c cookies) removeCookie(w http.ResponseWriter, name string) { c.setCookie(w, name, "", -1) }

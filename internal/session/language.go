@@ -1,10 +1,6 @@
 package session
 
-import (
-	"net/http"
-
-	"github.com/gorilla/sessions"
-)
+import "net/http"
 
 // languageLife is how long a browser keeps the language that its user has chosen.
 const languageLife = 365 * 24 * 60 * 60
@@ -24,7 +20,5 @@ func (c cookies) Language(r *http.Request) string {
 
 // SetLanguage keeps the chosen language in the browser, beyond the session's end.
 func (c cookies) SetLanguage(w http.ResponseWriter, tag string) {
-	o := c.cookieOptions()
-	o.MaxAge = languageLife
-	http.SetCookie(w, sessions.NewCookie(c.cookieName("language"), tag, o))
+	c.setCookie(w, c.cookieName("language"), tag, languageLife)
 }

@@ -18,6 +18,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -81,16 +82,16 @@ func (o Options) validate() error {
 
 // Manager opens, begins and ends sessions. It starts no goroutine by itself.
 type Manager struct {
-	browserRecords
-	limits
-	records *Records
-	each    int // Options.PerPerson
-	count   func(event string)
-	now     func() time.Time
-	log     *slog.Logger
-	uses    uses
-	pings   panics.Flights
-	pinged  atomic.Pointer[pinged]
+	cookies
+	records        *Records
+	idle, lifetime time.Duration // see Options
+	each           int           // Options.PerPerson
+	count          func(event string)
+	now            func() time.Time
+	log            *slog.Logger
+	uses           *uses
+	pings          panics.Flights
+	pinged         atomic.Pointer[pinged]
 }
 
 var _ sessions.Store = (*Manager)(nil)
@@ -104,9 +105,6 @@ func New(b Backend, o Options) (*Manager, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
 	if o.Count == nil {
 		o.Count = func(string) {}
 	}
@@ -116,20 +114,13 @@ func New(b Backend, o Options) (*Manager, error) {
 	if o.Dropped == nil {
 		o.Dropped = func(string) {}
 	}
-	records := &Records{backend: b, keys: ring, now: o.Now, log: o.Log, dropped: o.Dropped}
+	log := cmp.Or(o.Log, slog.Default())
+	records := &Records{backend: b, keys: ring, now: o.Now, log: log, dropped: o.Dropped, bounds: newBounds()}
 	records.Declare(ownBounds()...)
 	return &Manager{
-		browserRecords: browserRecords{
-			cookies: cookies{secure: o.Secure, instance: o.Instance},
-			records: records,
-			now:     o.Now,
-		},
-		records: records,
-		limits:  limits{idle: o.IdleTimeout, lifetime: o.Lifetime},
-		each:    o.PerPerson,
-		count:   o.Count,
-		now:     o.Now,
-		log:     o.Log,
+		cookies: cookies{secure: o.Secure, instance: o.Instance},
+		records: records, idle: o.IdleTimeout, lifetime: o.Lifetime, each: o.PerPerson,
+		count: o.Count, now: o.Now, log: log, uses: newUses(),
 	}, nil
 }
 
