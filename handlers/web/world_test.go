@@ -74,7 +74,7 @@ func newWorld(t testing.TB, change func(*handlers.Options)) *world {
 		},
 		Calendar: calendar.New(sessions.Records(), time.Now), AzureURL: "https://dev.azure.com",
 	}
-	o.Batches = batch.New(sessions.Records(), o.Journal, batch.Options{Log: log})
+	o.Batches = batch.New(sessions.Records(), o.Journal)
 	if change != nil {
 		change(&o)
 	}

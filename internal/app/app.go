@@ -160,7 +160,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	a.handlers, err = handlers.New(handlers.Options{
 		Options: web.Options{
 			Sessions: a.sessions, Entra: a.provider, Journal: a.journal, API: a.api,
-			Batches:   batch.New(a.sessions.Records(), a.journal, batch.Options{Now: o.Now, Pause: o.Pause, Log: log}),
+			Batches:   batch.New(a.sessions.Records(), a.journal),
 			Telemetry: tel,
 			BaseURL:   baseURL(cfg), Local: a.local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
 			SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute, ClientID: cfg.ClientID,

@@ -14,11 +14,6 @@ import (
 // OnReach has f called at the named points of j's workers. A f that ends its goroutine plays the death of the worker.
 func OnReach(j *Journal, f func(point string)) { j.reach = f }
 
-// OnPause has f called instead of waiting between two tries.
-func OnPause(j *Journal, f func(d time.Duration)) {
-	j.store.pause = func(_ context.Context, d time.Duration) { f(d) }
-}
-
 // Hold holds an operation's lock, as somebody at work on it does.
 func Hold(j *Journal, person, id string) (release func(), err error) {
 	return j.store.records.Lock(context.Background(), operationKey(person, id))

@@ -72,6 +72,9 @@ func New(r *session.Records, o Options) *Journal {
 	}
 }
 
+// Options are those that j was made with, and the defaults of what was left out.
+func (j *Journal) Options() Options { return j.store.options }
+
 // MakeRoom makes room for n more operations of the person, of which unfinished need them at a time: session.ErrFull if
 // there can't be any.
 func (j *Journal) MakeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {

@@ -26,11 +26,7 @@ func (w *world) replicaOver(b session.Backend) *replica {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, Now: w.clock.Now})
-	r := &replica{Journal: j, store: s}
-	r.batches = batch.New(m.Records(), j, batch.Options{Now: w.clock.Now, Pause: r.pause})
-	r.onPause(func(time.Duration) {})
-	return r
+	return newReplica(s, m.Records(), operation.Options{DisplayTime: shown, Now: w.clock.Now})
 }
 
 // copies makes n more operations like that one.

@@ -35,14 +35,10 @@ type store struct {
 	open    *session.Cache[record] // what needs the person, which every page asks for
 	calls   *calls                 // whose operations are alive
 	options Options
-	pause   func(ctx context.Context, d time.Duration) // between two tries
 }
 
 func newStore(r *session.Records, c *calls, o Options) *store {
-	return &store{
-		records: r, open: session.NewCache[record](r, openBytes), calls: c, options: o,
-		pause: func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
-	}
+	return &store{records: r, open: session.NewCache[record](r, openBytes), calls: c, options: o}
 }
 
 // record is an operation as it is kept.
@@ -211,7 +207,7 @@ func (s *store) retryWrite(ctx context.Context, write func(ctx context.Context) 
 	defer cancel()
 	err := write(ctx)
 	for wait := 100 * time.Millisecond; err != nil && wait < time.Second && ctx.Err() == nil; wait *= 2 {
-		s.pause(ctx, wait)
+		_ = s.options.Pause(ctx, wait)
 		err = write(ctx)
 	}
 	return err

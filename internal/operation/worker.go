@@ -226,7 +226,7 @@ func (o *locked) revoke(ctx context.Context, authorizationID string) error {
 		if !again || try == revokeTries || ctx.Err() != nil {
 			return cmp.Or(maybe, err) // what a later try met doesn't undo an earlier one
 		}
-		o.store.pause(ctx, wait)
+		_ = o.store.options.Pause(ctx, wait)
 	}
 }
 
