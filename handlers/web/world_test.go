@@ -68,7 +68,7 @@ func newWorld(t testing.TB, change func(*handlers.Options)) *world {
 		Options: web.Options{
 			Sessions: sessions, Entra: provider, Local: local, RedirectPath: "/getAToken", Log: log,
 			Journal: operation.New(sessions.Records(), operation.Options{
-				DisplayTime: time.Minute, Log: log, Observe: audit.Operations(log),
+				DisplayTime: time.Minute, Now: time.Now, Log: log, Observe: audit.Operations(log),
 			}),
 			API: azuredevops.New(azuredevops.Options{Endpoint: fakeServices, APIVersion: "7.1-preview.1", DiscoveryEndpoint: fakeServices, HTTPClient: client}),
 		},

@@ -254,7 +254,7 @@ func (w *worker) beginItem(b *Batch, item *Item) *itemFailure {
 		w.noteItem(form, func(i *Item) { i.Already = true })
 	}
 	op, err := w.journal.Do(context.WithoutCancel(w.ending), &activeOnly{w.caller.Service, before, active}, operation.Request{
-		Form: form, Person: w.person, Action: b.Action, Target: item.target(), Organization: item.Organization, Before: &before,
+		Form: form, Person: w.person, Action: b.Action, Organization: item.Organization, Before: &before,
 		Want: azuredevops.Wanted{ValidTo: item.ValidTo}, Content: "batch " + w.id, Batch: w.id, From: w.caller.From, Known: active.named(before),
 	})
 	active.remember(op)

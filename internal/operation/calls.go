@@ -50,7 +50,7 @@ func (c *calls) join(id string, r Request, begin bool) (one *call, first bool, e
 	key := callKey(r.Person, id)
 	one = c.byKey[key]
 	switch {
-	case one != nil && !r.repeats(one.request.fingerprint(), one.request.Want.ValidTo, c.now().Sub(one.started)):
+	case one != nil && one.request.fingerprint() != r.fingerprint():
 		return nil, false, ErrChanged
 	case one != nil:
 		one.mu.Lock()

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
-	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -17,11 +16,10 @@ type Request struct {
 	Form         string
 	Person       string
 	Action       Action
-	Target       string // as given to Form
 	Organization string
 	Before       *azuredevops.Token // update, revoke, rotate: the token as it is
 	Want         azuredevops.Wanted
-	Content      string       // the form as it was typed: a form sent twice has the same; "" = Want decides
+	Content      string       // the form as it was typed: a form sent twice has the same
 	From         Origin       // where the person asked from
 	Batch        string       // ID of the batch that it is a part of
 	Known        *KnownTokens // create, rotate: of the wanted name, from a list that the caller has; nil: they are listed before the creation
@@ -45,11 +43,8 @@ type KnownTokens struct {
 // Errors: formid.ErrForged, formid.ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which
 // nothing was sent; ErrUnreadable if the form was sent before.
 func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, error) {
-	id, err := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target)
+	id, err := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target())
 	if err != nil {
-		return nil, err
-	}
-	if err := r.matchTarget(); err != nil {
 		return nil, err
 	}
 	c, first, err := j.calls.join(id, r, true)
@@ -70,7 +65,7 @@ func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, err
 // Repeat is Do for a form that is under way or was carried out before, with the same content: it waits for the outcome
 // and begins nothing. sent is false if there is nothing to wait for: then the form may be a new one, or none at all.
 func (j *Journal) Repeat(ctx context.Context, r Request) (op *Operation, sent bool, err error) {
-	id, forged := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target)
+	id, forged := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target())
 	if forged != nil {
 		return nil, false, nil //nolint:nilerr // Do says what is wrong with it
 	}
@@ -126,17 +121,6 @@ func (s *store) handOut(ctx context.Context, c *call, op *Operation, to *Deliver
 	return op
 }
 
-// matchTarget refuses a request that would change another token than the one its form is for.
-func (r *Request) matchTarget() error {
-	if r.Action == Create {
-		return nil
-	}
-	if r.Before == nil || r.Target != r.Organization+"/"+r.Before.AuthorizationID {
-		return fmt.Errorf("%w: it is for %q", formid.ErrForged, r.Target)
-	}
-	return nil
-}
-
 // errElsewhere says that the form was claimed before, or that its work ended without an outcome: the record has it.
 var errElsewhere = errors.New("operation: the form's work is not done here")
 
@@ -151,7 +135,7 @@ func (s *store) follow(ctx context.Context, id string, r Request, none error) (*
 	if err != nil {
 		return nil, err
 	}
-	if !r.repeats(kept.Fingerprint, kept.Want.ValidTo, s.options.Now().Sub(kept.Started)) {
+	if kept.Fingerprint != r.fingerprint() {
 		return nil, ErrChanged
 	}
 	op, err := s.await(ctx, kept)
@@ -202,7 +186,7 @@ func (w *worker) claim(ctx context.Context) (release func(), err error) {
 			}
 			return release, nil
 		}
-		pause(ctx, 10*time.Millisecond) // another worker is claiming it this moment
+		_ = pause(ctx, 10*time.Millisecond) // another worker is claiming it this moment
 		if ctx.Err() != nil {
 			return nil, NotKept(ctx.Err())
 		}

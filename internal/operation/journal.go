@@ -14,10 +14,10 @@ import (
 
 // Options configures a Journal.
 type Options struct {
-	DisplayTime time.Duration    // of a secret, from its creation; 0 = 10 minutes
-	CallTimeout time.Duration    // of a change, waiting for its turn included; 0 = 70 seconds
-	Now         func() time.Time // nil = time.Now
-	Log         *slog.Logger     // gets operation ids and authorizationIds, never a secret; nil = no log
+	DisplayTime time.Duration // of a secret, from its creation
+	CallTimeout time.Duration // of a change, waiting for its turn included; 0 = 70 seconds
+	Now         func() time.Time
+	Log         *slog.Logger // gets operation ids and authorizationIds, never a secret
 
 	// Observe gets every event of every operation, in the context of the request or worker that caused it: for an audit
 	// trail. It is called after the event was recorded, and at once where recording failed. nil: nothing observes.
@@ -25,26 +25,6 @@ type Options struct {
 
 	// Pause waits between two tries or looks, for d or until ctx ends. nil: for a real d.
 	Pause func(ctx context.Context, d time.Duration) error
-}
-
-// withDefaults fills in what was left out.
-func (o Options) withDefaults() Options {
-	if o.DisplayTime == 0 {
-		o.DisplayTime = 10 * time.Minute
-	}
-	if o.CallTimeout == 0 {
-		o.CallTimeout = 70 * time.Second
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Pause == nil {
-		o.Pause = func(ctx context.Context, d time.Duration) error { pause(ctx, d); return nil }
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	return o
 }
 
 // Journal keeps and carries out operations. Several of them, in one or more processes, may share a store.
@@ -60,7 +40,10 @@ var atPoint = func(string) {}
 
 // New makes a Journal over r.
 func New(r *session.Records, o Options) *Journal {
-	o = o.withDefaults()
+	o.CallTimeout = cmp.Or(o.CallTimeout, 70*time.Second)
+	if o.Pause == nil {
+		o.Pause = pause
+	}
 	r.Declare(bounds()...)
 	s := &store{
 		records: r, open: session.NewCache[record](r, openBytes), calls: newCalls(o.Now), options: o, reach: atPoint,
@@ -98,13 +81,14 @@ func (j *Journal) Busy() int {
 }
 
 // pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
+func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	return nil
 }
 
 // Get returns an operation as it stands: ErrNotFound.

@@ -3,6 +3,7 @@ package operation_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,7 @@ func (w *world) replicaOver(b session.Backend) *replica {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return newReplica(s, m.Records(), operation.Options{DisplayTime: shown, Now: w.clock.Now})
+	return newReplica(s, m.Records(), operation.Options{DisplayTime: shown, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler)})
 }
 
 // copies makes n more operations like that one.

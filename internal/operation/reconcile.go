@@ -206,6 +206,18 @@ func sameName(a, b string) bool { return strings.TrimSpace(a) == strings.TrimSpa
 
 func sameScopes(a, b []string) bool { return slices.Equal(scopeSet(a), scopeSet(b)) }
 
+// scopeSet is scopes without order and repetition.
+func scopeSet(scopes []string) []string {
+	set := make([]string, 0, len(scopes))
+	for _, s := range scopes {
+		if s = strings.TrimSpace(s); s != "" {
+			set = append(set, s)
+		}
+	}
+	slices.Sort(set)
+	return slices.Compact(set)
+}
+
 func sameTime(a, b time.Time) bool { return a.Sub(b).Abs() <= exactly }
 
 // evaluateRevoke looks whether the token that the operation is about was revoked, which is to be recorded where that is

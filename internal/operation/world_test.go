@@ -197,7 +197,8 @@ func newReplica(s *store, records *session.Records, o operation.Options) *replic
 func (w *world) create(r *replica) operation.Request {
 	return operation.Request{
 		Form: r.Form(mona, operation.Create, ""), Person: mona, Action: operation.Create, Organization: "contoso",
-		Want: azuredevops.Wanted{DisplayName: "build agent", Scopes: []string{"vso.code", "vso.build"}, ValidTo: start.AddDate(0, 0, 90)},
+		Content: "name=build+agent",
+		Want:    azuredevops.Wanted{DisplayName: "build agent", Scopes: []string{"vso.code", "vso.build"}, ValidTo: start.AddDate(0, 0, 90)},
 	}
 }
 
@@ -210,7 +211,7 @@ func (w *world) request(r *replica, a operation.Action) operation.Request {
 	w.before = old.AuthorizationID
 	target := "contoso/" + old.AuthorizationID
 	q := operation.Request{
-		Form: r.Form(mona, a, target), Person: mona, Action: a, Target: target, Organization: "contoso", Before: &old,
+		Form: r.Form(mona, a, target), Person: mona, Action: a, Organization: "contoso", Before: &old,
 	}
 	switch a {
 	case operation.Update:
