@@ -130,7 +130,7 @@ func readLists(ctx context.Context, api *azuredevops.Caller, organization string
 // Load reads all organizations, and waits for them at most until enough is closed or ctx ends. What isn't there by then
 // goes on being read.
 func (c *Cache) Load(ctx context.Context, o Owner, enough <-chan time.Time) Inventory {
-	kept := c.snapshots.open(o.Session)
+	kept := c.open(o.Session)
 	names, found, err := c.awaitOrganizations(ctx, o, kept, enough)
 	if !found {
 		return Inventory{Discovering: true}
@@ -142,7 +142,7 @@ func (c *Cache) Load(ctx context.Context, o Owner, enough <-chan time.Time) Inve
 
 // LoadOrganizations is Load for these organizations alone.
 func (c *Cache) LoadOrganizations(ctx context.Context, o Owner, names []string, enough <-chan time.Time) Inventory {
-	return inventoryOf(c.read(ctx, o, c.snapshots.open(o.Session), names, enough))
+	return inventoryOf(c.read(ctx, o, c.open(o.Session), names, enough))
 }
 
 // read reads these organizations, or joins those who do, and waits for them like Load.
@@ -187,7 +187,7 @@ func (c *Cache) awaitOrganizations(ctx context.Context, o Owner, kept *snapshot,
 
 // Forget drops everything of a session.
 func (c *Cache) Forget(session string) {
-	c.snapshots.forget(session)
+	c.forget(session)
 	c.discoveries.forget(session)
 }
 
