@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -80,13 +81,13 @@ type App struct {
 	sessions  *session.Manager
 	backend   session.Backend
 	telemetry *telemetry
-	measured  *metricsServer // nil: none
+	measured  net.Listener // for Prometheus; nil: none
 	log       *slog.Logger
 
-	stopOnce sync.Once
-	stopping chan struct{} // closed by Stop
-	ended    chan struct{} // closed when Serve has ended, with err
-	err      error
+	stopping context.Context // ends with stop
+	stop     context.CancelFunc
+	served   sync.Once
+	err      error // of Serve
 }
 
 // New takes the addresses and puts the program together. If that fails, nothing is left listening. What libraries write
@@ -108,19 +109,29 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{
-		config: cfg, options: o, listener: listener, local: localURL(cfg, listener), log: log,
-		stopping: make(chan struct{}), ended: make(chan struct{}),
+	a := &App{config: cfg, options: o, listener: listener, local: localURL(cfg, listener), log: log}
+	a.stopping, a.stop = context.WithCancel(context.Background())
+	if cfg.MetricsAddress != "" {
+		if a.measured, err = listen(ctx, cfg.MetricsAddress); err != nil {
+			err = fmt.Errorf("METRICS_ADDRESS: %w", err)
+		}
 	}
-	if a.measured, err = listenForMetrics(ctx, cfg.MetricsAddress); err == nil {
+	if err == nil {
 		err = a.assemble(ctx)
 	}
 	if err != nil {
-		_ = listener.Close() // the reason to stop is the other error
-		a.measured.close()
+		a.closeListeners()
 		return nil, err
 	}
 	return a, nil
+}
+
+// closeListeners frees the addresses, where no server has taken them over yet.
+func (a *App) closeListeners() {
+	_ = a.listener.Close() // whoever stops has a better error, or none
+	if a.measured != nil {
+		_ = a.measured.Close()
+	}
 }
 
 // assemble makes the parts, each after those that it uses.
@@ -135,9 +146,11 @@ func (a *App) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	a.backend = backend
+	copies := cfg // on one host have cookies of their own, see config.Instance
+	copies.BaseURL = a.URL()
 	a.sessions, err = session.New(backend, session.Options{
-		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, PerPerson: cfg.SessionsPerPerson, Secure: cfg.Secure(), Instance: instance(cfg, a.local), Now: o.Now, Log: log,
-		Count: tel.metrics.Session, Dropped: tel.metrics.Dropped,
+		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, PerPerson: cfg.SessionsPerPerson, Secure: cfg.Secure(), Instance: copies.Instance(), Now: o.Now, Log: log,
+		Count: tel.Session, Dropped: tel.Dropped,
 	})
 	if err != nil {
 		return err
@@ -172,7 +185,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	a.routes = a.handlers.Routes()
-	tel.metrics.Watch(a.sources())
+	tel.Watch(a.sources())
 	return nil
 }
 
@@ -185,7 +198,7 @@ func newProvider(ctx context.Context, cfg config.Config, o Options, tel *telemet
 	return entra.New(entra.Options{
 		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
 		Credential: credential.Credential, HTTPClient: o.Client, Now: o.Now, Log: log,
-		Watch: tel.watchEntra, Refreshed: tel.metrics.Refreshed,
+		Watch: tel.watchEntra, Refreshed: tel.Refreshed,
 	})
 }
 
@@ -197,7 +210,7 @@ func (a *App) MetricsAddress() string {
 	if a.measured == nil {
 		return ""
 	}
-	return a.measured.listener.Addr().String()
+	return a.measured.Addr().String()
 }
 
 // URL is what people open, without a trailing slash; "" if only the headers of trusted proxies tell it.
@@ -212,19 +225,18 @@ func (a *App) URL() string {
 // Serve serves until ctx ends or Stop is called, and then lets everything in flight finish. An error says that serving
 // failed, or that not all could finish; the log has it already.
 func (a *App) Serve(ctx context.Context) error {
-	defer close(a.ended)
-	a.err = a.serve(ctx)
+	a.served.Do(func() { a.err = a.serve(ctx) })
 	return a.err
 }
 
-// Stop ends Serve and returns what it returns.
+// Stop ends Serve and returns what it returns. An App that hasn't served ends like one that has.
 func (a *App) Stop() error {
-	a.stopOnce.Do(func() { close(a.stopping) })
-	<-a.ended
-	return a.err
+	a.stop()
+	return a.Serve(a.stopping)
 }
 
 func (a *App) serve(ctx context.Context) error {
+	defer a.closeListeners()
 	server := &http.Server{
 		Handler: a.routes, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: cmp.Or(a.options.ReadTimeout, readTimeout),
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -232,8 +244,8 @@ func (a *App) serve(ctx context.Context) error {
 		ErrorLog:                     slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	if a.measured != nil {
-		a.measured.serve(a.telemetry.metrics.Handler(), a.log)
-		defer a.measured.close()
+		server := a.serveMetrics()
+		defer func() { _ = server.Close() }() // what was asked of it is of no use any more
 	}
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
@@ -250,7 +262,7 @@ func (a *App) serve(ctx context.Context) error {
 		a.log.Error("serving failed", "error", err)
 		return err
 	case <-ctx.Done():
-	case <-a.stopping:
+	case <-a.stopping.Done():
 	}
 	return a.shutDown(server)
 }

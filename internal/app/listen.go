@@ -11,14 +11,6 @@ import (
 	"github.com/patdesk/patdesk/config"
 )
 
-// instance keeps the cookies of copies apart that run on one host; see config.Instance.
-func instance(cfg config.Config, local *url.URL) string {
-	if cfg.PublicURL() == "" && local != nil {
-		cfg.BaseURL = local.String()
-	}
-	return cfg.Instance()
-}
-
 func baseURL(cfg config.Config) *url.URL {
 	if cfg.BaseURL == "" {
 		return nil

@@ -128,6 +128,6 @@ func fromVault(ctx context.Context, vault *keyvault.Vault, setting string, now t
 }
 
 func isTemporary(err error) bool {
-	var e *entra.Error
-	return errors.As(err, &e) && e.Kind == entra.KindUnavailable
+	e, ok := errors.AsType[*entra.Error](err)
+	return ok && e.Kind == entra.KindUnavailable
 }

@@ -25,14 +25,12 @@ func OpenStore(ctx context.Context, cfg config.Config, now func() time.Time, log
 		return backend, cfg.Keys(), err
 	}
 	backend, err := session.OpenDir(cfg.SessionDir, now)
+	keys := cfg.Keys()
+	if err == nil && keys == nil {
+		keys, err = session.LoadOrCreateKeys(cfg.SessionDir)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
-	}
-	keys := cfg.Keys()
-	if keys == nil {
-		if keys, err = session.LoadOrCreateKeys(cfg.SessionDir); err != nil {
-			return nil, nil, fmt.Errorf("SESSION_DIR: %w", err)
-		}
 	}
 	return backend, keys, nil
 }

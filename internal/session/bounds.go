@@ -122,22 +122,20 @@ func (r *Records) room(ctx context.Context, kind, group string, records int, byt
 		return err
 	}
 	of := Key{Kind: kind, Group: group}.Name().group()
-	if fits, known := r.bounds.fits(of, bound, records, bytes, made); known {
-		if fits {
-			return nil
+	fits, known := r.bounds.fits(of, bound, records, bytes, made)
+	if !known {
+		described, err := r.backend.Describe(ctx, of.Kind, of.Group)
+		if err != nil {
+			return err
 		}
-		return &FullError{bound.Kind}
+		u := &usage{records: len(described), at: time.Now()}
+		for _, s := range described {
+			u.bytes += int64(s.Size)
+		}
+		fits = r.bounds.saw(of, u, bound, records, bytes, made)
 	}
-	described, err := r.backend.Describe(ctx, of.Kind, of.Group)
-	if err != nil {
-		return err
-	}
-	u := &usage{at: time.Now()}
-	for _, s := range described {
-		u.records, u.bytes = u.records+1, u.bytes+int64(s.Size)
-	}
-	if !r.bounds.saw(of, u, bound, records, bytes, made) {
-		return &FullError{bound.Kind}
+	if !fits {
+		return &FullError{kind}
 	}
 	return nil
 }

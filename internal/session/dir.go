@@ -27,7 +27,8 @@ import (
 // The folder is opened anew by each call: when it vanishes (a volume that isn't mounted) calls fail, and when it is
 // back they work again.
 type Dir struct {
-	disk
+	path  string
+	sync  bool // wait for the disk: false only in tests that make very many records
 	now   func() time.Time
 	queue queue
 }
@@ -40,7 +41,7 @@ func OpenDir(path string, now func() time.Time) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{disk: disk{path: clean, sync: true}, now: now}, nil
+	return &Dir{path: clean, sync: true, now: now}, nil
 }
 
 // Close does nothing: no file is kept open between calls.

@@ -10,8 +10,8 @@ const maxLanguage = 35
 
 // Language is the language that was chosen in this browser, as the cookie has it; "" if none was. It may be anything:
 // the cookie isn't signed, as it decides nothing but words.
-func (c cookies) Language(r *http.Request) string {
-	value, _ := cookieValue(r, c.cookieName("language"))
+func (m *Manager) Language(r *http.Request) string {
+	value, _ := cookieValue(r, m.cookieName("language"))
 	if len(value) > maxLanguage {
 		return ""
 	}
@@ -19,6 +19,6 @@ func (c cookies) Language(r *http.Request) string {
 }
 
 // SetLanguage keeps the chosen language in the browser, beyond the session's end.
-func (c cookies) SetLanguage(w http.ResponseWriter, tag string) {
-	c.setCookie(w, c.cookieName("language"), tag, languageLife)
+func (m *Manager) SetLanguage(w http.ResponseWriter, tag string) {
+	m.setCookie(w, m.cookieName("language"), tag, languageLife)
 }

@@ -82,7 +82,8 @@ func (o Options) validate() error {
 
 // Manager opens, begins and ends sessions. It starts no goroutine by itself.
 type Manager struct {
-	cookies
+	secure         bool   // see Options
+	instance       string // see Options
 	records        *Records
 	idle, lifetime time.Duration // see Options
 	each           int           // Options.PerPerson
@@ -118,8 +119,7 @@ func New(b Backend, o Options) (*Manager, error) {
 	records := &Records{backend: b, keys: ring, now: o.Now, log: log, dropped: o.Dropped, bounds: newBounds()}
 	records.Declare(ownBounds()...)
 	return &Manager{
-		cookies: cookies{secure: o.Secure, instance: o.Instance},
-		records: records, idle: o.IdleTimeout, lifetime: o.Lifetime, each: o.PerPerson,
+		secure: o.Secure, instance: o.Instance, records: records, idle: o.IdleTimeout, lifetime: o.Lifetime, each: o.PerPerson,
 		count: o.Count, now: o.Now, log: log, uses: newUses(),
 	}, nil
 }

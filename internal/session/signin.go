@@ -101,8 +101,8 @@ func (m *Manager) End(w http.ResponseWriter, r *http.Request) error {
 }
 
 // presentedID is the id in the request's session cookie, "" if it can't be one of ours.
-func (c cookies) presentedID(r *http.Request) string {
-	id, _ := cookieValue(r, c.sessionCookie())
+func (m *Manager) presentedID(r *http.Request) string {
+	id, _ := cookieValue(r, m.sessionCookie())
 	if !wellFormed(id, idSize) {
 		return ""
 	}
