@@ -12,11 +12,8 @@ import (
 )
 
 func baseURL(cfg config.Config) *url.URL {
-	if cfg.BaseURL == "" {
-		return nil
-	}
 	u, err := url.Parse(cfg.BaseURL)
-	if err != nil { // checked by config
+	if cfg.BaseURL == "" || err != nil { // config has checked it
 		return nil
 	}
 	return u

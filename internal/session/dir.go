@@ -41,7 +41,7 @@ func OpenDir(path string, now func() time.Time) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{path: clean, sync: true, now: now}, nil
+	return &Dir{path: clean, sync: true, now: now, queue: queue{lines: map[string]*line{}}}, nil
 }
 
 // Close does nothing: no file is kept open between calls.

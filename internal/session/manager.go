@@ -109,17 +109,14 @@ func New(b Backend, o Options) (*Manager, error) {
 	if o.Count == nil {
 		o.Count = func(string) {}
 	}
-	if o.PerPerson <= 0 {
-		o.PerPerson = mostPerPerson
-	}
 	if o.Dropped == nil {
 		o.Dropped = func(string) {}
 	}
 	log := cmp.Or(o.Log, slog.Default())
-	records := &Records{backend: b, keys: ring, now: o.Now, log: log, dropped: o.Dropped, bounds: newBounds()}
+	records := &Records{backend: b, keys: ring, now: o.Now, log: log, dropped: o.Dropped, bounds: newBounds(), unreadable: once{seen: map[Name]bool{}}}
 	records.Declare(ownBounds()...)
 	return &Manager{
-		secure: o.Secure, instance: o.Instance, records: records, idle: o.IdleTimeout, lifetime: o.Lifetime, each: o.PerPerson,
+		secure: o.Secure, instance: o.Instance, records: records, idle: o.IdleTimeout, lifetime: o.Lifetime, each: cmp.Or(o.PerPerson, mostPerPerson),
 		count: o.Count, now: o.Now, log: log, uses: newUses(),
 	}, nil
 }

@@ -303,9 +303,6 @@ func (o *once) first(name Name) (first, last bool) {
 	if o.seen[name] || len(o.seen) >= manyNames {
 		return false, false
 	}
-	if o.seen == nil {
-		o.seen = make(map[Name]bool)
-	}
 	o.seen[name] = true
 	return true, len(o.seen) == manyNames
 }
