@@ -60,19 +60,15 @@ type (
 		Finished                                    int
 		Halt                                        *problemSummary
 		Halts                                       []bulkHalt
-		StopAction, GoOnAction                      string
 		Retries                                     int
-		RetryForm, Dismiss                          string
+		MayDismiss                                  bool
 		Secrets                                     []bulkSecret
 		SecretsMade                                 int
-		SecretsURL                                  string
 		SecretUntil                                 when
 		SecretFake                                  bool
 		ReloadAfter                                 int
-		SaveForm, Download                          string
 		DownloadFormat                              []option
 		OldAlive, OldReady                          int
-		RevokeOld, KeepOld                          string
 		Rows                                        []bulkRow
 		LeftOut                                     []bulkLeftOut
 		BackURL, Return                             string
@@ -92,7 +88,7 @@ type (
 		Name, URL, Organization, State, StateText, What string
 		Before, After                                   when
 		OperationURL, LinkText                          string
-		RetryForm, RetryOperation, RevokeOld            string
+		Retry, RevokeOld                                string
 	}
 )
 
@@ -134,17 +130,17 @@ func bulkSamples() []sample {
 	run := func(verb string) bulkRunPage {
 		return bulkRunPage{
 			base: frame(text("bulk.run."+verb, 4).Title, "changes"), Verb: verb, Address: "/pat/bulk/1", BackURL: "/pat/tokens", Return: "/bulk/1", All: 4,
-			SecretsURL: "/pat/bulk/1?secrets=show", LeftOut: left,
+			LeftOut: left,
 		}
 	}
 	running := run("rotate")
-	running.Running, running.State, running.Sentence, running.StopAction = true, "sent", text("bulk.state.running", 0).What, "/pat/bulk/1/stop"
+	running.Running, running.State, running.Sentence = true, "sent", text("bulk.state.running", 0).What
 	running.Done, running.Doing, running.NotBegun, running.Finished, running.SecretsMade = 1, 1, 2, 1, 1
 	running.Halts = []bulkHalt{{Organization: "contoso", Heading: text("bulk.resting", 0).Title, What: text("bulk.resting", 0).What, Until: at(1)}}
 	running.Rows = []bulkRow{{Name: "one", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "sent", StateText: "In progress", Before: at(3), After: at(90)}}
 	secrets := run("rotate")
-	secrets.State, secrets.Sentence, secrets.Done, secrets.Finished, secrets.OldAlive, secrets.KeepOld = "succeeded", text("bulk.state.done", 0).What, 4, 4, 2, "/pat/bulk/1/keep-old"
-	secrets.SecretUntil, secrets.SecretFake, secrets.SaveForm, secrets.Download = at(0), true, "/pat/bulk/1/saved", "/pat/bulk/1/download"
+	secrets.State, secrets.Sentence, secrets.Done, secrets.Finished, secrets.OldAlive = "succeeded", text("bulk.state.done", 0).What, 4, 4, 2
+	secrets.SecretUntil, secrets.SecretFake = at(0), true
 	secrets.DownloadFormat = []option{{Value: "env", Text: ".env", Hint: "for shells", Selected: true}, {Value: "json", Text: "JSON"}}
 	for i := range 2 {
 		secrets.Secrets = append(secrets.Secrets, bulkSecret{Number: i + 1, Name: hostile, Organization: "contoso", Operation: fmt.Sprint(i), Secret: secret, Until: at(0), SaveAction: "/pat/operations/1/acknowledge"})
@@ -152,12 +148,12 @@ func bulkSamples() []sample {
 	partly := run("rotate")
 	partly.State, partly.Sentence, partly.Done, partly.Failed, partly.Unknown, partly.NotBegun, partly.Finished = "unknown", text("bulk.state.halted", 0).What, 1, 1, 1, 1, 3
 	partly.Halt, partly.Problem = problem("entra.interaction", 0), problem("bulk.notSure", 0)
-	partly.GoOnAction, partly.RetryForm, partly.Retries, partly.Dismiss = "/pat/bulk/1/go-on", "/pat/bulk/1/retry", 1, "/pat/bulk/1/dismiss"
-	partly.OldAlive, partly.OldReady, partly.RevokeOld, partly.KeepOld = 1, 1, "/pat/bulk/1/revoke-old", "/pat/bulk/1/keep-old"
+	partly.Retries, partly.MayDismiss = 1, true
+	partly.OldAlive, partly.OldReady = 1, 1
 	partly.ReloadAfter = 15
 	partly.Rows = []bulkRow{
 		{Name: "done", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "oldAlive", StateText: "Old token still works", OperationURL: "/pat/operations/1", LinkText: "See the rotation", RevokeOld: "/pat/operations/1/revoke-old", Before: at(3), After: at(90)},
-		{Name: hostile, Organization: "fabrikam", State: "failed", StateText: "Not done", What: "You don't have access.", RetryForm: "/pat/bulk/1/retry", RetryOperation: "2", Before: at(3), After: at(90)},
+		{Name: hostile, Organization: "fabrikam", State: "failed", StateText: "Not done", What: "You don't have access.", Retry: "2", Before: at(3), After: at(90)},
 	}
 	revoked := run("revoke")
 	revoked.State, revoked.Sentence, revoked.Done, revoked.Finished, revoked.LeftOut = "succeeded", text("bulk.state.done", 0).What, 4, 4, nil

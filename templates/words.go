@@ -4,7 +4,6 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"maps"
 	"path"
 	"reflect"
 	"slices"
@@ -25,68 +24,9 @@ type Text struct {
 	Advice string // what to do now
 }
 
-// Placeholders are the values that messages may ask for. Where one can be missing, there is a message key.withoutName
-// that reads well without it; with several, their names follow one another in the order of the alphabet.
-var Placeholders = []string{
-	"Action",        // word on a link or button: "Rotate"
-	"Address",       // where patdesk is found: "https://patdesk.example/"
-	"All",           // a whole, of which Done are done
-	"Asked",         // date that was asked for: "1 Mar 2027"
-	"Browser",       // "Firefox"
-	"CSV",           // address of a file
-	"Cause",         // heading of what went wrong: "Azure DevOps has a fault"
-	"ClientID",      // application (client) id of this patdesk in Entra ID
-	"Clock",         // time of day at which a wait is over: "14:03:20 UTC"
-	"Code",          // the service's own word for an error: "TF400813"
-	"Count",         // how many; it chooses the plural form
-	"Date",          // a date: "1 Dec 2026"
-	"Day",           // day of the month: "1"
-	"Done",          // how many of them are done
-	"First",         // number of the first row
-	"From",          // first day of a time
-	"Granted",       // date that was given: "1 Jan 2027"
-	"Group",         // heading of a group of scopes: "Code"
-	"Heading",       // heading of a group: "Full access"
-	"ID",            // a request's id
-	"ISO",           // a moment for machines
-	"JSON",          // address of a file
-	"Last",          // number of the last row
-	"Level",         // how far a scope goes within its group: "Read & write"
-	"Life",          // how long a token lives: "90 days"
-	"List",          // several words with what stands between them
-	"LookUntil",     // time of day until which patdesk looks for something that may turn up: "14:13:20 UTC"
-	"Max",           // a limit: "1024"
-	"Month",         // name of a month: "Dec"
-	"Name",          // name of a token or an organization
-	"Names",         // several names
-	"Next",          // the sentence that follows
-	"Organization",  // name of an organization: "contoso"
-	"Organizations", // how many organizations
-	"Page",          // number of a page
-	"Pages",         // how many pages
-	"Query",         // what was searched for
-	"RetryAfter",    // when to try again: "in 2 minutes"
-	"Scopes",        // ids of scopes: "vso.code"
-	"Sentence",      // what was said so far
-	"Sent",          // time of day at which a form was sent: "14:02:20 UTC"
-	"Shown",         // how many of them are shown
-	"Status",        // HTTP status: "403"
-	"System",        // what the browser runs on: "Windows"
-	"Tenant",        // id of an Entra tenant
-	"Term",          // what Azure DevOps calls something in English
-	"Time",          // time of day in digits: "14:13"
-	"To",            // last day of a time
-	"Token",         // name of a token: "ci-deploy"
-	"Tokens",        // how many tokens
-	"Tool",          // what made a token: "Git Credential Manager"
-	"URL",           // address of a link
-	"Until",         // end of a time: "in 9 minutes"
-	"Username",      // "mona@contoso.example"
-	"When",          // how far away a date is: "in 9 days"
-	"Year",          // "2026"
-}
-
-// without stands before the name of a placeholder that a message does without.
+// without stands before the name of a placeholder that a message does without. Where a value can be missing, there is a
+// message key.withoutName that reads well without it; with several, their names follow one another in the order of the
+// alphabet. docs/translating.md has all placeholders.
 const without = ".without"
 
 // unknownKey is the message that stands in for one that doesn't exist.
@@ -209,24 +149,6 @@ func (w *Words) Has(key string) bool {
 		}
 	}
 	return false
-}
-
-// Keys lists the messages in alphabetical order.
-func (w *Words) Keys() []string { return slices.Sorted(maps.Keys(w.messages)) }
-
-// Forms are the texts of the message key as its file has them, by plural form: "other" alone, or CLDR's of the
-// language.
-func (w *Words) Forms(key string) map[string]string {
-	m, out := w.messages[key], map[string]string{}
-	if m == nil {
-		return out
-	}
-	for form, text := range map[string]string{"zero": m.Zero, "one": m.One, "two": m.Two, "few": m.Few, "many": m.Many, "other": m.Other} {
-		if text != "" {
-			out[form] = text
-		}
-	}
-	return out
 }
 
 // Language is the BCP 47 tag: "en", "zh-Hant".

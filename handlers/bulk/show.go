@@ -28,25 +28,17 @@ type bulkRunPage struct {
 
 	Halt       *web.ProblemSummary // why nothing more was begun
 	Halts      []bulkHalt          // why not in single organizations
-	StopAction string
-	GoOnAction string
-	Retries    int // operations that may be tried again
-	RetryForm  string
-	Dismiss    string
+	Retries    int                 // operations that may be tried again
+	MayDismiss bool
 
 	Secrets        []bulkSecret
 	SecretsMade    int            // while it is running
-	SecretsURL     string         // shows them while it is running
 	SecretUntil    templates.When // the first of them
 	SecretFake     bool
-	SaveForm       string
-	Download       string
 	DownloadFormat []web.Option
 
-	OldAlive  int // old tokens that still work
-	OldReady  int // of them: with a new secret that was saved
-	RevokeOld string
-	KeepOld   string
+	OldAlive int // old tokens that still work
+	OldReady int // of them: with a new secret that was saved
 
 	ReloadAfter int // seconds, see Page
 
@@ -73,13 +65,13 @@ type bulkSecret struct {
 
 // bulkRow is how one token stands.
 type bulkRow struct {
-	Name, URL, Organization   string
-	State, StateText          string
-	What                      string
-	Before, After             templates.When
-	OperationURL, LinkText    string
-	RetryForm, RetryOperation string
-	RevokeOld                 string
+	Name, URL, Organization string
+	State, StateText        string
+	What                    string
+	Before, After           templates.When
+	OperationURL, LinkText  string
+	Retry                   string // the operation that may be tried again
+	RevokeOld               string
 }
 
 // batchAnswer is the page of a batch that was confirmed.
@@ -94,7 +86,7 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormSta
 		Running: b.Running, Stopping: b.Running && (b.Stopped || b.Halt != nil), Address: v.Link(path),
 		All: len(b.Items), Done: tally.Done, Failed: tally.Failed, Unknown: tally.Unknown, Doing: tally.Doing, NotBegun: tally.NotBegun,
 		Finished: tally.Done + tally.Failed + tally.Unknown, SecretFake: h.Site.Demo, BackURL: v.Link(backFrom(b.From)), Return: path,
-		OldAlive: tally.OldAlive, SecretsMade: tally.Secrets, SecretsURL: v.Link(path + "?secrets=show"),
+		OldAlive: tally.OldAlive, SecretsMade: tally.Secrets,
 	}
 	p.summarize(v.Words, b)
 	describeHalts(v, b, &p)
@@ -108,7 +100,9 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormSta
 	if !b.Running && len(p.Secrets) == 0 { // a secret is not to move while it is copied
 		p.ReloadAfter = reloadBatchAfter(v, b)
 	}
-	offerSteps(v, b, &p)
+	if !b.Running {
+		offerSteps(b, &p)
+	}
 	p.Notices = slices.DeleteFunc(p.Notices, func(n web.Notice) bool { return n.URL == p.Address })
 	return web.Page{Status: state.Status, Template: "bulk-run", Data: p, Header: state.Header}, nil
 }
@@ -200,7 +194,7 @@ func batchRows(v *web.Request, b *batch.Batch) []bulkRow {
 		describeItem(v, b, item, &row)
 		row.StateText = v.Words.Message("bulk.item."+row.State, nil).Title
 		if !b.Running && item.MayRetry() {
-			row.RetryForm, row.RetryOperation = v.Link(web.BatchPath(b.ID)+"/retry"), item.Operation.ID
+			row.Retry = item.Operation.ID
 		}
 		rows = append(rows, row)
 	}
@@ -289,15 +283,8 @@ func describeDone(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow
 	}
 }
 
-// offerSteps offers what can be done now.
-func offerSteps(v *web.Request, b *batch.Batch, p *bulkRunPage) {
-	step := func(verb string) string { return v.Link(web.BatchPath(b.ID) + "/" + verb) }
-	if b.Running {
-		if !p.Stopping {
-			p.StopAction = step("stop")
-		}
-		return
-	}
+// offerSteps says what can be done once nothing is at work.
+func offerSteps(b *batch.Batch, p *bulkRunPage) {
 	for i := range b.Items {
 		item := &b.Items[i]
 		if item.MayRetry() {
@@ -307,21 +294,7 @@ func offerSteps(v *web.Request, b *batch.Batch, p *bulkRunPage) {
 			p.OldReady++
 		}
 	}
-	if p.NotBegun > 0 {
-		p.GoOnAction = step("go-on")
-	}
-	if p.Retries > 0 {
-		p.RetryForm = step("retry")
-	}
-	if p.OldAlive > 0 {
-		p.KeepOld = step("keep-old")
-	}
-	if p.OldReady > 0 {
-		p.RevokeOld = step("revoke-old")
-	}
-	if !b.Dismissed && p.OldAlive == 0 && p.SecretsMade == 0 && (p.NotBegun+p.Failed > 0 || slices.ContainsFunc(b.Items, pendingItem)) {
-		p.Dismiss = step("dismiss")
-	}
+	p.MayDismiss = !b.Dismissed && p.OldAlive == 0 && p.SecretsMade == 0 && (p.NotBegun+p.Failed > 0 || slices.ContainsFunc(b.Items, pendingItem))
 }
 
 // mayHaveMade says that a token may have been made whose owner hasn't settled what becomes of it.
@@ -354,7 +327,6 @@ func (h *Handlers) showSecrets(v *web.Request, b *batch.Batch, p *bulkRunPage) e
 	if err != nil || len(p.Secrets) == 0 {
 		return err
 	}
-	p.SaveForm, p.Download = v.Link(web.BatchPath(b.ID)+"/saved"), v.Link(web.BatchPath(b.ID)+"/download")
 	chosen := v.PostForm.Get("format")
 	for _, format := range []string{"env", "json"} {
 		text := v.Words.Message("bulk.format."+format, nil)

@@ -267,7 +267,7 @@ func (h *Handlers) revokeGlobal(ctx context.Context, v *web.Request, f replaceFo
 	}
 	global := azuredevops.Token{AuthorizationID: f.id, DisplayName: f.Name}
 	op, err := h.Journal.Do(ctx, v.Caller(), operation.Request{
-		Form: f.FormID, Person: v.Person(), From: web.OriginOf(v.Request), Action: operation.Revoke, Target: web.ChangeTarget(f.organization, f.id),
+		Form: f.FormID, Person: v.Person(), From: web.OriginOf(v.Request), Action: operation.Revoke,
 		Organization: f.organization, Before: &global, Content: "revoke",
 	})
 	v.Invalidate("", nil, h.Site.Now())

@@ -25,7 +25,7 @@ func (h *Handlers) change(v *web.Request, r operation.Request, again func(web.Fo
 		v.NoteError(err)
 		state := web.FormState{Status: status, Problem: web.Summary(v.Words, key, nil), Form: r.Form}
 		if status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests { // then the same form can be sent again
-			state.Form = h.Journal.Form(r.Person, r.Action, r.Target)
+			state.Form = h.Journal.Form(r.Person, r.Action, r.Target())
 		}
 		return again(state), nil
 	}
@@ -72,7 +72,7 @@ func (h *Handlers) failed(v *web.Request, op *operation.Operation, r operation.R
 	if _, signIn := web.NeedsSignIn(err); signIn && !web.AnsweredBefore(v.Session, err) {
 		return nil, err
 	}
-	state := web.FormState{Form: h.Journal.Form(r.Person, r.Action, r.Target)}
+	state := web.FormState{Form: h.Journal.Form(r.Person, r.Action, r.Target())}
 	if web.AnsweredBefore(v.Session, err) {
 		state.Status, state.Problem = http.StatusForbidden, web.Summary(v.Words, "signin.challengeRepeated", nil)
 		return again(state), nil

@@ -62,7 +62,7 @@ func (h *Handlers) Update(v *web.Request) (web.Answer, error) {
 	}
 	before := t.Token
 	return h.change(v, operation.Request{
-		Action: operation.Update, Target: web.ChangeTarget(organization, t.AuthorizationID), Organization: organization, Before: &before, Want: want,
+		Action: operation.Update, Organization: organization, Before: &before, Want: want,
 	}, again)
 }
 

@@ -51,7 +51,7 @@ func (h *Handlers) Revoke(v *web.Request) (web.Answer, error) {
 		t = azuredevops.Token{AuthorizationID: id, TargetAccounts: []string{}}
 	}
 	again := func(state web.FormState) web.Answer { return revokeAnswer(v, organization, t, state) }
-	return h.change(v, operation.Request{Action: operation.Revoke, Target: web.ChangeTarget(organization, id), Organization: organization, Before: &t}, again)
+	return h.change(v, operation.Request{Action: operation.Revoke, Organization: organization, Before: &t}, again)
 }
 
 func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, state web.FormState) web.Answer {

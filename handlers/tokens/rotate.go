@@ -84,7 +84,7 @@ func (h *Handlers) Rotate(v *web.Request) (web.Answer, error) {
 	again := func(state web.FormState) web.Answer { return rotateAnswer(v, organization, t, old, state, nil) }
 	before := t.Token
 	return h.change(v, operation.Request{
-		Action: operation.Rotate, Target: web.ChangeTarget(organization, t.AuthorizationID), Organization: organization, Before: &before,
+		Action: operation.Rotate, Organization: organization, Before: &before,
 		Want:         azuredevops.Wanted{DisplayName: t.DisplayName, Scopes: t.Scopes, ValidTo: v.Now.Add(tokenform.SameLife(t.Token)).UTC().Truncate(time.Second)},
 		RevokeAtOnce: old == "now",
 	}, again)

@@ -78,7 +78,7 @@ func FormRefusal(err error) (status int, key string) {
 		return http.StatusGone, "form.formStale"
 	case errors.Is(err, operation.ErrChanged):
 		return http.StatusUnprocessableEntity, "form.formChanged"
-	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
+	case errors.Is(err, operation.ErrNotKept):
 		return http.StatusServiceUnavailable, "store.notKept"
 	case errors.As(err, &full):
 		return http.StatusTooManyRequests, "store." + failure.FullPrefix + full.Kind

@@ -133,7 +133,7 @@ func (v *Request) Describe(err error) UserError {
 		return v.DescribeFailure(failure.Of(err), v.Now)
 	case errors.As(err, &known) && !StoreDown(err):
 		return v.DescribeFailure(known, v.Now)
-	case errors.Is(err, operation.ErrNotKept), errors.Is(err, operation.ErrStopping):
+	case errors.Is(err, operation.ErrNotKept):
 		return storeUserError(v.Words, "store.notKept")
 	case errors.Is(err, calendar.ErrUnreadable):
 		return httpUserError(v.Words, &HTTPError{Status: http.StatusServiceUnavailable, Key: "calendar.unreadable", cause: err})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -174,7 +175,7 @@ func (s *sending) once(site *Site, f Form) Action {
 			Form: v.PostForm.Get("form"), Person: v.Person(), Action: f.Action, Content: v.PostForm.Encode(), Delivery: v.Delivery,
 		}
 		if f.Action != operation.Create {
-			r.Target = ChangeTarget(v.Param("organization"), v.Param("id"))
+			r.Organization, r.Before = v.Param("organization"), &azuredevops.Token{AuthorizationID: v.Param("id")}
 		}
 		begun, over, err := s.enter(ctx, r.Person+"\n"+r.Form)
 		if err != nil {

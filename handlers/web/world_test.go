@@ -68,13 +68,13 @@ func newWorld(t testing.TB, change func(*handlers.Options)) *world {
 		Options: web.Options{
 			Sessions: sessions, Entra: provider, Local: local, RedirectPath: "/getAToken", Log: log,
 			Journal: operation.New(sessions.Records(), operation.Options{
-				DisplayTime: time.Minute, Log: log, Observe: audit.Operations(log),
+				DisplayTime: time.Minute, Now: time.Now, Log: log, Observe: audit.Operations(log),
 			}),
 			API: azuredevops.New(azuredevops.Options{Endpoint: fakeServices, APIVersion: "7.1-preview.1", DiscoveryEndpoint: fakeServices, HTTPClient: client}),
 		},
 		Calendar: calendar.New(sessions.Records(), time.Now), AzureURL: "https://dev.azure.com",
 	}
-	o.Batches = batch.New(sessions.Records(), o.Journal, batch.Options{Log: log})
+	o.Batches = batch.New(sessions.Records(), o.Journal)
 	if change != nil {
 		change(&o)
 	}

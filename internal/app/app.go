@@ -87,15 +87,15 @@ type App struct {
 	sessions  *session.Manager
 	backend   session.Backend
 	telemetry *telemetry
-	measured  *metricsServer // nil: none
+	measured  net.Listener // for Prometheus; nil: none
 	log       *slog.Logger
 	level     slog.LevelVar
 	reloading sync.Mutex
 
-	stopOnce sync.Once
-	stopping chan struct{} // closed by Stop
-	ended    chan struct{} // closed when Serve has ended, with err
-	err      error
+	stopping context.Context // ends with stop
+	stop     context.CancelFunc
+	served   sync.Once
+	err      error // of Serve
 }
 
 // New takes the addresses and puts the program together. If that fails, nothing is left listening; if the settings are to
@@ -109,7 +109,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 		o.Now = time.Now
 	}
 	o.Version = Version(o.Version)
-	a := &App{config: cfg, stopping: make(chan struct{}), ended: make(chan struct{})}
+	a := &App{config: cfg}
 	log := newLog(cfg, &a.level, o.Log)
 	recordLibraries(log)
 	for _, warning := range cfg.Warnings {
@@ -120,15 +120,26 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 		return nil, err
 	}
 	a.options, a.listener, a.local, a.log = o, listener, localURL(cfg, listener), log
-	if a.measured, err = listenForMetrics(ctx, cfg.MetricsAddress); err == nil {
+	a.stopping, a.stop = context.WithCancel(context.Background())
+	if cfg.MetricsAddress != "" {
+		a.measured, err = listen(ctx, "METRICS_ADDRESS", cfg.MetricsAddress)
+	}
+	if err == nil {
 		err = a.assemble(ctx)
 	}
 	if err != nil {
-		_ = listener.Close() // the reason to stop is the other error
-		a.measured.close()
+		a.closeListeners()
 		return nil, err
 	}
 	return a, nil
+}
+
+// closeListeners frees the addresses, where no server has taken them over yet.
+func (a *App) closeListeners() {
+	_ = a.listener.Close() // whoever stops has a better error, or none
+	if a.measured != nil {
+		_ = a.measured.Close()
+	}
 }
 
 // assemble makes the parts, each after those that it uses.
@@ -143,9 +154,11 @@ func (a *App) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	a.backend = backend
+	copies := cfg // on one host have cookies of their own, see config.Instance
+	copies.BaseURL = a.URL()
 	a.sessions, err = session.New(backend, session.Options{
-		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, PerPerson: cfg.SessionsPerPerson, Secure: cfg.Secure(), Instance: instance(cfg, a.local), Now: o.Now, Log: log,
-		Count: tel.metrics.Session, Dropped: tel.metrics.Dropped,
+		Keys: keys, IdleTimeout: cfg.IdleTimeout, Lifetime: cfg.Lifetime, PerPerson: cfg.SessionsPerPerson, Secure: cfg.Secure(), Instance: copies.Instance(), Now: o.Now, Log: log,
+		Count: tel.Session, Dropped: tel.Dropped,
 	})
 	if err != nil {
 		return err
@@ -168,7 +181,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	a.handlers, err = handlers.New(handlers.Options{
 		Options: web.Options{
 			Sessions: a.sessions, Entra: a.provider, Journal: a.journal, API: a.api,
-			Batches:   batch.New(a.sessions.Records(), a.journal, batch.Options{Now: o.Now, Pause: o.Pause, Log: log}),
+			Batches:   batch.New(a.sessions.Records(), a.journal),
 			Telemetry: tel,
 			BaseURL:   baseURL(cfg), Local: a.local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
 			SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute, ClientID: cfg.ClientID,
@@ -180,7 +193,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	a.routes = a.handlers.Routes()
-	tel.metrics.Watch(a.sources())
+	tel.Watch(a.sources())
 	return nil
 }
 
@@ -196,7 +209,7 @@ func newProvider(ctx context.Context, cfg config.Config, o Options, tel *telemet
 	return entra.New(entra.Options{
 		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
 		Credential: credential.Credential, HTTPClient: o.Client, Now: o.Now, Log: log,
-		Watch: tel.watchEntra, Refreshed: tel.metrics.Refreshed,
+		Watch: tel.watchEntra, Refreshed: tel.Refreshed,
 	})
 }
 
@@ -208,7 +221,7 @@ func (a *App) MetricsAddress() string {
 	if a.measured == nil {
 		return ""
 	}
-	return a.measured.listener.Addr().String()
+	return a.measured.Addr().String()
 }
 
 // URL is what people open, without a trailing slash; "" if only the headers of trusted proxies tell it.
@@ -223,19 +236,18 @@ func (a *App) URL() string {
 // Serve serves until ctx ends or Stop is called, and then lets everything in flight finish. An error says that serving
 // failed, or that not all could finish; the log has it already.
 func (a *App) Serve(ctx context.Context) error {
-	defer close(a.ended)
-	a.err = a.serve(ctx)
+	a.served.Do(func() { a.err = a.serve(ctx) })
 	return a.err
 }
 
-// Stop ends Serve and returns what it returns.
+// Stop ends Serve and returns what it returns. An App that hasn't served ends like one that has.
 func (a *App) Stop() error {
-	a.stopOnce.Do(func() { close(a.stopping) })
-	<-a.ended
-	return a.err
+	a.stop()
+	return a.Serve(a.stopping)
 }
 
 func (a *App) serve(ctx context.Context) error {
+	defer a.closeListeners()
 	server := &http.Server{
 		Handler: a.routes, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: cmp.Or(a.options.ReadTimeout, readTimeout),
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -243,8 +255,8 @@ func (a *App) serve(ctx context.Context) error {
 		ErrorLog:                     slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	if a.measured != nil {
-		a.measured.serve(a.telemetry.metrics.Handler(), a.log)
-		defer a.measured.close()
+		server := a.serveMetrics()
+		defer func() { _ = server.Close() }() // what was asked of it is of no use any more
 	}
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
@@ -271,7 +283,7 @@ func (a *App) untilStopped(ctx context.Context, failed <-chan error) error {
 			return err
 		case <-ctx.Done():
 			return nil
-		case <-a.stopping:
+		case <-a.stopping.Done():
 			return nil
 		case <-a.options.Hangup:
 			if a.options.HangupStops {

@@ -12,20 +12,9 @@ import (
 	"github.com/patdesk/patdesk/internal/backing"
 )
 
-// instance keeps the cookies of copies apart that run on one host; see config.Instance.
-func instance(cfg config.Config, local *url.URL) string {
-	if cfg.PublicURL() == "" && local != nil {
-		cfg.BaseURL = local.String()
-	}
-	return cfg.Instance()
-}
-
 func baseURL(cfg config.Config) *url.URL {
-	if cfg.BaseURL == "" {
-		return nil
-	}
 	u, err := url.Parse(cfg.BaseURL)
-	if err != nil { // checked by config
+	if cfg.BaseURL == "" || err != nil { // config has checked it
 		return nil
 	}
 	return u

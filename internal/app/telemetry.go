@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,17 +32,17 @@ const (
 const tracesStopTimeout = 5 * time.Second
 
 // telemetry reports to metrics and traces what happens; either may be off. The parts of the program know neither, but
-// the functions that they call.
+// the functions that they call. With Request it is web.Telemetry.
 type telemetry struct {
-	metrics *metrics.Metrics // nil: off
-	tracer  *tracing.Tracer  // nil: off
+	*metrics.Metrics                 // nil: off
+	tracer           *tracing.Tracer // nil: off
 }
 
 // newTelemetry makes it before the parts that report to it. The metrics learn of those at last, see sources.
 func newTelemetry(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (*telemetry, error) {
 	t := &telemetry{}
 	if cfg.MetricsAddress != "" {
-		t.metrics = metrics.New(metrics.Options{
+		t.Metrics = metrics.New(metrics.Options{
 			Version: version, Revision: buildRevision(),
 			Upstream:  map[string][]string{serviceEntra: entra.Calls(), serviceAzureDevOps: azuredevops.Operations()},
 			Outcomes:  append(texts(azuredevops.Kinds()), texts(entra.Kinds())...),
@@ -66,23 +65,17 @@ func newTelemetry(ctx context.Context, cfg config.Config, version string, log *s
 
 // Request is part of web.Telemetry. A span that isn't ended isn't sent.
 func (t *telemetry) Request(r *http.Request) (on *http.Request, traceID string, done func(web.Seen)) {
-	method, ended := r.Method, t.metrics.Begin()
+	method, ended := r.Method, t.Begin()
 	on, traceID, traced := t.tracer.Request(r)
 	return on, traceID, func(s web.Seen) {
 		ended()
 		if s.Aside {
 			return
 		}
-		t.metrics.Request(s.Route, method, s.Status, s.Took)
+		t.Metrics.Request(s.Route, method, s.Status, s.Took)
 		traced(s.Route, s.Status)
 	}
 }
-
-// Limited is part of web.Telemetry.
-func (t *telemetry) Limited(limit string) { t.metrics.Limited(limit) }
-
-// SignIn is part of web.Telemetry.
-func (t *telemetry) SignIn(outcome string) { t.metrics.SignIn(outcome) }
 
 // watchAzureDevOps is azuredevops.Options.Watch.
 func (t *telemetry) watchAzureDevOps(ctx context.Context, operation string, header http.Header) func(azuredevops.Exchange) {
@@ -92,7 +85,7 @@ func (t *telemetry) watchAzureDevOps(ctx context.Context, operation string, head
 		if e.Kind != "" {
 			outcome, failedID = string(e.Kind), e.ActivityID
 		}
-		t.metrics.Upstream(serviceAzureDevOps, operation, outcome, took)
+		t.Upstream(serviceAzureDevOps, operation, outcome, took)
 		traced(e.Status, outcome, e.ActivityID)
 		web.NoteUpstream(ctx, took, failedID)
 	}
@@ -103,7 +96,7 @@ func (t *telemetry) watchEntra(ctx context.Context, call string, header http.Hea
 	start, traced := time.Now(), t.tracer.Call(ctx, serviceEntra, call, header)
 	return func(status int, outcome string) {
 		took := time.Since(start)
-		t.metrics.Upstream(serviceEntra, call, outcome, took)
+		t.Upstream(serviceEntra, call, outcome, took)
 		traced(status, outcome, "")
 		web.NoteUpstream(ctx, took, "")
 	}
@@ -112,7 +105,7 @@ func (t *telemetry) watchEntra(ctx context.Context, call string, header http.Hea
 // operation counts the operations that came into a state; what else happens to one isn't counted.
 func (t *telemetry) operation(e operation.Event) {
 	if o := e.Operation; e.Step == operation.Step(o.Action) {
-		t.metrics.Operation(string(o.Action), string(o.State))
+		t.Operation(string(o.Action), string(o.State))
 	}
 }
 
@@ -175,35 +168,19 @@ func patterns(routes http.Handler) []string {
 	return slices.Compact(all)
 }
 
-// metricsServer is the listener for Prometheus. It serves until it is closed, the stop of the program included.
-type metricsServer struct {
-	listener net.Listener
-	server   *http.Server
-}
-
-// listenForMetrics returns nil if there are to be none.
-func listenForMetrics(ctx context.Context, address string) (*metricsServer, error) {
-	if address == "" {
-		return nil, nil
+// serveMetrics serves Prometheus until the server is closed: during the stop of the program, too.
+func (a *App) serveMetrics() *http.Server {
+	server := &http.Server{
+		Handler: answered(a.telemetry.Handler(), a.log), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readHeaderTimeout, WriteTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
-	listener, err := listen(ctx, "METRICS_ADDRESS", address)
-	if err != nil {
-		return nil, err
-	}
-	return &metricsServer{listener: listener}, nil
-}
-
-func (m *metricsServer) serve(handler http.Handler, log *slog.Logger) {
-	m.server = &http.Server{
-		Handler: answered(handler, log), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readHeaderTimeout, WriteTimeout: readTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	panics.Go(log, "serving metrics", func() {
-		if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics are no longer served", "error", err)
+	panics.Go(a.log, "serving metrics", func() {
+		if err := server.Serve(a.measured); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("metrics are no longer served", "error", err)
 		}
 	})
-	log.Info("serving metrics", "metrics_address", m.listener.Addr().String())
+	a.log.Info("serving metrics", "metrics_address", a.MetricsAddress())
+	return server
 }
 
 // answered answers with 500 where next panics; net/http would only cut the connection.
@@ -213,14 +190,4 @@ func answered(next http.Handler, log *slog.Logger) http.Handler {
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		}
 	})
-}
-
-func (m *metricsServer) close() {
-	switch {
-	case m == nil:
-	case m.server != nil:
-		_ = m.server.Close()
-	default:
-		_ = m.listener.Close()
-	}
 }

@@ -5,30 +5,23 @@ import "runtime/debug"
 // Version is what the program says that it is: the release that its build was stamped with, or else the commit that it
 // was built from.
 func Version(stamped string) string {
-	if stamped != "" {
+	revision := buildRevision()
+	switch {
+	case stamped != "":
 		return stamped
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "development " + s.Value[:12]
-		}
+	case len(revision) >= 12:
+		return "development " + revision[:12]
 	}
 	return "development"
 }
 
 // buildRevision is the commit that the program was built from, "unknown" if it doesn't say.
 func buildRevision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
 		}
 	}
 	return "unknown"

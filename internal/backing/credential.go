@@ -141,6 +141,6 @@ func fromVault(ctx context.Context, vault *keyvault.Vault, setting string, now t
 var errNotExported = errors.New(`the vault doesn't hand out its key: set "Exportable private key" in the certificate's policy, and make a new version`)
 
 func isTemporary(err error) bool {
-	var e *entra.Error
-	return errors.As(err, &e) && e.Kind == entra.KindUnavailable
+	e, ok := errors.AsType[*entra.Error](err)
+	return ok && e.Kind == entra.KindUnavailable
 }

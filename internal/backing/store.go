@@ -28,14 +28,12 @@ func OpenStore(ctx context.Context, cfg config.Config, now func() time.Time, log
 		return backend, cfg.Keys(), err
 	}
 	backend, err := session.OpenDir(cfg.SessionDir, now)
+	keys := cfg.Keys()
+	if err == nil && keys == nil {
+		keys, err = session.LoadOrCreateKeys(cfg.SessionDir)
+	}
 	if err != nil {
 		return nil, nil, folderFault(err)
-	}
-	keys := cfg.Keys()
-	if keys == nil {
-		if keys, err = session.LoadOrCreateKeys(cfg.SessionDir); err != nil {
-			return nil, nil, folderFault(err)
-		}
 	}
 	return backend, keys, nil
 }
@@ -64,10 +62,7 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 		return nil, err
 	}
 	o.Now, o.Log = now, log
-	store, err := redisstore.Open(o)
-	if err != nil {
-		return nil, redisFault("can't be used: "+err.Error(), "docs/configuration.md has its forms.")
-	}
+	store := redisstore.Open(o)
 	warnings, err := store.Check(ctx)
 	fault := redisstore.FaultOf(err)
 	switch {
@@ -109,15 +104,9 @@ var RedisWarnings = map[redisstore.Warning]string{
 // RedisOptions is what the settings say of Redis. An error is a config.Fault.
 func RedisOptions(r config.Redis) (redisstore.Options, error) {
 	o := redisstore.Options{
-		Addresses: r.Addresses, Socket: r.Socket, Master: r.Master, Database: r.Database, Prefix: r.Prefix,
+		Addresses: r.Addresses, Socket: r.Socket, Master: r.Master, Cluster: r.Cluster, Database: r.Database, Prefix: r.Prefix,
 		Username: r.Username, Password: r.Password.Reveal(),
 		SentinelUsername: r.SentinelUsername, SentinelPassword: r.SentinelPassword.Reveal(),
-	}
-	switch {
-	case r.Cluster:
-		o.Kind = redisstore.Cluster
-	case r.Master != "":
-		o.Kind = redisstore.Sentinel
 	}
 	if !r.NoWait {
 		o.Confirm = slices.Concat(operation.DurableKinds(), batch.DurableKinds())

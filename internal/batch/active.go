@@ -40,25 +40,12 @@ func (a *activeTokens) expect(t azuredevops.Token) {
 	a.ids[strings.TrimSpace(t.DisplayName)] = nil
 }
 
-// list lists the organization, if that wasn't done yet; where it failed, again for the next token.
-func (a *activeTokens) list(ctx context.Context) {
+// list lists the organization if that wasn't done yet, or where again is wanted, but not too often; not ok: it wasn't.
+// Of a list that isn't whole the names count: what was there is no new token.
+func (a *activeTokens) list(ctx context.Context, again bool) (ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.whole {
-		a.ask(ctx)
-	}
-}
-
-// listAgain lists the organization once more, unless that was done often enough; not ok: it wasn't.
-func (a *activeTokens) listAgain(ctx context.Context) (ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.ask(ctx)
-}
-
-// ask lists the organization; a is locked. Of a list that isn't whole the names count: what was there is no new token.
-func (a *activeTokens) ask(ctx context.Context) (whole bool) {
-	if a.lists >= listsPerOrganization || ctx.Err() != nil {
+	if a.whole && !again || a.lists >= listsPerOrganization || ctx.Err() != nil {
 		return false
 	}
 	a.lists++
@@ -142,7 +129,7 @@ func (a *activeOnly) Update(ctx context.Context, organization, id string, w azur
 	t, err := a.Service.Update(ctx, organization, id, w)
 	var e *azuredevops.Error
 	if errors.As(err, &e) && !e.Unknown && e.Kind == "failedToUpdateAccessToken" { // all that it may say of one that was revoked meanwhile
-		if a.active.listAgain(ctx) && a.active.gone(a.token) {
+		if a.active.list(ctx, true) && a.active.gone(a.token) {
 			return t, noToken("update", organization)
 		}
 	}
@@ -154,7 +141,7 @@ func (a *activeOnly) Update(ctx context.Context, organization, id string, w azur
 func (a *activeOnly) Revoke(ctx context.Context, organization, id string) error {
 	err := a.Service.Revoke(ctx, organization, id)
 	var e *azuredevops.Error
-	if errors.As(err, &e) && e.Missing() && (a.active.gone(a.token) || a.active.listAgain(ctx) && a.active.gone(a.token)) {
+	if errors.As(err, &e) && e.Missing() && (a.active.gone(a.token) || a.active.list(ctx, true) && a.active.gone(a.token)) {
 		return nil
 	}
 	return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -16,22 +15,15 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// Options configures Batches.
-type Options struct {
-	Now   func() time.Time                                 // nil = time.Now
-	Pause func(ctx context.Context, d time.Duration) error // waits for d or until ctx ends; nil: for a real d
-	Log   *slog.Logger                                     // gets ids, never a secret; nil = no log
-}
-
 // Batches keeps and carries out batches. Several of them, in one or more processes, may share a store.
 type Batches struct {
 	records *session.Records
 	journal *operation.Journal
 	forms   *formid.Forms
-	options Options
+	options operation.Options // the journal's
 
 	mu   sync.Mutex
-	runs map[string]*runHandle // in this process, by person and id
+	runs map[session.Key]func() // in this process; a call has nothing more begun
 }
 
 // errUnchanged, returned by an edit, leaves the record as it is.
@@ -41,18 +33,10 @@ var errUnchanged = errors.New("batch: nothing to change")
 var ErrNotFound = errors.New("batch: no such batch of this person")
 
 // New makes Batches over r, whose operations are j's.
-func New(r *session.Records, j *operation.Journal, o Options) *Batches {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Pause == nil {
-		o.Pause = pause
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+func New(r *session.Records, j *operation.Journal) *Batches {
 	r.Declare(bounds()...)
-	s := &Batches{records: r, journal: j, forms: formid.New(r, o.Now), options: o, runs: map[string]*runHandle{}}
+	o := j.Options()
+	s := &Batches{records: r, journal: j, forms: formid.New(r, o.Now), options: o, runs: map[session.Key]func(){}}
 	j.DropsBatches(s.letGo)
 	return s
 }
@@ -61,20 +45,6 @@ func New(r *session.Records, j *operation.Journal, o Options) *Batches {
 func (s *Batches) Form(person string, a operation.Action, id string) string {
 	return s.forms.Draw(person, purpose(a), id)
 }
-
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-	return nil
-}
-
-// runKey names a run in this process.
-func runKey(person, id string) string { return person + "\n" + id }
 
 // Plan records a batch for the person to confirm, and fills in what it needs to be carried out. Nothing is done yet.
 // session.ErrTooLarge if it has more than a record can hold; session.ErrFull if too many others aren't finished.
@@ -109,27 +79,25 @@ func (s *Batches) Start(ctx context.Context, person, id, form, content string, f
 	if err != nil {
 		return nil, storeError(err)
 	}
-	var b Batch
-	err = s.records.Change(ctx, key(person, id), &b, s.options.Now().Add(life), func() error {
+	first := false
+	b, err := s.change(ctx, person, id, life, func(b *Batch) error {
+		first = b.Started.IsZero()
 		switch _, err := s.forms.Check(form, person, purpose(b.Action), id); {
 		case err != nil:
 			return err
-		case b.Started.IsZero():
+		case first:
 			b.Started, b.Content, b.Asked = s.options.Now(), content, from
-			settle(&b)
+			settle(b)
 			return nil
 		case b.Content != content:
 			return operation.ErrChanged
 		}
 		return errUnchanged
 	})
-	switch {
-	case errors.Is(err, errUnchanged):
-		return &b, nil
-	case err != nil:
-		return nil, storeError(err)
+	if err != nil || !first {
+		return b, err
 	}
-	return &b, s.list(ctx, &b, false)
+	return b, s.list(ctx, b, false)
 }
 
 // storeError is an error of the store, on the way to a change, as one of this package or of the journal.
@@ -166,22 +134,19 @@ func (s *Batches) Get(ctx context.Context, person, id string) (*Batch, error) {
 	return b, nil
 }
 
-func (s *Batches) load(ctx context.Context, person, id string) (*Batch, error) {
-	var b Batch
-	if err := s.records.Get(ctx, key(person, id), &b); err != nil {
-		return nil, readError(err)
-	}
-	if !b.Working {
-		return &b, nil
-	}
-	if b.Running = s.isRun(ctx, person, id); !b.Running { // its run may have ended since it was read
-		var fresh Batch
-		if err := s.records.Get(ctx, key(person, id), &fresh); err != nil {
+// load reads a batch without its operations. One that no process is at work on is read again: its run may have ended
+// meanwhile.
+func (s *Batches) load(ctx context.Context, person, id string) (b *Batch, err error) {
+	for range 2 {
+		b = new(Batch)
+		if err := s.records.Get(ctx, key(person, id), b); err != nil {
 			return nil, readError(err)
 		}
-		return &fresh, nil
+		if b.Running = b.Working && s.isRun(ctx, person, id); b.Running || !b.Working {
+			break
+		}
 	}
-	return &b, nil
+	return b, nil
 }
 
 // loadItems reads the operations of all items of a batch that was started, together.
@@ -215,23 +180,17 @@ func (b *Batch) unreadable(item *Item) *operation.Operation {
 // isRun reports whether a process holds the batch's lock. Looking takes it for a moment, too; hence the second look.
 func (s *Batches) isRun(ctx context.Context, person, id string) bool {
 	s.mu.Lock()
-	_, here := s.runs[runKey(person, id)]
+	_, here := s.runs[key(person, id)]
 	s.mu.Unlock()
-	if here {
-		return true
-	}
-	for try := range 2 {
+	for look := 1; !here && look <= 2; look++ {
 		release, ok, err := s.records.TryLock(ctx, key(person, id))
-		if err != nil {
-			return false
-		}
 		if ok {
 			release()
+		}
+		if ok || err != nil {
 			return false
 		}
-		if try == 0 {
-			_ = pause(ctx, 30*time.Millisecond)
-		}
+		time.Sleep(30 * time.Millisecond)
 	}
 	return true
 }
@@ -271,15 +230,9 @@ func (s *Batches) list(ctx context.Context, b *Batch, working bool) error {
 	err := s.records.CreateAlways(ctx, openKey(b.Person, b.ID), o, s.options.Now().Add(life))
 	if errors.Is(err, session.ErrExists) {
 		var was Summary
-		err = s.records.Change(ctx, openKey(b.Person, b.ID), &was, s.options.Now().Add(life), func() error {
-			if was == o {
-				return errUnchanged
-			}
-			was = o
-			return nil
-		})
+		err = s.records.Change(ctx, openKey(b.Person, b.ID), &was, s.options.Now().Add(life), func() error { was = o; return nil })
 	}
-	if err == nil || errors.Is(err, errUnchanged) || errors.Is(err, session.ErrNotFound) { // closed this moment: its run opens it
+	if err == nil || errors.Is(err, session.ErrNotFound) { // closed this moment: its run opens it
 		return nil
 	}
 	return operation.NotKept(err)
@@ -296,10 +249,16 @@ func (s *Batches) unlist(ctx context.Context, b *Batch) {
 	}
 }
 
-// change applies edit to the batch as it stands in the store.
-func (s *Batches) change(ctx context.Context, person, id string, edit func(*Batch) error) (*Batch, error) {
-	var b Batch
-	err := s.records.Change(ctx, key(person, id), &b, time.Time{}, func() error { return edit(&b) })
+// change applies edit to the batch as it stands in the store. With a life it is kept for so long from now.
+func (s *Batches) change(ctx context.Context, person, id string, life time.Duration, edit func(*Batch) error) (*Batch, error) {
+	var (
+		b       Batch
+		expires time.Time
+	)
+	if life > 0 {
+		expires = s.options.Now().Add(life)
+	}
+	err := s.records.Change(ctx, key(person, id), &b, expires, func() error { return edit(&b) })
 	if err != nil && !errors.Is(err, errUnchanged) {
 		return nil, storeError(err)
 	}
@@ -308,7 +267,7 @@ func (s *Batches) change(ctx context.Context, person, id string, edit func(*Batc
 
 // Stop has nothing more begun. What is in flight is finished.
 func (s *Batches) Stop(ctx context.Context, person, id string) error {
-	_, err := s.change(ctx, person, id, func(b *Batch) error {
+	_, err := s.change(ctx, person, id, 0, func(b *Batch) error {
 		if b.Stopped || b.Started.IsZero() {
 			return errUnchanged
 		}
@@ -317,8 +276,8 @@ func (s *Batches) Stop(ctx context.Context, person, id string) error {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if here := s.runs[runKey(person, id)]; here != nil {
-		here.stop() // it may be waiting; in another process it finds out by itself
+	if stop := s.runs[key(person, id)]; stop != nil {
+		stop() // it may be waiting; in another process it finds out by itself
 	}
 	return err
 }
@@ -370,22 +329,18 @@ func (s *Batches) RevokeOld(ctx context.Context, person, id string) error {
 
 // reopen makes a batch fit to be run again.
 func (s *Batches) reopen(ctx context.Context, person, id string, edit func(*Batch)) error {
-	var b Batch
-	err := s.records.Change(ctx, key(person, id), &b, s.options.Now().Add(life), func() error {
+	b, err := s.change(ctx, person, id, life, func(b *Batch) error {
 		if b.Started.IsZero() {
 			return errUnchanged
 		}
 		b.Stopped, b.Dismissed, b.Halt, b.Halted = false, false, nil, nil
-		edit(&b)
+		edit(b)
 		return nil
 	})
-	if err != nil {
-		if errors.Is(err, errUnchanged) {
-			return nil
-		}
-		return storeError(err)
+	if err != nil || b.Started.IsZero() {
+		return err
 	}
-	return s.list(ctx, &b, b.Working)
+	return s.list(ctx, b, b.Working)
 }
 
 // Dismiss leaves what isn't begun or has failed as it is, and takes off the pending list what is unknown or has an
@@ -402,7 +357,7 @@ func (s *Batches) Dismiss(ctx context.Context, person, id string) error {
 			}
 		}
 	}
-	_, err = s.change(ctx, person, id, func(b *Batch) error {
+	_, err = s.change(ctx, person, id, 0, func(b *Batch) error {
 		b.Dismissed = !b.Started.IsZero()
 		return nil
 	})

@@ -74,18 +74,7 @@ func (s *Batches) keepPlan(ctx context.Context, b *Batch) error {
 
 // dropPlans drops the oldest plans so that one more can be made.
 func (s *Batches) dropPlans(ctx context.Context, person string) error {
-	stored, err := s.records.Describe(ctx, kindBatch, person)
-	if err != nil {
-		return err
-	}
-	later := func(one session.Stored) bool { return one.Expires.After(s.options.Now().Add(planLife + time.Second)) }
-	if i := slices.IndexFunc(stored, later); i >= 0 {
-		stored = stored[:i] // plans, and what was started long ago
-	}
-	if len(stored) < maxPlans {
-		return nil
-	}
-	plans, _, err := s.sort(ctx, stored, person)
+	plans, _, err := s.recorded(ctx, person, s.options.Now().Add(planLife+time.Second), maxPlans) // and what was started long ago
 	if err != nil {
 		return err
 	}
@@ -97,8 +86,14 @@ func (s *Batches) dropPlans(ctx context.Context, person string) error {
 	return nil
 }
 
-// sort reads batches: those that aren't confirmed, and the IDs of those that are, each in the order of stored.
-func (s *Batches) sort(ctx context.Context, stored []session.Stored, person string) (plans []session.Stored, started []string, err error) {
+// recorded reads the batches that expire until then, if there are at least so many: those that aren't confirmed, and
+// the IDs of those that are, each with the first to expire first.
+func (s *Batches) recorded(ctx context.Context, person string, until time.Time, least int) (plans []session.Stored, started []string, err error) {
+	stored, err := s.records.Describe(ctx, kindBatch, person)
+	stored = slices.DeleteFunc(stored, func(one session.Stored) bool { return one.Expires.After(until) })
+	if err != nil || len(stored) < least {
+		return nil, nil, err
+	}
 	ids, planned := make([]string, len(stored)), make([]bool, len(stored))
 	err = s.records.EachDescribed(ctx, stored, person, func(i int, id string, decode func(any) error) error {
 		var b Batch
@@ -121,28 +116,14 @@ func (s *Batches) sort(ctx context.Context, stored []session.Stored, person stri
 
 // dropFinished drops some finished batches, the oldest first. Their operations stay for their own time.
 func (s *Batches) dropFinished(ctx context.Context, person string) error {
-	stored, err := s.records.Describe(ctx, kindBatch, person)
-	if err != nil {
-		return err
-	}
-	_, started, err := s.sort(ctx, stored, person)
-	if err != nil {
-		return err
-	}
-	dropped := 0
-	for _, id := range started {
-		gone, err := s.letGo(ctx, person, id)
-		if err != nil {
-			return err
-		}
-		if gone {
+	_, started, err := s.recorded(ctx, person, s.options.Now().Add(operation.FinishedLife), 1)
+	for i, dropped := 0, 0; err == nil && i < len(started) && dropped < dropAtOnce; i++ {
+		var gone bool
+		if gone, err = s.letGo(ctx, person, started[i]); gone {
 			dropped++
 		}
-		if dropped == dropAtOnce {
-			return nil
-		}
 	}
-	return nil
+	return err
 }
 
 // unfinished is how many operations of a batch need the person at a time while it is carried out to its end.

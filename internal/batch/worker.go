@@ -53,15 +53,15 @@ func (s *Batches) Run(ctx context.Context, c Caller, person, id string) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	release, ok, err := s.take(ctx, person, id, stop)
-	if !ok {
-		stop()
-		over()
+	end := func() { stop(); over() }
+	release, err := s.take(ctx, person, id, stop)
+	if release == nil {
+		end()
 		return err
 	}
 	w := &worker{
-		batches: s, journal: s.journal, options: s.options, caller: c, person: person, id: id, ending: ctx, end: stop,
-		record: session.NewCache[Batch](s.records, session.MaxValue),
+		batches: s, journal: s.journal, caller: c, person: person, id: id, ending: ctx, end: stop, record: session.NewCache[Batch](s.records, session.MaxValue),
+		slots: semaphore.NewWeighted(atOnce), active: map[string]*activeTokens{}, failed: map[string]int{},
 	}
 	b, err := w.note(func(b *Batch) {
 		if b.Working, b.Resting = true, nil; b.Interrupted() {
@@ -73,13 +73,11 @@ func (s *Batches) Run(ctx context.Context, c Caller, person, id string) error {
 	}
 	if err != nil {
 		release()
-		stop()
-		over()
+		end()
 		return err
 	}
 	panics.Go(s.options.Log, "batch "+id, func() {
-		defer over()
-		defer stop()
+		defer end()
 		defer release()
 		defer context.AfterFunc(background, stop)()
 		w.all(b)
@@ -94,60 +92,35 @@ type Caller struct {
 	From    operation.Origin
 }
 
-// runHandle is a run of a batch in this process.
-type runHandle struct {
-	stop func()        // has nothing more begun
-	over chan struct{} // closed when it has let go of the batch
-}
-
-// take takes the batch's lock; not ok: another run has it.
-func (s *Batches) take(ctx context.Context, person, id string, stop func()) (release func(), ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, runLockWait)
+// take takes the batch's lock, for a run that stop has begin nothing more. release is nil if another run has it.
+func (s *Batches) take(ctx context.Context, person, id string, stop func()) (release func(), err error) {
+	if b, err := s.load(ctx, person, id); err != nil || b.Running {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, runLockWait) // for one whose end is recorded, and which is about to let go
 	defer cancel()
-	mine := &runHandle{stop, make(chan struct{})}
-	for other := s.enter(person, id, mine); other != nil; other = s.enter(person, id, mine) {
-		if b, err := s.load(ctx, person, id); err != nil || b.Working {
-			return nil, false, err
-		}
-		select { // its end is recorded, and it is about to let go
-		case <-other.over:
-		case <-ctx.Done():
-			return nil, false, nil
-		}
-	}
-	forget := func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.runs, runKey(person, id))
-		close(mine.over)
-	}
 	unlock, err := s.records.Lock(ctx, key(person, id))
-	if err != nil {
-		forget()
-		if ctx.Err() != nil {
-			err = nil
-		}
-		return nil, false, err
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	return func() { unlock(); forget() }, true, nil
-}
-
-// enter makes mine the batch's run in this process, or returns the one that is.
-func (s *Batches) enter(person, id string, mine *runHandle) (other *runHandle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := runKey(person, id)
-	if other = s.runs[key]; other == nil {
-		s.runs[key] = mine
-	}
-	return other
+	s.runs[key(person, id)] = stop
+	return func() {
+		s.mu.Lock()
+		delete(s.runs, key(person, id))
+		s.mu.Unlock()
+		unlock()
+	}, nil
 }
 
 // worker carries out a batch, under its lock.
 type worker struct {
 	batches    *Batches
 	journal    *operation.Journal
-	options    Options
 	caller     Caller
 	person, id string
 	action     operation.Action
@@ -165,8 +138,7 @@ type worker struct {
 
 // all works through the batch, one queue for each organization.
 func (w *worker) all(b *Batch) {
-	w.action, w.slots = b.Action, semaphore.NewWeighted(atOnce)
-	w.active, w.failed = map[string]*activeTokens{}, map[string]int{}
+	w.action = b.Action
 	w.journal.Reach("batch begun")
 	queues := map[string][]int{}
 	for i := range b.Items {
@@ -187,20 +159,14 @@ func (w *worker) all(b *Batch) {
 
 // workOff carries out the items of one organization, organizationAtOnce at a time.
 func (w *worker) workOff(at string, queue []int) {
-	next := make(chan int)
 	var group panics.Group
-	for range min(organizationAtOnce, len(queue)) {
+	group.SetLimit(organizationAtOnce)
+	for _, i := range queue {
 		group.Go(func() error {
-			for i := range next {
-				panics.Contain(w.options.Log, "batch "+w.id, func() { w.item(at, i) })
-			}
+			panics.Contain(w.batches.options.Log, "batch "+w.id, func() { w.item(at, i) })
 			return nil
 		})
 	}
-	for _, i := range queue {
-		next <- i
-	}
-	close(next)
 	_ = group.Wait() // each item's failure is its own
 }
 
@@ -231,22 +197,18 @@ func (w *worker) turn(at string, i int) (*Batch, *Item) {
 			return nil, nil
 		}
 		b, err := w.record.Get(w.ending, key(w.person, w.id)) // it may have been stopped meanwhile
-		if err != nil || i >= len(b.Items) {
-			w.end()
-			return nil, nil
-		}
-		if b.Stopped || b.Halt != nil {
+		if err != nil || i >= len(b.Items) || b.Stopped || b.Halt != nil {
 			w.end()
 			return nil, nil
 		}
 		if _, halted := b.Halted[at]; halted || w.tripped(at) {
 			return nil, nil
 		}
-		left := b.Resting[at].Sub(w.options.Now())
+		left := b.Resting[at].Sub(w.batches.options.Now())
 		if left <= 0 {
 			return b, &b.Items[i]
 		}
-		_ = w.options.Pause(w.ending, min(left, glance))
+		_ = w.batches.options.Pause(w.ending, min(left, glance))
 	}
 }
 
@@ -284,7 +246,7 @@ func (w *worker) beginItem(b *Batch, item *Item) *itemFailure {
 		return nil
 	}
 	active, before := w.active[orgKey(item.Organization)], item.Before
-	active.list(w.ending)
+	active.list(w.ending, false)
 	if w.over() {
 		return nil
 	}
@@ -292,7 +254,7 @@ func (w *worker) beginItem(b *Batch, item *Item) *itemFailure {
 		w.noteItem(form, func(i *Item) { i.Already = true })
 	}
 	op, err := w.journal.Do(context.WithoutCancel(w.ending), &activeOnly{w.caller.Service, before, active}, operation.Request{
-		Form: form, Person: w.person, Action: b.Action, Target: item.target(), Organization: item.Organization, Before: &before,
+		Form: form, Person: w.person, Action: b.Action, Organization: item.Organization, Before: &before,
 		Want: azuredevops.Wanted{ValidTo: item.ValidTo}, Content: "batch " + w.id, Batch: w.id, From: w.caller.From, Known: active.named(before),
 	})
 	active.remember(op)
@@ -402,7 +364,7 @@ func (w *worker) rest(at string, item *Item, m *itemFailure, try int) (again boo
 		return false
 	}
 	again = m.again && try < triesByItself
-	until := w.options.Now().Add(wait)
+	until := w.batches.options.Now().Add(wait)
 	_, err := w.note(func(b *Batch) {
 		if b.Resting == nil {
 			b.Resting = map[string]time.Time{}
@@ -445,9 +407,9 @@ func (w *worker) note(edit func(*Batch)) (*Batch, error) {
 	defer w.noting.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ending), storeTimeout)
 	defer cancel()
-	b, err := w.batches.change(ctx, w.person, w.id, func(b *Batch) error { edit(b); return nil })
+	b, err := w.batches.change(ctx, w.person, w.id, 0, func(b *Batch) error { edit(b); return nil })
 	if err != nil {
-		w.options.Log.Error("a batch could not be brought up to date", "batch", w.id, "error", err)
+		w.batches.options.Log.Error("a batch could not be brought up to date", "batch", w.id, "error", err)
 		w.end()
 	}
 	return b, err
@@ -476,7 +438,7 @@ func (w *worker) finish() {
 		err = w.batches.loadItems(ctx, b)
 	}
 	if err != nil {
-		w.options.Log.Error("the end of a batch could not be recorded", "batch", w.id, "error", err)
+		w.batches.options.Log.Error("the end of a batch could not be recorded", "batch", w.id, "error", err)
 		return
 	}
 	if b.Running = false; b.open() { // before the batch itself says that it has ended: a banner mustn't lag behind
@@ -486,7 +448,7 @@ func (w *worker) finish() {
 	}
 	tally, stopped := b.Count(), w.journal.Background().Err() != nil
 	_, _ = w.note(func(b *Batch) {
-		b.Working, b.Resting, b.Ended, b.Tally = false, nil, w.options.Now(), tally
+		b.Working, b.Resting, b.Ended, b.Tally = false, nil, w.batches.options.Now(), tally
 		if stopped && tally.NotBegun > 0 && !b.Stopped && b.Halt == nil {
 			b.Halt = &failure.Failure{Source: failure.SourceOperation, Kind: failure.Interrupted}
 		}

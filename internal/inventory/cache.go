@@ -44,14 +44,14 @@ type Owner struct {
 
 // Cache reads what people have, and keeps it for a short while.
 type Cache struct {
+	*snapshots
 	options     Options
 	discoveries *discoveries
-	snapshots   *snapshots
 }
 
 // New makes an empty Cache.
 func New(o Options) *Cache {
-	return &Cache{options: o, discoveries: newDiscoveries(o.Now), snapshots: newSnapshots(o.Now)}
+	return &Cache{newSnapshots(o.Now), o, newDiscoveries(o.Now)}
 }
 
 // Fixed says that the operator has named the organizations.
@@ -116,27 +116,21 @@ func readLists(ctx context.Context, api *azuredevops.Caller, organization string
 		})
 	}
 	_ = group.Wait() // always nil, see above
-	seen := map[string]int{}
 	for i, status := range statuses {
 		for _, t := range found[i] {
-			if at, twice := seen[t.AuthorizationID]; twice {
-				tokens[at].Status = status // a revoked token may be listed as expired too: the later status is the stronger
-				continue
-			}
-			seen[t.AuthorizationID] = len(tokens)
 			tokens = append(tokens, Token{Token: t, Status: status, Organization: organization})
 		}
 		if errs[i] != nil {
 			failed = append(failed, Missing{status, errs[i]})
 		}
 	}
-	return tokens, failed
+	return once(tokens), failed
 }
 
 // Load reads all organizations, and waits for them at most until enough is closed or ctx ends. What isn't there by then
 // goes on being read.
 func (c *Cache) Load(ctx context.Context, o Owner, enough <-chan time.Time) Inventory {
-	kept := c.snapshots.open(o.Session)
+	kept := c.open(o.Session)
 	names, found, err := c.awaitOrganizations(ctx, o, kept, enough)
 	if !found {
 		return Inventory{Discovering: true}
@@ -148,7 +142,7 @@ func (c *Cache) Load(ctx context.Context, o Owner, enough <-chan time.Time) Inve
 
 // LoadOrganizations is Load for these organizations alone.
 func (c *Cache) LoadOrganizations(ctx context.Context, o Owner, names []string, enough <-chan time.Time) Inventory {
-	return inventoryOf(c.read(ctx, o, c.snapshots.open(o.Session), names, enough))
+	return inventoryOf(c.read(ctx, o, c.open(o.Session), names, enough))
 }
 
 // read reads these organizations, or joins those who do, and waits for them like Load.
@@ -191,25 +185,11 @@ func (c *Cache) awaitOrganizations(ctx context.Context, o Owner, kept *snapshot,
 	return nil, false, nil
 }
 
-// Invalidate drops what was read of an organization before that moment, or of all with the name "". A read that is
-// under way goes on for those who wait for it, and counts no more.
-func (c *Cache) Invalidate(session, organization string, before time.Time) {
-	c.snapshots.invalidate(session, organization, before)
-}
-
-// Failure is the first failure of an organization that has been read; nil if there is none.
-func (c *Cache) Failure(session, organization string) error {
-	return c.snapshots.open(session).failure(organization)
-}
-
 // Forget drops everything of a session.
 func (c *Cache) Forget(session string) {
-	c.snapshots.forget(session)
+	c.forget(session)
 	c.discoveries.forget(session)
 }
 
 // ForgetOrganizations has discovery asked again.
 func (c *Cache) ForgetOrganizations(session string) { c.discoveries.forget(session) }
-
-// Bytes is how much memory the tokens take that are kept.
-func (c *Cache) Bytes() int64 { return c.snapshots.Bytes() }

@@ -111,11 +111,11 @@ func TestSnapshotsCountWhatIsThere(t *testing.T) {
 		t.Errorf("read twice it counts %d, once %d", s.Bytes(), one)
 	}
 	readOf(s, "mona", "fabrikam", some)
-	if s.invalidate("mona", "contoso", now); s.Bytes() != one {
+	if s.Invalidate("mona", "contoso", now); s.Bytes() != one {
 		t.Errorf("outdated, %d bytes are left of two parts, of %d each", s.Bytes(), one)
 	}
 	for what, drop := range map[string]func(){
-		"outdated": func() { s.invalidate("omar", "", now) }, "forgotten": func() { s.forget("omar") },
+		"outdated": func() { s.Invalidate("omar", "", now) }, "forgotten": func() { s.forget("omar") },
 	} {
 		p := readOf(s, "omar", "contoso", func() ([]Token, []Missing) { drop(); return some() })
 		if len(p.tokens) != 10 || s.Bytes() != one {
@@ -196,7 +196,7 @@ func TestPanicsInBackgroundReads(t *testing.T) {
 		if len(read.failed) != 1 || strings.Contains(read.failed[0].Err.Error(), sensitive) {
 			t.Fatal(read.failed)
 		}
-		all.invalidate("session", "contoso", time.Now().Add(time.Hour))
+		all.Invalidate("session", "contoso", time.Now().Add(time.Hour))
 	}
 	found := s.discover(log, func() ([]string, error) { panic(sensitive) })
 	<-found.done

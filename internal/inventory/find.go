@@ -22,8 +22,8 @@ func (c *Cache) Find(ctx context.Context, o Owner, organization, id string) (Tok
 	group.Go(func() error { single, getErr = o.API.Get(ctx, organization, id); return nil })
 	group.Go(func() error { active, listErr = o.API.List(ctx, organization, azuredevops.Active); return nil })
 	_ = group.Wait() // both errors are looked at below
-	if getErr != nil && !unknownToken(getErr) {
-		return Token{}, getErr
+	if api, ok := errors.AsType[*azuredevops.Error](getErr); getErr != nil && (!ok || !api.Kind.NotFound()) {
+		return Token{}, getErr // where the service doesn't know the token by this answer, a list may still hold it
 	}
 	for _, status := range []azuredevops.Status{azuredevops.Active, azuredevops.Revoked, azuredevops.Expired} {
 		tokens, err := active, listErr
@@ -33,9 +33,9 @@ func (c *Cache) Find(ctx context.Context, o Owner, organization, id string) (Tok
 		if err != nil {
 			return Token{}, err
 		}
-		if t, ok := byID(tokens, id); ok {
+		if i := slices.IndexFunc(tokens, func(t azuredevops.Token) bool { return t.AuthorizationID == id }); i >= 0 {
 			if getErr != nil {
-				single = t
+				single = tokens[i]
 			}
 			return Token{Token: single, Status: status, Organization: organization}, nil
 		}
@@ -49,18 +49,4 @@ func (c *Cache) Find(ctx context.Context, o Owner, organization, id string) (Tok
 		status = azuredevops.Expired
 	}
 	return Token{Token: single, Status: status, Organization: organization}, nil
-}
-
-func byID(tokens []azuredevops.Token, id string) (azuredevops.Token, bool) {
-	i := slices.IndexFunc(tokens, func(t azuredevops.Token) bool { return t.AuthorizationID == id })
-	if i < 0 {
-		return azuredevops.Token{}, false
-	}
-	return tokens[i], true
-}
-
-// unknownToken says that the service doesn't know the token (by this answer; a list may still hold it).
-func unknownToken(err error) bool {
-	api, ok := errors.AsType[*azuredevops.Error](err)
-	return ok && api.Kind.NotFound()
 }

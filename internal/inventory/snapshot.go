@@ -127,7 +127,9 @@ func (s *snapshots) forget(session string) {
 	s.all.Remove(session)
 }
 
-func (s *snapshots) invalidate(session, organization string, before time.Time) {
+// Invalidate drops what was read of an organization before that moment, or of all with the name "". A read that is
+// under way goes on for those who wait for it, and counts no more.
+func (s *snapshots) Invalidate(session, organization string, before time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept, ok := s.all.Peek(session)
@@ -208,11 +210,12 @@ func (s *snapshot) read(log *slog.Logger, organization string, list func() ([]To
 	return one
 }
 
-// failure is the first failure of an organization that has been read; nil if there is none.
-func (s *snapshot) failure(organization string) error {
-	s.in.mu.Lock()
-	defer s.in.mu.Unlock()
-	one, ok := s.organizations[strings.ToLower(organization)]
+// Failure is the first failure of an organization that has been read; nil if there is none.
+func (s *snapshots) Failure(session, organization string) error {
+	kept := s.open(session)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, ok := kept.organizations[strings.ToLower(organization)]
 	if !ok || !closed(one.done) || len(one.failed) == 0 {
 		return nil
 	}

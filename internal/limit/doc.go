@@ -27,11 +27,7 @@ func Network(address string) string {
 	if a.Is4() {
 		return a.String()
 	}
-	prefix, err := a.Prefix(64)
-	if err != nil { // never: 64 is less than 128
-		return "unknown"
-	}
-	return prefix.String()
+	return netip.PrefixFrom(a, 64).Masked().String()
 }
 
 // Wide is what a key of Network belongs to: all that one customer may get at once. For IPv6 that is a /48 (RFC 6177,
@@ -45,9 +41,5 @@ func Wide(network string) string {
 	} else if a, err = netip.ParseAddr(network); err != nil || !a.Is4() {
 		return network
 	}
-	wide, err := a.Prefix(bits)
-	if err != nil { // never: an address has as many bits
-		return network
-	}
-	return "in " + wide.String()
+	return "in " + netip.PrefixFrom(a, bits).Masked().String()
 }

@@ -28,43 +28,29 @@ func NewRate(perMinute int, now func() time.Time) *Rate {
 }
 
 // Take counts one for key and returns 0; or, if that is too often, counts nothing and returns how long to wait.
-func (r *Rate) Take(key string) (wait time.Duration) {
-	if r == nil || r.perMinute <= 0 {
-		return 0
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.now()
-	reservation := r.limiter(key).ReserveN(now, 1)
-	if wait = reservation.DelayFrom(now); wait > 0 {
-		reservation.CancelAt(now)
-		return wait
-	}
-	return 0
-}
+func (r *Rate) Take(key string) (wait time.Duration) { return r.take(key, true) }
 
 // Left is Take without counting.
-func (r *Rate) Left(key string) (wait time.Duration) {
+func (r *Rate) Left(key string) (wait time.Duration) { return r.take(key, false) }
+
+func (r *Rate) take(key string, count bool) (wait time.Duration) {
 	if r == nil || r.perMinute <= 0 {
 		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	limiter, ok := r.all.Get(key)
-	if !ok {
+	switch {
+	case !ok && !count:
 		return 0
-	}
-	now := r.now()
-	reservation := limiter.ReserveN(now, 1)
-	defer reservation.CancelAt(now)
-	return reservation.DelayFrom(now)
-}
-
-func (r *Rate) limiter(key string) *rate.Limiter {
-	limiter, ok := r.all.Get(key)
-	if !ok {
+	case !ok:
 		limiter = rate.NewLimiter(rate.Limit(float64(r.perMinute)/time.Minute.Seconds()), r.perMinute)
 		r.all.Add(key, limiter)
 	}
-	return limiter
+	now := r.now()
+	reservation := limiter.ReserveN(now, 1)
+	if wait = reservation.DelayFrom(now); wait > 0 || !count {
+		reservation.CancelAt(now)
+	}
+	return wait
 }

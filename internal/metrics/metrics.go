@@ -53,17 +53,28 @@ type Metrics struct {
 	sources  Sources
 	registry *prometheus.Registry
 
-	requests   *prometheus.HistogramVec
-	inFlight   prometheus.Gauge
-	limited    *prometheus.CounterVec
-	upstream   *prometheus.HistogramVec
-	errors     prometheus.Counter // is there from the start, so that the first one is seen as an increase
-	refreshes  *prometheus.CounterVec
-	signIns    *prometheus.CounterVec
-	sessions   *prometheus.CounterVec
-	dropped    *prometheus.CounterVec
-	operations *prometheus.CounterVec
+	requests *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+	upstream *prometheus.HistogramVec
+	errors   prometheus.Counter  // is there from the start, so that the first one is seen as an increase
+	counters map[string]*counter // by name
 }
+
+// counter counts what is rare.
+type counter struct {
+	*prometheus.CounterVec
+	known [][]string // the values of each label
+}
+
+// Names of the counters.
+const (
+	limited    = "patdesk_http_requests_limited_total"
+	refreshes  = "patdesk_token_refreshes_total"
+	signIns    = "patdesk_sign_ins_total"
+	sessions   = "patdesk_sessions_total"
+	dropped    = "patdesk_records_dropped_total"
+	operations = "patdesk_operations_total"
+)
 
 // A page that asks Azure DevOps takes some 100 ms; a form waits for its change for up to 90 s.
 var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 90}
@@ -73,11 +84,10 @@ const other = "other"
 
 // New makes the metrics. What reports to them may be made after that; Watch comes last, before anything is counted.
 func New(o Options) *Metrics {
-	m := &Metrics{options: o, registry: prometheus.NewRegistry()}
-	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-		m.registry.MustRegister(c)
-		return c
+	m := &Metrics{options: o, registry: prometheus.NewRegistry(), counters: map[string]*counter{}}
+	count := func(name, help string, labels []string, known ...[]string) {
+		m.counters[name] = &counter{prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels), known}
+		m.registry.MustRegister(m.counters[name])
 	}
 	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
 		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: seconds}, labels)
@@ -89,13 +99,13 @@ func New(o Options) *Metrics {
 	m.registry.MustRegister(m.inFlight)
 	m.errors = prometheus.NewCounter(prometheus.CounterOpts{Name: "patdesk_http_errors_total", Help: "Requests answered with a status from 500 on."})
 	m.registry.MustRegister(m.errors)
-	m.limited = counter("patdesk_http_requests_limited_total", "Requests answered with 429 because of a limit of patdesk's own, by limit.", "limit")
+	count(limited, "Requests answered with 429 because of a limit of patdesk's own, by limit.", []string{"limit"}, o.Limits)
 	m.upstream = histogram("patdesk_upstream_request_duration_seconds", "Time of a call to a service, by service, operation and outcome; each try counts.", "service", "operation", "outcome")
-	m.refreshes = counter("patdesk_token_refreshes_total", "Refreshes of access tokens, by outcome.", "outcome")
-	m.signIns = counter("patdesk_sign_ins_total", "Sign-ins that came back from Entra ID, by outcome.", "outcome")
-	m.sessions = counter("patdesk_sessions_total", "Sessions that were begun or ended through this process, by event. Those that run out aren't counted.", "event")
-	m.dropped = counter("patdesk_records_dropped_total", "Records that were dropped to make room for newer ones, by kind.", "kind")
-	m.operations = counter("patdesk_operations_total", "Changes that came into a state, by action and state.", "action", "state")
+	count(refreshes, "Refreshes of access tokens, by outcome.", []string{"outcome"}, o.Refreshes)
+	count(signIns, "Sign-ins that came back from Entra ID, by outcome.", []string{"outcome"}, o.SignIns)
+	count(sessions, "Sessions that were begun or ended through this process, by event. Those that run out aren't counted.", []string{"event"}, o.Sessions)
+	count(dropped, "Records that were dropped to make room for newer ones, by kind.", []string{"kind"}, nil) // see Watch
+	count(operations, "Changes that came into a state, by action and state.", []string{"action", "state"}, o.Actions, o.States)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector(),
@@ -124,8 +134,22 @@ func (m *Metrics) Watch(o Sources) {
 	gauge("patdesk_sessions_active", "Sessions used through this process within the idle timeout.", func() float64 { return float64(o.Active()) })
 	gauge("patdesk_operations_in_progress", "Changes being worked on in this process.", func() float64 { return float64(o.Busy()) })
 	gauge("patdesk_snapshot_bytes", "Memory that people's tokens take which were read in the last minutes.", func() float64 { return float64(o.Snapshots()) })
-	m.registry.MustRegister(expiry{o.CredentialTo}, upstream{o.Load, m.options.Bounds})
-	m.begin()
+	m.registry.MustRegister(prometheus.CollectorFunc(m.collectExpiry), prometheus.CollectorFunc(m.collectLoad))
+	m.counters[dropped].known = [][]string{o.Kinds}
+	for _, c := range m.counters {
+		c.begin()
+	}
+}
+
+// begin makes a counter for all values that follow on these, so that its first increase is seen as one.
+func (c *counter) begin(values ...string) {
+	if len(values) == len(c.known) {
+		c.WithLabelValues(values...)
+		return
+	}
+	for _, value := range c.known[len(values)] {
+		c.begin(append(values, value)...)
+	}
 }
 
 // seen is value, or not a number if that panics: the registry asks in goroutines of its own, where a panic ends the
@@ -140,38 +164,15 @@ func seen(value func() float64) func() float64 {
 	}
 }
 
-// begin makes the counters of what is rare, so that their first increase is seen as one.
-func (m *Metrics) begin() {
-	for vec, values := range map[*prometheus.CounterVec][]string{
-		m.limited: m.options.Limits, m.refreshes: m.options.Refreshes, m.signIns: m.options.SignIns, m.sessions: m.options.Sessions,
-		m.dropped: m.sources.Kinds,
-	} {
-		for _, value := range values {
-			vec.WithLabelValues(value)
-		}
-	}
-	for _, action := range m.options.Actions {
-		for _, state := range m.options.States {
-			m.operations.WithLabelValues(action, state)
-		}
-	}
-}
-
-// expiry shows when the app's credential runs out, if that is known.
-type expiry struct{ at func() time.Time }
-
 var expiryDesc = prometheus.NewDesc("patdesk_credential_expiry_timestamp_seconds",
 	"When the certificate that patdesk proves itself to Entra ID with runs out, in seconds since 1970. Absent if that isn't known.", nil, nil)
 
-// Describe implements prometheus.Collector.
-func (expiry) Describe(to chan<- *prometheus.Desc) { to <- expiryDesc }
-
-// Collect implements prometheus.Collector.
-func (e expiry) Collect(to chan<- prometheus.Metric) {
-	if e.at == nil {
+// collectExpiry shows when the app's credential runs out, if that is known.
+func (m *Metrics) collectExpiry(to chan<- prometheus.Metric) {
+	if m.sources.CredentialTo == nil {
 		return
 	}
-	at, err := panics.Try(func() (time.Time, error) { return e.at(), nil }) // see seen
+	at, err := panics.Try(func() (time.Time, error) { return m.sources.CredentialTo(), nil }) // see seen
 	if err == nil && !at.IsZero() {
 		to <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(at.Unix()))
 	}
@@ -234,39 +235,30 @@ func (m *Metrics) Upstream(service, operation, outcome string, took time.Duratio
 }
 
 // Limited counts a request that was held up by a limit.
-func (m *Metrics) Limited(limit string) {
-	m.count(func() { m.limited.WithLabelValues(one(m.options.Limits, limit)).Inc() })
-}
+func (m *Metrics) Limited(limit string) { m.count(limited, limit) }
 
 // Refreshed counts a refresh of an access token.
-func (m *Metrics) Refreshed(outcome string) {
-	m.count(func() { m.refreshes.WithLabelValues(one(m.options.Refreshes, outcome)).Inc() })
-}
+func (m *Metrics) Refreshed(outcome string) { m.count(refreshes, outcome) }
 
 // SignIn counts a sign-in that came back.
-func (m *Metrics) SignIn(outcome string) {
-	m.count(func() { m.signIns.WithLabelValues(one(m.options.SignIns, outcome)).Inc() })
-}
+func (m *Metrics) SignIn(outcome string) { m.count(signIns, outcome) }
 
 // Session counts what happened to a session.
-func (m *Metrics) Session(event string) {
-	m.count(func() { m.sessions.WithLabelValues(one(m.options.Sessions, event)).Inc() })
-}
+func (m *Metrics) Session(event string) { m.count(sessions, event) }
 
 // Dropped counts a record that made room for a newer one.
-func (m *Metrics) Dropped(kind string) {
-	m.count(func() { m.dropped.WithLabelValues(one(m.sources.Kinds, kind)).Inc() })
-}
+func (m *Metrics) Dropped(kind string) { m.count(dropped, kind) }
 
 // Operation counts a change that came into a state.
-func (m *Metrics) Operation(action, state string) {
-	m.count(func() {
-		m.operations.WithLabelValues(one(m.options.Actions, action), one(m.options.States, state)).Inc()
-	})
-}
+func (m *Metrics) Operation(action, state string) { m.count(operations, action, state) }
 
-func (m *Metrics) count(add func()) {
-	if m != nil {
-		add()
+func (m *Metrics) count(name string, values ...string) {
+	if m == nil {
+		return
 	}
+	c := m.counters[name]
+	for i, value := range values {
+		values[i] = one(c.known[i], value)
+	}
+	c.WithLabelValues(values...).Inc()
 }

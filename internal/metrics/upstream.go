@@ -13,12 +13,6 @@ type Load struct {
 	Refused                                           map[string]uint64 // by bound, since the start
 }
 
-// upstream shows the load as it is at one moment.
-type upstream struct {
-	load   func() Load
-	bounds []string
-}
-
 var (
 	exchangesDesc = prometheus.NewDesc("patdesk_upstream_exchanges",
 		"Exchanges with Azure DevOps that are under way (in_flight), or wait in patdesk for their turn (waiting).", []string{"state"}, nil)
@@ -34,16 +28,9 @@ var (
 		"Organizations in which calls of several people failed one after the other, and nobody's succeeded.", nil, nil)
 )
 
-// Describe implements prometheus.Collector.
-func (upstream) Describe(to chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{exchangesDesc, exchangesMaxDesc, refusedDesc, circuitsDesc, peoplePausedDesc, organizationsPausedDesc} {
-		to <- desc
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (u upstream) Collect(to chan<- prometheus.Metric) {
-	l, err := panics.Try(func() (Load, error) { return u.load(), nil }) // see seen
+// collectLoad shows the load as it is at one moment.
+func (m *Metrics) collectLoad(to chan<- prometheus.Metric) {
+	l, err := panics.Try(func() (Load, error) { return m.sources.Load(), nil }) // see seen
 	if err != nil {
 		return
 	}
@@ -57,7 +44,7 @@ func (u upstream) Collect(to chan<- prometheus.Metric) {
 	gauge(circuitsDesc, l.HalfOpen, "half_open")
 	gauge(peoplePausedDesc, l.PeoplePaused)
 	gauge(organizationsPausedDesc, l.OrganizationsPaused)
-	for _, bound := range u.bounds {
+	for _, bound := range m.options.Bounds {
 		to <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(l.Refused[bound]), bound)
 	}
 }

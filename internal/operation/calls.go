@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -43,21 +42,24 @@ type call struct {
 	read     bool // an answer with the outcome was written to its reader
 }
 
-// join lets a request join the call of its form, or begin it (first). ErrChanged, ErrStopping.
-func (c *calls) join(id string, r Request) (one *call, first bool, err error) {
+// join lets a request join the call of its form, or begin it (first) if that may be; nil if there is none. ErrChanged,
+// ErrStopping.
+func (c *calls) join(id string, r Request, begin bool) (one *call, first bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := callKey(r.Person, id)
-	if one = c.byKey[key]; one != nil {
-		if !r.repeats(one.request.fingerprint(), one.request.Want.ValidTo, c.now().Sub(one.started)) {
-			return nil, false, ErrChanged
-		}
+	one = c.byKey[key]
+	switch {
+	case one != nil && one.request.fingerprint() != r.fingerprint():
+		return nil, false, ErrChanged
+	case one != nil:
 		one.mu.Lock()
+		defer one.mu.Unlock()
 		one.readers++
-		one.mu.Unlock()
 		return one, false, nil
-	}
-	if c.stopping {
+	case !begin:
+		return nil, false, nil
+	case c.stopping:
 		return nil, false, ErrStopping
 	}
 	one = &call{
@@ -67,20 +69,6 @@ func (c *calls) join(id string, r Request) (one *call, first bool, err error) {
 	c.byKey[key] = one
 	c.busy++
 	return one, true, nil
-}
-
-// joinRepeat lets a request join the call of its form; nil if there is none that it repeats.
-func (c *calls) joinRepeat(id string, r Request) *call {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	one := c.byKey[callKey(r.Person, id)]
-	if one == nil || !r.repeats(one.request.fingerprint(), one.request.Want.ValidTo, c.now().Sub(one.started)) {
-		return nil
-	}
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	one.readers++
-	return one
 }
 
 // finish ends the call with its outcome; the first call counts. From then on the record answers further requests.
@@ -200,4 +188,4 @@ func (c *calls) inFlight() []*call {
 }
 
 // callKey names a call.
-func callKey(person, id string) string { return strings.Join([]string{person, id}, "\n") }
+func callKey(person, id string) string { return person + "\n" + id }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
-	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -17,11 +16,10 @@ type Request struct {
 	Form         string
 	Person       string
 	Action       Action
-	Target       string // as given to Form
 	Organization string
 	Before       *azuredevops.Token // update, revoke, rotate: the token as it is
 	Want         azuredevops.Wanted
-	Content      string       // the form as it was typed: a form sent twice has the same; "" = Want decides
+	Content      string       // the form as it was typed: a form sent twice has the same
 	From         Origin       // where the person asked from
 	Batch        string       // ID of the batch that it is a part of
 	Known        *KnownTokens // create, rotate: of the wanted name, from a list that the caller has; nil: they are listed before the creation
@@ -45,21 +43,18 @@ type KnownTokens struct {
 // Errors: formid.ErrForged, formid.ErrStale, ErrChanged; ErrNotKept, ErrStopping and session.ErrFull, with which
 // nothing was sent; ErrUnreadable if the form was sent before.
 func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, error) {
-	id, err := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target)
+	id, err := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target())
 	if err != nil {
 		return nil, err
 	}
-	if err := r.matchTarget(); err != nil {
-		return nil, err
-	}
-	c, first, err := j.calls.join(id, r)
+	c, first, err := j.calls.join(id, r, true)
 	switch {
 	case errors.Is(err, ErrStopping):
-		return j.store.follow(ctx, id, r, err)
+		return j.follow(ctx, id, r, err)
 	case err != nil:
 		return nil, err
 	case first:
-		panics.Go(j.store.options.Log, "operation "+id, func() { j.carryOut(context.WithoutCancel(ctx), c, s) })
+		panics.Go(j.options.Log, "operation "+id, func() { j.carryOut(context.WithoutCancel(ctx), c, s) })
 	}
 	if r.Begun != nil {
 		r.Begun()
@@ -70,35 +65,28 @@ func (j *Journal) Do(ctx context.Context, s Service, r Request) (*Operation, err
 // Repeat is Do for a form that is under way or was carried out before, with the same content: it waits for the outcome
 // and begins nothing. sent is false if there is nothing to wait for: then the form may be a new one, or none at all.
 func (j *Journal) Repeat(ctx context.Context, r Request) (op *Operation, sent bool, err error) {
-	id, forged := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target)
+	id, forged := j.forms.Check(r.Form, r.Person, string(r.Action), r.Target())
 	if forged != nil {
 		return nil, false, nil //nolint:nilerr // Do says what is wrong with it
 	}
-	if c := j.calls.joinRepeat(id, r); c != nil {
+	if c, _, _ := j.calls.join(id, r, false); c != nil {
 		op, err = c.outcome(ctx, j.store, r)
 		return op, true, err
 	}
-	kept, err := j.store.load(ctx, r.Person, id)
-	if errors.Is(err, ErrUnreadable) {
-		return nil, true, err
+	op, err = j.follow(ctx, id, r, ErrNotFound)
+	if absent(err) || errors.Is(err, ErrChanged) {
+		return nil, false, nil
 	}
-	if err != nil || !r.repeats(kept.Fingerprint, kept.Want.ValidTo, j.store.options.Now().Sub(kept.Started)) {
-		return nil, false, ignore(err, ErrNotFound)
-	}
-	op, err = j.store.await(ctx, kept)
 	return op, true, err
 }
 
 // carryOut is the work on a call. Where it leaves a doubt, it is looked at again, or else at the next visit.
 func (j *Journal) carryOut(ctx context.Context, c *call, s Service) {
 	defer j.calls.leave()
-	w := &worker{
-		store: j.store, calls: j.calls, limits: j.limits, call: c, reach: j.reach,
-		op: &locked{store: j.store, service: s, record: newRecord(c), reach: j.reach},
-	}
+	w := &worker{store: j.store, call: c, op: &locked{store: j.store, service: s, record: newRecord(c)}}
 	w.run(ctx)
 	if w.op.record.unsettled() {
-		_, _, _ = j.watchers.watch(ctx, s, w.op.record.Person, true)
+		_, _ = j.watchers.watch(ctx, s, w.op.record.Person, true)
 	}
 }
 
@@ -111,7 +99,7 @@ func (c *call) outcome(ctx context.Context, s *store, r Request) (*Operation, er
 	c.leave(false)
 	if err == nil && op.Unkept != "" { // nothing to read it in, so its token is about to be revoked
 		op.Unkept = ""
-		if settled, err := s.wait(ctx, r.Person, c.id); err == nil {
+		if settled, err := s.Wait(ctx, r.Person, c.id); err == nil {
 			return settled, nil
 		}
 	}
@@ -133,17 +121,6 @@ func (s *store) handOut(ctx context.Context, c *call, op *Operation, to *Deliver
 	return op
 }
 
-// matchTarget refuses a request that would change another token than the one its form is for.
-func (r *Request) matchTarget() error {
-	if r.Action == Create {
-		return nil
-	}
-	if r.Before == nil || r.Target != r.Organization+"/"+r.Before.AuthorizationID {
-		return fmt.Errorf("%w: it is for %q", formid.ErrForged, r.Target)
-	}
-	return nil
-}
-
 // errElsewhere says that the form was claimed before, or that its work ended without an outcome: the record has it.
 var errElsewhere = errors.New("operation: the form's work is not done here")
 
@@ -158,7 +135,7 @@ func (s *store) follow(ctx context.Context, id string, r Request, none error) (*
 	if err != nil {
 		return nil, err
 	}
-	if !r.repeats(kept.Fingerprint, kept.Want.ValidTo, s.options.Now().Sub(kept.Started)) {
+	if kept.Fingerprint != r.fingerprint() {
 		return nil, ErrChanged
 	}
 	op, err := s.await(ctx, kept)
@@ -171,10 +148,10 @@ func (s *store) follow(ctx context.Context, id string, r Request, none error) (*
 // run claims the form, carries out the request, and finishes the call with the outcome. ctx is not the request's: the
 // browser's going away must not stop it.
 func (w *worker) run(ctx context.Context) {
-	defer w.calls.finish(w.call, nil, errElsewhere) // if it ends without an outcome
+	defer w.store.calls.finish(w.call, nil, errElsewhere) // if it ends without an outcome
 	release, err := w.claim(ctx)
 	if err != nil {
-		w.calls.finish(w.call, nil, err)
+		w.store.calls.finish(w.call, nil, err)
 		return
 	}
 	defer release()
@@ -187,53 +164,53 @@ func (w *worker) run(ctx context.Context) {
 func (w *worker) claim(ctx context.Context) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	r := w.op.record
 	for {
-		release, err := w.tryClaim(ctx)
-		if err != nil || release != nil {
-			return release, err
+		_, err := w.store.load(ctx, r.Person, r.ID)
+		switch {
+		case err == nil:
+			return nil, errElsewhere
+		case errors.Is(err, ErrUnreadable):
+			return nil, err
+		case !errors.Is(err, ErrNotFound):
+			return nil, NotKept(err)
 		}
-		pause(ctx, 10*time.Millisecond) // another worker is claiming it this moment
+		release, ok, err := w.store.records.TryLock(ctx, r.key())
+		if err != nil {
+			return nil, NotKept(err)
+		}
+		if ok {
+			if err := w.recordClaim(ctx); err != nil {
+				release()
+				return nil, err
+			}
+			return release, nil
+		}
+		_ = pause(ctx, 10*time.Millisecond) // another worker is claiming it this moment
 		if ctx.Err() != nil {
 			return nil, NotKept(ctx.Err())
 		}
 	}
 }
 
-// tryClaim returns neither a release nor an error if another worker holds the lock of an operation without record.
-func (w *worker) tryClaim(ctx context.Context) (release func(), err error) {
-	_, err = w.store.load(ctx, w.op.record.Person, w.op.record.ID)
+// recordClaim makes the record of an operation whose lock is held.
+func (w *worker) recordClaim(ctx context.Context) error {
+	r := w.op.record
+	err := w.store.MakeRoom(ctx, r.Person, r.Action, 1, 1)
 	if err == nil {
-		return nil, errElsewhere
+		err = w.store.create(ctx, r, w.store.records.Create)
 	}
-	if errors.Is(err, ErrUnreadable) {
-		return nil, err
-	}
-	if !errors.Is(err, ErrNotFound) {
-		return nil, NotKept(err)
-	}
-	release, ok, err := w.store.records.TryLock(ctx, w.op.record.key())
-	if err != nil {
-		return nil, NotKept(err)
-	}
-	if !ok {
-		return nil, nil
-	}
-	if err = w.limits.makeRoom(ctx, w.op.record.Person, w.op.record.Action, 1, 1); err == nil {
-		err = w.store.create(ctx, w.op.record)
-	}
-	if err == nil {
-		w.store.observe(ctx, nil, &w.op.record.Operation)
-		w.call.update(w.op.record.at(w.store.options.Now()))
-		return release, nil
-	}
-	release()
 	switch {
+	case err == nil:
+		w.store.observe(ctx, nil, &r.Operation)
+		w.call.update(r.at(w.store.options.Now()))
+		return nil
 	case errors.Is(err, session.ErrExists):
-		return nil, errElsewhere
+		return errElsewhere
 	case errors.Is(err, session.ErrFull), errors.Is(err, session.ErrTooLarge):
-		return nil, err
+		return err
 	}
-	return nil, NotKept(err)
+	return NotKept(err)
 }
 
 // newRecord is the intent.

@@ -27,7 +27,7 @@ func (j *Journal) Drain(ctx context.Context) error {
 	if busy == 0 {
 		return nil
 	}
-	j.store.cutOff(context.WithoutCancel(ctx), j.calls.inFlight())
+	j.cutOff(context.WithoutCancel(ctx), j.calls.inFlight())
 	return fmt.Errorf("operation: %d changes in flight were cut off: %w", busy, ctx.Err())
 }
 
@@ -38,17 +38,14 @@ func (s *store) cutOff(ctx context.Context, all []*call) {
 	var group panics.Group
 	for _, c := range all {
 		group.Go(func() error {
-			panics.Contain(s.options.Log, "operation "+c.id, func() { s.cutOne(ctx, c) })
+			panics.Contain(s.options.Log, "operation "+c.id, func() {
+				err := s.change(ctx, &record{Operation: Operation{Person: c.request.Person, ID: c.id}}, s.interrupt)
+				if err != nil && !errors.Is(err, ErrNotFound) { // not recorded yet: not sent
+					s.options.Log.Error("a change that was cut off could not be recorded as such", "operation", c.id, "error", err)
+				}
+			})
 			return nil // each is recorded for itself
 		})
 	}
 	_ = group.Wait() // always nil, see above
-}
-
-func (s *store) cutOne(ctx context.Context, c *call) {
-	r := &record{Operation: Operation{Person: c.request.Person, ID: c.id}}
-	err := s.change(ctx, r, s.interrupt)
-	if err != nil && !errors.Is(err, ErrNotFound) { // not recorded yet: not sent
-		s.options.Log.Error("a change that was cut off could not be recorded as such", "operation", c.id, "error", err)
-	}
 }

@@ -14,33 +14,28 @@ import (
 // OnReach has f called at the named points of j's workers. A f that ends its goroutine plays the death of the worker.
 func OnReach(j *Journal, f func(point string)) { j.reach = f }
 
-// OnPause has f called instead of waiting between two tries.
-func OnPause(j *Journal, f func(d time.Duration)) {
-	j.store.pause = func(_ context.Context, d time.Duration) { f(d) }
-}
-
-// Hold holds an operation's lock, as somebody at work on it does.
+// Hold holds an operation's lock, as a worker does.
 func Hold(j *Journal, person, id string) (release func(), err error) {
-	return j.store.records.Lock(context.Background(), operationKey(person, id))
+	return j.records.Lock(context.Background(), operationKey(person, id))
 }
 
 // SetBound lets one person have so many records of kind, besides what is kept for revokes.
 func SetBound(j *Journal, kind string, records int) {
-	for _, b := range j.store.records.Bounds() {
+	for _, b := range j.records.Bounds() {
 		if b.Kind == kind {
 			b.Records = records
 			if kind != "batch" {
 				b.Records += forRevokes
 			}
-			j.store.records.Declare(b)
+			j.records.Declare(b)
 		}
 	}
 }
 
 // Kept is how many records of kind a person has.
 func Kept(j *Journal, kind, person string) (n int, err error) {
-	stock, err := j.store.records.Describe(context.Background(), kind, person)
-	return len(stock), err
+	stored, err := j.records.Describe(context.Background(), kind, person)
+	return len(stored), err
 }
 
 // Readers is how many requests wait for the outcome of work in j.
@@ -62,7 +57,7 @@ func Stopping(j *Journal) bool {
 
 // Copy makes n more operations like that one, as they are stored: what a person has done in a month.
 func Copy(j *Journal, person, id string, n int) error {
-	like, err := j.store.load(context.Background(), person, id)
+	like, err := j.load(context.Background(), person, id)
 	if err != nil {
 		return err
 	}
@@ -75,16 +70,18 @@ func Copy(j *Journal, person, id string, n int) error {
 			r.Result = new(*like.Result)
 			r.Result.AuthorizationID = fmt.Sprintf("00000000-0000-0000-1111-%012d", i)
 			if !r.Pending() {
-				return j.store.records.Create(context.Background(), r.key(), &r, j.store.options.Now().Add(FinishedLife))
+				return j.records.Create(context.Background(), r.key(), &r, j.options.Now().Add(FinishedLife))
 			}
-			return j.store.create(context.Background(), &r)
+			return j.create(context.Background(), &r, j.records.Create)
 		})
 	}
 	return group.Wait()
 }
 
 // OnLookPause has f called instead of waiting between two looks. When it returns, it is looked again.
-func OnLookPause(j *Journal, f func(ctx context.Context, d time.Duration)) { j.watchers.pause = f }
+func OnLookPause(j *Journal, f func(ctx context.Context, d time.Duration)) {
+	j.watchers.pause = func(ctx context.Context, d time.Duration) error { f(ctx, d); return nil }
+}
 
 // SetMaxWatchers lets j look by itself at the changes of so many people.
 func SetMaxWatchers(j *Journal, n int) { j.watchers.most = n }
@@ -111,14 +108,14 @@ func Rewrite(j *Journal, kind, person, id string, later bool) error {
 		into = &laterMembers{}
 	}
 	key := session.Key{Kind: kind, Group: person, ID: id}
-	return j.store.records.Change(context.Background(), key, into, time.Time{}, func() error { return nil })
+	return j.records.Change(context.Background(), key, into, time.Time{}, func() error { return nil })
 }
 
 // AsFirstRelease makes a record of an operation of unknown outcome what the first release would have written after one
 // look.
 func AsFirstRelease(j *Journal, person, id string) error {
 	var r members
-	return j.store.records.Change(context.Background(), operationKey(person, id), &r, time.Time{}, func() error {
+	return j.records.Change(context.Background(), operationKey(person, id), &r, time.Time{}, func() error {
 		for _, name := range []string{"LookUntil", "NextLook", "Looks", "Ours", "Revoking", "Shown"} {
 			delete(r, name)
 		}

@@ -3,6 +3,7 @@ package operation_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -66,6 +67,7 @@ func TestChangedFormIsRefused(t *testing.T) {
 			q := w.create(r)
 			changed := q
 			change(&changed)
+			changed.Content = fmt.Sprint(changed.Organization, changed.Want)
 			w.azure.fail(nil, func(_ context.Context, call string) error {
 				if call != "create" {
 					return nil
@@ -87,7 +89,7 @@ func TestChangedFormIsRefused(t *testing.T) {
 	}
 }
 
-// What the form held decides, where it is given: what is derived from it may differ between two clicks.
+// What the form held decides: what is derived from it may differ between two clicks.
 func TestFormsContentTellsAChangedForm(t *testing.T) {
 	w := newWorld(t)
 	r := w.replica()

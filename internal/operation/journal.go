@@ -14,10 +14,10 @@ import (
 
 // Options configures a Journal.
 type Options struct {
-	DisplayTime time.Duration    // of a secret, from its creation; 0 = 10 minutes
-	CallTimeout time.Duration    // of a change, waiting for its turn included; 0 = 70 seconds
-	Now         func() time.Time // nil = time.Now
-	Log         *slog.Logger     // gets operation ids and authorizationIds, never a secret; nil = no log
+	DisplayTime time.Duration // of a secret, from its creation
+	CallTimeout time.Duration // of a change, waiting for its turn included; 0 = 70 seconds
+	Now         func() time.Time
+	Log         *slog.Logger // gets operation ids and authorizationIds, never a secret
 
 	// Observe gets every event of every operation, in the context of the request or worker that caused it: for an audit
 	// trail. It is called after the event was recorded, and at once where recording failed. nil: nothing observes.
@@ -27,34 +27,11 @@ type Options struct {
 	Pause func(ctx context.Context, d time.Duration) error
 }
 
-// withDefaults fills in what was left out.
-func (o Options) withDefaults() Options {
-	if o.DisplayTime == 0 {
-		o.DisplayTime = 10 * time.Minute
-	}
-	if o.CallTimeout == 0 {
-		o.CallTimeout = 70 * time.Second
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Pause == nil {
-		o.Pause = func(ctx context.Context, d time.Duration) error { pause(ctx, d); return nil }
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	return o
-}
-
 // Journal keeps and carries out operations. Several of them, in one or more processes, may share a store.
 type Journal struct {
-	store    *store
-	calls    *calls
-	limits   *limits
+	*store
 	watchers *watchers
 	forms    *formid.Forms
-	reach    func(point string) // called at the named points of a worker: atPoint, or a test's own
 }
 
 // atPoint is called at the named points of workers: where to look if a death there loses something. It does nothing but
@@ -63,25 +40,25 @@ var atPoint = func(string) {}
 
 // New makes a Journal over r.
 func New(r *session.Records, o Options) *Journal {
-	o = o.withDefaults()
-	r.Declare(bounds()...)
-	c := newCalls(o.Now)
-	kept := newStore(r, c, o)
-	return &Journal{
-		store: kept, calls: c, limits: newLimits(kept), watchers: newWatchers(kept, c, o), forms: formid.New(r, o.Now), reach: atPoint,
+	o.CallTimeout = cmp.Or(o.CallTimeout, 70*time.Second)
+	if o.Pause == nil {
+		o.Pause = pause
 	}
+	r.Declare(bounds()...)
+	s := &store{
+		records: r, open: session.NewCache[record](r, openBytes), calls: newCalls(o.Now), options: o, reach: atPoint,
+		batchGone: func(context.Context, string, string) (bool, error) { return false, nil },
+	}
+	return &Journal{store: s, watchers: newWatchers(s), forms: formid.New(r, o.Now)}
 }
 
-// MakeRoom makes room for n more operations of the person, of which unfinished need them at a time: session.ErrFull if
-// there can't be any.
-func (j *Journal) MakeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
-	return j.limits.makeRoom(ctx, person, a, n, unfinished)
-}
+// Options are those that j was made with, and the defaults of what was left out.
+func (j *Journal) Options() Options { return j.options }
 
 // DropsBatches has gone asked, before an operation of a batch is dropped to make room, to drop the batch as well: it
 // would take the operation for one that was never begun. Without it operations of batches stay for their whole time.
 func (j *Journal) DropsBatches(gone func(ctx context.Context, person, id string) (bool, error)) {
-	j.limits.batchGone = gone
+	j.batchGone = gone
 }
 
 // Begin counts work that Drain waits for, until end is called: ErrStopping.
@@ -104,30 +81,36 @@ func (j *Journal) Busy() int {
 }
 
 // pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
+func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	return nil
 }
 
 // Get returns an operation as it stands: ErrNotFound.
 func (j *Journal) Get(ctx context.Context, person, id string) (*Operation, error) {
-	r, err := j.store.load(ctx, person, id)
+	r, err := j.load(ctx, person, id)
 	if err != nil {
 		return nil, err
 	}
-	j.store.recoverIfDead(ctx, r)
-	return r.at(j.store.options.Now()), nil
+	return j.current(ctx, r), nil
+}
+
+// current is an operation as it stands, whose worker may have died.
+func (s *store) current(ctx context.Context, r *record) *Operation {
+	s.recoverIfDead(ctx, r)
+	return r.at(s.options.Now())
 }
 
 // GetAll returns those of the operations that are recorded, read together, by ID; one that can't be read is nil.
 func (j *Journal) GetAll(ctx context.Context, person string, ids []string) (map[string]*Operation, error) {
 	all := make(map[string]*Operation, len(ids))
 	var readable []*record
-	err := j.store.records.EachOf(ctx, kindOperation, person, ids, func(id string, decode func(any) error) error {
+	err := j.records.EachOf(ctx, kindOperation, person, ids, func(id string, decode func(any) error) error {
 		var r record
 		if all[id] = nil; decode(&r) == nil {
 			readable = append(readable, &r)
@@ -135,8 +118,7 @@ func (j *Journal) GetAll(ctx context.Context, person string, ids []string) (map[
 		return nil
 	})
 	for _, r := range readable {
-		j.store.recoverIfDead(ctx, r)
-		all[r.ID] = r.at(j.store.options.Now())
+		all[r.ID] = j.current(ctx, r)
 	}
 	return all, err
 }
@@ -152,11 +134,7 @@ func (j *Journal) Find(ctx context.Context, person, form string) (*Operation, er
 
 // Wait is Get that waits, at most until ctx ends, while the operation is still in progress, here or in another process,
 // or while it isn't settled what becomes of a token whose secret couldn't be kept.
-func (j *Journal) Wait(ctx context.Context, person, id string) (*Operation, error) {
-	return j.store.wait(ctx, person, id)
-}
-
-func (s *store) wait(ctx context.Context, person, id string) (*Operation, error) {
+func (s *store) Wait(ctx context.Context, person, id string) (*Operation, error) {
 	r, err := s.load(ctx, person, id)
 	if err != nil {
 		return nil, err
@@ -184,11 +162,7 @@ func (s *store) await(ctx context.Context, r *record) (*Operation, error) {
 // Pending returns what needs the person (see Operation.Pending), newest first. It is made to run on every page view: it
 // reads the open operations together, decodes those that were written since, and reads nothing of those that are
 // finished.
-func (j *Journal) Pending(ctx context.Context, person string) ([]Operation, error) {
-	return j.store.pending(ctx, person)
-}
-
-func (s *store) pending(ctx context.Context, person string) ([]Operation, error) {
+func (s *store) Pending(ctx context.Context, person string) ([]Operation, error) {
 	var open []*record
 	strays, err := s.open.EachMarked(ctx, kindUnfinished, kindOperation, person, func(_ string, r *record) {
 		mine := *r
@@ -209,7 +183,7 @@ func (s *store) pending(ctx context.Context, person string) ([]Operation, error)
 		}
 		pending = append(pending, *r.at(s.options.Now()))
 	}
-	newestFirst(pending)
+	slices.SortFunc(pending, func(a, b Operation) int { return a.newer(&b) })
 	return pending, nil
 }
 
@@ -229,7 +203,7 @@ func (j *Journal) Recent(ctx context.Context, person string, n int) ([]Operation
 		slices.SortFunc(latest, func(a, b record) int { return a.newer(&b.Operation) })
 		latest = latest[:min(n, len(latest))]
 	}
-	err := j.store.eachRecord(ctx, person, func(r *record) {
+	err := j.eachRecord(ctx, person, func(r *record) {
 		if r.Batch == "" {
 			latest = append(latest, *r)
 		}
@@ -243,8 +217,7 @@ func (j *Journal) Recent(ctx context.Context, person string, n int) ([]Operation
 	cut()
 	var recent []Operation
 	for i := range latest {
-		j.store.recoverIfDead(ctx, &latest[i])
-		recent = append(recent, *latest[i].at(j.store.options.Now()))
+		recent = append(recent, *j.current(ctx, &latest[i]))
 	}
 	return recent, nil
 }
@@ -260,10 +233,6 @@ func (s *store) eachRecord(ctx context.Context, person string, f func(*record)) 
 	})
 }
 
-func newestFirst(ops []Operation) {
-	slices.SortFunc(ops, func(a, b Operation) int { return a.newer(&b) })
-}
-
 // newer orders operations, the newest first; those of one moment always in the same way.
 func (o *Operation) newer(other *Operation) int {
 	return cmp.Or(other.Started.Compare(o.Started), strings.Compare(o.ID, other.ID))
@@ -272,8 +241,8 @@ func (o *Operation) newer(other *Operation) int {
 // Dismiss takes an operation off the pending list whose outcome is unknown or in doubt, or whose secret can't be shown
 // any more. A secret that still waits is not dismissed, nor is a rotation's old token (see KeepOld).
 func (j *Journal) Dismiss(ctx context.Context, person, id string) (*Operation, error) {
-	return j.store.edit(ctx, person, id, func(r *record) error {
-		expired := r.at(j.store.options.Now()).Secret == SecretExpired
+	return j.edit(ctx, person, id, func(r *record) error {
+		expired := r.at(j.options.Now()).Secret == SecretExpired
 		if r.Dismissed || r.State != Unknown && !r.Doubtful && r.Secret != SecretUnkept && !expired {
 			return errUnchanged
 		}
@@ -287,7 +256,7 @@ func (j *Journal) Dismiss(ctx context.Context, person, id string) (*Operation, e
 func (j *Journal) Supersede(ctx context.Context, person, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	_ = j.store.write(ctx, &record{Operation: Operation{Person: person, ID: id}}, func(old *record) error {
+	_ = j.write(ctx, &record{Operation: Operation{Person: person, ID: id}}, func(old *record) error {
 		if old.State != Unknown || !old.Undecided() {
 			return errUnchanged
 		}

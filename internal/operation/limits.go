@@ -56,31 +56,22 @@ func bounds() []session.Bound {
 // they are written before their operation, so they are where that is.
 func DurableKinds() []string { return []string{kindOperation, kindSecret} }
 
-// limits make room for new operations.
-type limits struct {
-	store     *store
-	batchGone func(ctx context.Context, person, id string) (bool, error) // drops a finished batch, see Journal.DropsBatches
-}
-
-func newLimits(s *store) *limits {
-	return &limits{s, func(context.Context, string, string) (bool, error) { return false, nil }}
-}
-
-// makeRoom is Journal.MakeRoom.
-func (l *limits) makeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
+// MakeRoom makes room for n more operations of the person, of which unfinished need them at a time: session.ErrFull if
+// there can't be any.
+func (s *store) MakeRoom(ctx context.Context, person string, a Action, n, unfinished int) error {
 	reserve := forRevokes
 	if a == Revoke {
 		reserve = 0
 	}
-	if err := l.store.records.Room(ctx, kindUnfinished, person, unfinished+reserve, 0); err != nil {
+	if err := s.records.Room(ctx, kindUnfinished, person, unfinished+reserve, 0); err != nil {
 		return err
 	}
 	for {
-		full := l.store.records.Room(ctx, kindOperation, person, n+reserve, int64(n+reserve)*usualOperation)
+		full := s.records.Room(ctx, kindOperation, person, n+reserve, int64(n+reserve)*usualOperation)
 		if !errors.Is(full, session.ErrFull) {
 			return full
 		}
-		dropped, err := l.dropFinished(ctx, person, max(n, dropOperations))
+		dropped, err := s.dropFinished(ctx, person, max(n, dropOperations))
 		if err != nil {
 			return err
 		}
@@ -93,8 +84,8 @@ func (l *limits) makeRoom(ctx context.Context, person string, a Action, n, unfin
 // dropFinished drops up to most operations that don't need their person any more, those first that were settled first.
 // One whose form could still be sent stays: without its record the form would make a second token. So does one of a
 // batch that stays: the batch would take it for one that was never begun.
-func (l *limits) dropFinished(ctx context.Context, person string, most int) (dropped int, err error) {
-	finished, err := l.finished(ctx, person)
+func (s *store) dropFinished(ctx context.Context, person string, most int) (dropped int, err error) {
+	finished, err := s.finished(ctx, person)
 	if err != nil {
 		return 0, err
 	}
@@ -104,14 +95,14 @@ func (l *limits) dropFinished(ctx context.Context, person string, most int) (dro
 			break
 		}
 		if _, known := batchGone[op.Batch]; !known {
-			if batchGone[op.Batch], err = l.batchGone(ctx, person, op.Batch); err != nil {
+			if batchGone[op.Batch], err = s.batchGone(ctx, person, op.Batch); err != nil {
 				return dropped, err
 			}
 		}
 		if !batchGone[op.Batch] {
 			continue
 		}
-		gone, err := l.dropOperation(ctx, person, op.ID)
+		gone, err := s.dropOperation(ctx, person, op.ID)
 		if err != nil {
 			return dropped, err
 		}
@@ -124,18 +115,18 @@ func (l *limits) dropFinished(ctx context.Context, person string, most int) (dro
 
 // finished are the operations (ID and Batch only) that were settled so long ago that their forms can't be sent any
 // more, those first that were settled first.
-func (l *limits) finished(ctx context.Context, person string) ([]Operation, error) {
-	stored, err := l.store.records.Describe(ctx, kindOperation, person)
+func (s *store) finished(ctx context.Context, person string) ([]Operation, error) {
+	stored, err := s.records.Describe(ctx, kindOperation, person)
 	if err != nil {
 		return nil, err
 	}
-	settled := l.store.options.Now().Add(-formid.Life - formid.Skew)
-	later := func(s session.Stored) bool { return s.Expires.After(settled.Add(FinishedLife)) } // see settle; nor is what isn't settled read
+	settled := s.options.Now().Add(-formid.Life - formid.Skew)
+	later := func(one session.Stored) bool { return one.Expires.After(settled.Add(FinishedLife)) } // see settle; nor is what isn't settled read
 	if i := slices.IndexFunc(stored, later); i >= 0 {
 		stored = stored[:i]
 	}
 	all := make([]Operation, len(stored))
-	err = l.store.records.EachDescribed(ctx, stored, person, func(i int, _ string, decode func(any) error) error {
+	err = s.records.EachDescribed(ctx, stored, person, func(i int, _ string, decode func(any) error) error {
 		var r record
 		if decode(&r) == nil && !r.Pending() && r.Started.Before(settled) {
 			all[i] = Operation{ID: r.ID, Batch: r.Batch}
@@ -146,17 +137,17 @@ func (l *limits) finished(ctx context.Context, person string) ([]Operation, erro
 }
 
 // dropOperation drops a finished operation unless a worker has it.
-func (l *limits) dropOperation(ctx context.Context, person, id string) (gone bool, err error) {
-	release, ok, err := l.store.records.TryLock(ctx, operationKey(person, id))
+func (s *store) dropOperation(ctx context.Context, person, id string) (gone bool, err error) {
+	release, ok, err := s.records.TryLock(ctx, operationKey(person, id))
 	if err != nil || !ok {
 		return false, err
 	}
 	defer release()
-	fresh, err := l.store.load(ctx, person, id)
+	fresh, err := s.load(ctx, person, id)
 	if err != nil || fresh.Pending() {
 		return absent(err), ignore(err, ErrNotFound)
 	}
-	return true, l.store.records.Drop(ctx, fresh.key().Name())
+	return true, s.records.Drop(ctx, fresh.key().Name())
 }
 
 func ignore(err, harmless error) error {

@@ -3,6 +3,7 @@ package operation_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -26,11 +27,7 @@ func (w *world) replicaOver(b session.Backend) *replica {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, Now: w.clock.Now})
-	r := &replica{Journal: j, store: s}
-	r.batches = batch.New(m.Records(), j, batch.Options{Now: w.clock.Now, Pause: r.pause})
-	r.onPause(func(time.Duration) {})
-	return r
+	return newReplica(s, m.Records(), operation.Options{DisplayTime: shown, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler)})
 }
 
 // copies makes n more operations like that one.
@@ -56,10 +53,7 @@ func (w *world) farRedis() (near, far *replica) {
 	w.t.Helper()
 	server := redistest.Start(w.t)
 	over := func(address string) *replica {
-		s, err := redisstore.Open(redisstore.Options{Addresses: []string{address}, Now: w.clock.Now})
-		if err != nil {
-			w.t.Fatal(err)
-		}
+		s := redisstore.Open(redisstore.Options{Addresses: []string{address}, Now: w.clock.Now})
 		w.t.Cleanup(func() { _ = s.Close() })
 		return w.replicaOver(s)
 	}

@@ -55,13 +55,23 @@ func (o *locked) evaluate(ctx context.Context, s *snapshot) error {
 		case Update:
 			err = o.evaluateUpdate(ctx, s)
 		case Revoke:
-			err = o.evaluateRevoke(ctx, s)
+			err = o.evaluateRevoke(ctx, s, (*record).stillUnknown, func(r *record, revoked bool) {
+				if revoked {
+					r.succeed(o.store.options.Now(), *r.Before)
+					return
+				}
+				r.State, r.Reconciled = Failed, true
+			})
 		default:
 			err = o.evaluateCreate(ctx, s)
 		}
 	}
 	if o.record.oldInDoubt() {
-		err = errors.Join(err, o.evaluateOld(ctx, s))
+		err = errors.Join(err, o.evaluateRevoke(ctx, s, (*record).oldInDoubt, func(r *record, revoked bool) {
+			if r.Old, r.OldFailure = OldAlive, nil; revoked {
+				r.Old = OldRevoked
+			}
+		}))
 	}
 	if len(o.record.Revoking) > 0 {
 		err = errors.Join(err, o.revokeAgain(ctx, s))
@@ -75,7 +85,7 @@ func (o *locked) evaluateCreate(ctx context.Context, s *snapshot) error {
 		return err
 	}
 	fitting, wait, lookErr := s.fitting(ctx, o.record)
-	err := o.changeUnknown(ctx, s.at, lookErr, func(r *record) {
+	err := o.changeLooking(ctx, s.at, lookErr, (*record).stillUnknown, func(r *record) {
 		over := lookErr == nil && r.over(s.at)
 		if wait {
 			return
@@ -83,7 +93,7 @@ func (o *locked) evaluateCreate(ctx context.Context, s *snapshot) error {
 		r.Reconciled = r.concluded() || over
 		if !over { // what was seen isn't unseen by a look that failed, or by a list that lags
 			for _, t := range r.Candidates {
-				if !holds(fitting, t.AuthorizationID) && !s.isOthers(r, t.AuthorizationID) {
+				if !holds(fitting, t.AuthorizationID) && !s.known.isOthers(r, t.AuthorizationID) {
 					fitting = append(fitting, t)
 				}
 			}
@@ -111,14 +121,8 @@ func (s *snapshot) fitting(ctx context.Context, r *record) (fitting []azuredevop
 	if err != nil {
 		return nil, true, err
 	}
-	fitting = slices.DeleteFunc(fitting, func(t azuredevops.Token) bool { return s.isOthers(r, t.AuthorizationID) })
+	fitting = slices.DeleteFunc(fitting, func(t azuredevops.Token) bool { return s.known.isOthers(r, t.AuthorizationID) })
 	return fitting, r.Named == "" && len(fitting) > 0 && s.known.alike(r), s.err
-}
-
-// isOthers reports whether another operation is known to have made a token: a person who tries again after an unknown
-// outcome must not be shown the good token as a lost one.
-func (s *snapshot) isOthers(r *record, authorizationID string) bool {
-	return s.known != nil && s.known.isOthers(r, authorizationID)
 }
 
 // ownClockSkew is how far the service's clock may be from ours, for the time of a token's creation to prove something.
@@ -154,7 +158,7 @@ func (r *record) fits(t azuredevops.Token) bool {
 func (o *locked) evaluateUpdate(ctx context.Context, s *snapshot) error {
 	t, lookErr := o.tokenNow(ctx, s)
 	gone := missingIsUnknown(lookErr) != nil
-	err := o.changeUnknown(ctx, s.at, lookErr, func(r *record) {
+	err := o.changeLooking(ctx, s.at, lookErr, (*record).stillUnknown, func(r *record) {
 		switch {
 		case gone:
 			r.Reconciled = r.over(s.at)
@@ -202,71 +206,57 @@ func sameName(a, b string) bool { return strings.TrimSpace(a) == strings.TrimSpa
 
 func sameScopes(a, b []string) bool { return slices.Equal(scopeSet(a), scopeSet(b)) }
 
+// scopeSet is scopes without order and repetition.
+func scopeSet(scopes []string) []string {
+	set := make([]string, 0, len(scopes))
+	for _, s := range scopes {
+		if s = strings.TrimSpace(s); s != "" {
+			set = append(set, s)
+		}
+	}
+	slices.Sort(set)
+	return slices.Compact(set)
+}
+
 func sameTime(a, b time.Time) bool { return a.Sub(b).Abs() <= exactly }
 
-// evaluateRevoke looks for the token among the active ones: only the list has a token's status.
-func (o *locked) evaluateRevoke(ctx context.Context, s *snapshot) error {
+// evaluateRevoke looks whether the token that the operation is about was revoked, which is to be recorded where that is
+// still open. Only the list of the active ones has a token's status.
+func (o *locked) evaluateRevoke(ctx context.Context, s *snapshot, open func(*record) bool, conclude func(r *record, revoked bool)) error {
 	done := s.err == nil && o.inactive(ctx, s.active, false)
-	err := o.changeUnknown(ctx, s.at, s.err, func(r *record) {
-		alive := holds(s.active, r.Before.AuthorizationID)
-		switch {
-		case done, !alive && s.err == nil && r.over(s.at):
-			r.succeed(o.store.options.Now(), *r.Before)
-		case alive && r.over(s.at):
-			r.State, r.Reconciled = Failed, true
+	err := o.changeLooking(ctx, s.at, s.err, open, func(r *record) {
+		alive, over := holds(s.active, r.Before.AuthorizationID), r.over(s.at)
+		if done || over && (alive || s.err == nil) {
+			conclude(r, done || !alive)
 		}
 	})
 	return errors.Join(s.err, err)
 }
 
-// evaluateOld looks whether a rotation's old token was revoked.
-func (o *locked) evaluateOld(ctx context.Context, s *snapshot) error {
-	done := s.err == nil && o.inactive(ctx, s.active, false)
-	err := o.changeLooking(ctx, s.at, s.err, func(r *record) error {
-		alive := holds(s.active, r.Before.AuthorizationID)
-		switch {
-		case !r.oldInDoubt():
-			return errUnchanged
-		case done, !alive && s.err == nil && r.over(s.at):
-			r.Old, r.OldFailure = OldRevoked, nil
-		case alive && r.over(s.at):
-			r.Old, r.OldFailure = OldAlive, nil
-		}
-		return nil
-	})
-	return errors.Join(s.err, err)
+// stillUnknown reports whether the outcome is, also of a record of a release that kept some of them apart.
+func (r *record) stillUnknown() bool {
+	if r.Doubtful {
+		r.State, r.Doubtful = Unknown, false
+	}
+	return r.State == Unknown
 }
 
-// changeUnknown edits the record if its outcome is still unknown, and plans the look after this one, which was at that
-// time and whose failure was lookErr.
-func (o *locked) changeUnknown(ctx context.Context, at time.Time, lookErr error, edit func(*record)) error {
-	return o.changeLooking(ctx, at, lookErr, func(r *record) error {
-		if r.Doubtful { // recorded by a release that kept such refusals apart
-			r.State, r.Doubtful = Unknown, false
-		}
-		if r.State != Unknown {
-			return errUnchanged
-		}
-		edit(r)
-		return nil
-	})
-}
-
-// changeLooking edits the record after a look, and plans the next one: what was seen before LookUntil can't conclude
-// after it, so the last look may be due at once. Without an access token that is accepted nothing was looked at: the
-// look stays due, for the next visit with one.
-func (o *locked) changeLooking(ctx context.Context, at time.Time, lookErr error, edit func(*record) error) error {
+// changeLooking edits the record after a look if what was looked for is still open, and plans the next look: what was
+// seen before LookUntil can't conclude after it, so the last look may be due at once. Without an access token that is
+// accepted nothing was looked at: the look stays due, for the next visit with one.
+func (o *locked) changeLooking(ctx context.Context, at time.Time, lookErr error, open func(*record) bool, edit func(*record)) error {
 	if notLookedAt(lookErr) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	return o.store.change(ctx, o.record, func(r *record) error {
-		err := edit(r)
-		if err == nil {
-			r.looked(at, lookErr)
+		if !open(r) {
+			return errUnchanged
 		}
-		return err
+		edit(r)
+		r.looked(at, lookErr)
+		return nil
 	})
 }
 
@@ -303,12 +293,12 @@ func (o *locked) revokeAgain(ctx context.Context, s *snapshot) error {
 			done = append(done, id)
 		}
 	}
-	err := o.changeLooking(ctx, s.at, s.err, func(r *record) error {
+	revoking := func(r *record) bool { return len(r.Revoking) > 0 }
+	err := o.changeLooking(ctx, s.at, s.err, revoking, func(r *record) {
 		for _, id := range done {
 			r.moveToRevoked(id)
 		}
 		r.Revoking = slices.DeleteFunc(r.Revoking, func(id string) bool { return slices.Contains(given, id) })
-		return nil
 	})
 	return errors.Join(s.err, failed, err)
 }

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -33,7 +34,7 @@ func (o *locked) revokeOld(ctx context.Context) error {
 	if err != nil && o.gone(ctx, false) {
 		err = nil
 	}
-	o.reach("retired")
+	o.store.reach("retired")
 	return o.store.report(ctx, o.record, func(r *record) error {
 		if err == nil {
 			r.Old, r.OldFailure, r.NextLook = OldRevoked, nil, time.Time{}
@@ -95,7 +96,7 @@ func holds(tokens []azuredevops.Token, authorizationID string) bool {
 
 // KeepOld dismisses a half-way rotation: the old token stays alive on purpose.
 func (j *Journal) KeepOld(ctx context.Context, person, id string) (*Operation, error) {
-	return j.store.edit(ctx, person, id, func(r *record) error {
+	return j.edit(ctx, person, id, func(r *record) error {
 		if !r.OldOpen() {
 			return errUnchanged
 		}
@@ -109,30 +110,26 @@ func (j *Journal) KeepOld(ctx context.Context, person, id string) (*Operation, e
 func (j *Journal) continued(
 	ctx context.Context, s Service, person, id string, f func(ctx context.Context, o *locked) error,
 ) (*Operation, error) {
-	if _, err := j.store.load(ctx, person, id); err != nil {
+	if _, err := j.load(ctx, person, id); err != nil {
 		return nil, err
 	}
 	if err := j.calls.begin(); err != nil {
 		return nil, err
 	}
-	type answer struct {
-		op  *Operation
-		err error
-	}
-	answers := make(chan answer, 1)
-	panics.Go(j.store.options.Log, "operation "+id, func() {
+	var op *Operation
+	err, done := errElsewhere, make(chan struct{}) // unless it breaks off
+	panics.Go(j.options.Log, "operation "+id, func() {
 		defer j.calls.leave()
-		defer close(answers)
-		op, err := underLock(ctx, &locked{store: j.store, service: s, reach: j.reach}, person, id, f)
-		answers <- answer{op, err}
+		defer close(done)
+		op, err = underLock(ctx, &locked{store: j.store, service: s}, person, id, f)
 		if op != nil && op.unsettled() {
-			_, _, _ = j.watchers.watch(ctx, s, person, true) // or else at the next visit
+			_, _ = j.watchers.watch(ctx, s, person, true) // or else at the next visit
 		}
 	})
 	select {
-	case a, ok := <-answers:
-		if ok && ctx.Err() == nil {
-			return a.op, a.err
+	case <-done:
+		if ctx.Err() == nil && !errors.Is(err, errElsewhere) {
+			return op, err
 		}
 	case <-ctx.Done():
 	}

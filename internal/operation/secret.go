@@ -23,7 +23,7 @@ type keptSecret struct {
 func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret string) {
 	until := w.store.options.Now().Add(w.store.options.DisplayTime)
 	kept := w.keep(ctx, keptSecret{Secret: secret, Token: token, Until: until}) == nil
-	w.reach("kept")
+	w.store.reach("kept")
 	token = w.identify(ctx, token)
 	succeed := func(r *record) error {
 		if r.State == Succeeded { // another process has found the kept secret
@@ -41,15 +41,18 @@ func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret st
 		return nil
 	}
 	recorded := w.store.report(ctx, w.op.record, succeed) == nil
-	w.reach("recorded")
+	w.store.reach("recorded")
 	if kept && recorded {
-		w.finishRotation(ctx)
+		if w.op.record.Action == Rotate && w.op.record.RevokeAtOnce { // readers whose time is up meanwhile get the success
+			w.call.update(w.op.record.at(w.store.options.Now()))
+			_ = w.op.revokeOld(ctx)
+		}
 		w.finished()
 		return
 	}
 	op := w.op.record.at(w.store.options.Now())
 	op.Unkept = secret
-	w.calls.finish(w.call, op, nil)
+	w.store.calls.finish(w.call, op, nil)
 	if kept {
 		return
 	}
@@ -95,16 +98,6 @@ func (w *worker) keep(ctx context.Context, k keptSecret) error {
 	})
 }
 
-// finishRotation revokes the old token if that was asked for at once. The new secret is durable by now. Readers whose
-// time is up meanwhile already get the success.
-func (w *worker) finishRotation(ctx context.Context) {
-	if w.op.record.Action != Rotate || !w.op.record.RevokeAtOnce {
-		return
-	}
-	w.call.update(w.op.record.at(w.store.options.Now()))
-	_ = w.op.revokeOld(ctx)
-}
-
 // revokeOrphan revokes a new token whose secret is lost: it could be neither kept nor shown. If that may not have been
 // done, as where the token isn't visible yet, it is gone on with later; if it fails, or the token's id isn't known,
 // what may be the token becomes a candidate for the person to revoke. It is named in the log too, in case the record
@@ -143,14 +136,14 @@ func (j *Journal) RevealSecret(ctx context.Context, to *Delivery, person, id str
 		return "", err
 	}
 	var k keptSecret
-	err = j.store.records.Get(ctx, secretKey(person, id), &k)
+	err = j.records.Get(ctx, secretKey(person, id), &k)
 	if errors.Is(err, session.ErrNotFound) {
 		return "", nil
 	}
 	if err == nil {
 		to.then(func(written bool) {
 			if written {
-				j.store.emitShown(ctx, op)
+				j.emitShown(ctx, op)
 			}
 		})
 	}
@@ -164,7 +157,7 @@ func (s *store) emitShown(ctx context.Context, op *Operation) {
 
 // Acknowledge records "I have saved it" and deletes the secret. Repeating it is fine.
 func (j *Journal) Acknowledge(ctx context.Context, person, id string) (*Operation, error) {
-	op, err := j.store.edit(ctx, person, id, func(r *record) error {
+	op, err := j.edit(ctx, person, id, func(r *record) error {
 		if !r.secretOpen() {
 			return errUnchanged
 		}
@@ -174,5 +167,5 @@ func (j *Journal) Acknowledge(ctx context.Context, person, id string) (*Operatio
 	if err != nil || op.Secret != SecretSaved {
 		return op, err
 	}
-	return op, j.store.records.Delete(ctx, secretKey(person, id))
+	return op, j.records.Delete(ctx, secretKey(person, id))
 }

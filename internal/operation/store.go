@@ -35,14 +35,9 @@ type store struct {
 	open    *session.Cache[record] // what needs the person, which every page asks for
 	calls   *calls                 // whose operations are alive
 	options Options
-	pause   func(ctx context.Context, d time.Duration) // between two tries
-}
+	reach   func(point string) // called at the named points of a worker: atPoint, or a test's own
 
-func newStore(r *session.Records, c *calls, o Options) *store {
-	return &store{
-		records: r, open: session.NewCache[record](r, openBytes), calls: c, options: o,
-		pause: func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
-	}
+	batchGone func(ctx context.Context, person, id string) (bool, error) // drops a finished batch, see Journal.DropsBatches
 }
 
 // record is an operation as it is kept.
@@ -99,14 +94,9 @@ func notFound(err error) error {
 func absent(err error) bool { return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnreadable) }
 
 // create writes a new record and, before it, its marker: a marker without an operation is harmless, an unfinished
-// operation without a marker wouldn't be found. session.ErrExists if the form was claimed before. The caller holds the
-// operation's lock.
-func (s *store) create(ctx context.Context, r *record) error {
-	return s.createBy(ctx, r, s.records.Create)
-}
-
-// createBy is create with Records.Create or Records.CreateAlways.
-func (s *store) createBy(ctx context.Context, r *record, create func(context.Context, session.Key, any, time.Time) error) error {
+// operation without a marker wouldn't be found. create is Records.Create or Records.CreateAlways; session.ErrExists if
+// the form was claimed before. The caller holds the operation's lock.
+func (s *store) create(ctx context.Context, r *record, create func(context.Context, session.Key, any, time.Time) error) error {
 	until := s.options.Now().Add(unfinishedLife)
 	if err := create(ctx, markerKey(r.Person, r.ID), marker{ID: r.ID}, until); err != nil && !errors.Is(err, session.ErrExists) {
 		return err
@@ -211,7 +201,7 @@ func (s *store) retryWrite(ctx context.Context, write func(ctx context.Context) 
 	defer cancel()
 	err := write(ctx)
 	for wait := 100 * time.Millisecond; err != nil && wait < time.Second && ctx.Err() == nil; wait *= 2 {
-		s.pause(ctx, wait)
+		_ = s.options.Pause(ctx, wait)
 		err = write(ctx)
 	}
 	return err
@@ -230,7 +220,7 @@ func (s *store) report(ctx context.Context, r *record, edit func(*record) error)
 			if err := edit(&lost); err != nil && !errors.Is(err, errUnchanged) {
 				return err
 			}
-			if err = s.createBy(ctx, &lost, s.records.CreateAlways); err == nil {
+			if err = s.create(ctx, &lost, s.records.CreateAlways); err == nil {
 				*r = lost
 			}
 		}

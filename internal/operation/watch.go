@@ -16,59 +16,58 @@ import (
 // watchers look again at people's changes in doubt.
 type watchers struct {
 	store  *store
-	calls  *calls
 	ending context.Context // over from EndBackground on
 	end    func()
-	pause  func(ctx context.Context, d time.Duration) // between two looks
-	most   int                                        // maxWatchers, or a test's own
+	pause  func(ctx context.Context, d time.Duration) error // between two looks
+	most   int                                              // maxWatchers, or a test's own
 
 	mu       sync.Mutex
 	byPerson map[string]*watcher
 }
 
-func newWatchers(s *store, c *calls, o Options) *watchers {
+func newWatchers(s *store) *watchers {
 	ending, end := context.WithCancel(context.Background())
-	return &watchers{
-		store: s, calls: c, ending: ending, end: end, most: maxWatchers, byPerson: map[string]*watcher{},
-		pause: func(ctx context.Context, d time.Duration) { _ = o.Pause(ctx, d) },
-	}
+	return &watchers{store: s, ending: ending, end: end, most: maxWatchers, byPerson: map[string]*watcher{}, pause: s.options.Pause}
 }
 
 // watcher looks again at one person's changes for as long as something of them may turn up. There is one for a person
 // in each process; over processes the operations' locks see to it that a look that is due is made once.
 type watcher struct {
 	service Service            // on behalf of the person's latest visit
-	wake    context.CancelFunc // ends the present pause; nil during a pass
-	again   bool               // there was a visit during the present pass
-	present chan struct{}      // closed after the present pass
-	next    chan struct{}      // closed after the one that comes
-	err     error              // of the pass before
+	next    *pass              // the one that begins from now on
+	wake    context.CancelFunc // has it begin at once
 }
+
+// pass is one look at what is due of a person.
+type pass struct {
+	over chan struct{}
+	err  error // of looking, once it is over
+}
+
+func newPass() *pass { return &pass{over: make(chan struct{})} }
 
 // LookSoon has the person's operations looked at in the background and apart from ctx, each when that is due. While the
 // process lives and an access token can be had, that goes on until nothing more can turn up. pending is what Pending
 // returned.
 func (j *Journal) LookSoon(ctx context.Context, s Service, person string, pending []Operation) {
-	due, next := plan(pending, j.store.options.Now())
+	due, next := plan(pending, j.options.Now())
 	if len(due) > 0 || !next.IsZero() {
-		_, _, _ = j.watchers.watch(ctx, s, person, len(due) > 0) // or else at the next visit
+		_, _ = j.watchers.watch(ctx, s, person, len(due) > 0) // or else at the next visit
 	}
 }
 
 // LookNow is LookSoon that waits until it has been looked, or ctx ends. Its error is that of looking.
 func (j *Journal) LookNow(ctx context.Context, s Service, person string) error {
-	w, passed, err := j.watchers.watch(ctx, s, person, true)
+	p, err := j.watchers.watch(ctx, s, person, true)
 	if err != nil {
 		return err
 	}
 	select {
-	case <-passed:
+	case <-p.over:
+		return p.err
 	case <-ctx.Done():
 		return nil
 	}
-	j.watchers.mu.Lock()
-	defer j.watchers.mu.Unlock()
-	return w.err
 }
 
 // maxWatchers bounds the people whose changes are looked at by itself at the same time. Each takes some 15 KB.
@@ -76,106 +75,96 @@ const maxWatchers = 10_000
 
 var errWatchers = errors.New("operation: the changes of too many people are looked at already")
 
-// watch starts the person's watcher, or wakes the one that is there if something is due. passed is closed after a pass
-// that begins from now on. Errors: ErrStopping, from EndBackground on; errWatchers.
-func (ws *watchers) watch(ctx context.Context, s Service, person string, due bool) (w *watcher, passed <-chan struct{}, err error) {
+// watch starts the person's watcher, or wakes the one that is there if something is due, and returns a pass that begins
+// from now on. Errors: ErrStopping, from EndBackground on; errWatchers.
+func (ws *watchers) watch(ctx context.Context, s Service, person string, due bool) (*pass, error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if w = ws.byPerson[person]; w != nil {
-		w.service, w.again = s, w.again || due
-		if due && w.wake != nil {
+	if w := ws.byPerson[person]; w != nil {
+		if w.service = s; due {
 			w.wake()
 		}
-		return w, w.next, nil
+		return w.next, nil
 	}
 	switch {
 	case ws.ending.Err() != nil:
-		return nil, nil, ErrStopping
+		return nil, ErrStopping
 	case len(ws.byPerson) >= ws.most:
-		return nil, nil, errWatchers
+		return nil, errWatchers
 	}
-	if err := ws.calls.begin(); err != nil {
-		return nil, nil, err
+	if err := ws.store.calls.begin(); err != nil {
+		return nil, err
 	}
-	w = &watcher{service: s, present: make(chan struct{}), next: make(chan struct{})}
+	w := &watcher{service: s, next: newPass(), wake: func() {}}
 	ws.byPerson[person] = w
+	first := w.next
 	panics.Go(ws.store.options.Log, "looking again", func() {
-		defer ws.calls.leave()
+		defer ws.store.calls.leave()
 		defer ws.forget(person, w)
 		ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 		defer stop()
 		defer context.AfterFunc(ws.ending, stop)()
-		ws.keepLooking(ctx, w, person)
+		for ws.look(ctx, w, person) {
+		}
 	})
-	return w, w.present, nil
+	return first, nil
 }
 
 // storePause is how long a watcher rests whose store failed.
 const storePause = 30 * time.Second
 
-// keepLooking looks, and pauses until the next look is due.
-func (ws *watchers) keepLooking(ctx context.Context, w *watcher, person string) {
-	for {
-		ws.mu.Lock()
-		service := w.service
-		ws.mu.Unlock()
-		next, err := ws.lookAtDue(ctx, service, person)
-		if errors.Is(err, session.ErrUnavailable) {
-			next = ws.store.options.Now().Add(storePause)
-		}
-		pause, again := ws.endPass(ctx, w, person, next, err)
-		if !again {
-			return
-		}
-		ws.pause(pause, max(0, next.Sub(ws.store.options.Now())))
-		ws.beginPass(w)
+// look makes the next pass, and pauses after it. again: there is to be another one.
+func (ws *watchers) look(ctx context.Context, w *watcher, person string) (again bool) {
+	ws.mu.Lock()
+	p, service := w.next, w.service
+	pause, wake := context.WithCancel(ctx)
+	w.next, w.wake = newPass(), wake
+	ws.mu.Unlock()
+	defer wake()
+	next, again := ws.makePass(ctx, pause, w, person, p, service)
+	if again {
+		_ = ws.pause(pause, max(0, next.Sub(ws.store.options.Now())))
 	}
+	return again
 }
 
-// endPass lets those go on who wait for the pass. again: there is to be another one, when pause ends or earlier.
-// Without an access token there is none before the next visit.
-func (ws *watchers) endPass(ctx context.Context, w *watcher, person string, next time.Time, err error) (pause context.Context, again bool) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	signedOut := noAccessToken(err) && !errors.Is(err, session.ErrUnavailable)
-	w.err = err
-	close(w.present)
-	w.present = nil
+// makePass looks, and lets those go on who wait for that. again: there is to be another one, at next or, if pause is over,
+// at once. Without an access token there is none before the next visit.
+func (ws *watchers) makePass(
+	ctx, pause context.Context, w *watcher, person string, p *pass, s Service,
+) (next time.Time, again bool) {
+	defer close(p.over)
+	next, p.err = ws.lookAtDue(ctx, s, person)
+	down := errors.Is(p.err, session.ErrUnavailable)
+	if down {
+		next = ws.store.options.Now().Add(storePause)
+	}
+	signedOut := noAccessToken(p.err) && !down
 	if signedOut {
-		ws.store.options.Log.Debug("changes in doubt are left until their person is there again", "person", person, "error", err)
+		ws.store.options.Log.Debug("changes in doubt are left until their person is there again", "person", person, "error", p.err)
 	}
-	if ctx.Err() != nil || !w.again && (signedOut || next.IsZero()) {
-		delete(ws.byPerson, person)
-		close(w.next)
-		return nil, false
-	}
-	pause, w.wake = context.WithCancel(ctx)
-	if w.again {
-		w.wake()
-	}
-	return pause, true
-}
-
-func (ws *watchers) beginPass(w *watcher) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	w.wake()
-	w.wake, w.again = nil, false
-	w.present, w.next = w.next, make(chan struct{})
+	again = ctx.Err() == nil && (pause.Err() != nil || !signedOut && !next.IsZero())
+	if !again {
+		ws.drop(person, w)
+	}
+	return next, again
 }
 
-// forget lets those go on who wait for a watcher that broke off.
+// drop forgets a watcher and lets those go on who wait for another pass of it; ws is locked.
+func (ws *watchers) drop(person string, w *watcher) {
+	if ws.byPerson[person] == w {
+		delete(ws.byPerson, person)
+		close(w.next.over)
+	}
+}
+
+// forget drops a watcher that broke off.
 func (ws *watchers) forget(person string, w *watcher) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if ws.byPerson[person] != w {
-		return
-	}
-	delete(ws.byPerson, person)
-	if w.present != nil {
-		close(w.present)
-	}
-	close(w.next)
+	ws.drop(person, w)
 }
 
 // looksKey is the lock under which one process at a time looks for a person.
@@ -194,7 +183,7 @@ func (ws *watchers) lookAtDue(ctx context.Context, s Service, person string) (ne
 		return time.Time{}, err
 	}
 	defer release()
-	pending, err := ws.store.pending(ctx, person)
+	pending, err := ws.store.Pending(ctx, person)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -293,8 +282,8 @@ type snapshot struct {
 	at     time.Time // what isn't there may have turned up since
 	active []azuredevops.Token
 	err    error
-	others func(ctx context.Context) (*others, error)
-	known  *others // what others returned
+	others func(ctx context.Context) (others, error)
+	known  others // what others returned
 }
 
 // others are the person's creations, read once for all that a look is for.
@@ -330,11 +319,11 @@ func takeSnapshots(ctx context.Context, s *store, service Service, person string
 }
 
 // othersOf reads the person's creations when they are first asked for.
-func othersOf(s *store, person string) func(context.Context) (*others, error) {
+func othersOf(s *store, person string) func(context.Context) (others, error) {
 	var read *others
-	return func(ctx context.Context) (*others, error) {
+	return func(ctx context.Context) (others, error) {
 		if read != nil {
-			return read, nil
+			return *read, nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, journalTimeout)
 		defer cancel()
@@ -349,25 +338,26 @@ func othersOf(s *store, person string) func(context.Context) (*others, error) {
 			}
 		})
 		if err != nil {
-			return nil, err
+			return others{}, err
 		}
 		for _, r := range found.making {
 			s.recoverIfDead(ctx, r)
 		}
 		read = found
-		return read, nil
+		return *read, nil
 	}
 }
 
-// isOthers reports whether another operation than r is known to have made that token.
-func (o *others) isOthers(r *record, authorizationID string) bool {
+// isOthers reports whether another operation than r is known to have made that token: a person who tries again after an
+// unknown outcome must not be shown the good token as a lost one.
+func (o others) isOthers(r *record, authorizationID string) bool {
 	id, made := o.made[authorizationID]
 	return made && id != r.ID
 }
 
 // alike reports whether another operation is making a token of the same name in the same organization: what is seen now
 // may be that one's.
-func (o *others) alike(r *record) bool {
+func (o others) alike(r *record) bool {
 	return slices.ContainsFunc(o.making, func(other *record) bool {
 		return other.ID != r.ID && other.State == Sent && orgKey(other.Organization) == orgKey(r.Organization) &&
 			sameName(other.Want.DisplayName, r.Want.DisplayName)

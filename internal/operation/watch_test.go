@@ -184,10 +184,14 @@ func TestVisitBeginsLooking(t *testing.T) {
 	w := newWorld(t)
 	id := w.inDoubt(w.replica(), operation.Create, 1)[0]
 	next := w.replica()
-	paused := make(chan time.Duration)
+	type pause struct {
+		d     time.Duration
+		lists int // asked for until then
+	}
+	paused := make(chan pause)
 	operation.OnLookPause(next.Journal, func(ctx context.Context, d time.Duration) {
 		select {
-		case paused <- d:
+		case paused <- pause{d, w.azure.count("list")}:
 			w.clock.Move(d)
 		case <-ctx.Done():
 		}
@@ -202,8 +206,8 @@ func TestVisitBeginsLooking(t *testing.T) {
 	}
 	visit()
 	visit()
-	if d := <-paused; d < time.Second || d > 3*time.Second || w.azure.count("list") != lists {
-		t.Errorf("the first look comes after %v, and there were %d before", d, w.azure.count("list")-lists)
+	if p := <-paused; p.d < time.Second || p.d > 3*time.Second || p.lists != lists {
+		t.Errorf("the first look comes after %v, and there were %d before", p.d, p.lists-lists)
 	}
 	<-paused
 	if op := w.get(next, id); op.Looks != 2 {

@@ -19,12 +19,9 @@ const (
 
 // worker carries out one request, from its claim to its outcome.
 type worker struct {
-	store  *store
-	calls  *calls
-	limits *limits
-	call   *call
-	op     *locked
-	reach  func(point string)
+	store *store
+	call  *call
+	op    *locked
 }
 
 // locked is an operation whose lock is held: only one worker in all processes has it.
@@ -32,24 +29,24 @@ type locked struct {
 	store   *store
 	service Service
 	record  *record
-	reach   func(point string)
 }
 
 // perform carries out what was claimed, records the outcome and finishes the call.
 func (w *worker) perform(ctx context.Context) {
-	w.reach("claimed")
-	switch w.op.record.Action {
+	w.store.reach("claimed")
+	switch before := w.op.record.Before; w.op.record.Action {
 	case Create, Rotate:
 		w.make(ctx)
 	case Update:
-		w.update(ctx)
+		token, err := w.callUpdate(ctx)
+		w.conclude(ctx, token, err)
 	case Revoke:
-		w.revokeOne(ctx)
+		w.conclude(ctx, *before, w.op.revokeBefore(ctx))
 	}
 }
 
 // finished finishes the call with the operation as it stands.
-func (w *worker) finished() { w.calls.finish(w.call, w.op.record.at(w.store.options.Now()), nil) }
+func (w *worker) finished() { w.store.calls.finish(w.call, w.op.record.at(w.store.options.Now()), nil) }
 
 // make creates a token: first the intent, with the tokens that were there before; then the one call; then the secret;
 // then the outcome.
@@ -58,22 +55,22 @@ func (w *worker) make(ctx context.Context) {
 	if len(known) > maxKnown {
 		known, listed = nil, false
 	}
-	w.reach("listed")
+	w.store.reach("listed")
 	if err := w.intend(ctx, known, listed); err != nil {
 		w.withdraw(ctx)
 		w.store.emit(ctx, &w.op.record.Operation, Event{
 			Step: Step(w.op.record.Action), Outcome: WasRefused, Token: w.op.record.Before, Failure: &failure.Failure{Source: failure.SourceOperation, Kind: failure.NotKept},
 		})
-		w.calls.finish(w.call, nil, NotKept(err))
+		w.store.calls.finish(w.call, nil, NotKept(err))
 		return
 	}
 	if !w.op.record.Called { // the intent was refused: a graceful stop has given the operation up
 		w.finished()
 		return
 	}
-	w.reach("intended")
+	w.store.reach("intended")
 	token, secret, err := w.callCreate(ctx)
-	w.reach("answered")
+	w.store.reach("answered")
 	if err != nil {
 		w.refuse(ctx, err)
 		w.finished()
@@ -144,28 +141,16 @@ func (w *worker) callCreate(ctx context.Context) (azuredevops.Token, string, err
 	return token, secret, err
 }
 
-// update sends an update, once.
-func (w *worker) update(ctx context.Context) {
-	token, err := w.callUpdate(ctx)
-	w.reach("answered")
-	w.conclude(ctx, token, err)
-}
-
+// callUpdate sends an update, once.
 func (w *worker) callUpdate(ctx context.Context) (azuredevops.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.store.options.CallTimeout)
 	defer cancel()
 	return w.op.service.Update(ctx, w.op.record.Organization, w.op.record.Before.AuthorizationID, w.op.record.Want)
 }
 
-// revokeOne revokes the operation's token.
-func (w *worker) revokeOne(ctx context.Context) {
-	err := w.op.revokeBefore(ctx)
-	w.reach("answered")
-	w.conclude(ctx, *w.op.record.Before, err)
-}
-
 // conclude records how a change that makes no token went, and finishes the call.
 func (w *worker) conclude(ctx context.Context, result azuredevops.Token, err error) {
+	w.store.reach("answered")
 	if err != nil {
 		w.refuse(ctx, err)
 	} else {
@@ -198,7 +183,7 @@ func (w *worker) refuse(ctx context.Context, err error) {
 		}
 		return nil
 	})
-	w.reach("refused")
+	w.store.reach("refused")
 	if definite || reportErr != nil || cause.RetryAfter > 0 {
 		return
 	}
@@ -226,7 +211,7 @@ func (o *locked) revoke(ctx context.Context, authorizationID string) error {
 		if !again || try == revokeTries || ctx.Err() != nil {
 			return cmp.Or(maybe, err) // what a later try met doesn't undo an earlier one
 		}
-		o.store.pause(ctx, wait)
+		_ = o.store.options.Pause(ctx, wait)
 	}
 }
 

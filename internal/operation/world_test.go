@@ -152,7 +152,6 @@ type replica struct {
 
 // onPause has f called instead of waiting between two tries.
 func (r *replica) onPause(f func(d time.Duration)) {
-	operation.OnPause(r.Journal, f)
 	r.paused.Store(&f)
 }
 
@@ -176,14 +175,21 @@ func (w *world) replicaAt(now func() time.Time) *replica {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	j := operation.New(m.Records(), operation.Options{DisplayTime: shown, CallTimeout: time.Minute, Now: now, Log: log, Observe: w.observe})
-	r := &replica{Journal: j, store: s}
-	r.batches = batch.New(m.Records(), j, batch.Options{Now: now, Pause: r.pause, Log: log})
-	r.onPause(func(time.Duration) {})
-	operation.OnLookPause(j, func(ctx context.Context, _ time.Duration) { <-ctx.Done() }) // until somebody visits
+	r := newReplica(s, m.Records(), operation.Options{DisplayTime: shown, CallTimeout: time.Minute, Now: now, Log: log, Observe: w.observe})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.replicas = append(w.replicas, r)
+	return r
+}
+
+// newReplica waits for nothing, and looks again when its person visits.
+func newReplica(s *store, records *session.Records, o operation.Options) *replica {
+	r := &replica{store: s}
+	r.onPause(func(time.Duration) {})
+	o.Pause = r.pause
+	r.Journal = operation.New(records, o)
+	r.batches = batch.New(records, r.Journal)
+	operation.OnLookPause(r.Journal, func(ctx context.Context, _ time.Duration) { <-ctx.Done() })
 	return r
 }
 
@@ -191,7 +197,8 @@ func (w *world) replicaAt(now func() time.Time) *replica {
 func (w *world) create(r *replica) operation.Request {
 	return operation.Request{
 		Form: r.Form(mona, operation.Create, ""), Person: mona, Action: operation.Create, Organization: "contoso",
-		Want: azuredevops.Wanted{DisplayName: "build agent", Scopes: []string{"vso.code", "vso.build"}, ValidTo: start.AddDate(0, 0, 90)},
+		Content: "name=build+agent",
+		Want:    azuredevops.Wanted{DisplayName: "build agent", Scopes: []string{"vso.code", "vso.build"}, ValidTo: start.AddDate(0, 0, 90)},
 	}
 }
 
@@ -204,7 +211,7 @@ func (w *world) request(r *replica, a operation.Action) operation.Request {
 	w.before = old.AuthorizationID
 	target := "contoso/" + old.AuthorizationID
 	q := operation.Request{
-		Form: r.Form(mona, a, target), Person: mona, Action: a, Target: target, Organization: "contoso", Before: &old,
+		Form: r.Form(mona, a, target), Person: mona, Action: a, Organization: "contoso", Before: &old,
 	}
 	switch a {
 	case operation.Update:

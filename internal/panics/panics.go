@@ -90,7 +90,7 @@ func (f *Flights) DoChan(key string, work func() (any, error)) <-chan Result {
 // the goroutine that needs the result: nothing that is missing for this reason can be taken for a result.
 type Group struct {
 	group errgroup.Group
-	mu    sync.Mutex
+	once  sync.Once
 	fault *Fault // the first
 }
 
@@ -102,11 +102,7 @@ func (g *Group) Go(f func() error) {
 	g.group.Go(func() error {
 		defer func() {
 			if fault := Caught(recover()); fault != nil {
-				g.mu.Lock()
-				defer g.mu.Unlock()
-				if g.fault == nil {
-					g.fault = fault
-				}
+				g.once.Do(func() { g.fault = fault })
 			}
 		}()
 		return f()
@@ -116,8 +112,6 @@ func (g *Group) Go(f func() error) {
 // Wait waits for all of them and returns the first error.
 func (g *Group) Wait() error {
 	err := g.group.Wait()
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.fault != nil {
 		panic(g.fault)
 	}

@@ -134,10 +134,7 @@ func (c Check) redis(ctx context.Context) row {
 		return failedBy(err)
 	}
 	o.Now, o.Log = c.Now, slog.New(slog.DiscardHandler)
-	store, err := redisstore.Open(o)
-	if err != nil {
-		return failed("REDIS_URL can't be used.", sentence(err.Error()))
-	}
+	store := redisstore.Open(o)
 	defer func() { _ = store.Close() }() // nothing is left to be written
 	where := redisAddress(*c.Config.Redis)
 	warnings, err := store.Check(ctx)

@@ -67,6 +67,14 @@ func (n Name) Valid() error {
 	return nil
 }
 
+// ValidGroup refuses what isn't the kind and group of records that can be listed.
+func ValidGroup(kind, group string) error {
+	if !validKind(kind) || !validHash(group) {
+		return errors.New("session: not a kind and group of records")
+	}
+	return nil
+}
+
 func validKind(s string) bool {
 	for _, c := range s {
 		if c < 'a' || c > 'z' {
@@ -121,7 +129,8 @@ type Backend interface {
 	// Take is Read and Delete in one step: of several callers one gets the value, the others ErrNotFound.
 	Take(ctx context.Context, name Name) ([]byte, error)
 
-	// List names the records of one kind and group, in any order. Some of them may be gone by the time they are read.
+	// List names the records of one kind and group, which is not "", in any order. Some of them may be gone by the time
+	// they are read.
 	List(ctx context.Context, kind, group string) ([]Name, error)
 
 	// ReadMany reads the records called names, all of one kind and group, and calls f for each of them, in any order:
@@ -130,8 +139,7 @@ type Backend interface {
 	// caller's goroutine.
 	ReadMany(ctx context.Context, names []Name, f func(i int, value []byte, err error) error) error
 
-	// Describe lists the records of one kind and group, the one that expires first first. Some of them may be gone by
-	// the time they are read.
+	// Describe is List with sizes and expiries, the one that expires first first.
 	Describe(ctx context.Context, kind, group string) ([]Stored, error)
 
 	// Lock waits until no one else holds the lock called name, or ctx ends. Locks have nothing to do with the record of

@@ -54,10 +54,6 @@ func ownBounds() []Bound {
 func (r *Records) Declare(bounds ...Bound) {
 	r.bounds.mu.Lock()
 	defer r.bounds.mu.Unlock()
-	if r.bounds.of == nil {
-		r.bounds.of = map[string]Bound{}
-		r.bounds.seen, _ = lru.New[Name, *usage](manyUsages) // fails for sizes below one
-	}
 	for _, b := range bounds {
 		r.bounds.of[b.Kind] = b
 	}
@@ -98,6 +94,11 @@ const (
 	manyUsages = 10_000
 )
 
+func newBounds() bounds {
+	seen, _ := lru.New[Name, *usage](manyUsages) // fails for sizes below one
+	return bounds{of: map[string]Bound{}, seen: seen}
+}
+
 func (b *bounds) bound(kind string) (Bound, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -111,35 +112,30 @@ func (b *bounds) bound(kind string) (Bound, error) {
 // Room reports whether the group may have so many more records of kind, and bytes: ErrFull. It is for work that is to
 // be refused as a whole rather than in its middle; Create asks by itself.
 func (r *Records) Room(ctx context.Context, kind, group string, records int, bytes int64) error {
-	bound, err := r.bounds.bound(kind)
-	if err != nil {
-		return err
-	}
-	return r.room(ctx, bound, group, records, bytes, false)
+	return r.room(ctx, kind, group, records, bytes, false)
 }
 
 // room is Room and counts them in if they are about to be made.
-func (r *Records) room(ctx context.Context, bound Bound, group string, records int, bytes int64, made bool) error {
-	if bound.Records == 0 || group == "" {
-		return nil
-	}
-	of := Key{Kind: bound.Kind, Group: group}.Name().group()
-	if fits, known := r.bounds.fits(of, bound, records, bytes, made); known {
-		if fits {
-			return nil
-		}
-		return &FullError{bound.Kind}
-	}
-	described, err := r.backend.Describe(ctx, of.Kind, of.Group)
-	if err != nil {
+func (r *Records) room(ctx context.Context, kind, group string, records int, bytes int64, made bool) error {
+	bound, err := r.bounds.bound(kind)
+	if err != nil || bound.Records == 0 || group == "" {
 		return err
 	}
-	u := &usage{at: time.Now()}
-	for _, s := range described {
-		u.records, u.bytes = u.records+1, u.bytes+int64(s.Size)
+	of := Key{Kind: kind, Group: group}.Name().group()
+	fits, known := r.bounds.fits(of, bound, records, bytes, made)
+	if !known {
+		described, err := r.backend.Describe(ctx, of.Kind, of.Group)
+		if err != nil {
+			return err
+		}
+		u := &usage{records: len(described), at: time.Now()}
+		for _, s := range described {
+			u.bytes += int64(s.Size)
+		}
+		fits = r.bounds.saw(of, u, bound, records, bytes, made)
 	}
-	if !r.bounds.saw(of, u, bound, records, bytes, made) {
-		return &FullError{bound.Kind}
+	if !fits {
+		return &FullError{kind}
 	}
 	return nil
 }
@@ -203,12 +199,7 @@ func (r *Records) EachDescribed(
 	for _, s := range described {
 		names = append(names, s.Name)
 	}
-	return r.readMany(ctx, Key{Kind: names[0].Kind, Group: group}, names, func(i int, id string, decode func(into any) error) error {
-		if id == "" {
-			return nil
-		}
-		return f(i, id, decode)
-	})
+	return r.readMany(ctx, Key{Kind: names[0].Kind, Group: group}, names, nil, f)
 }
 
 // Drop removes a record to make room for another one.

@@ -91,10 +91,10 @@ func (c *Cache[T]) EachMarked(ctx context.Context, marker, kind, group string, f
 		return nil, err
 	}
 	c.keep(group, fresh)
-	err = r.readMany(ctx, Key{Kind: marker, Group: group}, alone, withID(func(id string, _ func(any) error) error {
+	err = r.readMany(ctx, Key{Kind: marker, Group: group}, alone, nil, func(_ int, id string, _ func(any) error) error {
 		strays = append(strays, id)
 		return nil
-	}))
+	})
 	return strays, err
 }
 
@@ -108,7 +108,7 @@ func (c *Cache[T]) open(known map[Name]cached[T], k Key, name Name, sealed []byt
 			return read, err
 		}
 		value := new(T)
-		if err := c.records.decodeOpened(name, o, value); err != nil {
+		if _, err := c.records.decode(name, o, value); err != nil {
 			return read, err
 		}
 		return cached[T]{head, o.id, o.expires, value, len(sealed)}, nil

@@ -27,7 +27,8 @@ import (
 // The folder is opened anew by each call: when it vanishes (a volume that isn't mounted) calls fail, and when it is
 // back they work again.
 type Dir struct {
-	disk
+	path  string
+	sync  bool // wait for the disk: false only in tests that make very many records
 	now   func() time.Time
 	queue queue
 }
@@ -40,7 +41,7 @@ func OpenDir(path string, now func() time.Time) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{disk: disk{path: clean, sync: true}, now: now}, nil
+	return &Dir{path: clean, sync: true, now: now, queue: queue{lines: map[string]*line{}}}, nil
 }
 
 // Close does nothing: no file is kept open between calls.
@@ -131,25 +132,17 @@ func (d *Dir) Take(ctx context.Context, name Name) ([]byte, error) {
 }
 
 // List implements Backend.
-func (d *Dir) List(_ context.Context, kind, group string) ([]Name, error) {
-	if !validKind(kind) || group != "" && !validHash(group) {
-		return nil, errors.New("session: not a kind and group of records")
+func (d *Dir) List(_ context.Context, kind, group string) (names []Name, err error) {
+	if err := ValidGroup(kind, group); err != nil {
+		return nil, err
 	}
-	var names []Name
-	err := d.inside(func(root *os.Root) (err error) {
-		folders := []string{group}
-		if group == "" {
-			folders, err = shards(root, kind)
-		}
-		for _, folder := range folders {
-			err = errors.Join(err, eachEntry(root, path.Join(kind, folder), func(e fs.DirEntry) error {
-				if e.Type().IsRegular() && validHash(e.Name()) {
-					names = append(names, Name{Kind: kind, Group: group, ID: e.Name()})
-				}
-				return nil
-			}))
-		}
-		return err
+	err = d.inside(func(root *os.Root) error {
+		return eachEntry(root, path.Join(kind, group), func(e fs.DirEntry) error {
+			if e.Type().IsRegular() && validHash(e.Name()) {
+				names = append(names, Name{Kind: kind, Group: group, ID: e.Name()})
+			}
+			return nil
+		})
 	})
 	return names, err
 }
@@ -189,18 +182,6 @@ func readHead(root *os.Root, file string) (head fileHead, size int, err error) {
 		return head, 0, err
 	}
 	return rec.fileHead, int(whole) - headSize, nil
-}
-
-// shards lists the folders of kind that hold records without a group.
-func shards(root *os.Root, kind string) ([]string, error) {
-	var list []string
-	err := eachEntry(root, kind, func(e fs.DirEntry) error {
-		if e.IsDir() && len(e.Name()) == 2 {
-			list = append(list, e.Name())
-		}
-		return nil
-	})
-	return list, err
 }
 
 // Ping implements Backend: the folder is as safe as OpenDir wants it, and a record can be written.

@@ -187,9 +187,6 @@ func (q *queue) enter(ctx context.Context, name string, try bool) (leave func(),
 	l := q.lines[name]
 	if l == nil {
 		l = &line{turn: make(chan struct{}, 1)}
-		if q.lines == nil {
-			q.lines = make(map[string]*line)
-		}
 		q.lines[name] = l
 	}
 	if try && l.people > 0 {

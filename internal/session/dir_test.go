@@ -223,7 +223,7 @@ func callAll(t *testing.T, b session.Backend) map[string]error {
 	}
 	_, _, errs["Read"] = b.Read(ctx, name)
 	_, errs["Take"] = b.Take(ctx, name)
-	_, errs["List"] = b.List(ctx, name.Kind, name.Group)
+	_, errs["List"] = b.List(ctx, name.Kind, session.Key{Group: "mona"}.Name().Group)
 	_, errs["Lock"] = b.Lock(ctx, name)
 	_, _, errs["TryLock"] = b.TryLock(ctx, name)
 	_, errs["Sweep"] = b.Sweep(ctx, time.Now())

@@ -10,14 +10,8 @@ import (
 	"path"
 )
 
-// disk writes files and folders under path so that they outlast a power cut.
-type disk struct {
-	path string
-	sync bool // false only in tests that make very many records
-}
-
 // inside calls f with the folder opened.
-func (d *disk) inside(f func(*os.Root) error) error {
+func (d *Dir) inside(f func(*os.Root) error) error {
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
 		return unavailable(err)
@@ -28,7 +22,7 @@ func (d *disk) inside(f func(*os.Root) error) error {
 
 // writeTemp writes a temporary file in place of one that a crash left, and sees that it is on the disk. After a failure
 // (a full disk, say) none is left.
-func (d *disk) writeTemp(root *os.Root, temp string, content []byte) error {
+func (d *Dir) writeTemp(root *os.Root, temp string, content []byte) error {
 	if err := removeFile(root, temp); err != nil {
 		return err
 	}
@@ -53,7 +47,7 @@ func (d *disk) writeTemp(root *os.Root, temp string, content []byte) error {
 
 // inFolder calls f, and if folder doesn't exist makes it and calls f again. The sweep may take an empty folder away in
 // between, therefore it tries more than once.
-func (d *disk) inFolder(root *os.Root, folder string, f func() error) error {
+func (d *Dir) inFolder(root *os.Root, folder string, f func() error) error {
 	var err error
 	for range 5 {
 		if err = f(); err == nil {
@@ -70,7 +64,7 @@ func (d *disk) inFolder(root *os.Root, folder string, f func() error) error {
 }
 
 // makeFolder makes folder and sees that it is there after a power cut.
-func (d *disk) makeFolder(root *os.Root, folder string) error {
+func (d *Dir) makeFolder(root *os.Root, folder string) error {
 	if err := root.MkdirAll(folder, 0o700); err != nil {
 		return unavailable(err)
 	}
@@ -86,7 +80,7 @@ func (d *disk) makeFolder(root *os.Root, folder string) error {
 
 // syncFolder sees that folder's entries, as they are now, survive a power cut. A folder that is gone again has nothing
 // to keep.
-func (d *disk) syncFolder(root *os.Root, folder string) error {
+func (d *Dir) syncFolder(root *os.Root, folder string) error {
 	if !d.sync || !foldersSync {
 		return nil
 	}

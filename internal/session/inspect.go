@@ -73,8 +73,7 @@ func tryWriting(folder string) error {
 
 // plainCause leaves out the temporary file's name.
 func plainCause(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
 	return err

@@ -1,10 +1,6 @@
 package session
 
-import (
-	"net/http"
-
-	"github.com/gorilla/sessions"
-)
+import "net/http"
 
 // languageLife is how long a browser keeps the language that its user has chosen.
 const languageLife = 365 * 24 * 60 * 60
@@ -14,8 +10,8 @@ const maxLanguage = 35
 
 // Language is the language that was chosen in this browser, as the cookie has it; "" if none was. It may be anything:
 // the cookie isn't signed, as it decides nothing but words.
-func (c cookies) Language(r *http.Request) string {
-	value, _ := cookieValue(r, c.cookieName("language"))
+func (m *Manager) Language(r *http.Request) string {
+	value, _ := cookieValue(r, m.cookieName("language"))
 	if len(value) > maxLanguage {
 		return ""
 	}
@@ -23,8 +19,6 @@ func (c cookies) Language(r *http.Request) string {
 }
 
 // SetLanguage keeps the chosen language in the browser, beyond the session's end.
-func (c cookies) SetLanguage(w http.ResponseWriter, tag string) {
-	o := c.cookieOptions()
-	o.MaxAge = languageLife
-	http.SetCookie(w, sessions.NewCookie(c.cookieName("language"), tag, o))
+func (m *Manager) SetLanguage(w http.ResponseWriter, tag string) {
+	m.setCookie(w, m.cookieName("language"), tag, languageLife)
 }

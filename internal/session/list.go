@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -79,53 +78,53 @@ func (m *Manager) presenceSeen(ctx context.Context, id string, rec *record) erro
 // Sessions lists the sessions of s's person: the current one first, then by last use. ErrNotFound if the session is
 // empty.
 func (m *Manager) Sessions(ctx context.Context, s *Session) ([]Summary, error) {
-	var list []Summary
-	err := m.eachSession(ctx, s, func(k knownSession) error {
+	known, err := m.knownSessions(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Summary, 0, len(known))
+	for _, k := range known {
+		if !k.held {
+			continue
+		}
 		current := k.hash == hash(s.id)
 		if current {
 			k.LastSeen = m.now()
 		}
 		list = append(list, Summary{
-			Hash:     k.hash[:len(s.Hash())],
-			Started:  k.Started,
-			LastSeen: k.LastSeen,
-			Address:  k.Address,
-			Browser:  k.Browser,
-			Current:  current,
+			Hash: k.hash[:len(s.Hash())], Started: k.Started, LastSeen: k.LastSeen, Address: k.Address, Browser: k.Browser, Current: current,
 		})
-		return nil
-	})
+	}
 	slices.SortFunc(list, func(a, b Summary) int {
-		if a.Current != b.Current {
-			return cmp.Compare(b.rank(), a.rank())
+		switch {
+		case a.Current:
+			return -1
+		case b.Current:
+			return 1
 		}
 		return b.LastSeen.Compare(a.LastSeen)
 	})
-	return list, err
-}
-
-func (s Summary) rank() int {
-	if s.Current {
-		return 1
-	}
-	return 0
+	return list, nil
 }
 
 // EndOthers ends all sessions of s's person but s itself and says how many those were. ErrNotFound if the session is
 // empty.
 func (m *Manager) EndOthers(ctx context.Context, s *Session) (ended int, err error) {
-	err = m.eachSession(ctx, s, func(k knownSession) error {
-		if k.hash == hash(s.id) {
-			return nil
+	known, err := m.knownSessions(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	for _, k := range known {
+		if !k.held || k.hash == hash(s.id) {
+			continue
 		}
 		if err := m.remove(ctx, k.hash, s.Person()); err != nil {
-			return err
+			return ended, err
 		}
 		m.count(eventEndedByPerson)
 		ended++
-		return nil
-	})
-	return ended, err
+	}
+	return ended, nil
 }
 
 // PerPerson is how many sessions one person can have.
@@ -203,21 +202,4 @@ func (m *Manager) knownSessions(ctx context.Context, s *Session) ([]knownSession
 		known[i].held = err == nil
 		return nil
 	})
-}
-
-// eachSession calls f with each session of s's person that the store still holds.
-func (m *Manager) eachSession(ctx context.Context, s *Session, f func(knownSession) error) error {
-	known, err := m.knownSessions(ctx, s)
-	if err != nil {
-		return err
-	}
-	for _, k := range known {
-		if !k.held {
-			continue
-		}
-		if err := f(k); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -18,6 +18,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -81,16 +82,17 @@ func (o Options) validate() error {
 
 // Manager opens, begins and ends sessions. It starts no goroutine by itself.
 type Manager struct {
-	browserRecords
-	limits
-	records *Records
-	each    int // Options.PerPerson
-	count   func(event string)
-	now     func() time.Time
-	log     *slog.Logger
-	uses    uses
-	pings   panics.Flights
-	pinged  atomic.Pointer[pinged]
+	secure         bool   // see Options
+	instance       string // see Options
+	records        *Records
+	idle, lifetime time.Duration // see Options
+	each           int           // Options.PerPerson
+	count          func(event string)
+	now            func() time.Time
+	log            *slog.Logger
+	uses           *uses
+	pings          panics.Flights
+	pinged         atomic.Pointer[pinged]
 }
 
 var _ sessions.Store = (*Manager)(nil)
@@ -104,32 +106,19 @@ func New(b Backend, o Options) (*Manager, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
 	if o.Count == nil {
 		o.Count = func(string) {}
-	}
-	if o.PerPerson <= 0 {
-		o.PerPerson = mostPerPerson
 	}
 	if o.Dropped == nil {
 		o.Dropped = func(string) {}
 	}
-	records.now, records.log, records.dropped = o.Now, o.Log, o.Dropped
+	log := cmp.Or(o.Log, slog.Default())
+	records.now, records.log, records.dropped = o.Now, log, o.Dropped
+	records.bounds, records.unreadable = newBounds(), once{seen: map[Name]bool{}}
 	records.Declare(ownBounds()...)
 	return &Manager{
-		browserRecords: browserRecords{
-			cookies: cookies{secure: o.Secure, instance: o.Instance},
-			records: records,
-			now:     o.Now,
-		},
-		records: records,
-		limits:  limits{idle: o.IdleTimeout, lifetime: o.Lifetime},
-		each:    o.PerPerson,
-		count:   o.Count,
-		now:     o.Now,
-		log:     o.Log,
+		secure: o.Secure, instance: o.Instance, records: records, idle: o.IdleTimeout, lifetime: o.Lifetime, each: cmp.Or(o.PerPerson, mostPerPerson),
+		count: o.Count, now: o.Now, log: log, uses: newUses(),
 	}, nil
 }
 

@@ -51,24 +51,16 @@ func TryRecord(ctx context.Context, b Backend, name Name, now time.Time) error {
 	return err
 }
 
-// Probe does once what patdesk will ask of the store, on a record of its own that it removes again: so a right that is
-// missing shows before a person's change depends on it. The error names the step.
+// Probe does once what patdesk will ask of the store beside what Ping tries, on a record of its own that it removes again:
+// so a right that is missing shows before a person's change depends on it. The error names the step.
 func Probe(ctx context.Context, b Backend, now time.Time) error {
 	name := Key{Kind: probeKind, Group: "check", ID: rand.Text()}.Name()
-	value, version := []byte("probe"), ""
+	value := []byte("probe")
 	steps := []struct {
 		name string
 		do   func() error
 	}{
 		{"writing a record", func() error { return b.Create(ctx, name, value, now.Add(probeLife)) }},
-		{"reading it", func() (err error) {
-			var read []byte
-			if read, version, err = b.Read(ctx, name); err == nil && !bytes.Equal(read, value) {
-				return errors.New("something else is there")
-			}
-			return err
-		}},
-		{"changing it", func() error { return b.Update(ctx, name, version, value, now.Add(probeLife)) }},
 		{"listing it", func() error {
 			names, err := b.List(ctx, name.Kind, name.Group)
 			if err != nil {
@@ -92,7 +84,6 @@ func Probe(ctx context.Context, b Backend, now time.Time) error {
 			return err
 		}},
 		{"taking it", func() error { _, err := b.Take(ctx, name); return err }},
-		{"deleting it", func() error { return b.Delete(ctx, name) }},
 	}
 	for _, step := range steps {
 		if err := step.do(); err != nil {

@@ -36,13 +36,9 @@ func (r *Records) CreateAlways(ctx context.Context, k Key, value any, expires ti
 }
 
 func (r *Records) create(ctx context.Context, k Key, value any, expires time.Time, bounded bool) error {
-	bound, err := r.bounds.bound(k.Kind)
-	if err != nil {
-		return err
-	}
 	sealed, err := r.seal(k, value, nil, expires)
 	if err == nil && bounded {
-		err = r.room(ctx, bound, k.Group, 1, int64(len(sealed)), true)
+		err = r.room(ctx, k.Kind, k.Group, 1, int64(len(sealed)), true)
 	}
 	if err != nil {
 		return err
@@ -52,11 +48,7 @@ func (r *Records) create(ctx context.Context, k Key, value any, expires time.Tim
 
 // Get decodes the record k into into. ErrNotFound.
 func (r *Records) Get(ctx context.Context, k Key, into any) error {
-	sealed, _, err := r.backend.Read(ctx, k.Name())
-	if err != nil {
-		return r.readError(k.Name(), err)
-	}
-	_, _, err = r.decode(k, sealed, into, false)
+	_, err := r.read(ctx, k, into)
 	return err
 }
 
@@ -113,7 +105,7 @@ func (r *Records) Take(ctx context.Context, k Key, into any) error {
 	if err != nil {
 		return err
 	}
-	if err = r.decodeOpened(k.Name(), o, into); err != nil { // a newer release can take it yet
+	if _, err = r.decode(k.Name(), o, into); err != nil { // a newer release can take it yet
 		_ = r.backend.Create(context.WithoutCancel(ctx), k.Name(), sealed, o.expires) // if that fails, it has to be begun anew
 	}
 	return err
@@ -128,17 +120,9 @@ func (r *Records) Each(ctx context.Context, kind, group string, f func(id string
 	if err != nil {
 		return err
 	}
-	return r.readMany(ctx, Key{Kind: kind, Group: group}, names, withID(f))
-}
-
-// withID is f for those records whose ID could be read.
-func withID(f func(id string, decode func(into any) error) error) eachFunc {
-	return func(_ int, id string, decode func(into any) error) error {
-		if id == "" {
-			return nil
-		}
+	return r.readMany(ctx, Key{Kind: kind, Group: group}, names, nil, func(_ int, id string, decode func(into any) error) error {
 		return f(id, decode)
-	}
+	})
 }
 
 // EachOf is Each of the records that have one of these IDs, also of those that can't be opened.
@@ -147,8 +131,8 @@ func (r *Records) EachOf(ctx context.Context, kind, group string, ids []string, 
 	for _, id := range ids {
 		names = append(names, Key{Kind: kind, Group: group, ID: id}.Name())
 	}
-	return r.readMany(ctx, Key{Kind: kind, Group: group}, names, func(i int, _ string, decode func(into any) error) error {
-		return f(ids[i], decode)
+	return r.readMany(ctx, Key{Kind: kind, Group: group}, names, ids, func(_ int, id string, decode func(into any) error) error {
+		return f(id, decode)
 	})
 }
 
@@ -160,12 +144,13 @@ func (r *Records) list(ctx context.Context, kind, group string) ([]Name, error) 
 	return r.backend.List(ctx, kind, Key{Group: group}.Name().Group)
 }
 
-// eachFunc is called for a record that is there: with its place among the names, its ID ("" if it can't be opened), and
-// a function that decodes its value, or returns ErrDamaged.
+// eachFunc is called for a record that is there: with its place among the names, its ID, and a function that decodes its
+// value, or returns ErrDamaged.
 type eachFunc func(i int, id string, decode func(into any) error) error
 
-// readMany calls f for each of names, which are of k's kind and group, that is there.
-func (r *Records) readMany(ctx context.Context, k Key, names []Name, f eachFunc) error {
+// readMany calls f for each of names, which are of k's kind and group, that is there. ids are their IDs; nil: those whose
+// ID can't be read are left out.
+func (r *Records) readMany(ctx context.Context, k Key, names []Name, ids []string, f eachFunc) error {
 	return r.backend.ReadMany(ctx, names, func(i int, sealed []byte, err error) error {
 		var o opened
 		if err == nil {
@@ -175,21 +160,14 @@ func (r *Records) readMany(ctx context.Context, k Key, names []Name, f eachFunc)
 		}
 		switch {
 		case err == nil:
-			return f(i, o.id, func(into any) error { return r.decodeOpened(names[i], o, into) })
-		case errors.Is(err, ErrDamaged):
-			return f(i, "", func(any) error { return err })
+			return f(i, o.id, func(into any) error { _, err := r.decode(names[i], o, into); return err })
+		case errors.Is(err, ErrDamaged) && ids != nil:
+			return f(i, ids[i], func(any) error { return err })
 		case errors.Is(err, ErrNotFound):
 			return nil
 		}
 		return err
 	})
-}
-
-func (r *Records) decodeOpened(name Name, o opened, into any) error {
-	if err := decodeStored(o.plain, into); err != nil {
-		return r.damaged(name, err)
-	}
-	return nil
 }
 
 // Lock waits for the lock called k, which has nothing to do with the record k.
@@ -241,8 +219,12 @@ func (r *Records) read(ctx context.Context, k Key, into any) (held, error) {
 	if err != nil {
 		return held{}, r.readError(k.Name(), err)
 	}
-	expires, unknown, err := r.decode(k, sealed, into, true)
-	return held{version, expires, unknown}, err
+	o, err := r.open(k, k.Name(), sealed)
+	if err != nil {
+		return held{}, err
+	}
+	unknown, err := r.decode(k.Name(), o, into)
+	return held{version, o.expires, unknown}, err
 }
 
 // update writes value over the record that was read as was. ErrConflict, ErrNotFound.
@@ -262,28 +244,22 @@ func (r *Records) seal(k Key, value any, unknown []byte, expires time.Time) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("session: encoding a record of kind %q: %w", k.Kind, err)
 	}
-	if bound, err := r.bounds.bound(k.Kind); err != nil || len(plain) > bound.Each {
-		return nil, errors.Join(err, ErrTooLarge)
+	bound, err := r.bounds.bound(k.Kind)
+	if err != nil {
+		return nil, err
+	}
+	if len(plain) > bound.Each {
+		return nil, ErrTooLarge
 	}
 	return r.ring().seal(k, plain, expires)
 }
 
-// decode opens the record k into into, of whose former value nothing is left. unknown is the value, if it has members
-// that into doesn't know and it may be written back.
-func (r *Records) decode(k Key, sealed []byte, into any, rewrite bool) (expires time.Time, unknown []byte, err error) {
-	o, err := r.open(k, k.Name(), sealed)
-	if err != nil {
-		return time.Time{}, nil, err
+// decode decodes the record called name, see decodeStored.
+func (r *Records) decode(name Name, o opened, into any) (unknown []byte, err error) {
+	if unknown, err = decodeStored(o.plain, into); err != nil {
+		return nil, r.damaged(name, err)
 	}
-	if rewrite {
-		unknown, err = decodeToRewrite(o.plain, into)
-	} else {
-		err = decodeStored(o.plain, into)
-	}
-	if err != nil {
-		return time.Time{}, nil, r.damaged(k.Name(), err)
-	}
-	return o.expires, unknown, nil
+	return unknown, nil
 }
 
 // open decrypts a record. The expiry that counts is the one inside.
@@ -339,9 +315,6 @@ func (o *once) first(name Name) (first, last bool) {
 	defer o.mu.Unlock()
 	if o.seen[name] || len(o.seen) >= manyNames {
 		return false, false
-	}
-	if o.seen == nil {
-		o.seen = make(map[Name]bool)
 	}
 	o.seen[name] = true
 	return true, len(o.seen) == manyNames

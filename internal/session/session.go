@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -43,17 +44,25 @@ type Session struct {
 // Open reads the request's session. If there is none, or one that is unknown, over or damaged, the session is empty: no
 // one is signed in, nothing is stored, no cookie is set. The error is ErrUnavailable: the store can't say.
 func (m *Manager) Open(r *http.Request) (*Session, error) {
-	name := m.sessionCookie()
-	gs, err := m.New(r, name)
-	if err != nil {
-		return nil, err
-	}
+	return m.open(r, m.sessionCookie())
+}
+
+// open is Open of a session under the cookie name.
+func (m *Manager) open(r *http.Request, name string) (*Session, error) {
 	s := &Session{m: m}
-	if rec, ok := gs.Values[recordKey{}].(*record); ok && rec.Person != (Person{}) {
-		s.id, s.record = gs.ID, *rec
+	id, ok := cookieValue(r, name)
+	if !ok {
 		return s, nil
 	}
-	_, s.ended = cookieValue(r, name)
+	rec, err := m.load(r.Context(), name, id)
+	switch {
+	case err == nil && rec.Person != (Person{}):
+		s.id, s.record = id, *rec
+	case err == nil, errors.Is(err, ErrNotFound):
+		s.ended = true
+	default:
+		return nil, err
+	}
 	return s, nil
 }
 

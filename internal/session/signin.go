@@ -34,7 +34,8 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, p Person, token
 	}
 	m.endOldest(ctx, s)
 	m.removeUsed(ctx, w, r)
-	return s, m.Save(r, w, m.gorilla(m.sessionCookie(), s.id, &s.record))
+	m.setCookie(w, m.sessionCookie(), s.id, 0)
+	return s, nil
 }
 
 // renew gives a session that another tab has just begun the newer token cache.
@@ -92,14 +93,16 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 // End ends the request's session like SignOut, but leaves what the browser keeps for signing in: another person may be
 // about to.
 func (m *Manager) End(w http.ResponseWriter, r *http.Request) error {
-	gs := m.gorilla(m.sessionCookie(), m.presentedID(r), nil)
-	gs.Options.MaxAge = -1
-	return m.Save(r, w, gs)
+	if err := m.end(context.WithoutCancel(r.Context()), m.presentedID(r)); err != nil { // see SignOut
+		return err
+	}
+	m.removeCookie(w, m.sessionCookie())
+	return nil
 }
 
 // presentedID is the id in the request's session cookie, "" if it can't be one of ours.
-func (c cookies) presentedID(r *http.Request) string {
-	id, _ := cookieValue(r, c.sessionCookie())
+func (m *Manager) presentedID(r *http.Request) string {
+	id, _ := cookieValue(r, m.sessionCookie())
 	if !wellFormed(id, idSize) {
 		return ""
 	}
@@ -130,6 +133,6 @@ func (m *Manager) remove(ctx context.Context, session string, p Person) error {
 			return err
 		}
 	}
-	m.uses.forget(session)
+	m.uses.at.Remove(session)
 	return nil
 }

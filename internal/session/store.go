@@ -45,7 +45,7 @@ func wellFormed(s string, n int) bool {
 	return err == nil && len(b) == n && base64.RawURLEncoding.EncodeToString(b) == s
 }
 
-// recordKey is where a gorilla session carries its record.
+// recordKey marks a gorilla session that was read from the store.
 type recordKey struct{}
 
 // Get implements gorilla's Store: it reads the session of the cookie name once per request.
@@ -56,43 +56,26 @@ func (m *Manager) Get(r *http.Request, name string) (*sessions.Session, error) {
 // New implements gorilla's Store: it reads the session of the cookie name, or, if there is none that is any good,
 // returns a new one without an ID. The error is an ErrUnavailable.
 func (m *Manager) New(r *http.Request, name string) (*sessions.Session, error) {
-	id, ok := cookieValue(r, name)
-	if !ok {
-		return m.gorilla(name, "", nil), nil
-	}
-	rec, err := m.load(r.Context(), name, id)
-	if errors.Is(err, ErrNotFound) {
-		return m.gorilla(name, "", nil), nil
-	}
-	if err != nil {
-		return m.gorilla(name, "", nil), err
-	}
-	return m.gorilla(name, id, rec), nil
-}
-
-// gorilla returns gorilla's form of a session; a new one for a nil rec.
-func (m *Manager) gorilla(name, id string, rec *record) *sessions.Session {
 	gs := sessions.NewSession(m, name)
-	gs.Options = m.cookieOptions()
-	gs.ID, gs.IsNew = id, rec == nil
-	if rec != nil {
-		gs.Values[recordKey{}] = rec
+	gs.Options, gs.IsNew = m.cookieOptions(), true
+	s, err := m.open(r, name)
+	if err == nil && s.id != "" {
+		gs.ID, gs.IsNew = s.id, false
+		gs.Values[recordKey{}] = s.record
 	}
-	return gs
+	return gs, err
 }
 
-// Save implements gorilla's Store: it sets the cookie of a session that New has read or SignIn has begun, or, with a
-// negative MaxAge, ends the session and removes the cookie. It keeps no values: what a session remembers is changed by
-// Session.Change, which loses nothing of what other requests change at the same time.
+// Save implements gorilla's Store: it sets the cookie of a session that New has read, or, with a negative MaxAge, ends
+// the session and removes the cookie. It keeps no values: what a session remembers is changed by Session.Change, which
+// loses nothing of what other requests change at the same time.
 func (m *Manager) Save(r *http.Request, w http.ResponseWriter, gs *sessions.Session) error {
 	if gs.Options.MaxAge < 0 {
 		if err := m.end(context.WithoutCancel(r.Context()), gs.ID); err != nil { // closing the tab must not prevent it
 			return err
 		}
-		http.SetCookie(w, sessions.NewCookie(gs.Name(), "", gs.Options))
-		return nil
-	}
-	if _, ours := gs.Values[recordKey{}]; !ours || len(gs.Values) > 1 {
+		gs.ID = ""
+	} else if _, ours := gs.Values[recordKey{}]; !ours || len(gs.Values) > 1 {
 		return errors.New("session: only SignIn begins a session, and only Session.Change changes one")
 	}
 	http.SetCookie(w, sessions.NewCookie(gs.Name(), gs.ID, gs.Options))
@@ -110,29 +93,28 @@ func (m *Manager) load(ctx context.Context, cookie, id string) (*record, error) 
 	if err != nil {
 		return nil, err
 	}
-	if rec.Cookie != cookie || !m.use(hash(id), rec) {
+	now := m.now()
+	if rec.Cookie != cookie || !now.Before(m.ends(rec)) {
 		return nil, ErrNotFound
 	}
-	if !m.uses.due(hash(id), rec.LastSeen, m.interval()) {
-		return rec, nil
+	alive, due := m.uses.use(hash(id), rec.LastSeen, now, m.idle, m.interval())
+	switch {
+	case !alive:
+		return nil, ErrNotFound
+	case due:
+		return rec, m.noteUse(ctx, id, rec, was)
 	}
-	return rec, m.noteUse(ctx, id, rec, was)
-}
-
-// limits are how long sessions live.
-type limits struct {
-	idle     time.Duration // see Options.IdleTimeout
-	lifetime time.Duration
+	return rec, nil
 }
 
 // ends is the latest moment of a session's life.
-func (l limits) ends(rec *record) time.Time { return rec.Started.Add(l.lifetime) }
+func (m *Manager) ends(rec *record) time.Time { return rec.Started.Add(m.lifetime) }
 
 // storedUntil is when the store may forget a session. Uses in between may not be written yet, so it waits a little
 // longer than the idle timeout.
-func (l limits) storedUntil(rec *record) time.Time {
-	idle := rec.LastSeen.Add(l.idle + l.interval())
-	if end := l.ends(rec); end.Before(idle) {
+func (m *Manager) storedUntil(rec *record) time.Time {
+	idle := rec.LastSeen.Add(m.idle + m.interval())
+	if end := m.ends(rec); end.Before(idle) {
 		return end
 	}
 	return idle

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -68,29 +69,9 @@ func marshal(value any) ([]byte, error) {
 // errNewer says that a value was written in a form that this program doesn't know yet.
 var errNewer = errors.New("it is of a newer release of this program")
 
-// decodeStored decodes a stored value into into, of whose former value nothing is left. It may alter plain.
-func decodeStored(plain []byte, into any) error {
-	_, err := decodeMembers(plain, into)
-	return err
-}
-
-// decodeToRewrite is decodeStored for a value that may be written back. It returns the value's members as they are
-// stored if into doesn't know all of them, nil otherwise.
-func decodeToRewrite(plain []byte, into any) (unknown []byte, err error) {
-	plain, err = decodeMembers(plain, into)
-	if err != nil {
-		return nil, err
-	}
-	decoder := json.NewDecoder(bytes.NewReader(plain))
-	decoder.DisallowUnknownFields()
-	if decoder.Decode(reflect.New(reflect.TypeOf(into).Elem()).Interface()) == nil {
-		return nil, nil
-	}
-	return plain, nil // it can be decoded, so a member was unknown
-}
-
-// decodeMembers is decodeStored and returns the members alone.
-func decodeMembers(plain []byte, into any) (members []byte, err error) {
+// decodeStored decodes a stored value into into, of whose former value nothing is left. It may alter plain. unknown are
+// the value's members as they are stored if into doesn't know all of them, nil otherwise.
+func decodeStored(plain []byte, into any) (unknown []byte, err error) {
 	version, members, err := splitVersion(plain)
 	if err != nil {
 		return nil, err
@@ -98,11 +79,18 @@ func decodeMembers(plain []byte, into any) (members []byte, err error) {
 	if version > versionOf(into) {
 		return nil, errNewer
 	}
-	reflect.ValueOf(into).Elem().SetZero()
+	value := reflect.ValueOf(into).Elem()
+	value.SetZero()
+	decoder := json.NewDecoder(bytes.NewReader(members))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(into) == nil {
+		return nil, nil
+	}
+	value.SetZero()
 	if json.Unmarshal(members, into) != nil {
 		return nil, errors.New("its value isn't what is expected")
 	}
-	return members, nil
+	return members, nil // it can be decoded, so a member was unknown
 }
 
 // splitVersion takes the version off a stored value. Values of the first release have none: they are of version 1.
@@ -111,20 +99,16 @@ func splitVersion(plain []byte) (version int, rest []byte, err error) {
 	if !ok {
 		return 1, plain, nil
 	}
-	digits := bytes.IndexAny(after, ",}")
-	if digits < 0 {
-		return 0, nil, errors.New("its version isn't what is expected")
-	}
-	version, err = strconv.Atoi(string(after[:digits]))
+	end := max(0, bytes.IndexAny(after, ",}"))
+	version, err = strconv.Atoi(string(after[:end]))
 	if err != nil || version < 1 {
 		return 0, nil, errors.New("its version isn't what is expected")
 	}
-	rest = after[digits:]
-	if rest[0] == '}' {
+	if after[end] == '}' {
 		return version, []byte("{}"), nil
 	}
-	rest[0] = '{'
-	return version, rest, nil
+	after[end] = '{'
+	return version, after[end:], nil
 }
 
 // keepUnknown returns fresh, a value of type t, with the members of old that t doesn't know: of the value itself, and
@@ -137,7 +121,7 @@ func keepUnknown(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
 	case t.Implements(marshaler) || reflect.PointerTo(t).Implements(marshaler):
 		return fresh
 	case t.Kind() == reflect.Struct:
-		known := memberTypes(t)
+		known, _ := memberTypes(t)
 		return mergeMembers(old, fresh, func(name string) (reflect.Type, bool) {
 			t, ok := known[strings.ToLower(name)]
 			return t, ok
@@ -193,19 +177,19 @@ func mergeItems(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
 	if json.Unmarshal(old, &before) != nil || json.Unmarshal(fresh, &after) != nil {
 		return fresh
 	}
-	merged := make([]bool, len(after))
+	left := slices.Clone(after) // nil where one was merged
 	for i, item := range before {
 		known := asKnown(item, t)
-		is := func(at int) bool { return !merged[at] && bytes.Equal(after[at], known) }
+		is := func(fresh json.RawMessage) bool { return fresh != nil && bytes.Equal(fresh, known) }
 		at := i
-		if i >= len(after) || !is(i) {
-			at = firstWhere(len(after), is)
+		if i >= len(left) || !is(left[i]) {
+			at = slices.IndexFunc(left, is)
 		}
-		if at < 0 && len(before) == len(after) && !merged[i] && sameThing(item, after[i], t) {
+		if at < 0 && len(before) == len(after) && left[i] != nil && sameThing(item, after[i], t) {
 			at = i
 		}
 		if at >= 0 {
-			after[at], merged[at] = keepUnknown(item, after[at], t), true
+			after[at], left[at] = keepUnknown(item, after[at], t), nil
 		}
 	}
 	whole, err := marshal(after)
@@ -213,16 +197,6 @@ func mergeItems(old, fresh json.RawMessage, t reflect.Type) json.RawMessage {
 		return fresh
 	}
 	return whole
-}
-
-// firstWhere is the first of the numbers below n for which f is true, -1 if there is none.
-func firstWhere(n int, f func(int) bool) int {
-	for i := range n {
-		if f(i) {
-			return i
-		}
-	}
-	return -1
 }
 
 // sameThing says that two values are about the same thing: what t knows of them is equal; or, where t is a struct, the
@@ -241,8 +215,9 @@ func sameThing(old, fresh json.RawMessage, t reflect.Type) bool {
 	if json.Unmarshal(old, &a) != nil || json.Unmarshal(fresh, &b) != nil {
 		return false
 	}
-	name := a[firstMember(t)]
-	return len(name) > 0 && !slices.Contains([]string{`""`, "0", "null"}, string(name)) && bytes.Equal(name, b[firstMember(t)])
+	_, first := memberTypes(t)
+	name := string(a[first])
+	return !slices.Contains([]string{"", `""`, "0", "null"}, name) && name == string(b[first])
 }
 
 // asKnown is old with no more than what t knows of it, as this program encodes it; nil if it isn't a t.
@@ -258,25 +233,17 @@ func asKnown(old json.RawMessage, t reflect.Type) []byte {
 	return known
 }
 
-// memberTypes are the types of a struct's members by their names in lower case: encoding/json ignores case.
-func memberTypes(t reflect.Type) map[string]reflect.Type {
-	known := map[string]reflect.Type{}
+// memberTypes are the types of a struct's members by their names in lower case (encoding/json ignores case), and the name
+// of the first, "" if it has none.
+func memberTypes(t reflect.Type) (known map[string]reflect.Type, first string) {
+	known = map[string]reflect.Type{}
 	for _, f := range reflect.VisibleFields(t) {
 		if name := memberName(f); name != "" {
 			known[strings.ToLower(name)] = f.Type
+			first = cmp.Or(first, name)
 		}
 	}
-	return known
-}
-
-// firstMember is the name of a struct's first member, "" if it has none.
-func firstMember(t reflect.Type) string {
-	for _, f := range reflect.VisibleFields(t) {
-		if name := memberName(f); name != "" {
-			return name
-		}
-	}
-	return ""
+	return known, first
 }
 
 // memberName is what encoding/json calls a field, "" if the field isn't encoded, or is a struct whose fields are.

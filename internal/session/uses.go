@@ -5,14 +5,16 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // uses remembers when sessions were last used through this process. The store learns of it once a minute only, yet the
 // idle timeout is exact to the second. Another process on the same store doesn't see uses of that last minute: there a
 // session may end up to a minute early, never late.
 type uses struct {
-	mu sync.Mutex
-	at map[string]use // by the hash of the session's id
+	mu sync.Mutex              // held from reading one to writing it
+	at *lru.Cache[string, use] // by the hash of the session's id
 }
 
 type use struct {
@@ -20,98 +22,60 @@ type use struct {
 	noted time.Time // when the store was last updated, or was to be
 }
 
-// interval is the least time between two notes in the store: a minute, less if the idle timeout is short.
-func (l limits) interval() time.Duration { return min(time.Minute, l.idle/60) }
+// manyUses is how many sessions are remembered. What is forgotten beyond that, of the one not used for the longest time,
+// is the last minute of its use at most, as if that had been through another process.
+const manyUses = 100_000
 
-// use reports whether the session is neither idle for too long nor too old, and if so counts as a use.
-func (m *Manager) use(session string, rec *record) bool {
-	now := m.now()
-	if !now.Before(m.ends(rec)) {
-		return false
-	}
-	return m.uses.use(session, rec.LastSeen, now, m.idle)
+func newUses() *uses {
+	at, _ := lru.New[string, use](manyUses) // fails for sizes below one
+	return &uses{at: at}
 }
 
-func (u *uses) use(session string, recorded, now time.Time, idle time.Duration) bool {
+// interval is the least time between two notes in the store: a minute, less if the idle timeout is short.
+func (m *Manager) interval() time.Duration { return min(time.Minute, m.idle/60) }
+
+// use counts as a use of a session if that isn't idle for too long, and reports whether it is time to update the store:
+// to one caller per interval.
+func (u *uses) use(session string, recorded, now time.Time, idle, interval time.Duration) (alive, due bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	at := u.at[session]
+	at, _ := u.at.Peek(session)
 	if at.last.Before(recorded) {
 		at.last = recorded
 	}
 	if now.Sub(at.last) >= idle {
-		return false
+		return false, false
 	}
 	if at.last.Before(now) {
 		at.last = now
 	}
-	if u.at == nil {
-		u.at = make(map[string]use)
+	if due = at.last.Sub(recorded) >= interval && at.last.Sub(at.noted) >= interval; due {
+		at.noted = at.last
 	}
-	u.makeRoom(session)
-	u.at[session] = at
-	return true
-}
-
-// manyUses is how many sessions are remembered. What is forgotten beyond that, of any of them, is the last minute of
-// its use at most, as if that had been through another process.
-const manyUses = 100_000
-
-// makeRoom makes room for one session more; u is locked.
-func (u *uses) makeRoom(session string) {
-	if _, there := u.at[session]; there || len(u.at) < manyUses {
-		return
-	}
-	for other := range u.at {
-		delete(u.at, other)
-		return
-	}
-}
-
-// due reports whether it is time to update the store, to one caller per interval.
-func (u *uses) due(session string, recorded time.Time, interval time.Duration) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	at := u.at[session]
-	if at.last.Sub(recorded) < interval || at.last.Sub(at.noted) < interval {
-		return false
-	}
-	at.noted = at.last
-	u.at[session] = at
-	return true
+	u.at.Add(session, at)
+	return true, due
 }
 
 // retry lets the next use be written to the store.
 func (u *uses) retry(session string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if at, ok := u.at[session]; ok {
-		at.noted = time.Time{}
-		u.at[session] = at
+	if at, ok := u.at.Peek(session); ok {
+		u.at.Add(session, use{last: at.last})
 	}
 }
 
 // Active is how many sessions were used through this process within the idle timeout, as far as it knows: that one was
 // ended through another process it learns when the idle timeout is over.
-func (m *Manager) Active() int {
-	m.uses.mu.Lock()
-	defer m.uses.mu.Unlock()
-	return len(m.uses.at)
-}
-
-func (u *uses) forget(session string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.at, session)
-}
+func (m *Manager) Active() int { return m.uses.at.Len() }
 
 // forgetBefore forgets sessions that weren't used since t.
 func (u *uses) forgetBefore(t time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for session, at := range u.at {
-		if !at.last.After(t) {
-			delete(u.at, session)
+	for _, session := range u.at.Keys() {
+		if at, _ := u.at.Peek(session); !at.last.After(t) {
+			u.at.Remove(session)
 		}
 	}
 }

@@ -78,11 +78,9 @@ func (c *client) upload(ctx context.Context, spans []*tracepb.ResourceSpans) err
 		if err == nil || asked < 0 || try == maxTries {
 			return err
 		}
-		wait := time.NewTimer(min(max(pause, asked), longestPause))
 		select {
-		case <-wait.C:
+		case <-time.After(min(max(pause, asked), longestPause)):
 		case <-ctx.Done():
-			wait.Stop()
 			return err
 		}
 		pause *= 2

@@ -147,7 +147,7 @@ func TestEveryKindOfRecordHasABound(t *testing.T) {
 		Keys: [][]byte{make([]byte, session.KeySize)}, IdleTimeout: time.Hour, Lifetime: time.Hour, PerPerson: 100,
 	})
 	testkit.Must(t, err)
-	batch.New(m.Records(), operation.New(m.Records(), operation.Options{}), batch.Options{})
+	batch.New(m.Records(), operation.New(m.Records(), operation.Options{}))
 	calendar.New(m.Records(), time.Now)
 	if err := m.Records().Create(t.Context(), session.Key{Kind: "unheard", ID: "of"}, struct{}{}, time.Now().Add(time.Hour)); err == nil {
 		t.Error("a record of a kind without a bound was made")

@@ -37,7 +37,7 @@ func openBehind(t *testing.T, dir string) storeBehind {
 	testkit.Must(t, err)
 	m, err := session.New(backend, session.Options{Keys: keys, IdleTimeout: time.Hour, Lifetime: time.Hour})
 	testkit.Must(t, err)
-	batch.New(m.Records(), operation.New(m.Records(), operation.Options{}), batch.Options{})
+	batch.New(m.Records(), operation.New(m.Records(), operation.Options{}))
 	calendar.New(m.Records(), time.Now)
 	return storeBehind{t, backend, m.Records()}
 }

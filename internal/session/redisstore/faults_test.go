@@ -53,10 +53,6 @@ var calls = map[string]func(ctx context.Context, s *redisstore.Store, n session.
 	"ReadMany": func(ctx context.Context, s *redisstore.Store, n session.Name) error {
 		return s.ReadMany(ctx, []session.Name{n, n}, func(_ int, _ []byte, err error) error { return err })
 	},
-	"List without a group": func(ctx context.Context, s *redisstore.Store, n session.Name) error {
-		_, err := s.List(ctx, n.Kind, "")
-		return err
-	},
 	"Lock": func(ctx context.Context, s *redisstore.Store, n session.Name) error {
 		_, err := s.Lock(ctx, n)
 		return err
@@ -142,10 +138,10 @@ func TestNothingListens(t *testing.T) {
 	s := open(t, redisstore.Options{Addresses: []string{"127.0.0.1:" + freeport.Port(t)}, Confirm: []string{"secret"}})
 	wantAllUnavailable(t, s, slack)
 	s = open(t, redisstore.Options{
-		Kind: redisstore.Sentinel, Addresses: []string{"127.0.0.1:" + freeport.Port(t)}, Master: "m", Confirm: []string{"secret"},
+		Addresses: []string{"127.0.0.1:" + freeport.Port(t)}, Master: "m", Confirm: []string{"secret"},
 	})
 	wantAllUnavailable(t, s, redisstore.CallTimeout+slack)
-	s = open(t, redisstore.Options{Kind: redisstore.Cluster, Addresses: []string{"127.0.0.1:" + freeport.Port(t)}, Confirm: []string{"secret"}})
+	s = open(t, redisstore.Options{Cluster: true, Addresses: []string{"127.0.0.1:" + freeport.Port(t)}, Confirm: []string{"secret"}})
 	wantAllUnavailable(t, s, redisstore.CallTimeout+slack)
 }
 
@@ -506,7 +502,7 @@ func TestFailover(t *testing.T) {
 	t.Parallel()
 	w := redistest.StartSentinels(t)
 	s := open(t, redisstore.Options{
-		Kind: redisstore.Sentinel, Addresses: redistest.Addresses(w.Sentinels), Master: redistest.MasterName, Confirm: []string{"secret"},
+		Addresses: redistest.Addresses(w.Sentinels), Master: redistest.MasterName, Confirm: []string{"secret"},
 	})
 	checkFailover(t, s, w.Primary)
 }
@@ -516,7 +512,7 @@ func TestClusterFailover(t *testing.T) {
 	t.Parallel()
 	servers := redistest.StartCluster(t, 3)
 	redistest.AddReplicas(t, servers)
-	s := open(t, redisstore.Options{Kind: redisstore.Cluster, Addresses: redistest.Addresses(servers), Confirm: []string{"secret"}})
+	s := open(t, redisstore.Options{Cluster: true, Addresses: redistest.Addresses(servers), Confirm: []string{"secret"}})
 	if err := s.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}

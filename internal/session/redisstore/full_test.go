@@ -78,7 +78,7 @@ func TestPingSeesWhatRefusesWrites(t *testing.T) {
 func TestPingTriesEachPrimary(t *testing.T) {
 	t.Parallel()
 	servers := redistest.StartCluster(t, 3)
-	s := open(t, redisstore.Options{Kind: redisstore.Cluster, Addresses: redistest.Addresses(servers)})
+	s := open(t, redisstore.Options{Cluster: true, Addresses: redistest.Addresses(servers)})
 	for i, server := range servers {
 		if err := s.Ping(t.Context()); err != nil {
 			t.Fatal(err)

@@ -38,8 +38,6 @@ type heldLock struct {
 	kind  string
 	key   string
 	token string
-	done  chan struct{} // closed by release
-	ended chan struct{} // closed when it isn't renewed any more
 }
 
 // Lock implements session.Backend.
@@ -56,7 +54,7 @@ func (s *Store) Lock(ctx context.Context, name session.Name) (release func(), er
 		select {
 		case <-time.After(retry/2 + mathrand.N(retry)): //nolint:gosec // G404: only to get out of step with others who wait
 		case <-ctx.Done():
-		case <-s.closed:
+		case <-s.life.Done():
 			return nil, fmt.Errorf("%w: the store was closed", session.ErrUnavailable)
 		}
 	}
@@ -71,10 +69,7 @@ func (s *Store) tryLock(ctx context.Context, name session.Name, token string) (r
 	if err := name.Valid(); err != nil {
 		return nil, false, err
 	}
-	l := &heldLock{
-		s: s, kind: name.Kind, key: s.prefix + "lock:" + s.key(name)[len(s.prefix):], token: token,
-		done: make(chan struct{}), ended: make(chan struct{}),
-	}
+	l := &heldLock{s: s, kind: name.Kind, key: s.prefix + "lock:" + s.key(name)[len(s.prefix):], token: token}
 	call, cancel := bounded(ctx)
 	defer cancel()
 	answer, err := l.eval(call, lockScript)
@@ -85,19 +80,21 @@ func (s *Store) tryLock(ctx context.Context, name session.Name, token string) (r
 	if answer != "OK" {
 		return nil, false, nil
 	}
-	panics.Go(s.log, "renewing a lock", l.renew) // a lock outlasts the context it was got with
-	return sync.OnceFunc(l.release), true, nil
+	held, stop := context.WithCancel(s.life) // a lock outlasts the context it was got with
+	ended := make(chan struct{})
+	panics.Go(s.log, "renewing a lock", func() {
+		defer close(ended)
+		l.renew(held)
+	})
+	return sync.OnceFunc(func() {
+		stop()
+		<-ended // the last renewal
+		l.unlock()
+	}), true, nil
 }
 
 func (l *heldLock) eval(ctx context.Context, script string) (string, error) {
 	return l.s.eval(ctx, script, []string{l.key}, l.token, l.s.lease.Milliseconds())
-}
-
-// release frees the lock, after the last renewal.
-func (l *heldLock) release() {
-	close(l.done)
-	<-l.ended
-	l.unlock()
 }
 
 // unlock frees the lock if it is still ours.
@@ -107,29 +104,15 @@ func (l *heldLock) unlock() {
 	_, _ = l.eval(ctx, unlockScript) // or else the lease ends
 }
 
-// renew extends the lease until the lock is released, another process has it, or the store is closed.
-func (l *heldLock) renew() {
-	defer close(l.ended)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+// renew extends the lease until ctx ends or another process has the lock.
+func (l *heldLock) renew(ctx context.Context) {
 	every := l.s.lease / renewals
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	stop := make(chan struct{})
-	defer close(stop)
-	panics.Go(l.s.log, "renewing a lock", func() { // a renewal under way doesn't hold up release
-		select {
-		case <-l.done:
-			cancel()
-		case <-stop:
-		}
-	})
 	for {
 		select {
 		case <-ticker.C:
-		case <-l.done:
-			return
-		case <-l.s.closed:
+		case <-ctx.Done():
 			return
 		}
 		if !l.renewOnce(ctx, every) {

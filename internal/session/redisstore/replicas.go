@@ -101,11 +101,7 @@ func (s *Store) server(ctx context.Context, key string) (*redis.Client, error) {
 	if s.cluster != nil {
 		return s.cluster.MasterForKey(ctx, key)
 	}
-	client, ok := s.client.(*redis.Client)
-	if !ok {
-		return nil, fmt.Errorf("redisstore: a client of type %T", s.client)
-	}
-	return client, nil
+	return s.single, nil
 }
 
 // replicas remembers which servers have replicas.

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -127,7 +128,7 @@ func outcome(answer string) (string, error) {
 	case "OK", "TAKEN", "AGAIN":
 		return answer, nil
 	}
-	if len(answer) < len(format) || answer[:len(format)] != format {
+	if !strings.HasPrefix(answer, format) {
 		return "", fmt.Errorf("%w: a script answered something else", session.ErrDamaged)
 	}
 	return answer, nil

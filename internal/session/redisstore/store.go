@@ -22,11 +22,13 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -51,57 +53,42 @@ const (
 
 // Store is a session.Backend in Redis.
 type Store struct {
-	client  redis.UniversalClient
-	cluster *redis.ClusterClient // nil if client is none
-	keyspace
-	confirm map[string]bool
+	client  redis.UniversalClient // one of the next two
+	single  *redis.Client
+	cluster *redis.ClusterClient
+	prefix  string   // of all keys
+	confirm []string // kinds, see Options.Confirm
 	now     func() time.Time
 	log     *slog.Logger
 
 	replicas replicas
 	noSizes  sync.Once
-	lease    time.Duration // of locks
-	closed   chan struct{}
+	lease    time.Duration   // of locks
+	life     context.Context // ends with Close
 	close    func() error
 }
 
 var _ session.Backend = (*Store)(nil)
 
 // Open returns the Backend that o describes. It doesn't connect: see Check.
-func Open(o Options) (*Store, error) {
-	if err := o.validate(); err != nil {
-		return nil, err
+func Open(o Options) *Store {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	s := &Store{
-		keyspace: keyspace{o.prefix()}, confirm: make(map[string]bool), now: o.Now, log: o.Log,
-		lease: lease, closed: make(chan struct{}),
+		client: o.client(), prefix: cmp.Or(o.Prefix, DefaultPrefix), confirm: o.Confirm, now: o.Now, log: cmp.Or(o.Log, slog.Default()), lease: lease,
 	}
-	if s.now == nil {
-		s.now = time.Now
-	}
-	if s.log == nil {
-		s.log = slog.Default()
-	}
+	s.single, _ = s.client.(*redis.Client)
+	s.cluster, _ = s.client.(*redis.ClusterClient)
 	s.replicas.log = s.log
 	s.replicas.seen, _ = lru.New[*redis.Client, replicaState](manyServers) // fails for sizes below one
-	for _, kind := range o.Confirm {
-		s.confirm[kind] = true
-	}
 	redis.SetLogger(logger{s.log})
-	switch o.Kind {
-	case Cluster:
-		s.cluster = redis.NewClusterClient(o.cluster())
-		s.client = s.cluster
-	case Sentinel:
-		s.client = redis.NewFailoverClient(o.sentinel())
-	case Single:
-		s.client = redis.NewClient(o.single())
-	}
-	s.close = sync.OnceValue(func() error {
-		close(s.closed)
+	life, end := context.WithCancel(context.Background())
+	s.life, s.close = life, sync.OnceValue(func() error {
+		end()
 		return s.client.Close()
 	})
-	return s, nil
+	return s
 }
 
 // Close implements session.Backend. Locks that are still held end with their lease.
@@ -120,26 +107,23 @@ func (l logger) Printf(ctx context.Context, format string, v ...any) {
 
 // ---- names ---------------------------------------------------------------------
 
-// keyspace is how records are called in Redis.
-type keyspace struct{ prefix string }
-
 // key is where the record called n is kept.
-func (k keyspace) key(n session.Name) string {
+func (s *Store) key(n session.Name) string {
 	if n.Group == "" {
-		return k.prefix + n.Kind + ":" + n.ID
+		return s.prefix + n.Kind + ":" + n.ID
 	}
-	return k.index(n) + ":" + n.ID
+	return s.index(n) + ":" + n.ID
 }
 
 // index is where the IDs of n's kind and group are kept.
-func (k keyspace) index(n session.Name) string { return k.prefix + n.Kind + ":{" + n.Group + "}" }
+func (s *Store) index(n session.Name) string { return s.prefix + n.Kind + ":{" + n.Group + "}" }
 
 // keys are the keys that writing or removing the record touches, all in one slot.
-func (k keyspace) keys(n session.Name) []string {
+func (s *Store) keys(n session.Name) []string {
 	if n.Group == "" {
-		return []string{k.key(n)}
+		return []string{s.key(n)}
 	}
-	return []string{k.key(n), k.index(n)}
+	return []string{s.key(n), s.index(n)}
 }
 
 // ---- calls ---------------------------------------------------------------------
@@ -165,15 +149,12 @@ func failed(err error) error {
 
 // Create implements session.Backend.
 func (s *Store) Create(ctx context.Context, name session.Name, value []byte, expires time.Time) error {
-	if err := writable(name, value); err != nil {
-		return err
-	}
-	ctx, cancel := bounded(ctx)
-	defer cancel()
 	h := newHead(expires)
 	err := s.write(ctx, name, createScript, h, value)
-	if errors.Is(err, errUnconfirmed) {
-		s.takeBack(ctx, name, h.version)
+	if errors.Is(err, errUnconfirmed) { // it isn't to be there, unless it was changed since
+		if _, left := s.call(context.WithoutCancel(ctx), s.eval, name, deleteScript, name.ID, h.version); left != nil {
+			s.log.Warn("a record that no other Redis server has confirmed could not be taken back", "kind", name.Kind, "error", left)
+		}
 	}
 	return err
 }
@@ -206,46 +187,18 @@ func (s *Store) open(b []byte) (value []byte, version string, err error) {
 
 // Update implements session.Backend.
 func (s *Store) Update(ctx context.Context, name session.Name, version string, value []byte, expires time.Time) error {
-	if err := writable(name, value); err != nil {
-		return err
-	}
-	ctx, cancel := bounded(ctx)
-	defer cancel()
 	return s.write(ctx, name, updateScript, newHead(expires), value, version)
 }
 
 // Delete implements session.Backend.
 func (s *Store) Delete(ctx context.Context, name session.Name) error {
-	if err := name.Valid(); err != nil {
-		return err
-	}
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	_, err := s.eval(ctx, deleteScript, s.keys(name), name.ID, "")
+	_, err := s.call(ctx, s.eval, name, deleteScript, name.ID, "")
 	return err
-}
-
-// takeBack removes a record that was written and isn't to be, unless it was changed since.
-func (s *Store) takeBack(ctx context.Context, name session.Name, version string) {
-	ctx, cancel := bounded(context.WithoutCancel(ctx))
-	defer cancel()
-	if _, err := s.eval(ctx, deleteScript, s.keys(name), name.ID, version); err != nil {
-		s.log.Warn("a record that no other Redis server has confirmed could not be taken back", "kind", name.Kind, "error", err)
-	}
 }
 
 // Take implements session.Backend.
 func (s *Store) Take(ctx context.Context, name session.Name) ([]byte, error) {
-	if err := name.Valid(); err != nil {
-		return nil, err
-	}
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	answer, err := s.eval(ctx, takeScript, s.keys(name), name.ID)
-	if err != nil {
-		return nil, err
-	}
-	record, err := outcome(answer)
+	record, err := s.call(ctx, s.eval, name, takeScript, name.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -291,31 +244,38 @@ func (s *Store) pingName(ctx context.Context, node *redis.Client) (name session.
 // pingTries is how many names are drawn for one server: of ten servers one is missed once in 40,000 times.
 const pingTries = 100
 
-// writable refuses what can't be kept.
-func writable(name session.Name, value []byte) error {
+// write runs a script that writes value.
+func (s *Store) write(ctx context.Context, name session.Name, script string, h head, value []byte, more ...any) error {
 	if len(value) > session.MaxValue {
 		return session.ErrTooLarge
 	}
-	return name.Valid()
-}
-
-// write runs a script that writes value.
-func (s *Store) write(ctx context.Context, name session.Name, script string, h head, value []byte, more ...any) error {
-	now := s.now().UnixMilli()
-	life := max(0, h.expires-now) + margin.Milliseconds()
-	args := append([]any{
-		name.ID, now, life, margin.Milliseconds(), h.version, h.expires, append(h.bytes(), value...),
-	}, more...)
 	run := s.eval
-	if s.confirm[name.Kind] {
+	if slices.Contains(s.confirm, name.Kind) {
 		run = s.confirmed
 	}
+	now := s.now().UnixMilli()
+	life := max(0, h.expires-now) + margin.Milliseconds()
+	_, err := s.call(ctx, run, name, script, append([]any{
+		name.ID, now, life, margin.Milliseconds(), h.version, h.expires, append(h.bytes(), value...),
+	}, more...)...)
+	return err
+}
+
+// runner runs a script: eval or confirmed.
+type runner func(ctx context.Context, script string, keys []string, args ...any) (string, error)
+
+// call runs a script on the record called name.
+func (s *Store) call(ctx context.Context, run runner, name session.Name, script string, args ...any) (string, error) {
+	if err := name.Valid(); err != nil {
+		return "", err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	answer, err := run(ctx, script, s.keys(name), args...)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = outcome(answer)
-	return err
+	return outcome(answer)
 }
 
 func (s *Store) eval(ctx context.Context, script string, keys []string, args ...any) (string, error) {

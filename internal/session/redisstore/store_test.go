@@ -30,10 +30,7 @@ func TestMain(m *testing.M) {
 // open opens a store that ends with the test.
 func open(tb testing.TB, o redisstore.Options) *redisstore.Store {
 	tb.Helper()
-	s, err := redisstore.Open(o)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	s := redisstore.Open(o)
 	tb.Cleanup(func() { _ = s.Close() })
 	return s
 }
@@ -48,11 +45,7 @@ func suite(t *testing.T, o redisstore.Options, flush func()) {
 	sessiontest.TestBackend(t, func(t *testing.T) session.Backend {
 		t.Helper()
 		flush()
-		s, err := redisstore.Open(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
+		return redisstore.Open(o)
 	})
 }
 
@@ -113,8 +106,8 @@ func TestServerName(t *testing.T) {
 	server := redistest.StartTLS(t, c, "--cluster-enabled", "yes", "--cluster-port", freeport.Port(t), "--tls-cluster", "yes")
 	server.Do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
 	for name, want := range map[string]bool{"": false, "other.example.com": false, "redis.example.com": true} {
-		for _, kind := range []redisstore.Kind{redisstore.Single, redisstore.Cluster} {
-			o := redisstore.Options{Kind: kind, Addresses: []string{server.Addr}, TLS: tlsOf(t, c)}
+		for _, cluster := range []bool{false, true} {
+			o := redisstore.Options{Cluster: cluster, Addresses: []string{server.Addr}, TLS: tlsOf(t, c)}
 			o.TLS.ServerName = name
 			s, err := open(t, o), error(nil)
 			eventually(t, "the Cluster is there", func() bool {
@@ -122,7 +115,7 @@ func TestServerName(t *testing.T) {
 				return err == nil || !strings.Contains(err.Error(), "CLUSTERDOWN")
 			})
 			if want && err != nil || !want && redisstore.FaultOf(err) != redisstore.Certificate {
-				t.Errorf("%q, kind %d: %v", name, kind, err)
+				t.Errorf("%q, as a Cluster %v: %v", name, cluster, err)
 			}
 		}
 	}
@@ -149,7 +142,7 @@ var users = map[string][]any{
 	"categories": {"ACL", "SETUSER", "patdesk", "on", ">hush", "resetchannels", "~patdesk:*", "+@all", "-@dangerous", "+info"},
 	"commands": {
 		"ACL", "SETUSER", "patdesk", "on", ">hush", "~patdesk:*", "resetchannels", "-@all",
-		"+ping", "+get", "+set", "+del", "+strlen", "+pexpire", "+pttl", "+zadd", "+zrem", "+zrangebyscore", "+zremrangebyscore", "+eval", "+wait", "+select", "+scan",
+		"+ping", "+get", "+set", "+del", "+strlen", "+pexpire", "+pttl", "+zadd", "+zrem", "+zrangebyscore", "+zremrangebyscore", "+eval", "+wait", "+select",
 	},
 }
 
@@ -169,7 +162,7 @@ func TestLimitedUser(t *testing.T) {
 func TestSentinels(t *testing.T) {
 	t.Parallel()
 	w := redistest.StartSentinels(t)
-	o := redisstore.Options{Kind: redisstore.Sentinel, Addresses: redistest.Addresses(w.Sentinels), Master: redistest.MasterName}
+	o := redisstore.Options{Addresses: redistest.Addresses(w.Sentinels), Master: redistest.MasterName}
 	suite(t, o, flushAll(w.Primary))
 	o.Master = "another"
 	s := open(t, o)
@@ -182,7 +175,7 @@ func TestSentinels(t *testing.T) {
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	servers := redistest.StartCluster(t, 3)
-	o := redisstore.Options{Kind: redisstore.Cluster, Addresses: redistest.Addresses(servers[:2])}
+	o := redisstore.Options{Cluster: true, Addresses: redistest.Addresses(servers[:2])}
 	suite(t, o, flushAll(servers...))
 	for _, server := range servers {
 		server.Do(append(users["commands"], "+cluster|slots")...)

@@ -1,0 +1,24 @@
+package templates
+
+import (
+	"maps"
+	"slices"
+)
+
+// Keys lists the messages in alphabetical order.
+func (w *Words) Keys() []string { return slices.Sorted(maps.Keys(w.messages)) }
+
+// Forms are the texts of the message key as its file has them, by plural form: "other" alone, or CLDR's of the
+// language.
+func (w *Words) Forms(key string) map[string]string {
+	m, out := w.messages[key], map[string]string{}
+	if m == nil {
+		return out
+	}
+	for form, text := range map[string]string{"zero": m.Zero, "one": m.One, "two": m.Two, "few": m.Few, "many": m.Many, "other": m.Other} {
+		if text != "" {
+			out[form] = text
+		}
+	}
+	return out
+}
