@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -14,6 +15,9 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/failure"
 )
 
 // maxFormBytes bounds a posted form. The largest honest one, with every scope chosen, is under 16 KiB.
@@ -150,10 +154,24 @@ func (f *logFields) upstream() []slog.Attr {
 		return nil
 	}
 	attrs := []slog.Attr{slog.Int("upstream_calls", f.calls), slog.Int64("upstream_ms", f.took.Milliseconds())}
-	if f.activityID != "" {
-		attrs = append(attrs, slog.String("activity_id", f.activityID))
+	if id := cmp.Or(f.activityID, activityOf(f.Err)); id != "" {
+		attrs = append(attrs, slog.String("activity_id", id))
 	}
 	return attrs
+}
+
+// activityOf is the service's id of the call behind err: some refusals come with 200, so that the call itself went well.
+func activityOf(err error) string {
+	var live *azuredevops.Error
+	var recorded *failure.Failure
+	switch {
+	case errors.As(err, &live):
+		return live.ActivityID
+	case errors.As(err, &recorded):
+		return recorded.ActivityID
+	default:
+		return ""
+	}
 }
 
 // routed says that a pattern is of a route, and not of where they are mounted.

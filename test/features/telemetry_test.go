@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
 )
 
@@ -68,5 +69,24 @@ func TestRequestRecord(t *testing.T) {
 	}
 	if callback := records(d, "GET", "/getAToken"); len(callback) != 1 || callback[0]["upstream_calls"] == nil || strings.Contains(d.Log.String(), "code=") {
 		t.Errorf("the callback: %v", callback)
+	}
+}
+
+// A refusal that comes with 200 has the service's id, too, and says where it was without an empty word.
+func TestRecordOfARefusalWith200(t *testing.T) {
+	t.Parallel()
+	o := apptest.Seeded()
+	o.Env = map[string]string{"LOG_FORMAT": "json"}
+	d := apptest.Start(t, o)
+	d.Sim.SetFault("patTokenError:invalidValidTo", simulator.FaultOptions{Call: simulator.CallCreate})
+	d.SignedIn(apptest.Mona).Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "refused").Choose("Code", "Read").Press("Create token")
+	var list []map[string]any
+	testkit.Until(t, "it is recorded", func() bool { list = records(d, "POST", "/tokens/new"); return len(list) > 0 })
+	if len(list) != 1 || list[0]["status"] != 422.0 {
+		t.Fatalf("%v", list)
+	}
+	text, _ := list[0]["error"].(string)
+	if id, _ := list[0]["activity_id"].(string); id == "" || !strings.Contains(text, id) || !strings.HasPrefix(text, "azuredevops: in contoso: invalidValidTo") {
+		t.Errorf("%v", list[0])
 	}
 }
