@@ -126,7 +126,11 @@ func TestProbesAndFilesAreNotMeasured(t *testing.T) {
 	}
 	_, _ = apptest.Scrape(t, http.MethodGet, at+"/pat/scopes")
 	_, _ = apptest.Scrape(t, http.MethodGet, at+"/pat/healthz/x")
-	got := samples(d)
+	var got map[string]string
+	testkit.Until(t, "all requests have ended", func() bool {
+		got = samples(d)
+		return got["patdesk_http_requests_in_flight"] == "0" && got[`patdesk_http_request_duration_seconds_count{method="GET",route="other",status="404"}`] != ""
+	})
 	for sample := range got {
 		for _, aside := range []string{"/healthz", "/readyz", "/static", "/favicon", "/robots"} {
 			if strings.Contains(sample, aside) {

@@ -394,7 +394,7 @@ func TestRedisStartFaults(t *testing.T) {
 	server := redistest.Start(t)
 	certificates := redistest.MakeCertificates(t)
 	encrypted := redistest.StartTLS(t, certificates)
-	cluster := redistest.StartCluster(t, 1)
+	cluster := redistest.StartCluster(t, 2)
 	server.Do("ACL", "SETUSER", "patdesk", "on", ">hushhush", "~other:*", "+@all", "-@dangerous")
 	env := map[string]string{
 		"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_SECRET": "canary-7c1f", "LISTEN_ADDRESS": "127.0.0.1:0",
@@ -411,7 +411,7 @@ func TestRedisStartFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			env["REDIS_URL"] = c.url
 			said := failsToStart(t, env)
-			if !strings.Contains(said, "Redis can't be used") || !strings.Contains(said, c.words) {
+			if !strings.Contains(said, "REDIS_URL leads to a Redis that can't be used") || !strings.Contains(said, c.words) {
 				t.Error(said)
 			}
 			if strings.Contains(said, "canary") || strings.Contains(said, "hushhush") {
