@@ -35,6 +35,7 @@ func families() map[string][]string {
 		"bulk.change.":         verbs,
 		"bulk.do.":             verbs,
 		"bulk.format.":         strings.Fields("env json"),
+		"bulk.global.":         ends,
 		"bulk.item.":           strings.Fields("toCome notBegun sent succeeded failed unknown waitingSecret lostSecret oldAlive oldFailed"),
 		"bulk.leftOut.":        strings.Fields("global expired revoked gone unread rotating longer"),
 		"bulk.outcome.":        strings.Fields("sent succeeded halfway partly"),

@@ -10,8 +10,8 @@ import (
 
 type (
 	picking struct {
-		PickAction, PickForm, PickView string
-		PickMatching, PickMax          int
+		PickAction, PickForm, PickView    string
+		PickMatching, PickGlobal, PickMax int
 	}
 	bulkPage struct {
 		base
@@ -38,7 +38,13 @@ type (
 		Date, DateMin, DateMax   string
 		ExpiryError              string
 		Choice, ChoiceDate       string
+		ChoiceText               string
 		Global                   bool
+		Globals                  int
+		GlobalNote               string
+		ToolTokens               []string
+		RevokeTools, RevokeForm  string
+		View                     string
 	}
 	bulkPlanRow struct {
 		Name, URL, Organization, MadeBy string
@@ -93,7 +99,7 @@ type (
 )
 
 func picks(n int) picking {
-	return picking{PickAction: "/pat/bulk", PickForm: "form", PickView: "/tokens?organization=contoso", PickMatching: n, PickMax: 500}
+	return picking{PickAction: "/pat/bulk", PickForm: "form", PickView: "/tokens?organization=contoso", PickMatching: n, PickGlobal: n / 3, PickMax: 500}
 }
 
 func bulkSamples() []sample {
@@ -113,7 +119,7 @@ func bulkSamples() []sample {
 		t := text("bulk.plan."+verb, 2)
 		p := bulkPlanPage{
 			base: frame(t.Title, "tokens"), Verb: verb, Lead: t.What, Warning: t.Advice, Button: text("bulk.do."+verb, 2).Title,
-			Address: "/pat/bulk/1", Form: "form", CancelURL: "/pat/tokens", Places: 2, Tools: 1, LeftOut: left, Global: true,
+			Address: "/pat/bulk/1", Form: "form", CancelURL: "/pat/tokens", Places: 2, Tools: 1, LeftOut: left, Global: true, Globals: 1, GlobalNote: "One of them is global.", ChoiceText: "90 days", ToolTokens: []string{"contoso/1"}, RevokeTools: "/pat/bulk?do=revoke", RevokeForm: "form",
 			Rows: []bulkPlanRow{
 				{Name: "build agent 7", URL: "/pat/tokens/contoso/1", Organization: "contoso", Scopes: terms("Agent Pools: Read & manage"), Expires: at(3), New: at(90)},
 				{Name: hostile, URL: "/pat/tokens/contoso/2", Organization: "fabrikam", MadeBy: "Git Credential Manager", Scopes: terms("Code: Read"), Expires: at(30), New: at(90)},

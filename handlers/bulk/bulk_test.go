@@ -99,6 +99,9 @@ func TestBulkExpiry(t *testing.T) {
 		{operation.Update, "same", "", "form.expiryRequired", nil, 0},
 		{operation.Rotate, "", "", "", []int{15, 40, 210}, 0},
 		{operation.Rotate, "7", "", "", []int{7, 7, 7}, 0},
+		{operation.Rotate, "same", "2026-12-24", "form.dateNotChosen", nil, 0},
+		{operation.Rotate, "7", "2026-12-24", "form.dateNotChosen", nil, 0},
+		{operation.Update, "30", "2026-12-24", "form.dateNotChosen", nil, 0},
 		{operation.Rotate, "forever", "", "form.expiryRequired", nil, 0},
 		{operation.Revoke, "nonsense", "", "", []int{0, 0, 0}, 0},
 	} {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/handlers/web/tokenform"
+	"github.com/patdesk/patdesk/handlers/web/tokenlist"
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -34,6 +36,13 @@ type bulkPlanPage struct {
 	DateMin, DateMax      string
 	ExpiryError           string
 	Choice, ChoiceDate    string // what the list was made for
+	ChoiceText            string
+	Globals               int    // tokens that work in all organizations
+	GlobalNote            string // what it means that there are some
+	ToolTokens            []string
+	RevokeTools           string // of a rotation: where those that tools made can be revoked instead
+	RevokeForm            string
+	View                  string // the list that the tokens were chosen in
 	Global                bool   // some are left out because they are global
 }
 
@@ -82,7 +91,10 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 	if err != nil {
 		return nil, batchError(err)
 	}
-	expiry := bulkExpiryOf(b.Action, v.PostForm.Get("expiry"), v.PostForm.Get("date"))
+	expiry := bulkExpiryOf(b.Action, v.PostForm.Get("expiry"), strings.TrimSpace(v.PostForm.Get("date")))
+	if v.URL.Query().Has("show") {
+		return v.To(web.BatchPath(id) + "?" + url.Values{"expiry": {expiry.choice}, "date": {expiry.date}}.Encode()), nil
+	}
 	if b.Started.IsZero() {
 		if expiry.fault(b.Action, b.Planned) != "" {
 			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity}), nil
@@ -90,6 +102,9 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 		trial := *b
 		if expiry.settle(&trial); len(trial.Items) == 0 {
 			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.nothingToDo", nil)}), nil
+		}
+		if shown := bulkExpiryOf(b.Action, v.PostForm.Get("shown"), v.PostForm.Get("shownDate")); v.PostForm.Has("shown") && !sameTokens(b, shown, expiry) {
+			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.otherTokens", nil)}), nil
 		}
 	}
 	if err := h.ready(v)(v.Context()); err != nil { // where a new sign-in is what it takes, that comes first
@@ -109,6 +124,14 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 		return nil, batchError(err)
 	}
 	return h.runBatch(v, b.ID)
+}
+
+// sameTokens says that a plan changes the same tokens with one expiry as with another. Whoever confirms has seen which.
+func sameTokens(b *batch.Batch, one, other bulkExpiry) bool {
+	x, y := *b, *b
+	one.settle(&x)
+	other.settle(&y)
+	return slices.EqualFunc(x.Items, y.Items, func(a, b batch.Item) bool { return a.Before.AuthorizationID == b.Before.AuthorizationID })
 }
 
 // refusedStart shows the page again after a form that can't be accepted.
@@ -137,18 +160,28 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 		Base: v.Base(text.Title, "tokens"), Problem: state.Problem, Verb: verb, Lead: text.What, Warning: text.Advice,
 		Button: v.Words.Message("bulk.do."+verb, words).Title, Address: v.Link(web.BatchPath(b.ID)),
 		Form: h.Batches.Form(b.Person, b.Action, b.ID), CancelURL: v.Link(backFrom(b.From)),
-		Choice: expiry.choice, ChoiceDate: expiry.date, Places: outcome.Organizations(b),
+		Choice: expiry.choice, ChoiceDate: expiry.date, View: backFrom(b.From), Places: outcome.Organizations(b),
 	}
 	for _, item := range b.Items {
 		row := bulkPlanRow{
 			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: web.WorksIn(v.Words, &item.Before, item.Organization),
 			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(item.Before.DisplayName)), Scopes: web.ScopeTerms(v.Words, item.Before.Scopes),
-			Expires: v.When(item.Before.ValidTo), New: v.When(item.ValidTo),
+			Expires: web.TokenEnds(v, &item.Before), New: v.When(item.ValidTo),
 		}
 		if row.MadeBy != "" {
 			p.Tools++
+			p.ToolTokens = append(p.ToolTokens, item.Organization+"/"+item.Before.AuthorizationID)
+		}
+		if item.Before.Global() {
+			p.Globals++
 		}
 		p.Rows = append(p.Rows, row)
+	}
+	if b.Action == operation.Rotate && p.Tools > 0 {
+		p.RevokeTools, p.RevokeForm = v.Link(web.BulkPath)+"?do=revoke", v.DrawForm(tokenlist.Purpose, "")
+	}
+	if p.Globals > 0 {
+		p.GlobalNote = web.GlobalText(v, "bulk.global.", map[string]any{"Count": p.Globals}).What
 	}
 	p.LeftOut = leftOut(v, b)
 	for _, one := range b.LeftOut {
@@ -171,6 +204,11 @@ func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *batch.Batch, expiry bulkE
 		text := v.Words.Message("bulk.sameLife", nil)
 		p.Expiry = append([]web.Option{{Value: keepsLife, Text: text.Title, Hint: text.What, Selected: expiry.choice == keepsLife}}, p.Expiry...)
 	}
+	for _, choice := range p.Expiry {
+		if choice.Selected {
+			p.ChoiceText = choice.Text
+		}
+	}
 	p.Date = expiry.date
 	p.DateMin, p.DateMax = b.Planned.UTC().Format(web.DateLayout), b.Planned.Add(tokenform.MaxTokenLife).UTC().Format(web.DateLayout)
 	if fault != "" {
@@ -183,7 +221,7 @@ func leftOut(v *web.Request, b *batch.Batch) []bulkLeftOut {
 	var out []bulkLeftOut
 	for _, one := range b.LeftOut {
 		row := bulkLeftOut{
-			Name: web.NameOf(&one.Token), Organization: web.WorksIn(v.Words, &one.Token, one.Organization), Expires: v.When(one.Token.ValidTo),
+			Name: web.NameOf(&one.Token), Organization: web.WorksIn(v.Words, &one.Token, one.Organization), Expires: web.TokenEnds(v, &one.Token),
 			Why: v.Words.Message("bulk.leftOut."+one.Reason, map[string]any{"Organization": one.Organization}).What,
 		}
 		if one.Reason != leftGone && one.Reason != leftUnread {

@@ -89,10 +89,14 @@ func bulkExpiryOf(action operation.Action, choice, date string) bulkExpiry {
 
 // fault says what is wrong with the choice, as a key of the catalogue.
 func (e bulkExpiry) fault(action operation.Action, planned time.Time) string {
-	if action == operation.Revoke || e.choice == keepsLife && action == operation.Rotate {
+	form := tokenform.Form{Expiry: e.choice, Date: e.date}
+	switch {
+	case action == operation.Revoke:
 		return ""
+	case e.choice == keepsLife && action == operation.Rotate:
+		return form.DateFault()
 	}
-	_, fault := tokenform.Form{Expiry: e.choice, Date: e.date}.ValidTo(planned)
+	_, fault := form.ValidTo(planned)
 	return fault
 }
 

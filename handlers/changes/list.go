@@ -56,7 +56,13 @@ func (h *Handlers) batchChanges(v *web.Request) ([]changeRow, error) {
 
 // batchPlaces names the organization of a batch, or counts them.
 func batchPlaces(w *templates.Words, b *batch.Batch) string {
-	if n := outcome.Organizations(b); n != 1 {
+	global, n := slices.ContainsFunc(b.Items, func(item batch.Item) bool { return item.Before.Global() }), outcome.Organizations(b)
+	switch {
+	case global && n > 1:
+		return w.Message("bulk.placesGlobal", map[string]any{"Count": n}).Title
+	case global:
+		return w.Message("organization.all", nil).Title
+	case n != 1:
 		return w.Message("bulk.places", map[string]any{"Count": n}).Title
 	}
 	return b.Items[0].Organization

@@ -109,7 +109,7 @@ func (p *overviewPage) fillTable(v *web.Request, view tokenlist.View, s inventor
 	p.Filters, p.Columns = view.Filters(v), view.Columns(v)
 	p.chooseFilters(v, view, s)
 	p.Tokens = tokenlist.Rows(v, p.cut(v, view, found))
-	p.Picking = tokenlist.NewPicking(v, view, len(found))
+	p.Picking = tokenlist.NewPicking(v, view, found)
 	p.CSVURL, p.JSONURL = v.Link(view.ExportAddress("csv")), v.Link(view.ExportAddress("json"))
 	all := view
 	all.Number = 1

@@ -56,8 +56,9 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 		p.Problems = append(p.Problems, *missing(v, f))
 	}
 	p.Filters, p.Columns = view.Filters(v), view.Columns(v)
-	p.Tokens = tokenlist.Rows(v, view.Arrange(v.Words, listed, v.Now))
-	p.Picking = tokenlist.NewPicking(v, view, len(p.Tokens))
+	found := view.Arrange(v.Words, listed, v.Now)
+	p.Tokens = tokenlist.Rows(v, found)
+	p.Picking = tokenlist.NewPicking(v, view, found)
 	if slices.ContainsFunc(listed, inventory.Token.LivingGlobal) {
 		p.GlobalNote = web.GlobalText(v, "global.", nil).What
 	}

@@ -360,3 +360,89 @@ func TestOverviewsFiltersLeadToItsList(t *testing.T) {
 		t.Error("no group has more than its lines")
 	}
 }
+
+// What is chosen on a plan is what is confirmed on it, without scripts too.
+func TestPlanIsCarriedOutWithTheExpiryThatIsChosen(t *testing.T) {
+	t.Parallel()
+	d := apptest.Start(t, apptest.Seeded())
+	b := d.SignedIn(apptest.Mona)
+	add := func(name string, left int) {
+		d.Sim.AddToken(simulator.Token{DisplayName: name, Organization: "fabrikam", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: time.Now().AddDate(0, 0, left)})
+	}
+	plan := func(query, button string) {
+		apptest.PickAll(b, d.URL+"/tokens?organization=fabrikam&q="+query, button)
+	}
+	days := func(name string) int { // to the end of the newest token of that name
+		most := 0
+		for _, token := range d.Sim.Tokens("fabrikam") {
+			if token.DisplayName == name {
+				most = max(most, int(time.Until(token.ValidTo).Hours()/24+0.5))
+			}
+		}
+		return most
+	}
+	add("stretched", 20)
+	plan("stretched", "Extend chosen")
+	apptest.WaitForBatch(t, b.Choose("Expiry", "One year").Press("Extend one token"))
+	if got := days("stretched"); got != 365 {
+		t.Errorf("extended to %d days\n%s", got, b.Text())
+	}
+	add("turned", 20)
+	plan("turned", "Rotate chosen")
+	apptest.WaitForBatch(t, b.Choose("Expiry", "60 days").Press("Rotate one token"))
+	if got := days("turned"); got != 60 {
+		t.Errorf("rotated for %d days\n%s", got, b.Text())
+	}
+
+	// Another expiry that changes other tokens is shown first.
+	add("shorter", 20)
+	add("shorter but lasting", 200)
+	updates := d.Sim.Calls("update")
+	plan("shorter", "Extend chosen")
+	b.Choose("Expiry", "One year").Press("Extend one token")
+	if b.Status != http.StatusUnprocessableEntity || d.Sim.Calls("update") != updates || !strings.Contains(b.Text(), "Please look again") || !b.Has("button", "Extend 2 tokens") {
+		t.Errorf("%d\n%s", b.Status, b.Text())
+	}
+	apptest.WaitForBatch(t, b.Press("Extend 2 tokens"))
+	if days("shorter") != 365 || days("shorter but lasting") != 365 {
+		t.Errorf("extended to %d and %d days", days("shorter"), days("shorter but lasting"))
+	}
+
+	add("dated", 20)
+	plan("dated", "Extend chosen")
+	b.Choose("Expiry", "60 days").Press("Show the new dates")
+	if b.Status != http.StatusOK || b.URL.Query().Get("expiry") != "60" || b.Page.Find("#expiry-60[checked]").Length() != 1 {
+		t.Errorf("%d %s", b.Status, b.URL)
+	}
+	b.Fill("Date", time.Now().AddDate(0, 0, 33).Format(time.DateOnly)).Press("Extend one token")
+	if b.Status != http.StatusUnprocessableEntity || !strings.Contains(b.Text(), "You entered a date, but chose something else.") || days("dated") != 20 {
+		t.Errorf("%d, %d days\n%s", b.Status, days("dated"), b.Text())
+	}
+}
+
+// Global tokens are named wherever they are among others that are changed.
+func TestPlansNameGlobalTokens(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		at   time.Time
+		want string
+	}{
+		{time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), "2 of them are global: revoking them stops them in all your organizations at once."},
+		{time.Date(2026, 12, 2, 9, 0, 0, 0, time.UTC), "they have worked in none of your organizations since 1 December 2026"},
+	} {
+		d := startedOn(t, testkit.NewClockAt(c.at))
+		b := d.SignedIn(apptest.Mona)
+		if b.Open(d.URL + "/tokens?organization=northwind-labs"); !strings.Contains(b.Page.Find(".pick-bar").Text(), "2 of them are global") {
+			t.Errorf("beside “all that match”: %s", webtest.Fold(b.Page.Find(".pick-bar").Text()))
+		}
+		apptest.PickAll(b, d.URL+"/tokens?organization=northwind-labs", "Revoke chosen")
+		text := webtest.Fold(b.Page.Find("main").Text())
+		if strings.Contains(text, "in 1 organization") || !strings.Contains(text, c.want) || !strings.Contains(text, "1 Dec 2026") {
+			t.Errorf("the plan says\n%s", text)
+		}
+		apptest.WaitForBatch(t, b.Press("Revoke "+strconv.Itoa(b.Page.Find("#plan-rows tbody tr").Length())+" tokens"))
+		if row := webtest.Fold(b.Open(d.URL + "/changes").Page.Find("tbody tr").First().Text()); !strings.Contains(row, "All organizations") {
+			t.Errorf("the change is listed as %q", row)
+		}
+	}
+}

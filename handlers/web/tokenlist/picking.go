@@ -14,18 +14,25 @@ type Picking struct {
 	PickForm     string
 	PickView     string // of the list, for "all that match"
 	PickMatching int
+	PickGlobal   int // of them: tokens that work in all organizations
 	PickMax      int
 }
 
-// NewPicking is for a list with so many matching tokens.
-func NewPicking(v *web.Request, view View, matching int) Picking {
-	if matching == 0 {
+// NewPicking is for a list that these tokens match, on all its pages.
+func NewPicking(v *web.Request, view View, matching []inventory.Token) Picking {
+	if len(matching) == 0 {
 		return Picking{}
 	}
 	view.Number = 1
+	global := 0
+	for _, t := range matching {
+		if t.Global() {
+			global++
+		}
+	}
 	return Picking{
 		PickAction: v.Link(web.BulkPath), PickForm: v.DrawForm(Purpose, ""),
-		PickView: view.Address(), PickMatching: matching, PickMax: batch.Max,
+		PickView: view.Address(), PickMatching: len(matching), PickGlobal: global, PickMax: batch.Max,
 	}
 }
 
