@@ -45,6 +45,18 @@ type Options struct {
 	// Watch is called before each exchange with the service, tries again included, and what it returns after it. It may
 	// add to the header that is sent. It may be nil.
 	Watch func(ctx context.Context, operation string, header http.Header) (done func(Exchange))
+
+	// Odd is called where an answer holds something that isn't understood and that costs no more than itself. It may be
+	// nil.
+	Odd func(ctx context.Context, o Oddity)
+}
+
+// Oddity is what of an answer isn't understood.
+type Oddity struct {
+	Call         string // as in Error
+	Organization string // "" for organizations
+	Count        int    // tokens or organizations that it is about
+	Members      []Member
 }
 
 // Operations returns the names of a Client's operations, as Watch gets them.
@@ -69,6 +81,7 @@ type Client struct {
 	sleep                           func(context.Context, time.Duration) error
 	guards                          *guards
 	watch                           func(context.Context, string, http.Header) func(Exchange)
+	odd                             func(context.Context, Oddity)
 }
 
 // New makes a Client. It makes no call.
@@ -87,6 +100,7 @@ func New(o Options) *Client {
 		sleep:         o.Sleep,
 		guards:        newGuards(o.Now),
 		watch:         o.Watch,
+		odd:           o.Odd,
 	}
 }
 
@@ -104,6 +118,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Watch == nil {
 		o.Watch = func(context.Context, string, http.Header) func(Exchange) { return func(Exchange) {} }
+	}
+	if o.Odd == nil {
+		o.Odd = func(context.Context, Oddity) {}
 	}
 	return o
 }

@@ -187,6 +187,7 @@ var (
 	errNoRecord     = errors.New("the answer holds no token")
 	errOtherRecord  = errors.New("the answer holds another token")
 	errVague        = errors.New("the answer doesn't say what was done")
+	errUnnamed      = errors.New("the answer lists organizations without a name that is understood")
 	errNoSecret     = errors.New("the answer holds no secret")
 	errMemory       = errors.New("too many long answers are being read")
 	errEndless      = errors.New("the list does not end")

@@ -1,7 +1,6 @@
 package azuredevops
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -39,7 +38,7 @@ var scopePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,99}$`)
 func ValidScope(id string) bool { return scopePattern.MatchString(id) }
 
 // Organizations discovers the person's organizations, sorted by name. Those that are disabled, deleted or moved are
-// left out.
+// left out. With an error it also returns those that are understood.
 //
 // https://learn.microsoft.com/rest/api/azure/devops/account/accounts/list
 func (c *Caller) Organizations(ctx context.Context) ([]Organization, error) {
@@ -55,15 +54,23 @@ func (c *Caller) Organizations(ctx context.Context) ([]Organization, error) {
 		return nil, err
 	}
 	var w struct {
-		Value *list[wireAccount] `json:"value"`
+		Value list[wireAccount] `json:"value"`
 	}
 	if failure := q.decode(a, &w); failure != nil {
 		return nil, failure
 	}
-	if w.Value == nil {
+	if !w.Value.there {
 		return nil, q.notUnderstood(a, errType)
 	}
-	return organizations(*w.Value), nil
+	found, unnamed := organizations(w.Value.items)
+	switch {
+	case unnamed > 0:
+		c.client.odd(ctx, Oddity{Call: q.name, Count: unnamed, Members: []Member{MemberRecord}})
+		return found, q.notUnderstood(a, errUnnamed)
+	case w.Value.more:
+		return found, q.notUnderstood(a, errLength)
+	}
+	return found, nil
 }
 
 // memberID returns the person's id in the profile service.
@@ -80,11 +87,12 @@ func (c *Caller) memberID(ctx context.Context, left *allowance) (string, error) 
 	if failure := q.decode(a, &w); failure != nil {
 		return "", failure
 	}
-	id := string(cmp.Or(w.ID, w.PublicAlias))
-	if !ValidAuthorizationID(id) {
-		return "", q.notUnderstood(a, errType)
+	for _, t := range []text{w.ID, w.PublicAlias} {
+		if id := plainID(t.string); ValidAuthorizationID(id) {
+			return id, nil
+		}
 	}
-	return id, nil
+	return "", q.notUnderstood(a, errType)
 }
 
 func (c *Caller) discoveryCall(path string, query url.Values, left *allowance) call {
@@ -100,38 +108,73 @@ func (c *Caller) discoveryCall(path string, query url.Values, left *allowance) c
 
 // wireAccount is an organization as the accounts API sends it.
 type wireAccount struct {
-	ID     text          `json:"accountId"`
-	Name   text          `json:"accountName"`
-	Status accountStatus `json:"accountStatus"`
+	ID     text `json:"accountId"`
+	Name   text `json:"accountName"`
+	URI    text `json:"accountUri"`
+	Status text `json:"accountStatus"` // a name or a number, and mostly not there
 }
 
-// accountStatus is a name or a number, and mostly not there.
-type accountStatus string
-
-// UnmarshalJSON reads a name or a number.
-func (s *accountStatus) UnmarshalJSON(b []byte) error {
-	if b[0] == '"' {
-		return json.Unmarshal(b, (*text)(s))
+// UnmarshalJSON reads an object, and understands nothing of anything else.
+func (a *wireAccount) UnmarshalJSON(b []byte) error {
+	type members wireAccount
+	if b[0] != '{' {
+		return nil
 	}
-	*s = accountStatus(b[:min(len(b), 16)])
-	return nil
+	return json.Unmarshal(b, (*members)(a))
 }
 
 // closed says that the organization can't be worked in.
-func (s accountStatus) closed() bool {
-	return slices.Contains([]string{"disabled", "2", "deleted", "3", "moved", "4"}, strings.ToLower(string(s)))
+func (a *wireAccount) closed() bool {
+	return slices.Contains([]string{"disabled", "2", "deleted", "3", "moved", "4"}, strings.ToLower(a.Status.string))
 }
 
-func organizations(accounts []wireAccount) []Organization {
-	var found []Organization
+// name is what the organization is called in addresses, "" if that can't be told. Where its own address can be read,
+// that decides: it need not be what the organization is called elsewhere.
+func (a *wireAccount) name() string {
+	for _, name := range []string{nameInURI(a.URI.string), strings.TrimSpace(a.Name.string)} {
+		if ValidOrganization(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// nameInURI is the organization in https://dev.azure.com/{name} or https://{name}.visualstudio.com.
+//
+// https://learn.microsoft.com/azure/devops/extend/develop/work-with-urls
+func nameInURI(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	host := strings.ToLower(u.Hostname())
+	if host == "dev.azure.com" || strings.HasSuffix(host, ".dev.azure.com") {
+		name, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+		return name
+	}
+	name, ok := strings.CutSuffix(host, ".visualstudio.com")
+	name = strings.TrimSuffix(name, ".vssps")
+	if !ok || name == "app" || name == "vssps" {
+		return ""
+	}
+	return name
+}
+
+// organizations are those that can be worked in; unnamed counts those that can't be told how to be called.
+func organizations(accounts []wireAccount) (found []Organization, unnamed int) {
 	for _, a := range accounts {
-		if name := string(a.Name); ValidOrganization(name) && !a.Status.closed() {
-			found = append(found, Organization{ID: printable(string(a.ID)), Name: name})
+		name := a.name()
+		switch {
+		case a.closed():
+		case name == "":
+			unnamed++
+		default:
+			found = append(found, Organization{ID: printable(plainID(a.ID.string)), Name: name})
 		}
 	}
 	byName := func(a, b Organization) int {
 		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
 	}
 	slices.SortStableFunc(found, byName)
-	return slices.CompactFunc(found, func(a, b Organization) bool { return byName(a, b) == 0 })
+	return slices.CompactFunc(found, func(a, b Organization) bool { return byName(a, b) == 0 }), unnamed
 }

@@ -3,9 +3,11 @@ package azuredevops
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,12 +23,21 @@ const (
 
 // Token is a personal access token's record; never its secret.
 type Token struct {
-	AuthorizationID string    `json:"authorizationId"`
+	AuthorizationID string    `json:"authorizationId"` // "": the service has sent none that can be one; nothing can be done with the token
 	DisplayName     string    `json:"displayName"`
 	Scopes          []string  `json:"scopes"`         // the wire's one string, split at spaces
 	TargetAccounts  []string  `json:"targetAccounts"` // ids of organizations; nil: global
 	ValidFrom       time.Time `json:"validFrom"`      // UTC
-	ValidTo         time.Time `json:"validTo"`        // UTC
+	ValidTo         time.Time `json:"validTo"`        // UTC; zero: not known
+	Odd             []Member  `json:"odd,omitempty"`  // what the service has sent in a form that isn't understood
+}
+
+// Addressable says that something can be done with t: the service has said what it is called.
+func (t Token) Addressable() bool { return t.AuthorizationID != "" }
+
+// NotUnderstood says that this member of t's record came in a form that isn't understood.
+func (t Token) NotUnderstood(m Member) bool {
+	return slices.Contains(t.Odd, m) || slices.Contains(t.Odd, MemberRecord)
 }
 
 // Global says that t works in all organizations of its owner.
@@ -74,8 +85,9 @@ func (c *Caller) List(ctx context.Context, organization string, s Status) ([]Tok
 		}
 		room -= int64(len(a.body))
 		page, more, failure := q.page(a)
+		c.report(ctx, q, page...)
 		for _, t := range page {
-			if !known[t.AuthorizationID] {
+			if !t.Addressable() || !known[t.AuthorizationID] {
 				known[t.AuthorizationID] = true
 				tokens = append(tokens, t)
 			}
@@ -116,24 +128,42 @@ func (q call) page(a answer) ([]Token, string, *Error) {
 		return nil, "", q.refused(a, w.PatTokenError)
 	}
 	found := w.wireTokens
-	if !found.PatTokens.there && w.Value != nil {
+	if !found.PatTokens.there && (w.Value.PatTokens.there || w.Value.PatTokens.null) {
 		next := found.ContinuationToken
-		if found = wireTokens(*w.Value); found.ContinuationToken == "" {
+		if found = wireTokens(w.Value); found.ContinuationToken.string == "" {
 			found.ContinuationToken = next
 		}
 	}
-	if !found.PatTokens.there {
+	if !found.PatTokens.there && !found.PatTokens.null {
 		return nil, "", q.notUnderstood(a, errType)
 	}
-	tokens := make([]Token, 0, len(found.PatTokens.tokens))
-	for i := range found.PatTokens.tokens {
-		t, ok := found.PatTokens.tokens[i].token()
-		if !ok {
-			return tokens, "", q.notUnderstood(a, errType)
-		}
-		tokens = append(tokens, t)
+	tokens := make([]Token, 0, len(found.PatTokens.items))
+	for i := range found.PatTokens.items {
+		tokens = append(tokens, found.PatTokens.items[i].token())
 	}
-	return tokens, string(found.ContinuationToken), nil
+	if found.PatTokens.more {
+		return tokens, "", q.notUnderstood(a, errLength)
+	}
+	if found.ContinuationToken.odd {
+		return tokens, "", q.notUnderstood(a, errType)
+	}
+	return tokens, strings.TrimSpace(found.ContinuationToken.string), nil
+}
+
+// report says what of the tokens in an answer isn't understood.
+func (c *Caller) report(ctx context.Context, q call, tokens ...Token) {
+	n, odd := 0, map[Member]bool{}
+	for _, t := range tokens {
+		if len(t.Odd) > 0 {
+			n++
+		}
+		for _, m := range t.Odd {
+			odd[m] = true
+		}
+	}
+	if n > 0 {
+		c.client.odd(ctx, Oddity{Call: q.name, Organization: printable(q.organization), Count: n, Members: slices.Sorted(maps.Keys(odd))})
+	}
 }
 
 // Get returns one token. Its status is not known from this answer.
@@ -161,31 +191,32 @@ func (c *Caller) Create(ctx context.Context, organization string, w Wanted) (Tok
 	if err != nil {
 		return Token{}, "", err
 	}
-	return q.created(a)
+	token, secret, err := q.created(a)
+	if err == nil {
+		c.report(ctx, q, token)
+	}
+	return token, secret, err
 }
 
-// created reads the answer to create. A secret that came counts, whatever else is missing: it won't be sent again.
+// created reads the answer to create. A secret that came counts, whatever else is missing or odd: it won't be sent
+// again.
 func (q call) created(a answer) (Token, string, error) {
 	var w wireResult
 	if failure := q.decode(a, &w); failure != nil {
 		return Token{}, "", failure
 	}
-	made := w.PatToken
-	if made == nil {
-		made = &wireToken{}
-	}
-	token, ok := made.token()
+	token, made := w.PatToken.token(), w.PatToken.there
 	failure := q.notUnderstood(a, errNoSecret)
 	switch {
 	case w.PatTokenError.failed():
 		failure = q.refused(a, w.PatTokenError)
-		if ok {
+		if token.Addressable() {
 			failure.Unknown, failure.Err = true, errContradicted
 		}
-	case made.Secret != "":
-		return token, string(made.Secret), nil
+	case w.PatToken.Secret.string != "" && !w.PatToken.Secret.odd:
+		return token, w.PatToken.Secret.string, nil
 	}
-	if ok {
+	if made && token.Addressable() {
 		failure.Token = &token
 	}
 	return Token{}, "", failure
@@ -244,7 +275,7 @@ func (q call) revoked(a answer) error {
 	if w.PatTokenError.failed() {
 		return q.refused(a, w.PatTokenError)
 	}
-	if w.PatTokenError == "" && w.PatToken == nil {
+	if w.PatTokenError.odd() || w.PatTokenError == "" && !w.PatToken.there {
 		return q.notUnderstood(a, errVague)
 	}
 	return nil
@@ -263,13 +294,17 @@ func (c *Caller) record(ctx context.Context, q call, authorizationID string) (To
 	if w.PatTokenError.failed() {
 		return Token{}, q.refused(a, w.PatTokenError)
 	}
-	if w.PatToken == nil {
-		return Token{}, q.notUnderstood(a, errNoRecord)
+	token := w.PatToken.token()
+	if !token.Addressable() && !q.change() { // it was asked for by its id
+		token.AuthorizationID = authorizationID
 	}
-	token, ok := w.PatToken.token()
-	if !ok || !strings.EqualFold(token.AuthorizationID, authorizationID) {
+	switch {
+	case !w.PatToken.there, q.change() && w.PatTokenError.odd():
+		return Token{}, q.notUnderstood(a, errNoRecord)
+	case !strings.EqualFold(token.AuthorizationID, authorizationID):
 		return Token{}, q.notUnderstood(a, errOtherRecord)
 	}
+	c.report(ctx, q, token)
 	return token, nil
 }
 

@@ -55,9 +55,11 @@ func (a *activeTokens) list(ctx context.Context, again bool) (ok bool) {
 	listed := map[string]bool{}
 	for _, t := range tokens {
 		listed[t.AuthorizationID] = true
-		a.add(t.DisplayName, t.AuthorizationID)
+		if a.add(t.DisplayName, t.AuthorizationID); t.NotUnderstood(azuredevops.MemberDisplayName) {
+			a.addToAll(t.AuthorizationID)
+		}
 	}
-	if err != nil {
+	if err != nil || slices.ContainsFunc(tokens, func(t azuredevops.Token) bool { return !t.Addressable() }) { // which may be any
 		return false
 	}
 	a.whole = true
@@ -72,6 +74,13 @@ func (a *activeTokens) add(name, id string) {
 	name = strings.TrimSpace(name)
 	if ids, expected := a.ids[name]; expected && id != "" && !slices.Contains(ids, id) {
 		a.ids[name] = append(ids, id)
+	}
+}
+
+// addToAll keeps that a token is there whose name isn't understood; a is locked.
+func (a *activeTokens) addToAll(id string) {
+	for name := range a.ids {
+		a.add(name, id)
 	}
 }
 

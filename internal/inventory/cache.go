@@ -87,8 +87,8 @@ func (c *Cache) Organizations(ctx context.Context, o Owner) ([]string, error) {
 	}
 	found, err := o.API.Organizations(ctx)
 	switch {
-	case err == nil:
-		c.discoveries.put(o.Session, discovered{organizations: found, until: c.options.Now().Add(discoveryLife)})
+	case err == nil || len(found) > 0:
+		c.discoveries.put(o.Session, discovered{organizations: found, err: err, until: c.options.Now().Add(discoveryLife)})
 	case !c.options.SignInNeeded(err) && ctx.Err() == nil:
 		c.discoveries.put(o.Session, discovered{err: err, until: c.options.Now().Add(discoveryPause)})
 	}

@@ -29,7 +29,7 @@ type discoveries struct {
 
 type discovered struct {
 	organizations []azuredevops.Organization
-	err           error // why there are none
+	err           error // why there are none, or not all
 	until         time.Time
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/panics"
@@ -22,30 +23,36 @@ func (c *Cache) Find(ctx context.Context, o Owner, organization, id string) (Tok
 	group.Go(func() error { single, getErr = o.API.Get(ctx, organization, id); return nil })
 	group.Go(func() error { active, listErr = o.API.List(ctx, organization, azuredevops.Active); return nil })
 	_ = group.Wait() // both errors are looked at below
-	if api, ok := errors.AsType[*azuredevops.Error](getErr); getErr != nil && (!ok || !api.Kind.NotFound()) {
-		return Token{}, getErr // where the service doesn't know the token by this answer, a list may still hold it
+	api, ok := errors.AsType[*azuredevops.Error](getErr)
+	if getErr != nil && (!ok || !api.Kind.NotFound() && api.Kind != azuredevops.KindNotUnderstood) {
+		return Token{}, getErr // where this answer holds no such token, a list may still hold it
 	}
 	for _, status := range []azuredevops.Status{azuredevops.Active, azuredevops.Revoked, azuredevops.Expired} {
 		tokens, err := active, listErr
 		if status != azuredevops.Active {
 			tokens, err = o.API.List(ctx, organization, status)
 		}
-		if err != nil {
-			return Token{}, err
-		}
-		if i := slices.IndexFunc(tokens, func(t azuredevops.Token) bool { return t.AuthorizationID == id }); i >= 0 {
+		// a part of a list may hold it, too
+		if i := slices.IndexFunc(tokens, func(t azuredevops.Token) bool { return strings.EqualFold(t.AuthorizationID, id) }); i >= 0 {
 			if getErr != nil {
 				single = tokens[i]
 			}
 			return Token{Token: single, Status: status, Organization: organization}, nil
 		}
+		if err != nil {
+			return Token{}, err
+		}
 	}
 	if getErr != nil {
 		return Token{}, getErr
 	}
-	// The service knows it, no list holds it: the dates are all there is to go by.
+	// The service knows it, no list holds it: the dates are all there is to go by. Without one it may be active, and
+	// can be revoked.
 	status := azuredevops.Revoked
-	if single.ValidTo.Before(c.options.Now()) {
+	switch {
+	case single.ValidTo.IsZero():
+		status = azuredevops.Active
+	case single.ValidTo.Before(c.options.Now()):
 		status = azuredevops.Expired
 	}
 	return Token{Token: single, Status: status, Organization: organization}, nil

@@ -57,6 +57,9 @@ func (t Token) LongLived() bool {
 	return !t.ValidFrom.IsZero() && t.ValidTo.Sub(t.ValidFrom) > longLife
 }
 
+// NotUnderstood says that something of t's record isn't understood.
+func (t Token) NotUnderstood() bool { return len(t.Odd) > 0 }
+
 // LivingGlobal says that t works in all organizations, now.
 func (t Token) LivingGlobal() bool { return t.Global() && t.Status == azuredevops.Active }
 
@@ -65,7 +68,8 @@ func (t Token) GlobalOver(now time.Time) bool {
 	return t.LivingGlobal() && !now.Before(GlobalTokensEnd)
 }
 
-// Ends is when t really stops working: a global token ends with all global ones, whatever its date says.
+// Ends is when t really stops working: a global token ends with all global ones, whatever its date says. Zero: that
+// isn't known.
 func (t Token) Ends() time.Time {
 	if t.Global() && t.ValidTo.After(GlobalTokensEnd) {
 		return GlobalTokensEnd
@@ -82,7 +86,7 @@ func once(tokens []Token) []Token {
 	var out []Token
 	for _, t := range tokens {
 		at, twice := seen[t.AuthorizationID]
-		if !twice {
+		if !twice || !t.Addressable() {
 			seen[t.AuthorizationID] = len(out)
 			out = append(out, t)
 			continue

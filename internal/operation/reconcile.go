@@ -150,7 +150,16 @@ func (r *record) fits(t azuredevops.Token) bool {
 	}
 	late := !r.Want.ValidTo.IsZero() && t.ValidTo.After(r.Want.ValidTo.Add(expirySlack))
 	old := slices.Contains(r.Known, t.AuthorizationID) || !r.Listed && t.ValidFrom.Before(r.Started.Add(-clockSkew))
-	return !late && !old && sameName(t.DisplayName, r.Want.DisplayName) && sameScopes(t.Scopes, r.Want.Scopes)
+	return !late && !old && mayBeNamed(t, r.Want.DisplayName) && mayHave(t, r.Want.Scopes)
+}
+
+// mayBeNamed and mayHave say so of a token whose name or scopes aren't understood, too: it may be the one.
+func mayBeNamed(t azuredevops.Token, name string) bool {
+	return t.NotUnderstood(azuredevops.MemberDisplayName) || sameName(t.DisplayName, name)
+}
+
+func mayHave(t azuredevops.Token, scopes []string) bool {
+	return t.NotUnderstood(azuredevops.MemberScope) || sameScopes(t.Scopes, scopes)
 }
 
 // evaluateUpdate compares the token with what was wanted and with what it was. Of a token that is gone nothing can be
@@ -189,7 +198,7 @@ func (o *locked) tokenNow(ctx context.Context, s *snapshot) (azuredevops.Token, 
 // updated reports whether all fields of want are as wanted. An expiry that moved at all counts: the service shortens
 // it.
 func updated(before azuredevops.Token, want azuredevops.Wanted, t azuredevops.Token) bool {
-	expiry := want.ValidTo.IsZero() || sameTime(t.ValidTo, want.ValidTo) || !sameTime(t.ValidTo, before.ValidTo)
+	expiry := want.ValidTo.IsZero() || sameTime(t.ValidTo, want.ValidTo) || !t.ValidTo.IsZero() && !sameTime(t.ValidTo, before.ValidTo)
 	return expiry &&
 		(want.DisplayName == "" || sameName(t.DisplayName, want.DisplayName)) &&
 		(want.Scopes == nil || sameScopes(t.Scopes, want.Scopes))
@@ -197,7 +206,7 @@ func updated(before azuredevops.Token, want azuredevops.Wanted, t azuredevops.To
 
 // unchanged reports whether all fields that want would change are as they were.
 func unchanged(before azuredevops.Token, want azuredevops.Wanted, t azuredevops.Token) bool {
-	return (want.ValidTo.IsZero() || sameTime(t.ValidTo, before.ValidTo)) &&
+	return (want.ValidTo.IsZero() || !t.ValidTo.IsZero() && sameTime(t.ValidTo, before.ValidTo)) &&
 		(want.DisplayName == "" || sameName(t.DisplayName, before.DisplayName)) &&
 		(want.Scopes == nil || sameScopes(t.Scopes, before.Scopes))
 }

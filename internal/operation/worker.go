@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -91,19 +92,27 @@ func (w *worker) knownTokens(ctx context.Context) (ids []string, listed bool) {
 	}
 	tokens, err := listActive(ctx, w.op.service, w.op.record.Organization, listTimeout)
 	for _, t := range tokens {
-		if sameName(t.DisplayName, w.op.record.Want.DisplayName) {
+		if mayBeNamed(t, w.op.record.Want.DisplayName) {
 			ids = append(ids, t.AuthorizationID)
 		}
 	}
 	return ids, err == nil
 }
 
-// listActive lists an organization's active tokens. With an error it may return some of them.
+// listActive lists an organization's active tokens. With an error it may return some of them. One without an id that is
+// understood may be any: what isn't in such a list may be active all the same, and what is new in it can't be seen.
 func listActive(ctx context.Context, s Service, organization string, limit time.Duration) ([]azuredevops.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return s.List(ctx, organization, azuredevops.Active)
+	tokens, err := s.List(ctx, organization, azuredevops.Active)
+	addressed := slices.DeleteFunc(slices.Clone(tokens), func(t azuredevops.Token) bool { return !t.Addressable() })
+	if err == nil && len(addressed) < len(tokens) {
+		err = &azuredevops.Error{Call: "list", Organization: organization, Kind: azuredevops.KindNotUnderstood, Err: errUnaddressed}
+	}
+	return addressed, err
 }
+
+var errUnaddressed = errors.New("the list holds tokens without an id that is understood")
 
 // intend records that the call comes next. After it, a dead worker means "unknown"; before it, "not done".
 func (w *worker) intend(ctx context.Context, known []string, listed bool) error {
