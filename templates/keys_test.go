@@ -28,7 +28,7 @@ func families() map[string][]string {
 	levels := idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) azuredevops.LevelID { return s.Level })
 	levels = slices.DeleteFunc(levels, func(l azuredevops.LevelID) bool { return l == "" }) // Full access is all of its group
 	return map[string][]string{
-		"attention.":   strings.Fields("ending days30 expired30 full global globalAfter powerful twins"),
+		"attention.":   strings.Fields("ending days30 expired30 odd full global globalAfter powerful twins"),
 		"azuredevops.": append(textsOf(azuredevops.Kinds()...), "none"), // the service's word for no error
 
 		"beside.":              strings.Fields("forbidden organization"),
@@ -37,7 +37,7 @@ func families() map[string][]string {
 		"bulk.format.":         strings.Fields("env json"),
 		"bulk.global.":         ends,
 		"bulk.item.":           strings.Fields("toCome notBegun sent succeeded failed unknown waitingSecret lostSecret oldAlive oldFailed"),
-		"bulk.leftOut.":        strings.Fields("global expired revoked gone unread rotating longer"),
+		"bulk.leftOut.":        strings.Fields("global expired revoked gone unread rotating longer odd unnamed"),
 		"bulk.outcome.":        strings.Fields("sent succeeded halfway partly"),
 		"bulk.plan.":           verbs,
 		"bulk.run.":            verbs,
@@ -54,7 +54,7 @@ func families() map[string][]string {
 		"globalOld.":           strings.Fields("later now"),
 		"globalResult.":        strings.Fields("alive aliveAfter revoked failed unknown"),
 		"http.":                strings.Fields("400 401 403 404 405 409 410 413 415 421 422 429 500 502 503 504"),
-		"kind.":                strings.Fields("ending notEnding full high long global tool twin"),
+		"kind.":                strings.Fields("ending notEnding full high long global tool twin odd"),
 		"limit.":               strings.Fields("signIns finishing changes guesses"),
 		"newToken.left.":       strings.Fields("full scopes organization expiry"),
 		"notice.batch.":        verbs,
@@ -66,6 +66,7 @@ func families() map[string][]string {
 		"scope.":               textsOf(idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) string { return s.ID })...),
 		"scopeGroup.":          textsOf(idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) azuredevops.GroupID { return s.Group })...),
 		"scopeLevel.":          textsOf(levels...),
+		"tokenMember.":         textsOf(azuredevops.Members()...),
 		"tool.":                textsOf(azuredevops.Tools()...),
 		"status.":              strings.Fields("active expired revoked stopped all"),
 		"store.":               {failure.Unavailable, failure.NotKept, failure.FullPrefix + "unfinished", failure.FullPrefix + "operation", failure.FullPrefix + "batch"},

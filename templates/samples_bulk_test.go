@@ -48,6 +48,7 @@ type (
 	}
 	bulkPlanRow struct {
 		Name, URL, Organization, MadeBy string
+		Odd                             string
 		Scopes                          []term
 		Expires, New                    when
 	}
@@ -122,7 +123,7 @@ func bulkSamples() []sample {
 			Address: "/pat/bulk/1", Form: "form", CancelURL: "/pat/tokens", Places: 2, Tools: 1, LeftOut: left, Global: true, Globals: 1, GlobalNote: "One of them is global.", ChoiceText: "90 days", ToolTokens: []string{"contoso/1"}, RevokeTools: "/pat/bulk?do=revoke", RevokeForm: "form",
 			Rows: []bulkPlanRow{
 				{Name: "build agent 7", URL: "/pat/tokens/contoso/1", Organization: "contoso", Scopes: terms("Agent Pools: Read & manage"), Expires: at(3), New: at(90)},
-				{Name: hostile, URL: "/pat/tokens/contoso/2", Organization: "fabrikam", MadeBy: "Git Credential Manager", Scopes: terms("Code: Read"), Expires: at(30), New: at(90)},
+				{Name: hostile, URL: "/pat/tokens/contoso/2", Organization: "fabrikam", MadeBy: "Git Credential Manager", Odd: english.Text("token.odd", "Members", "its name"), Scopes: terms("Code: Read"), Expires: at(30), New: at(90)},
 			},
 		}
 		if verb != "revoke" {

@@ -69,6 +69,7 @@ type (
 	}
 	globalToken struct {
 		Name, URL, MadeBy     string
+		Odd                   string
 		Scopes                []term
 		FullAccess            bool
 		Created, Expires      when
@@ -177,8 +178,8 @@ func globalTokensSample(dead bool) globalTokensPage {
 	p := globalTokensPage{base: frame("Replace global tokens", "overview"), reading: fullReading(), Heading: "Global tokens stop working", What: "Replace them.", Dead: dead, BackURL: "/pat/overview"}
 	p.Loading, p.Reading = true, []string{"northwind"}
 	p.Tokens = []globalToken{
-		{hostile, "/pat/tokens/contoso/1", "Git Credential Manager", terms("Code: Read"), false, at(-9), at(9), "/pat/global-tokens/contoso/1", "/pat/tokens/contoso/1/revoke"},
-		{"everything", "/pat/tokens/contoso/2", "", terms("Full access"), true, at(-9), at(90), "/pat/global-tokens/contoso/2", "/pat/tokens/contoso/2/revoke"},
+		{hostile, "/pat/tokens/contoso/1", "Git Credential Manager", english.Text("token.odd", "Members", "its name"), terms("Code: Read"), false, at(-9), at(9), "/pat/global-tokens/contoso/1", "/pat/tokens/contoso/1/revoke"},
+		{"everything", "/pat/tokens/contoso/2", "", "", terms("Full access"), true, at(-9), at(90), "/pat/global-tokens/contoso/2", "/pat/tokens/contoso/2/revoke"},
 	}
 	return p
 }

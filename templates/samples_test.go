@@ -89,6 +89,7 @@ type (
 		Global                            bool
 		Created, Expires                  when
 		Urgency, Status, StatusClass      string
+		Odd                               string
 		MadeBy, Unfinished, UnfinishedURL string
 		Pick, PickID                      string
 	}
@@ -118,6 +119,7 @@ type (
 		WhyNot, ReplaceURL, AzureURL, BackURL   string
 		Done                                    *notice
 		Unfinished, UnfinishedURL               string
+		Odd, NotCopyable                        string
 	}
 	scopeRow struct {
 		ID          string
@@ -402,6 +404,7 @@ func fullList() tokenListPage {
 		{Pick: "contoso/2", PickID: "pick-2", Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: terms("Marketplace: Manage"), HighScopes: true, Organization: "All organizations", Global: true, Created: at(-200), Expires: at(165), Status: "Active", StatusClass: "active"},
 		{Pick: "contoso/3", PickID: "pick-3", Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Scopes: terms("Packaging: Read & write"), HighScopes: true, Organization: "contoso", Created: at(-70), Expires: at(20), Urgency: "soon", Status: "Active", StatusClass: "active", Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2"},
 		{Pick: "contoso/4", PickID: "pick-4", Name: "git: https://dev.azure.com/contoso on MONA-LAPTOP", URL: "/pat/tokens/contoso/4", Scopes: terms("Code: Read & write"), HighScopes: true, Organization: "contoso", Created: at(-2), Expires: at(88), Status: "Active", StatusClass: "active", MadeBy: "Git Credential Manager"},
+		{Name: hostile, Odd: english.Text("token.odd", "Members", "its id"), Organization: "contoso", Expires: at(88), Status: "Active", StatusClass: "active"},
 		{Pick: "contoso/5", PickID: "pick-5", Name: "migration 2025", URL: "/pat/tokens/contoso/5", Scopes: terms("Full access"), FullAccess: true, Organization: "contoso", Created: at(-300), Expires: at(65), Status: "Active", StatusClass: "active"},
 		{Pick: "contoso/6", PickID: "pick-6", Name: "reporting", URL: "/pat/tokens/contoso/6", Scopes: terms("Analytics: Read", "Build: Read", "Code: Read", "Test Management: Read", "Wiki: Read", "Work Items: Read"), Organization: "contoso", Created: at(-30), Expires: at(335), Status: "Active", StatusClass: "active"},
 		{Pick: "contoso/7", PickID: "pick-7", Name: "old deploy", URL: "/pat/tokens/contoso/7", Scopes: terms("Release: Read, write, & execute", "Code: Read"), HighScopes: true, Organization: "contoso", Created: at(-95), Expires: at(-5), Urgency: "past", Status: "Expired", StatusClass: "expired"},

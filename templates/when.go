@@ -62,7 +62,7 @@ func span(t, now time.Time, distance time.Duration) (n int, unit string) {
 	case distance < 730*day:
 		return int(midnight(t).Sub(midnight(now)).Abs() / day), "days"
 	default:
-		return int(distance / (365 * day)), "years"
+		return int(max(t.Unix()-now.Unix(), now.Unix()-t.Unix()) / int64(365*day/time.Second)), "years" // a Duration ends at 292
 	}
 }
 

@@ -31,6 +31,7 @@ func TestAt(t *testing.T) {
 		{time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), "1 Dec 2026", "in 9 days"},
 		{time.Date(2026, 12, 1, 23, 59, 59, 0, time.UTC), "1 Dec 2026", "in 9 days"},
 		{time.Date(2027, 11, 22, 9, 30, 0, 0, time.UTC), "22 Nov 2027", "in 365 days"},
+		{time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), "31 Dec 9999", "in 7,978 years"},
 		{time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), "1 Jan 2020", "6 years ago"},
 		// The same moment, told in another zone.
 		{time.Date(2026, 12, 1, 1, 0, 0, 0, time.FixedZone("", 2*3600)), "30 Nov 2026", "in 8 days"},

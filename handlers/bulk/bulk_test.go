@@ -25,7 +25,7 @@ var bulkNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func someToken(id string, left time.Duration, status azuredevops.Status) *inventory.Token {
 	return &inventory.Token{Organization: "contoso", Status: status, Token: azuredevops.Token{
-		AuthorizationID: id, DisplayName: id, TargetAccounts: []string{"x"}, ValidFrom: bulkNow.Add(-10 * web.Day), ValidTo: bulkNow.Add(left),
+		AuthorizationID: id, DisplayName: id, Scopes: []string{"vso.code"}, TargetAccounts: []string{"x"}, ValidFrom: bulkNow.Add(-10 * web.Day), ValidTo: bulkNow.Add(left),
 	}}
 }
 
@@ -34,7 +34,13 @@ func TestPlanBulk(t *testing.T) {
 	global.TargetAccounts = nil
 	deadGlobal := someToken("dead", web.Day, azuredevops.Revoked)
 	deadGlobal.TargetAccounts = nil
+	nameless, scopeless, endless, unnamed := someToken("nameless", web.Day, azuredevops.Active), someToken("scopeless", web.Day, azuredevops.Active), someToken("endless", web.Day, azuredevops.Active), someToken("", web.Day, azuredevops.Active)
+	nameless.DisplayName, nameless.Odd = "", []azuredevops.Member{azuredevops.MemberDisplayName}
+	scopeless.Scopes = nil
+	endless.ValidTo, endless.Odd = time.Time{}, []azuredevops.Member{azuredevops.MemberValidTo}
+	unnamed.Odd = []azuredevops.Member{azuredevops.MemberID}
 	chosen := []chosenToken{
+		{"contoso", "nameless", nameless, false}, {"contoso", "scopeless", scopeless, false}, {"contoso", "endless", endless, false}, {"contoso", "", unnamed, false},
 		{"contoso", "a", someToken("a", web.Day, azuredevops.Active), false},
 		{"contoso", "a", someToken("a", web.Day, azuredevops.Active), false}, // ticked twice
 		{"contoso", "half", someToken("half", web.Day, azuredevops.Active), true},
@@ -43,7 +49,7 @@ func TestPlanBulk(t *testing.T) {
 		{"contoso", "gone", nil, false}, {"fabrikam", "unread", nil, true}, {"fabrikam", "", nil, true}, {"northwind", "", nil, true},
 	}
 	for action, want := range map[operation.Action]string{
-		operation.Revoke: "a half global", operation.Update: "a half", operation.Rotate: "a",
+		operation.Revoke: "nameless scopeless endless a half global", operation.Update: "nameless scopeless a half", operation.Rotate: "endless a",
 	} {
 		items, left := planBulk(action, chosen, func(id string) bool { return id == "half" })
 		var got []string

@@ -48,6 +48,7 @@ type bulkPlanPage struct {
 
 type bulkPlanRow struct {
 	Name, URL, Organization, MadeBy string
+	Odd                             string
 	Scopes                          []web.Term
 	Expires, New                    templates.When
 }
@@ -165,6 +166,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 	for _, item := range b.Items {
 		row := bulkPlanRow{
 			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: web.WorksIn(v.Words, &item.Before, item.Organization),
+			Odd:    web.OddText(v.Words, &item.Before),
 			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(item.Before.DisplayName)), Scopes: web.ScopeTerms(v.Words, item.Before.Scopes),
 			Expires: web.TokenEnds(v, &item.Before), New: v.When(item.ValidTo),
 		}
@@ -227,7 +229,10 @@ func leftOut(v *web.Request, b *batch.Batch) []bulkLeftOut {
 		if one.Reason != leftGone && one.Reason != leftUnread {
 			row.URL = web.TokenURL(v, one.Organization, &one.Token)
 		}
-		if row.Name == "" {
+		switch {
+		case row.Name == "" && one.Reason == leftUnnamed:
+			row.Name = web.ShownName(v.Words, "")
+		case row.Name == "":
 			row.Name = v.Words.Message("bulk.unreadTokens", nil).Title
 		}
 		out = append(out, row)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/tokenform"
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/batch"
@@ -20,6 +21,8 @@ const (
 	leftUnread   = "unread"   // its organization couldn't be read, so nothing is known of it
 	leftRotating = "rotating" // its rotation isn't finished
 	leftLonger   = "longer"   // it lasts at least as long as that already
+	leftOdd      = "odd"      // what is needed of it isn't understood
+	leftUnnamed  = "unnamed"  // the service has sent no id by which it could be named
 )
 
 // chosenToken is one that was ticked, with what is known of it.
@@ -57,6 +60,8 @@ func whyLeftOut(action operation.Action, c chosenToken, rotating func(id string)
 		return leftUnread
 	case c.token == nil:
 		return leftGone
+	case !c.token.Addressable():
+		return leftUnnamed
 	case c.token.Status == azuredevops.Revoked:
 		return leftRevoked
 	case c.token.Status == azuredevops.Expired:
@@ -65,6 +70,8 @@ func whyLeftOut(action operation.Action, c chosenToken, rotating func(id string)
 		return leftGlobal
 	case action == operation.Rotate && rotating(c.id):
 		return leftRotating
+	case action == operation.Rotate && !web.Copyable(&c.token.Token), action == operation.Update && c.token.ValidTo.IsZero():
+		return leftOdd
 	}
 	return ""
 }

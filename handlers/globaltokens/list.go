@@ -25,6 +25,7 @@ type globalTokensPage struct {
 
 type globalToken struct {
 	Name, URL, MadeBy     string
+	Odd                   string
 	Scopes                []web.Term
 	FullAccess            bool
 	Created, Expires      templates.When
@@ -48,11 +49,14 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	}
 	living := slices.DeleteFunc(slices.Clone(s.Tokens), func(t inventory.Token) bool { return !t.LivingGlobal() })
 	for _, t := range (tokenlist.View{Sort: "name"}).Arrange(v.Words, living, v.Now) {
-		p.Tokens = append(p.Tokens, globalToken{
-			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
+		one := globalToken{
+			Name: web.ShownName(v.Words, t.DisplayName), URL: web.TokenURL(v, t.Organization, &t.Token), Odd: web.OddText(v.Words, &t.Token), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 			Scopes: web.ScopeTerms(v.Words, t.Scopes), FullAccess: t.FullAccess(), Created: v.When(t.ValidFrom), Expires: web.Ends(v, t),
-			ReplaceURL: v.Link(web.GlobalPath(t.Organization, t.AuthorizationID)), RevokeURL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "revoke")),
-		})
+		}
+		if t.Addressable() {
+			one.ReplaceURL, one.RevokeURL = v.Link(web.GlobalPath(t.Organization, t.AuthorizationID)), v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "revoke"))
+		}
+		p.Tokens = append(p.Tokens, one)
 	}
 	return web.Page{Template: "global-tokens", Data: p}, nil
 }

@@ -49,11 +49,13 @@ func active(fits func(inventory.Token) bool) func(inventory.Token, time.Time) bo
 var attentionRules = []attentionRule{
 	{id: "ending", urgent: true, fits: inventory.Token.Ending, view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"ending"}}}, action: renewAction},
 	{id: "days30", fits: func(t inventory.Token, now time.Time) bool {
-		return t.Status == azuredevops.Active && !t.Ending(now) && inventory.DaysBetween(now, t.Ends()) <= 30
+		return t.Status == azuredevops.Active && !t.Ending(now) && !t.Ends().IsZero() && inventory.DaysBetween(now, t.Ends()) <= 30
 	}, view: tokenlist.View{Narrow: tokenlist.Filter{Within: 30, Is: []string{"notEnding"}}}, action: renewAction},
 	{id: "expired30", fits: func(t inventory.Token, now time.Time) bool {
 		return t.Status == azuredevops.Expired && inventory.DaysBetween(t.Ends(), now) <= 30
 	}, view: tokenlist.View{Status: "expired", Order: "desc", Narrow: tokenlist.Filter{Within: 30}}, action: replaceAction},
+	{id: "odd", urgent: true, fits: func(t inventory.Token, _ time.Time) bool { return t.NotUnderstood() },
+		view: tokenlist.View{Status: "all", Narrow: tokenlist.Filter{Is: []string{"odd"}}}, action: oddAction},
 	{id: "full", urgent: true, fits: active(inventory.Token.FullAccess), view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"full"}}}, action: narrowAction},
 	{id: "global", urgent: true, fits: active(inventory.Token.Global),
 		view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"global"}}}, action: globalAction},
@@ -74,6 +76,14 @@ func renewAction(v *web.Request, t inventory.Token) web.NextAction {
 
 func replaceAction(v *web.Request, t inventory.Token) web.NextAction {
 	return lineAction(v, "action.replace", web.ReplacementPath(t.Organization, t.Token))
+}
+
+// oddAction is what can be done with every active token that has an id.
+func oddAction(v *web.Request, t inventory.Token) web.NextAction {
+	if t.Status != azuredevops.Active {
+		return web.NextAction{}
+	}
+	return revokeAction(v, t)
 }
 
 func narrowAction(v *web.Request, t inventory.Token) web.NextAction {
@@ -121,10 +131,14 @@ func (r attentionRule) group(v *web.Request, found []inventory.Token) attentionG
 	g := attentionGroup{ID: r.id, Heading: text.Title, What: text.What, Urgent: r.urgent, Count: len(found)}
 	slices.SortFunc(found, r.order(v.Words.Order()))
 	for _, t := range found[:min(len(found), attentionLines)] {
-		g.Lines = append(g.Lines, attentionLine{
-			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")), Organization: web.WorksIn(v.Words, &t.Token, t.Organization),
-			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)), Expires: v.When(t.Ends()), Past: !t.Ends().After(v.Now), Action: r.action(v, t),
-		})
+		line := attentionLine{
+			Name: web.ShownName(v.Words, t.DisplayName), URL: web.TokenURL(v, t.Organization, &t.Token), Organization: web.WorksIn(v.Words, &t.Token, t.Organization),
+			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)), Expires: v.When(t.Ends()), Past: !t.Ends().After(v.Now),
+		}
+		if t.Addressable() {
+			line.Action = r.action(v, t)
+		}
+		g.Lines = append(g.Lines, line)
 	}
 	switch {
 	case r.id == "global":

@@ -27,10 +27,12 @@ type exported struct {
 	FullAccess      bool      `json:"fullAccess"`
 	HighPrivilege   bool      `json:"highPrivilege"`
 	MadeBy          string    `json:"madeBy,omitempty"`
-	ValidFrom       time.Time `json:"validFrom"`
-	ValidTo         time.Time `json:"validTo"`
+	ValidFrom       time.Time `json:"validFrom,omitzero"`
+	ValidTo         time.Time `json:"validTo,omitzero"` // none: not known
 	AuthorizationID string    `json:"authorizationId"`
-	Ends            time.Time `json:"ends"` // when it really stops working: a global token with all global ones
+	Ends            time.Time `json:"ends,omitzero"` // when it really stops working: a global token with all global ones
+
+	NotUnderstood []azuredevops.Member `json:"notUnderstood,omitempty"` // members of the service's record
 }
 
 // export is the JSON file. Missing says what couldn't be read, so that a part isn't taken for the whole.
@@ -77,7 +79,7 @@ func (h *Handlers) exportAll(v *web.Request) (export, error) {
 		out.Tokens = append(out.Tokens, exported{
 			Name: t.DisplayName, Organization: t.OrganizationKey(), Global: t.Global(), Status: string(t.Status), Scopes: t.Scopes,
 			FullAccess: t.FullAccess(), HighPrivilege: t.HighPrivilege(), MadeBy: azuredevops.MadeBy(t.DisplayName).Term(),
-			ValidFrom: t.ValidFrom, ValidTo: t.ValidTo, AuthorizationID: t.AuthorizationID, Ends: t.Ends(),
+			ValidFrom: t.ValidFrom, ValidTo: t.ValidTo, AuthorizationID: t.AuthorizationID, Ends: t.Ends(), NotUnderstood: t.Odd,
 		})
 	}
 	return out, nil
@@ -107,6 +109,7 @@ func (h *Handlers) JSON(v *web.Request) (web.Answer, error) {
 
 var exportColumns = []string{
 	"name", "organization", "global", "status", "scopes", "fullAccess", "highPrivilege", "madeBy", "validFrom", "validTo", "authorizationId", "ends",
+	"notUnderstood",
 }
 
 // byteOrderMark shows Excel and Windows PowerShell 5.1 that a file is UTF-8; without it they read the code page of
@@ -128,13 +131,28 @@ func (h *Handlers) CSV(v *web.Request) (web.Answer, error) {
 	for _, t := range e.Tokens {
 		rows = append(rows, []string{
 			inert(t.Name), inert(t.Organization), fmt.Sprint(t.Global), t.Status, inert(strings.Join(t.Scopes, " ")), fmt.Sprint(t.FullAccess),
-			fmt.Sprint(t.HighPrivilege), inert(t.MadeBy), t.ValidFrom.Format(time.RFC3339), t.ValidTo.Format(time.RFC3339), t.AuthorizationID, t.Ends.Format(time.RFC3339),
+			fmt.Sprint(t.HighPrivilege), inert(t.MadeBy), dateCell(t.ValidFrom), dateCell(t.ValidTo), t.AuthorizationID, dateCell(t.Ends),
+			strings.Join(t.notUnderstood(), " "),
 		})
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return nil, fmt.Errorf("encoding the export: %w", err)
 	}
 	return web.Download{Name: e.fileName("csv"), ContentType: "text/csv; charset=utf-8; header=present", Content: content.Bytes()}, nil
+}
+
+func dateCell(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
+}
+
+func (e exported) notUnderstood() (names []string) {
+	for _, m := range e.NotUnderstood {
+		names = append(names, string(m))
+	}
+	return names
 }
 
 // newCell is where a spreadsheet that separates by something else than commas begins a cell in the middle of a text,

@@ -92,8 +92,8 @@ func newMark(v *web.Request, first time.Time, span time.Duration, ending []inven
 	}
 	m.More = len(ending) - len(m.Names)
 	m.Class = string(earliest.Urgency(v.Now))
-	m.URL = v.Link(web.TokenPath(earliest.Organization, earliest.AuthorizationID, ""))
-	if len(ending) > 1 {
+	m.URL = web.TokenURL(v, earliest.Organization, &earliest.Token)
+	if len(ending) > 1 || m.URL == "" {
 		m.URL = tokenlist.View{Path: web.OverviewPath, Narrow: tokenlist.Filter{From: first, To: last}}.Link(v)
 	}
 	return m

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 
@@ -74,8 +75,10 @@ func changes(v *web.Request, f tokenform.Form, t azuredevops.Token) (azuredevops
 		faults.Add("name", tokenform.NameFault(f.Name))
 		want.DisplayName = f.Name
 	}
-	if scopes := f.WantedScopes(faults); !sameScopes(scopes, t.Scopes) {
+	scopeFaults := tokenform.Faults{}
+	if scopes := f.WantedScopes(scopeFaults); !sameScopes(scopes, t.Scopes) { // they may be none, or unknown
 		want.Scopes = scopes
+		maps.Copy(faults, scopeFaults)
 	}
 	if f.Expiry == "keep" {
 		faults.Add("expiry", f.DateFault())

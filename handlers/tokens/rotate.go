@@ -53,6 +53,9 @@ func (h *Handlers) AskRotate(v *web.Request) (web.Answer, error) {
 	if op := h.unfinishedRotation(v, t.AuthorizationID); op != nil {
 		return v.To(web.OperationPath(op.ID)), nil
 	}
+	if !web.Copyable(&t.Token) {
+		return notChangeable(v, organization, t, v.Words.Message("rotate.notCopyable", nil)), nil
+	}
 	form, done := h.restoredOrNew(v, operation.Rotate, web.ChangeTarget(organization, t.AuthorizationID))
 	if done != nil {
 		return done, nil
@@ -76,6 +79,9 @@ func (h *Handlers) Rotate(v *web.Request) (web.Answer, error) {
 	}
 	if op := h.unfinishedRotation(v, t.AuthorizationID); op != nil && !h.sentBefore(v, form) {
 		return v.To(web.OperationPath(op.ID)), nil
+	}
+	if !web.Copyable(&t.Token) && !h.sentBefore(v, form) {
+		return notChangeable(v, organization, t, v.Words.Message("rotate.notCopyable", nil)), nil
 	}
 	if old != "now" && old != "confirm" {
 		faults := []web.FieldError{{ID: "old", Text: v.Words.Message("form.oldRequired", nil).What}}

@@ -30,6 +30,8 @@ type tokenPage struct {
 	BackURL                                 string
 	Done                                    *web.Notice // of the change that led here
 	Unfinished                              string      // a rotation that stands half-way
+	Odd                                     string      // what of its record isn't understood
+	NotCopyable                             string      // why it can't be rotated
 	UnfinishedURL                           string
 }
 
@@ -46,6 +48,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		Created: v.When(t.ValidFrom), Expires: web.Ends(v, t), Urgency: t.Urgency(v.Now),
 		Global: t.Global(), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.done(v),
+		Odd:        web.OddText(v.Words, &t.Token),
 		ReplaceURL: v.Link(web.ReplacementPath(organization, t.Token)),
 	}
 	p.Status, p.StatusClass = web.StatusOf(v, t)
@@ -80,14 +83,23 @@ func (p *tokenPage) offerChanges(v *web.Request, organization string, t inventor
 	}
 	if !t.GlobalOver(v.Now) {
 		p.EditURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "edit"))
+	}
+	switch {
+	case web.Copyable(&t.Token) && !t.GlobalOver(v.Now):
 		p.RotateURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate"))
+	case !t.GlobalOver(v.Now):
+		text := v.Words.Message("rotate.notCopyable", nil)
+		p.NotCopyable = v.Words.Sentences(text.What, text.Advice)
 	}
 	p.RevokeURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "revoke"))
 }
 
 // unchangeable answers for a token that can't be changed any more: why, and what to do instead.
 func unchangeable(v *web.Request, organization string, t inventory.Token) web.Answer {
-	text := whyNot(v.Words, t)
+	return notChangeable(v, organization, t, whyNot(v.Words, t))
+}
+
+func notChangeable(v *web.Request, organization string, t inventory.Token, text templates.Text) web.Answer {
 	return web.Page{Status: http.StatusConflict, Template: "problem", Data: web.ProblemPage{
 		Base: v.Base(text.Title, "tokens"), Status: http.StatusConflict, Heading: text.Title, What: text.What, Advice: text.Advice,
 		Actions: []web.NextAction{

@@ -337,7 +337,7 @@ func apiStatus(k azuredevops.Kind) int {
 		return http.StatusServiceUnavailable
 	case azuredevops.KindTimeout:
 		return http.StatusGatewayTimeout
-	case azuredevops.KindServer, azuredevops.KindNotUnderstood, azuredevops.KindTooLarge, azuredevops.KindConnection,
+	case azuredevops.KindServer, azuredevops.KindNotUnderstood, azuredevops.KindOrganizationsOdd, azuredevops.KindTooLarge, azuredevops.KindConnection,
 		azuredevops.KindTLS, azuredevops.KindBadRequest, azuredevops.KindCanceled,
 		"failedToIssueAccessToken", "failedToUpdateAccessToken", "failedToReadTenantPolicy", "failedToReadOrgPolicy":
 		return http.StatusBadGateway

@@ -90,6 +90,28 @@ func ChangedIn(w *templates.Words, op *operation.Operation) string {
 	return op.Organization
 }
 
+// OddText says what of a token's record isn't understood, "" if all of it is.
+func OddText(w *templates.Words, t *azuredevops.Token) string {
+	if len(t.Odd) == 0 {
+		return ""
+	}
+	var members []string
+	for _, m := range t.Odd {
+		members = append(members, w.Text("tokenMember."+string(m)))
+	}
+	text := w.Text("token.odd", "Members", w.List(members))
+	if !t.Addressable() {
+		text = w.Sentences(text, w.Text("token.unaddressed"))
+	}
+	return text
+}
+
+// Copyable says that a token's name and scopes are known, so that another one can be made like it.
+func Copyable(t *azuredevops.Token) bool {
+	return strings.TrimSpace(t.DisplayName) != "" && len(t.Scopes) > 0 &&
+		!t.NotUnderstood(azuredevops.MemberDisplayName) && !t.NotUnderstood(azuredevops.MemberScope)
+}
+
 // TokenURL is a token's page, for links from operations.
 func TokenURL(v *Request, organization string, t *azuredevops.Token) string {
 	if t == nil || t.AuthorizationID == "" {

@@ -177,6 +177,10 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	a.api = azuredevops.New(azuredevops.Options{
 		Endpoint: cfg.Endpoint, APIVersion: cfg.APIVersion, DiscoveryEndpoint: cfg.DiscoveryEndpoint, HTTPClient: o.Client, Now: o.Now,
 		Sleep: o.Pause, Timeout: o.CallTimeout, ChangeTimeout: o.CallTimeout, Watch: tel.watchAzureDevOps,
+		Odd: func(ctx context.Context, o azuredevops.Oddity) {
+			log.WarnContext(ctx, "parts of an answer of Azure DevOps are not understood", "request_id", web.RequestID(ctx),
+				"operation", o.Call, "organization", o.Organization, "count", o.Count, "members", o.Members)
+		},
 	})
 	a.handlers, err = handlers.New(handlers.Options{
 		Options: web.Options{

@@ -16,18 +16,17 @@ type moment struct {
 
 // UnmarshalJSON reads a date in any form that is known, "" or null.
 func (m *moment) UnmarshalJSON(b []byte) error {
-	var s string
-	switch {
-	case string(b) == "null":
-		return nil
-	case isNumber(b):
-		s = string(b)
-	case b[0] != '"' || len(b) > maxText || json.Unmarshal(b, &s) != nil:
-		m.odd = m.IsZero()
+	if string(b) == "null" {
 		return nil
 	}
-	t, ok := parseMoment(strings.TrimSpace(s))
+	var s string
+	ok := isNumber(b)
 	if ok {
+		s = string(b)
+	} else if b[0] == '"' && len(b) <= maxText {
+		ok = json.Unmarshal(b, &s) == nil
+	}
+	if t, understood := parseMoment(strings.TrimSpace(s)); ok && understood {
 		m.Time, m.odd = t, false
 	} else {
 		m.odd = m.IsZero()
@@ -41,7 +40,7 @@ func (m *moment) UnmarshalJSON(b []byte) error {
 var momentLayouts = []string{
 	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05",
 	"2006-01-02T15:04Z07:00", "2006-01-02T15:04Z0700", "2006-01-02T15:04", "2006-01-02", "20060102T150405Z0700", "20060102T150405", "20060102",
-	"Mon, 02 Jan 2006 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 MST", "1/2/2006 3:04:05 PM", "1/2/2006 3:04:05 PM Z07:00",
+	"Mon, 02 Jan 2006 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 MST", "1/2/2006 3:04:05 PM",
 }
 
 // msDate is Microsoft's form of before JSON had one: milliseconds since 1970. The zone says only where it was written.

@@ -25,6 +25,7 @@ const (
 	KindServer            Kind = "server"            // 500 and other 5xx
 	KindUnavailable       Kind = "unavailable"       // 503, or nothing was sent because the service asked for a pause (Status 0)
 	KindNotUnderstood     Kind = "notUnderstood"     // cut JSON, HTML, wrong type, missing fields
+	KindOrganizationsOdd  Kind = "organizationsOdd"  // organizations: some of those listed are not understood
 	KindTooLarge          Kind = "tooLarge"          // body over the cap
 	KindTimeout           Kind = "timeout"
 	KindConnection        Kind = "connection"      // refused, reset, DNS
@@ -41,7 +42,7 @@ func Kinds() []Kind {
 	kinds := []Kind{
 		KindSignIn, KindRefused, KindClaims, KindForbidden, KindConditionalAccess, KindServicePrincipal,
 		KindOrganization, KindBadRequest, KindThrottled, KindServer, KindUnavailable, KindNotUnderstood,
-		KindTooLarge, KindTimeout, KindConnection, KindTLS, KindCanceled, KindPaused, KindBusy, KindOverloaded,
+		KindOrganizationsOdd, KindTooLarge, KindTimeout, KindConnection, KindTLS, KindCanceled, KindPaused, KindBusy, KindOverloaded,
 		KindUnknownPatError,
 	}
 	return append(kinds, patTokenErrors[1:]...)

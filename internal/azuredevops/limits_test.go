@@ -320,8 +320,8 @@ func TestMemory(t *testing.T) {
 		"10 GB with a 500":           {status(500, forever("x")), "server"},
 		"10 GB of HTML":              {func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/html"); forever("<p>")(w) }, "notUnderstood"},
 		"millions of empty tokens":   {filled(`{"patTokens":[{}`, ",{}", "]}"), "notUnderstood"},
-		"millions of scopes":         {filled(`{"patTokens":[{"authorizationId":"a","scope":"`, "a ", `"}]}`), "notUnderstood"},
-		"millions of organizations":  {filled(`{"patTokens":[{"targetAccounts":[""`, `,""`, `]}]}`), "notUnderstood"},
+		"millions of scopes":         {filled(`{"patTokens":[{"authorizationId":"a","scope":"`, "a ", `"}]}`), ""},
+		"millions of organizations":  {filled(`{"patTokens":[{"targetAccounts":[""`, `,""`, `]}]}`), ""},
 		"deep nesting":               {filled(`{"patTokens":`, "[", ""), "notUnderstood"},
 		"deep nesting of value":      {filled("", `{"value":`, ""), "notUnderstood"},
 		"millions of patTokenErrors": {filled(`{"patTokenError":{"a":[[]`, ",[]", "]}}"), "notUnderstood"},
@@ -335,8 +335,8 @@ func TestMemory(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			_, err := s.caller.List(context.Background(), org, azuredevops.Active)
 			runtime.ReadMemStats(&after)
-			if e := failure(t, err); e.Kind != test.kind {
-				t.Errorf("got %+v", *e)
+			if test.kind == "" && err != nil || test.kind != "" && failure(t, err).Kind != test.kind {
+				t.Errorf("got %v", err)
 			}
 			allocated := (after.TotalAlloc - before.TotalAlloc) >> 20
 			t.Logf("%d MB allocated", allocated)

@@ -66,7 +66,9 @@ func (c *Caller) Organizations(ctx context.Context) ([]Organization, error) {
 	switch {
 	case unnamed > 0:
 		c.client.odd(ctx, Oddity{Call: q.name, Count: unnamed, Members: []Member{MemberRecord}})
-		return found, q.notUnderstood(a, errUnnamed)
+		e := q.fail(KindOrganizationsOdd, errUnnamed)
+		e.describe(answer{status: a.status, header: a.header})
+		return found, e
 	case w.Value.more:
 		return found, q.notUnderstood(a, errLength)
 	}

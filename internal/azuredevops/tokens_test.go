@@ -396,7 +396,7 @@ func TestOrganizations(t *testing.T) {
 			{"accountId":"4","accountName":"d","accountStatus":"enabled"},{"accountId":"5","accountName":"e","accountStatus":1},{"accountId":"6","accountName":"f","accountStatus":null},{"accountId":"7","accountName":"F"}]}`),
 			"[{4 d} {5 e} {6 f}]", ""},
 		"odd ones said": {ok(profile), ok(`{"value":[{"accountId":1,"accountName":"a"},"b",null,7,["c"],{"accountName":"../x"},{"accountName":{}},{"accountId":"2","accountName":["d"]},{"accountId":"3","accountName":404},{"accountName":true,"accountStatus":"deleted"}]}`),
-			"[{3 404} {1 a} {2 d}]", "notUnderstood"},
+			"[{3 404} {1 a} {2 d}]", "organizationsOdd"},
 		"named by their addresses": {ok(profile), ok(`{"value":[{"accountId":"1","accountName":"Contoso Ltd.","accountUri":"https://vssps.dev.azure.com:443/contoso/"},
 			{"accountId":"2","accountUri":"https://fabrikam.visualstudio.com/DefaultCollection"},{"accountId":"3","accountName":"old","accountUri":"https://dev.azure.com/new"},
 			{"accountId":"4","accountName":"host","accountUri":"https://app.vssps.visualstudio.com/A0000"},{"accountId":"5","accountName":"plain","accountUri":7},

@@ -25,6 +25,8 @@ const (
 // Urgency says how near t's end is.
 func (t Token) Urgency(now time.Time) Urgency {
 	switch {
+	case t.Ends().IsZero(): // not known
+		return Calm
 	case !t.Ends().After(now):
 		return Over
 	case t.endsWithin(now, urgentDays, urgentPart):

@@ -72,7 +72,7 @@ func TestUrgencyOfOddTokens(t *testing.T) {
 		"no beginning, near": {living(time.Time{}, now.Add(5*day)), inventory.Urgent},
 		"no beginning, far":  {living(time.Time{}, now.Add(20*day)), inventory.Soon},
 		"born after its end": {living(now.Add(9*day), now.Add(5*day)), inventory.Urgent},
-		"no end":             {living(now, time.Time{}), inventory.Over},
+		"no known end":       {living(now, time.Time{}), inventory.Calm},
 		"born at its end":    {living(now.Add(40*day), now.Add(40*day)), inventory.Calm},
 	} {
 		if got := c.token.Urgency(now); got != c.want {

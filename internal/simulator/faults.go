@@ -118,7 +118,7 @@ const (
 )
 
 // allFaults is every fault that has a name of its own.
-var allFaults = slices.Concat(answerFaults(), contentFaults(), connectionFaults(), intermediaryFaults(), lagFaults(), refusalFaults(),
+var allFaults = slices.Concat(answerFaults(), contentFaults(), oddFaults(), connectionFaults(), intermediaryFaults(), lagFaults(), refusalFaults(),
 	signInFaults(), tokenFaults(), idTokenFaults(), metadataFaults())
 
 // Faults returns all faults there are, group by group. Beside them, patTokenError:<value> answers with any value, known

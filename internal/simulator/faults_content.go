@@ -60,10 +60,10 @@ func cutJSON(x *exchange, o FaultOptions, a *answer) *answer {
 
 func wrongTypes(x *exchange, _ FaultOptions, _ *answer) *answer {
 	token := map[string]any{"displayName": 42, "validTo": []int{2026}, "scope": map[string]bool{"vso.code": true},
-		"targetAccounts": "all", "validFrom": false, "authorizationId": 7, "token": []string{"x"}}
+		"targetAccounts": "all", "validFrom": false, "authorizationId": false, "token": map[string]int{"x": 1}}
 	switch x.call {
 	case CallList:
-		return x.json(http.StatusOK, map[string]any{"continuationToken": 5, "patTokens": []any{token}})
+		return x.json(http.StatusOK, map[string]any{"continuationToken": 5, "patTokens": token})
 	case CallProfile:
 		return x.json(http.StatusOK, map[string]any{"id": 7, "displayName": []string{}})
 	case CallAccounts:

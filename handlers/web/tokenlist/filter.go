@@ -35,6 +35,7 @@ var TokenKinds = []struct {
 	{"long", anytime(inventory.Token.LongLived)},
 	{"global", func(t inventory.Token, _ time.Time) bool { return t.Global() }},
 	{"tool", func(t inventory.Token, _ time.Time) bool { return azuredevops.MadeBy(t.DisplayName) != "" }},
+	{"odd", anytime(inventory.Token.NotUnderstood)},
 	{"twin", func(t inventory.Token, _ time.Time) bool { return t.Twin }},
 }
 

@@ -36,5 +36,10 @@ func NewPicking(v *web.Request, view View, matching []inventory.Token) Picking {
 	}
 }
 
-// PickValue names a token in a list's form.
-func PickValue(t inventory.Token) string { return t.Organization + "/" + t.AuthorizationID }
+// PickValue names a token in a list's form; "": nothing can be done with it.
+func PickValue(t inventory.Token) string {
+	if !t.Addressable() {
+		return ""
+	}
+	return t.Organization + "/" + t.AuthorizationID
+}

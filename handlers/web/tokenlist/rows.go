@@ -13,7 +13,7 @@ import (
 // Row is a token in a list.
 type Row struct {
 	Name          string
-	URL           string
+	URL           string // "": it has no id that is understood
 	Scopes        []web.Term
 	HighScopes    bool
 	FullAccess    bool
@@ -25,6 +25,7 @@ type Row struct {
 	Status        string
 	StatusClass   string
 	MadeBy        string
+	Odd           string // what of its record isn't understood
 	Unfinished    string
 	UnfinishedURL string
 	Pick          string // names the token when it is chosen among others
@@ -38,7 +39,7 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 	for i, t := range tokens {
 		row := Row{
 			Pick: PickValue(t), PickID: "pick-" + strconv.Itoa(i+1),
-			Name: web.ShownName(v.Words, t.DisplayName), URL: v.Link(web.TokenPath(t.Organization, t.AuthorizationID, "")),
+			Name: web.ShownName(v.Words, t.DisplayName), URL: web.TokenURL(v, t.Organization, &t.Token), Odd: web.OddText(v.Words, &t.Token),
 			Organization: web.WorksIn(v.Words, &t.Token, t.Organization), Global: t.Global(),
 			Scopes: web.ScopeTerms(v.Words, t.Scopes), HighScopes: t.HighPrivilege(), FullAccess: t.FullAccess(),
 			Created: v.When(t.ValidFrom), Expires: web.Ends(v, t), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
@@ -70,7 +71,7 @@ func UnfinishedByToken(v *web.Request) map[string]*operation.Operation {
 			continue
 		}
 		for _, t := range []*azuredevops.Token{op.Before, op.Result} {
-			if t == nil {
+			if t == nil || !t.Addressable() {
 				continue
 			}
 			if last := out[t.AuthorizationID]; last == nil || !ToBeFinished(last) && ToBeFinished(op) {
