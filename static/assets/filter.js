@@ -29,8 +29,17 @@ function narrow(input, list, entries) {
     element.hidden = !matches;
     if (matches) left++;
   }
+  count(list.closest("table")?.caption, left, entries.length);
+  document.dispatchEvent(new Event("narrowed"));
   document.getElementById(`${list.id}-none`)?.toggleAttribute("hidden", left > 0);
   announce(document.getElementById(`${list.id}-count`), left);
+}
+
+// A table's caption counts what is shown of it.
+function count(caption, left, all) {
+  if (!caption?.dataset.shown) return;
+  caption.dataset.whole ??= caption.textContent;
+  caption.textContent = left === all ? caption.dataset.whole : caption.dataset.shown.replace("{shown}", left);
 }
 
 function searched(element) {

@@ -44,4 +44,4 @@ func (r tour) bulk() {
 func pickBox(name string) chromedp.Search { return field("Choose " + name) }
 
 // startButton confirms the plan that is shown.
-const startButton = chromedp.Search(`//form[contains(@class, "form-foot")]//button`)
+const startButton = chromedp.Search(`//*[contains(@class, "form-foot")]//button`)
