@@ -83,6 +83,7 @@ type (
 	bulkHalt struct {
 		Organization, Heading, What, Advice string
 		Until                               when
+		Details                             []field
 	}
 	bulkSecret struct {
 		Number                        int

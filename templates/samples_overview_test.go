@@ -98,7 +98,7 @@ type (
 		OldState, OldWhat, RevokeURL, OldURL string
 		BackURL                              string
 		Unsaved                              int
-		SecretFake                           bool
+		SecretFake, Warned                   bool
 		ReloadAfter                          int
 	}
 	replacedResult struct {

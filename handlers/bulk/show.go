@@ -52,6 +52,7 @@ type bulkRunPage struct {
 type bulkHalt struct {
 	Organization, Heading, What, Advice string
 	Until                               templates.When
+	Details                             []web.Field
 }
 
 type bulkSecret struct {
@@ -126,6 +127,8 @@ func (p *bulkRunPage) summarize(w *templates.Words, b *batch.Batch) {
 		key, p.State = "bulk.state.unknown", "unknown"
 	case p.Failed > 0:
 		key, p.State = "bulk.state.partly", "unknown"
+	case slices.ContainsFunc(b.Items, notAsAsked):
+		key, p.State = "bulk.state.otherwise", "unknown"
 	}
 	p.Sentence = w.Message(key, map[string]any{"Count": p.Unknown}).What
 }
@@ -168,11 +171,12 @@ func describeHalts(v *web.Request, b *batch.Batch, p *bulkRunPage) {
 		names[strings.ToLower(item.Organization)] = item.Organization
 	}
 	for at, halt := range b.Halted {
-		text := v.DescribeFailure(halt.In(names[at]), b.Ended).Text
+		described := web.Beside(v, v.DescribeFailure(halt.In(names[at]), b.Ended))
+		text := described.Text
 		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i batch.Item) bool { return strings.EqualFold(i.Organization, at) && mayHaveMade(i) }) {
 			text.Advice = v.Words.Message("bulk.haltedInDoubt", nil).Advice // the person must not be advised to try those again
 		}
-		p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: text.Title, What: text.What, Advice: text.Advice})
+		p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: text.Title, What: text.What, Advice: text.Advice, Details: v.Support(described)})
 	}
 	for at, until := range b.Resting {
 		if b.Running && until.After(v.Now) {
@@ -244,7 +248,7 @@ func failureWords(v *web.Request, op *operation.Operation) string {
 	if op.Failure.NoLongerActive() {
 		return v.Words.Message("bulk.noLongerActive", nil).What
 	}
-	text := web.DescribeChange(v, op).Text
+	text := web.Beside(v, web.DescribeChange(v, op)).Text
 	return v.Words.Sentences(v.Words.Text("sentence.heading", "Heading", text.Title), text.What, text.Advice)
 }
 
@@ -295,6 +299,15 @@ func offerSteps(b *batch.Batch, p *bulkRunPage) {
 		}
 	}
 	p.MayDismiss = !b.Dismissed && p.OldAlive == 0 && p.SecretsMade == 0 && (p.NotBegun+p.Failed > 0 || slices.ContainsFunc(b.Items, pendingItem))
+}
+
+// notAsAsked says that a token was changed, but its secret was not saved or its life is shorter than was asked for.
+func notAsAsked(item batch.Item) bool {
+	if item.Operation == nil {
+		return false
+	}
+	phase := item.Operation.Phase()
+	return phase == operation.PhaseSecretExpired || phase == operation.PhaseSecretUnkept || outcome.Shortened(item.Operation)
 }
 
 // mayHaveMade says that a token may have been made whose owner hasn't settled what becomes of it.

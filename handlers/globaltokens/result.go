@@ -30,6 +30,7 @@ type replacedPage struct {
 	OldURL     string
 	BackURL    string
 	Unsaved    int
+	Warned     bool // one was made otherwise than it was meant
 	SecretFake bool
 
 	ReloadAfter int // seconds, see Page
@@ -138,6 +139,7 @@ func (p *replacedPage) count(one replacedResult) {
 	case one.State == string(operation.Succeeded):
 		p.Made++
 	}
+	p.Warned = p.Warned || one.Warned
 	if one.Secret != "" {
 		p.Unsaved++
 	}

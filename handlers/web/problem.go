@@ -217,7 +217,11 @@ func KeptByRotation(op *operation.Operation) bool {
 // DescribeBeside words what failed in one organization where others stand beside it: to choose another one is no advice
 // there.
 func DescribeBeside(v *Request, err error) UserError {
-	t := v.Describe(err)
+	return Beside(v, v.Describe(err))
+}
+
+// Beside is DescribeBeside of what is worded already.
+func Beside(v *Request, t UserError) UserError {
 	if key := "beside." + t.kind; v.Words.Has(key) {
 		t.Text.Advice = v.Words.Message(key, nil).Advice
 	}
