@@ -103,6 +103,10 @@ func (q call) judge(a answer) *Error {
 		e.Kind, e.Code = named.kind(), printable(string(named))
 		return e
 	}
+	if q.namesToken && f.missingToken() && a.refuses(f) {
+		e.Kind = kindAuthorizationNotFound
+		return e
+	}
 	e.Kind = a.kind(f)
 	switch e.Kind {
 	case KindForbidden, KindBadRequest:
@@ -170,11 +174,16 @@ func (f fault) peopleOnly() bool {
 		strings.HasPrefix(f.Message, "The requested operation is not allowed")
 }
 
+// nobody is how a refusal names the user whom the service has not recognized.
+var nobody = regexp.MustCompile(`(?i)\buser ['"]\s*['"] is not authorized`)
+
 // kindOf401 distinguishes a bearer that the service understood and refused from one that it could do nothing with.
 func (a answer) kindOf401(f fault) Kind {
 	switch {
 	case claims(a.header) != "":
 		return KindClaims
+	case nobody.MatchString(f.Message + " " + a.serviceError()):
+		return KindSignIn
 	case f.TypeKey != "", a.header.Get("X-Tfs-Serviceerror") != "", numberPattern.MatchString(f.Message):
 		return KindRefused
 	}
@@ -325,15 +334,33 @@ func safe(err error) error {
 	return errBroken
 }
 
-// retryAfter reads the header of that name, seconds or a date; 0 without one.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+// retryAfter reads the headers of that name, seconds or a date; 0 without one. Of several the longest counts, and parts
+// of a second count as well.
+func retryAfter(h http.Header, now time.Time) (longest time.Duration) {
+	for _, value := range h.Values("Retry-After") {
+		value = strings.TrimSpace(value)
+		if date, ok := retryDate(value); ok {
+			longest = max(longest, date.Sub(now))
+			continue
+		}
+		for part := range strings.SplitSeq(value, ",") {
+			seconds, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(part), "s"), 64)
+			if err == nil && seconds > 0 {
+				longest = max(longest, time.Duration(min(seconds, maxRetryAfter.Seconds())*float64(time.Second)))
+			}
+		}
 	}
-	date, err := http.ParseTime(value)
-	if err != nil {
-		return 0
+	return min(longest, maxRetryAfter)
+}
+
+// retryDate reads a date as HTTP writes it, or as JSON does.
+func retryDate(value string) (time.Time, bool) {
+	if date, err := http.ParseTime(value); err == nil {
+		return date, true
 	}
-	return min(max(date.Sub(now), 0), maxRetryAfter)
+	if _, err := strconv.ParseFloat(value, 64); err == nil || value == "" {
+		return time.Time{}, false
+	}
+	date, ok := parseMoment(value)
+	return date, ok && !date.IsZero()
 }

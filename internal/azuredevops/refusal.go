@@ -25,6 +25,8 @@ var serviceRealm = regexp.MustCompile(`(?i)\brealm="https://[a-z0-9.-]+\.(?:visu
 // may have answered although the change went through.
 func (a answer) refuses(f fault) bool {
 	switch {
+	case f.missingToken() && a.ownForm(f): // also with 5xx
+		return true
 	case a.status/100 != 4, a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout:
 		return false
 	case a.status == http.StatusUnauthorized && claims(a.header) != "":
@@ -37,8 +39,19 @@ func (a answer) refuses(f fault) bool {
 	if !a.isJSON() || !wholeObject(a.body) {
 		return false
 	}
-	return a.names(f.PatTokenError) && !f.PatToken.there() || f.TypeKey != "" && (a.hasServiceHeader() || f.inServiceTerms())
+	return a.names(f.PatTokenError) && !f.PatToken.there() || a.ownForm(f)
 }
+
+// ownForm says that a describes an error as the service does, and holds something that only the service sends.
+func (a answer) ownForm(f fault) bool {
+	return f.TypeKey != "" && a.isJSON() && wholeObject(a.body) && (a.hasServiceHeader() || f.inServiceTerms())
+}
+
+// missingException is what the service calls it that there is no such token, with whatever status.
+var missingException = regexp.MustCompile(`(?i)^(?:session|personalaccess)?(?:token|authorization(?:id)?)notfoundexception$`)
+
+// missingToken says that f means a token that isn't there.
+func (f fault) missingToken() bool { return missingException.MatchString(f.TypeKey) }
 
 // names says that p can only come from the service: it is a value that is known, or came with the service's headers.
 func (a answer) names(p patTokenError) bool {

@@ -116,6 +116,15 @@ func (o *Operation) OldOpen() bool {
 	return o.Old == OldAlive || o.Old == OldSent || o.Old == OldFailed
 }
 
+// EndsSooner reports of a rotation that its new token ends before the old one would, or that its end isn't known. Then
+// the old one is never revoked by itself: its owner is asked.
+func (o *Operation) EndsSooner() bool {
+	if o.Action != Rotate || o.Before == nil || o.Result == nil {
+		return false
+	}
+	return o.Result.ValidTo.Before(o.Before.ValidTo.Add(-exactly))
+}
+
 // secretOpen: the person hasn't said yet what became of the secret.
 func (o *Operation) secretOpen() bool {
 	return o.Secret == SecretWaiting || o.Secret == SecretExpired || o.Secret == SecretUnkept

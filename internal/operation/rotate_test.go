@@ -244,3 +244,39 @@ func TestRevokeOldGoesOnWithoutTheBrowser(t *testing.T) {
 		t.Errorf("old token = %q, want revoked", got)
 	}
 }
+
+// A new token that ends before the old one would never ends the old one by itself: its owner is asked.
+func TestRotationForAShorterTimeAsks(t *testing.T) {
+	for name, life := range map[string]time.Duration{"shorter": time.Hour, "not known": 0} {
+		w := newWorld(t)
+		r := w.replica()
+		q := w.request(r, operation.Rotate)
+		q.RevokeAtOnce = true
+		service := shortening{w.azure, func() time.Time {
+			if life == 0 {
+				return time.Time{}
+			}
+			return w.clock.Now().Add(life)
+		}}
+		op, err := r.Do(t.Context(), service, q)
+		if err != nil || op.State != operation.Succeeded || op.Old != operation.OldAlive || !op.EndsSooner() {
+			t.Fatalf("%s: %+v, %v", name, op, err)
+		}
+		w.wantCalls("revoke", 0)
+		if op, err = r.RevokeOld(t.Context(), service, mona, op.ID); err != nil || op.Old != operation.OldRevoked {
+			t.Errorf("%s: asked for, %+v, %v", name, op, err)
+		}
+	}
+}
+
+// shortening grants an end of its own.
+type shortening struct {
+	*azure
+	end func() time.Time
+}
+
+func (s shortening) Create(ctx context.Context, organization string, w azuredevops.Wanted) (azuredevops.Token, string, error) {
+	t, secret, err := s.azure.Create(ctx, organization, w)
+	t.ValidTo = s.end()
+	return t, secret, err
+}

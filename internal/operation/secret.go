@@ -34,7 +34,7 @@ func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret st
 		if kept {
 			r.Secret, r.SecretUntil = SecretWaiting, until
 		}
-		if kept && r.Old == OldAlive && r.RevokeAtOnce { // which comes next
+		if kept && r.Old == OldAlive && r.RevokeAtOnce && !r.EndsSooner() { // which comes next
 			r.Old = OldSent
 			w.store.beginDoubt(r, w.store.options.Now())
 		}
@@ -43,7 +43,7 @@ func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret st
 	recorded := w.store.report(ctx, w.op.record, succeed) == nil
 	w.store.reach("recorded")
 	if kept && recorded {
-		if w.op.record.Action == Rotate && w.op.record.RevokeAtOnce { // readers whose time is up meanwhile get the success
+		if w.op.record.Action == Rotate && w.op.record.RevokeAtOnce && !w.op.record.EndsSooner() { // readers whose time is up meanwhile get the success
 			w.call.update(w.op.record.at(w.store.options.Now()))
 			_ = w.op.revokeOld(ctx)
 		}

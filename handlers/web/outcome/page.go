@@ -239,6 +239,9 @@ func describeOld(v *web.Request, op *operation.Operation) *oldToken {
 		State: string(op.Old), Name: web.NameOf(op.Before), URL: web.TokenURL(v, op.Organization, op.Before),
 		Expires: web.TokenEnds(v, op.Before), Sentence: v.Words.Message(key, words).What,
 	}
+	if op.Old == operation.OldAlive && op.EndsSooner() {
+		old.Sentence = v.Words.Message("operation.oldLonger", words).What
+	}
 	if op.OldOpen() {
 		old.RevokeAction = v.Link(web.OperationPath(op.ID) + "/revoke-old")
 		old.KeepAction = v.Link(web.OperationPath(op.ID) + "/keep-old")
