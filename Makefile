@@ -36,7 +36,7 @@ quick: ## After each edit: formatting, vet, unit tests and a short run of the wh
 .PHONY: test
 test: ## Run all tests with the race detector; installs what they need where it is missing
 	@scripts/test-deps
-	GORACE=$(or $(GORACE),atexit_sleep_ms=0) go test -race -p 1 -timeout 20m ./...
+	GORACE=$(or $(GORACE),atexit_sleep_ms=0) go test -race -vet=off -p 2 -timeout 20m ./...
 
 .PHONY: soak
 soak: ## Run 2,000 rounds of changes under random faults, lags and kills, in ten minutes; ROUNDS=… SEED=… ROUND=… replay

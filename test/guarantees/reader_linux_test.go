@@ -191,7 +191,7 @@ func startUnkept(t *testing.T, o apptest.Options) (*apptest.Program, apptest.Sto
 // revoked again. The page waits until that is settled, and the trail says how often the secret was shown.
 func wantFate(d *apptest.Program, b *webtest.Browser, token simulator.Token, read int) {
 	d.T.Helper()
-	want := "couldn't keep this secret. It stood in the answer to your form"
+	want := "couldn't keep its secret. It stood in the answer to your form"
 	if read == 0 {
 		want = "so patdesk revoked it"
 	}

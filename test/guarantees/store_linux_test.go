@@ -82,7 +82,7 @@ func storeFailsForTheSecret(t *testing.T, d *apptest.Program, b *webtest.Browser
 		t.Error(r.Says())
 	}
 	b.Open(d.URL + "/changes").Click("Create " + name)
-	if !strings.Contains(apptest.Says(b), "couldn't keep this secret. It stood in the answer to your form") || apptest.SecretOf(b) != "" || !b.Has("link", "Rotate the token") {
+	if !strings.Contains(apptest.Says(b), "couldn't keep its secret. It stood in the answer to your form") || apptest.SecretOf(b) != "" || !b.Has("link", "Rotate the token") {
 		t.Errorf("%d\n%s", b.Status, apptest.Says(b))
 	}
 	b.Click("Revoke the token").Press("Revoke")

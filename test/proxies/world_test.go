@@ -4,6 +4,7 @@ import (
 	"flag"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -113,6 +114,11 @@ func below(base string, u *url.URL) bool {
 	return root == base || strings.HasPrefix(root, base+"/")
 }
 
+// namesClient says that a record of the log has the address as its client, whole and without a port.
+func namesClient(log, address string) bool {
+	return regexp.MustCompile(`client="?` + regexp.QuoteMeta(address) + `"?\s`).MatchString(log)
+}
+
 // links are all addresses that an answer leads to, as a browser would resolve them.
 func links(t *testing.T, a apptest.Exchange) []*url.URL {
 	t.Helper()
@@ -125,6 +131,9 @@ func links(t *testing.T, a apptest.Exchange) []*url.URL {
 	}
 	var all []*url.URL
 	for _, text := range texts {
+		if rest, found := strings.CutPrefix(text, "webcal:"); found { // a calendar program asks there as a browser would
+			text = "https:" + rest
+		}
 		u, err := a.URL.Parse(text)
 		if err != nil {
 			t.Errorf("%s leads to %q: %v", a.URL, text, err)
