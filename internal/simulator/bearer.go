@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -79,7 +80,7 @@ func (x *exchange) servicePrincipalRefused() *answer {
 
 // unauthorized is TF400813, whose JSON comes behind a byte order mark: understood, but refused.
 func (x *exchange) unauthorized(p Person) *answer {
-	message := "TF400813: The user '" + orDefault(p.ObjectID, newGUID()) + "' is not authorized to access this resource."
+	message := "TF400813: The user '" + cmp.Or(p.ObjectID, newGUID()) + "' is not authorized to access this resource."
 	a := x.json(http.StatusUnauthorized, vssError("InvalidIdentityException", message))
 	a.body = append([]byte("\ufeff"), a.body...)
 	a.header.Set("WWW-Authenticate", "Bearer")

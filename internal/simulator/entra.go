@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -192,7 +193,7 @@ func (s *Simulator) metadata(x *exchange, tenant string) *answer {
 	}
 	machine, browser := s.machineBase(x.r), s.browserBase(x.r)
 	doc := map[string]any{
-		"issuer":                                machine + "/" + orDefault(id, "{tenantid}") + "/v2.0",
+		"issuer":                                machine + "/" + cmp.Or(id, "{tenantid}") + "/v2.0",
 		"authorization_endpoint":                browser + "/" + tenant + "/oauth2/v2.0/authorize",
 		"end_session_endpoint":                  browser + "/" + tenant + "/oauth2/v2.0/logout",
 		"token_endpoint":                        machine + "/" + tenant + "/oauth2/v2.0/token",
@@ -215,7 +216,7 @@ func (s *Simulator) metadata(x *exchange, tenant string) *answer {
 		doc["authorization_response_iss_parameter_supported"] = true
 	}
 	if x.has("metadataWrongIssuer") {
-		doc["issuer"] = "https://evil.example/" + orDefault(id, "{tenantid}") + "/v2.0"
+		doc["issuer"] = "https://evil.example/" + cmp.Or(id, "{tenantid}") + "/v2.0"
 	}
 	return entraJSON(http.StatusOK, doc)
 }

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -73,5 +74,5 @@ func (x *exchange) entraError(e oauthError) *answer {
 
 // correlationID is the client's own id for the request if it sent one.
 func (x *exchange) correlationID() string {
-	return orDefault(x.r.Header.Get("Client-Request-Id"), x.seen.ActivityID)
+	return cmp.Or(x.r.Header.Get("Client-Request-Id"), x.seen.ActivityID)
 }

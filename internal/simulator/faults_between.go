@@ -1,18 +1,13 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-// intermediaryStatuses are those that a proxy, gateway or firewall gives of its own accord.
-var intermediaryStatuses = []int{400, 401, 403, 404, 407, 408, 409, 413, 429, 451, 502, 503}
-
-// IntermediaryStatuses returns the usual values of FaultOptions.Value for the faults of GroupIntermediary.
-func IntermediaryStatuses() []int { return slices.Clone(intermediaryStatuses) }
 
 // intermediaryFaults are answers of something between the client and the service, instead of the service's own. An
 // intermediary may refuse a request, and also an answer, for example for the secret in it: then the change is made.
@@ -45,7 +40,7 @@ func intermediaryFaults() []Fault {
 var errIntermediaryStatus = errors.New("simulator: an intermediary's status is a number from 400 to 599")
 
 func intermediaryStatus(value string) (int, error) {
-	status, err := strconv.Atoi(orDefault(strings.TrimSpace(value), "403"))
+	status, err := strconv.Atoi(cmp.Or(strings.TrimSpace(value), "403"))
 	if err != nil || status < 400 || status > 599 {
 		return http.StatusForbidden, errIntermediaryStatus
 	}

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/tls"
 	"net"
@@ -24,7 +25,7 @@ func connectionFaults() []Fault {
 		twofold("cutBody", "cutBodyAfterDoing", g, "The connection ends in the middle of the answer.", cutBody),
 		hangFaults("hang", "hangAfterDoing", "The answer never comes.", GroupConnection, devOpsCalls, changeCalls, 0),
 		[]Fault{{Name: "slow", Group: g, Calls: devOpsCalls, Sentence: "The answer comes 3 seconds late.",
-			before: func(x *exchange, o FaultOptions) *answer { return x.hold(orDefaultTime(o.Delay, 3*time.Second)) }},
+			before: func(x *exchange, o FaultOptions) *answer { return x.hold(cmp.Or(o.Delay, 3*time.Second)) }},
 			{Name: "slowDrip", Group: g, Calls: devOpsCalls, after: slowDrip,
 				Sentence: "The answer comes byte by byte, one a second."}},
 		twofold("hugeBody", "hugeBodyAfterDoing", g, "JSON of 10 GB.", hugeBody),
@@ -36,10 +37,10 @@ func connectionFaults() []Fault {
 func hangFaults(name, afterDoing, sentence, group string, calls, changes []string, delay time.Duration) []Fault {
 	return []Fault{
 		{Name: name, Group: group, Calls: calls, Sentence: sentence,
-			before: func(x *exchange, o FaultOptions) *answer { return x.hold(orDefaultTime(o.Delay, delay)) }},
+			before: func(x *exchange, o FaultOptions) *answer { return x.hold(cmp.Or(o.Delay, delay)) }},
 		{Name: afterDoing, Group: group, Calls: changes, Sentence: "What was asked is done first. " + sentence,
 			after: func(x *exchange, o FaultOptions, a *answer) *answer {
-				if broken := x.hold(orDefaultTime(o.Delay, delay)); broken != nil {
+				if broken := x.hold(cmp.Or(o.Delay, delay)); broken != nil {
 					return broken
 				}
 				return a
@@ -55,13 +56,6 @@ func (x *exchange) hold(d time.Duration) *answer {
 	a := newAnswer(0, "", nil)
 	a.send = reset
 	return a
-}
-
-func orDefaultTime(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // reset ends the connection with RST. Where the connection can't be had (HTTP/2), the stream is aborted.
@@ -110,7 +104,7 @@ func slowDrip(x *exchange, o FaultOptions, a *answer) *answer {
 		w.WriteHeader(status)
 		for _, b := range body {
 			flush(w)
-			if !x.s.wait(r, orDefaultTime(o.Delay, time.Second)) {
+			if !x.s.wait(r, cmp.Or(o.Delay, time.Second)) {
 				panic(http.ErrAbortHandler)
 			}
 			if _, err := w.Write([]byte{b}); err != nil {
@@ -131,7 +125,7 @@ func hugeBody(x *exchange, o FaultOptions, _ *answer) *answer {
 	a := x.json(http.StatusOK, nil)
 	a.send = func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(start))
-		x.repeat(w, r, more, orDefaultBytes(o.Bytes, defaultHuge), int64(len(more)))
+		x.repeat(w, r, more, cmp.Or(max(o.Bytes, 0), defaultHuge), int64(len(more)))
 	}
 	return a
 }
@@ -151,16 +145,9 @@ func gzipBomb(x *exchange, o FaultOptions, _ *answer) *answer {
 	a := x.json(http.StatusOK, nil)
 	a.header.Set("Content-Encoding", "gzip")
 	a.send = func(w http.ResponseWriter, r *http.Request) {
-		x.repeat(w, r, gzipMember(), orDefaultBytes(o.Bytes, defaultHuge), gzipMemberLength)
+		x.repeat(w, r, gzipMember(), cmp.Or(max(o.Bytes, 0), defaultHuge), gzipMemberLength)
 	}
 	return a
-}
-
-func orDefaultBytes(n, otherwise int64) int64 {
-	if n <= 0 {
-		return otherwise
-	}
-	return n
 }
 
 // repeat writes the same piece until as many bytes are out (each piece counts for worth), the client has gone, or the

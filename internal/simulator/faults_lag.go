@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func lagFaults() []Fault {
 // doLate waits before the service acts, as a service does that has the whole request: whether the client still listens
 // or not.
 func (x *exchange) doLate(o FaultOptions) *answer {
-	late := time.NewTimer(orDefaultTime(o.Delay, defaultLag))
+	late := time.NewTimer(cmp.Or(o.Delay, defaultLag))
 	defer late.Stop()
 	select {
 	case <-late.C:
@@ -49,7 +50,7 @@ func (x *exchange) keepLag(id string, before *Token) {
 		before = &clone
 	}
 	id = strings.ToLower(id)
-	x.s.pats.lags[id] = append(x.s.pats.lags[id], lag{x.s.now().Add(orDefaultTime(o.Delay, defaultLag)), before})
+	x.s.pats.lags[id] = append(x.s.pats.lags[id], lag{x.s.now().Add(cmp.Or(o.Delay, defaultLag)), before})
 }
 
 // shown is a token as lists and records show it now; nil if they don't yet. Simulator.mu is held.

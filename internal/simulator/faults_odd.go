@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"regexp"
 	"strings"
@@ -19,13 +20,13 @@ func oddFaults() []Fault {
 			Sentence: "Something else than an organization stands in the list of organizations."},
 		{Name: "oddPatTokenError", Group: GroupContent, Calls: []string{CallGet, CallCreate, CallUpdate}, Value: "what stands there, {} if not given",
 			after: func(_ *exchange, o FaultOptions, a *answer) *answer {
-				return a.with("patTokenError", orDefault(o.Value, "{}"))
+				return a.with("patTokenError", cmp.Or(o.Value, "{}"))
 			}, Sentence: "The member that says how it went is of another form than agreed."},
 	}
 }
 
 func oddMember(_ *exchange, o FaultOptions, a *answer) *answer {
-	name, value, _ := strings.Cut(orDefault(o.Value, "validTo:{}"), ":")
+	name, value, _ := strings.Cut(cmp.Or(o.Value, "validTo:{}"), ":")
 	return a.with(name, value)
 }
 
@@ -51,11 +52,11 @@ func oddRecord(x *exchange, o FaultOptions, a *answer) *answer {
 	if filter := strings.ToLower(queryFold(x.r.URL.Query(), "displayFilterOption")); filter != "" && filter != "active" {
 		return a
 	}
-	return a.first(`"patTokens":[`, orDefault(o.Value, "null"))
+	return a.first(`"patTokens":[`, cmp.Or(o.Value, "null"))
 }
 
 func oddAccount(_ *exchange, o FaultOptions, a *answer) *answer {
-	return a.first(`"value":[`, orDefault(o.Value, "null"))
+	return a.first(`"value":[`, cmp.Or(o.Value, "null"))
 }
 
 // first is a with one more item at the beginning of a list.

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -195,7 +196,7 @@ func (x *exchange) claimsChallenge(bearer accessToken) *answer {
 			return nil
 		}
 	}
-	wanted := orDefault(o.Value, defaultChallenge)
+	wanted := cmp.Or(o.Value, defaultChallenge)
 	if !again && claimsInclude(bearer.claims, wanted) {
 		return nil
 	}

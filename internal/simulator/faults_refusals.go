@@ -1,7 +1,5 @@
 package simulator
 
-import "slices"
-
 // patTokenErrors are the values that the API can refuse with. See PatTokenError in
 // https://learn.microsoft.com/rest/api/azure/devops/tokens/pats/create.
 var patTokenErrors = []string{
@@ -15,9 +13,6 @@ var patTokenErrors = []string{
 	"invalidSubject", "deploymentHostNotSupported", "disablePatCreationPolicyViolation",
 	"failedToReadOrgPolicy", "globalPATCreationBlocked", "expiredPatCannotBeExtended",
 }
-
-// PatTokenErrors returns the values, without "none", which is success.
-func PatTokenErrors() []string { return slices.Clone(patTokenErrors) }
 
 func refusalFaults() []Fault {
 	var faults []Fault

@@ -606,8 +606,8 @@ func TestEveryFaultIsInTheREADME(t *testing.T) {
 			t.Errorf("%s isn't in README.md", f.Name)
 		}
 	}
-	if len(simulator.PatTokenErrors()) != 36 || !names["patTokenError:expiredPatCannotBeExtended"] {
-		t.Errorf("%d values of patTokenError", len(simulator.PatTokenErrors()))
+	if len(simulator.PatTokenErrors) != 36 || !names["patTokenError:expiredPatCannotBeExtended"] {
+		t.Errorf("%d values of patTokenError", len(simulator.PatTokenErrors))
 	}
 }
 

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -123,11 +124,11 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.ClientID = orDefault(o.ClientID, DefaultClientID)
-	o.ClientSecret = orDefault(o.ClientSecret, DefaultClientSecret)
-	o.TenantID = orDefault(o.TenantID, DefaultTenantID)
-	o.Address = orDefault(o.Address, "127.0.0.1:0")
-	o.BrowserAddress = orDefault(o.BrowserAddress, "127.0.0.1:0")
+	o.ClientID = cmp.Or(o.ClientID, DefaultClientID)
+	o.ClientSecret = cmp.Or(o.ClientSecret, DefaultClientSecret)
+	o.TenantID = cmp.Or(o.TenantID, DefaultTenantID)
+	o.Address = cmp.Or(o.Address, "127.0.0.1:0")
+	o.BrowserAddress = cmp.Or(o.BrowserAddress, "127.0.0.1:0")
 	if o.GrantedScopes == nil {
 		o.GrantedScopes = []string{"vso.pats", "vso.pats_manage", "vso.profile"}
 	}
@@ -157,11 +158,4 @@ func (o Options) withAnswerDefaults() Options {
 		o.PageSize = maxTop
 	}
 	return o
-}
-
-func orDefault(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

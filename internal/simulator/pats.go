@@ -97,8 +97,8 @@ func (s *Simulator) AddToken(t Token) Token {
 
 // add stores a token under a new id, with a secret; Simulator.mu is held.
 func (p *patState) add(s *Simulator, t Token) *Token {
-	t.AuthorizationID = strings.ToLower(orDefault(t.AuthorizationID, newGUID()))
-	t.Secret = orDefault(t.Secret, newSecret(s.o.RealisticSecrets))
+	t.AuthorizationID = strings.ToLower(cmp.Or(t.AuthorizationID, newGUID()))
+	t.Secret = cmp.Or(t.Secret, newSecret(s.o.RealisticSecrets))
 	s.keepSecret(t.Secret)
 	p.tokens[t.AuthorizationID] = &t
 	return &t

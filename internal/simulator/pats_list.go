@@ -25,13 +25,13 @@ type page struct {
 // list answers GET without authorizationId.
 func (x *exchange) list(p Person, o Organization) *answer {
 	q := x.r.URL.Query()
-	top, err := strconv.Atoi(orDefault(queryFold(q, "$top"), strconv.Itoa(defaultTop)))
+	top, err := strconv.Atoi(cmp.Or(queryFold(q, "$top"), strconv.Itoa(defaultTop)))
 	if err != nil || top < 1 || top > maxTop {
 		return x.badArgument("$top")
 	}
-	filter := strings.ToLower(orDefault(queryFold(q, "displayFilterOption"), "active"))
-	sort := strings.ToLower(orDefault(queryFold(q, "sortByOption"), "displayName"))
-	ascending, err := strconv.ParseBool(orDefault(queryFold(q, "isSortAscending"), "true"))
+	filter := strings.ToLower(cmp.Or(queryFold(q, "displayFilterOption"), "active"))
+	sort := strings.ToLower(cmp.Or(queryFold(q, "sortByOption"), "displayName"))
+	ascending, err := strconv.ParseBool(cmp.Or(queryFold(q, "isSortAscending"), "true"))
 	switch {
 	case !slices.Contains([]string{"active", "revoked", "expired", "all"}, filter):
 		return x.badArgument("displayFilterOption")

@@ -167,8 +167,9 @@ func TestEveryPatTokenError(t *testing.T) {
 		o.Sim.ErrorStatus = status
 		d := apptest.Start(t, o)
 		b := d.SignedIn(apptest.Mona)
-		for _, value := range simulator.PatTokenErrors() {
-			if value == "none" {
+		for _, fault := range simulator.Faults() {
+			value, refusal := strings.CutPrefix(fault.Name, "patTokenError:")
+			if !refusal {
 				continue
 			}
 			b.Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "refused").Choose("Code", "Read")

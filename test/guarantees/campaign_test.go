@@ -130,7 +130,7 @@ var (
 		"wrongTypesAfterDoing", "missingFieldsAfterDoing", "resetAfterDoing", "cutBodyAfterDoing", "hangAfterDoing", "hugeBodyAfterDoing",
 		"proxyHTMLAfterDoing", "proxyEmptyAfterDoing", "proxyJSONAfterDoing",
 	}
-	statuses = append(simulator.IntermediaryStatuses(), 421)
+	statuses = append(slices.Clone(intermediaryStatuses), 421)
 
 	pointsOf = map[string][]string{
 		simulator.CallCreate: {"claimed", "listed", "intended", "calling", "called", "answered", "kept", "recorded", "refused"},

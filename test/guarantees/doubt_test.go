@@ -47,6 +47,9 @@ func TestDismissedInDoubt(t *testing.T) {
 	}
 }
 
+// intermediaryStatuses are those that a proxy, gateway or firewall gives of its own accord.
+var intermediaryStatuses = []int{400, 401, 403, 404, 407, 408, 409, 413, 429, 451, 502, 503}
+
 // A creation that something in between refuses, in whatever form, was perhaps made all the same: nobody is told that it
 // wasn't, each page says that it isn't known, and no second one is suggested while the first may turn up.
 func TestRefusedByAnIntermediary(t *testing.T) {
@@ -55,7 +58,7 @@ func TestRefusedByAnIntermediary(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			d, clock, b := startInDoubt(t)
-			for _, status := range simulator.IntermediaryStatuses() {
+			for _, status := range intermediaryStatuses {
 				for _, done := range []string{"", "AfterDoing"} {
 					name := fmt.Sprint(fault, status, done)
 					to, form := createForm(b, d.URL, "contoso", name)

@@ -27,7 +27,7 @@ func newNeighbours(t *testing.T, n int) *neighbours {
 	t.Helper()
 	const organization = "org-01"
 	o := apptest.ManyTokens(1)
-	crowd := simulator.Crowd(n, organization)
+	crowd := crowdOf(n, organization)
 	o.People = append(o.People, crowd...)
 	// What hangs ends after six seconds here, not after thirty: well beyond what a busy machine makes of a page.
 	s := &neighbours{d: apptest.Start(t, apptest.Options{Sim: o, CallTimeout: 6 * time.Second, Env: map[string]string{"LOG_LEVEL": "info"}})}
@@ -38,6 +38,18 @@ func newNeighbours(t *testing.T, n int) *neighbours {
 		s.names = append(s.names, p.Username)
 	}
 	return s
+}
+
+// crowdOf returns n people of the home tenant who belong to that organization: "Person 1" and so on.
+func crowdOf(n int, organization string) []simulator.Person {
+	people := make([]simulator.Person, n)
+	for i := range people {
+		people[i] = simulator.Person{
+			Name: fmt.Sprintf("Person %d", i+1), Username: fmt.Sprintf("person%d@contoso.example", i+1),
+			ObjectID: fmt.Sprintf("00000000-0000-4000-8000-%012d", i+1), TenantID: simulator.DefaultTenantID, Organizations: []string{organization},
+		}
+	}
+	return people
 }
 
 // storm has the others load lists and overviews, so many at a time, until ctx ends.
