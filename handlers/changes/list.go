@@ -1,6 +1,7 @@
 package changes
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -104,25 +105,21 @@ func changeCause(v *web.Request, op *operation.Operation) string {
 	return v.DescribeFailure(cause, op.Finished).Text.Title
 }
 
-// shownOutcome is an operation's phase as the list of changes shows it.
+// shownPhases are the phases that the list of changes shows otherwise than by the operation's state.
+var shownPhases = map[operation.Phase]string{
+	operation.PhaseTakenBack:     string(operation.Failed),
+	operation.PhaseOrphaned:      string(operation.Unknown),
+	operation.PhaseSecretWaiting: "waiting",
+	operation.PhaseSecretExpired: "secretExpired",
+	operation.PhaseSecretUnkept:  "secretExpired",
+	operation.PhaseHalfWay:       "halfway",
+}
+
+// shownOutcome is how the list of changes shows an operation.
 func shownOutcome(op *operation.Operation) string {
-	switch op.Phase() {
-	case operation.PhaseTakenBack:
-		return string(operation.Failed)
-	case operation.PhaseOrphaned:
-		return string(operation.Unknown)
-	case operation.PhaseSecretWaiting:
-		return "waiting"
-	case operation.PhaseSecretExpired, operation.PhaseSecretUnkept:
-		return "secretExpired"
-	case operation.PhaseHalfWay:
-		return "halfway"
-	case operation.PhaseDone:
-		if outcome.Shortened(op) {
-			return "shortened"
-		}
-		return string(op.State)
-	default:
-		return string(op.State)
+	phase := op.Phase()
+	if phase == operation.PhaseDone && outcome.Shortened(op) {
+		return "shortened"
 	}
+	return cmp.Or(shownPhases[phase], string(op.State))
 }
