@@ -222,7 +222,8 @@ func TestChangesAnsweredOddly(t *testing.T) {
 		}
 		s.Close()
 	}
-	for _, body := range []string{`{"patTokenError":{}}`, `{"patTokenError":false}`, `[]`, `{"patToken":"x"}`} {
+	for _, body := range []string{`{"patTokenError":{}}`, `{"patTokenError":false}`, `[]`, `{"patToken":"x"}`, `{"patToken":"x","patTokenError":"none"}`,
+		`{"patToken":{"authorizationId":false,"displayName":42},"patTokenError":0}`, `{"patToken":{"authorizationId":7},"patTokenError":"none"}`, `{"patToken":{},"patTokenError":"none"}`} {
 		s := serve(t, azuredevops.Options{}, ok(body).ServeHTTP)
 		if e := failure(t, s.caller.Revoke(context.Background(), org, id)); !e.Unknown {
 			t.Errorf("%s: %+v", body, *e)

@@ -254,12 +254,12 @@ func (c *Caller) Revoke(ctx context.Context, organization, authorizationID strin
 	if err != nil {
 		return err
 	}
-	return q.revoked(a)
+	return q.revoked(a, authorizationID)
 }
 
-// revoked reads the answer to revoke: 204, or a result without an error. A 200 that says nothing is what a proxy may
+// revoked reads the answer to revoke: 204, or a result without an error, of this token if it names one. A 200 that says nothing is what a proxy may
 // answer, too.
-func (q call) revoked(a answer) error {
+func (q call) revoked(a answer, authorizationID string) error {
 	if a.status != http.StatusOK && a.status != http.StatusNoContent {
 		return q.notUnderstood(a, errType)
 	}
@@ -275,7 +275,8 @@ func (q call) revoked(a answer) error {
 	if w.PatTokenError.failed() {
 		return q.refused(a, w.PatTokenError)
 	}
-	if w.PatTokenError.odd() || w.PatTokenError == "" && !w.PatToken.there {
+	other := w.PatToken.odd || w.PatToken.there && !strings.EqualFold(w.PatToken.token().AuthorizationID, authorizationID)
+	if other || w.PatTokenError.odd() || w.PatTokenError == "" && !w.PatToken.there {
 		return q.notUnderstood(a, errVague)
 	}
 	return nil

@@ -50,6 +50,7 @@ type wireToken struct {
 	Secret          text     `json:"token"`
 
 	there bool // it is an object
+	odd   bool // it is something else, and not null
 }
 
 // UnmarshalJSON reads an object, or an array of one. It takes anything else, too, and understands nothing of it.
@@ -64,6 +65,7 @@ func (w *wireToken) UnmarshalJSON(b []byte) error {
 			return w.UnmarshalJSON(one[0])
 		}
 	}
+	w.odd = string(b) != "null"
 	return nil
 }
 
