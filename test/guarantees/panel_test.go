@@ -125,7 +125,7 @@ func telling(f simulator.Fault) []string {
 		return f.Calls
 	case !slices.Contains(f.Calls, simulator.CallList):
 		return []string{simulator.CallCreate}
-	case f.Group == simulator.GroupConnection:
+	case f.Group == simulator.GroupConnection, !slices.Contains(f.Calls, simulator.CallProfile):
 		return []string{simulator.CallList, simulator.CallCreate}
 	}
 	return []string{simulator.CallList, simulator.CallCreate, simulator.CallProfile}
@@ -138,6 +138,8 @@ var comesTo = map[string]string{
 	"localeBug at list": "1 token", "localeBug at create": "Token created", "localeBug at profile": "Choose", // we ask for English
 	"lagging":               "Token created",
 	"duplicateKeys at list": "1 token", "duplicateKeys at create": "Token created", "duplicateKeys at profile": "Choose",
+	"oddMember at list": "doesn't fully understand", "oddMember at create": "Token created", "oddRecord": "doesn't fully understand",
+	"oddAccount": "Not all of your organizations are here", "oddPatTokenError": "Token created",
 	"claimsChallenge at profile":    "Choose",
 	"repeatingContinuation at list": "missing here", "endlessList at list": "missing here",
 	"shortenedValidTo at create": "for a shorter time", "shortenedValidTo at update": "has been changed",

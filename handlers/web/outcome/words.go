@@ -35,5 +35,5 @@ func SuccessKey(op *operation.Operation) string {
 // Shortened says that the service gave an earlier end than was asked for. It rounds to hundredths of a second and,
 // where a policy says so, cuts; a minute separates the two.
 func Shortened(op *operation.Operation) bool {
-	return op.Result != nil && !op.Want.ValidTo.IsZero() && op.Want.ValidTo.Sub(op.Result.ValidTo) > time.Minute
+	return op.Result != nil && !op.Result.ValidTo.IsZero() && !op.Want.ValidTo.IsZero() && op.Want.ValidTo.Sub(op.Result.ValidTo) > time.Minute
 }
