@@ -33,7 +33,7 @@ func TestPanic(t *testing.T) {
 // A path parameter is unescaped once: twice would let something through that was checked as something else.
 func TestParameterIsUnescapedOnce(t *testing.T) {
 	for escaped, want := range map[string]string{
-		"contoso": "contoso", "cont%6fso": "contoso", "a%20b": "a b", "a%2fb": "a/b", "a%252fb": "a%2fb", "%2541": "%41", "%2525": "%25", "%c3%bc": "ü", "a+b": "a+b", "%00": "\x00", "%ff": "\xff", "..%2f..": "../..",
+		"contoso": "contoso", "cont%6fso": "contoso", "a%20b": "a b", "a%2fb": "a/b", "a%252fb": "a%2fb", "%2541": "%41", "%2525": "%25", "%c3%bc": "ü", "a+b": "a+b", "%00": "\x00", "%ff": "\ufffd", "..%2f..": "../..",
 	} {
 		got := "nothing"
 		routes := chi.NewRouter()

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 
@@ -105,10 +107,51 @@ func (v *Request) Here() string {
 func (v *Request) Param(name string) string {
 	raw := chi.URLParam(v.Request, name)
 	if v.URL.RawPath == "" {
-		return raw
+		return validText(raw)
 	}
 	if text, err := url.PathUnescape(raw); err == nil {
-		return text
+		return validText(text)
 	}
-	return raw
+	return validText(raw)
+}
+
+// withReadableQuery is r with a query of text that any page can hold: pages and their links repeat it. One that is fine
+// stays as it was written.
+func withReadableQuery(r *http.Request) *http.Request {
+	values, changed := cleaned(r.URL.Query(), readableText)
+	if !changed {
+		return r
+	}
+	address := *r.URL
+	address.RawQuery = values.Encode()
+	r = r.WithContext(r.Context()) // a copy
+	r.URL = &address
+	return r
+}
+
+// cleaned returns values with clean applied to all names and values, and whether that changed any.
+func cleaned(values url.Values, clean func(string) string) (out url.Values, changed bool) {
+	out = make(url.Values, len(values))
+	for name, all := range values {
+		for _, value := range all {
+			c, n := clean(value), clean(name)
+			changed = changed || c != value || n != name
+			out.Add(n, c)
+		}
+	}
+	return out, changed
+}
+
+// validText marks bytes that aren't UTF-8, so that they are seen and refused where they don't belong.
+func validText(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
+
+// readableText is validText without the control characters that no HTML may hold. Forms name these as a fault by
+// themselves.
+func readableText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r' {
+			return utf8.RuneError
+		}
+		return r
+	}, validText(text))
 }

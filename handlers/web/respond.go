@@ -20,7 +20,7 @@ func (s *Site) handle(e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(e.maxBytes, maxFormBytes)) // answered as 413
 		v := &Request{
-			Request: r, Writer: w, site: s, Words: s.wordsFor(r),
+			Request: withReadableQuery(r), Writer: w, site: s, Words: s.wordsFor(r),
 			Address: AddressOf(r.Context()), Now: s.Now(), step: e.step, Delivery: operation.NewDelivery()}
 		defer v.Delivery.Done(errNotShown) // if it panics
 		result, err := s.decide(v, e.action)
@@ -54,6 +54,7 @@ func (s *Site) decide(v *Request, a Action) (Answer, error) {
 		if err := v.ParseForm(); err != nil {
 			return nil, badForm(err)
 		}
+		v.PostForm, _ = cleaned(v.PostForm, validText)
 	}
 	return a(v)
 }

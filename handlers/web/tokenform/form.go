@@ -101,7 +101,7 @@ func NameFault(name string) string {
 		return "form.nameRequired"
 	case utf8.RuneCountInString(name) > maxNameLength:
 		return "form.nameTooLong"
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+	case strings.ContainsRune(name, utf8.RuneError) || strings.ContainsFunc(name, unicode.IsControl): // the rune stands for what isn't UTF-8
 		return "form.nameInvalid"
 	default:
 		return ""
