@@ -15,7 +15,7 @@ import (
 // (https://learn.microsoft.com/rest/api/azure/devops/tokens/pats).
 const azureDevOpsKinds = `
 	signIn refused claims forbidden conditionalAccess servicePrincipal organization badRequest throttled server unavailable
-	notUnderstood tooLarge timeout connection tls canceled paused busy overloaded unknownPatError
+	intermediary notUnderstood tooLarge timeout connection tls canceled paused busy overloaded unknownPatError
 	none displayNameRequired invalidDisplayName invalidValidTo invalidScope userIdRequired invalidUserId invalidUserType
 	accessDenied failedToIssueAccessToken invalidClient invalidClientType invalidClientId invalidTargetAccounts
 	hostAuthorizationNotFound authorizationNotFound failedToUpdateAccessToken sourceNotSupported invalidSourceIP invalidSource

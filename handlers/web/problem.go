@@ -236,7 +236,9 @@ func failureDetails(w *templates.Words, f *failure.Failure) []Field {
 		}
 	}
 	add("label.activityID", f.ActivityID)
-	add("label.code", f.Code)
+	if f.Kind != string(azuredevops.KindIntermediary) { // its words have the host
+		add("label.code", f.Code)
+	}
 	if f.Source == failure.SourceAzureDevOps {
 		add("label.status", strconv.Itoa(f.Status))
 	}
@@ -342,7 +344,7 @@ func apiStatus(k azuredevops.Kind) int {
 	case azuredevops.KindTimeout:
 		return http.StatusGatewayTimeout
 	case azuredevops.KindServer, azuredevops.KindNotUnderstood, azuredevops.KindOrganizationsOdd, azuredevops.KindTooLarge, azuredevops.KindConnection,
-		azuredevops.KindTLS, azuredevops.KindBadRequest, azuredevops.KindCanceled,
+		azuredevops.KindIntermediary, azuredevops.KindTLS, azuredevops.KindBadRequest, azuredevops.KindCanceled,
 		"failedToIssueAccessToken", "failedToUpdateAccessToken", "failedToReadTenantPolicy", "failedToReadOrgPolicy":
 		return http.StatusBadGateway
 	case "displayNameRequired", "invalidDisplayName", "invalidValidTo", "invalidScope":

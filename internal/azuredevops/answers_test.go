@@ -39,7 +39,7 @@ func TestAnswers(t *testing.T) {
 		"302 with a broken location":  {reply{302, "Location: http://%zz/\n", ""}, want{kind: "signIn", unknown: true}},
 		"304":                         {reply{304, "", ""}, want{kind: "signIn", unknown: true}},
 		"200 sign-in page":            {reply{200, html, signInPage}, want{kind: "signIn", unknown: true}},
-		"200 other HTML":              {reply{200, html, "<html>Welcome to the hotel's Wi-Fi</html>"}, want{kind: "notUnderstood", unknown: true}},
+		"200 other HTML":              {reply{200, html, "<html>Welcome to the hotel's Wi-Fi</html>"}, want{kind: "intermediary", unknown: true}},
 		"200 HTML that says it is":    {reply{200, "", "<html>"}, want{kind: "notUnderstood", unknown: true}},
 		"200 plain text":              {reply{200, "Content-Type: text/plain\n", resultJSON(id, `"`+secret+`"`)}, want{kind: "notUnderstood", unknown: true}},
 		"200 cut JSON":                {reply{200, "", resultJSON(id, `"`+secret+`"`)[:200]}, want{kind: "notUnderstood", unknown: true}},
@@ -107,6 +107,57 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("the change was sent %d times", n)
 				}
 			})
+		}
+	}
+}
+
+// What a proxy or portal answers in place of the service is named as that, with its host and nothing else of it.
+func TestIntermediaries(t *testing.T) {
+	t.Parallel()
+	const page = "<html><h1>Blocked</h1></html>"
+	long := strings.Repeat("a", 60) + ".example"
+	for name, c := range map[string]struct {
+		reply reply
+		kind  azuredevops.Kind
+		host  string
+	}{
+		"307 to another host":            {reply{307, "Location: https://user:pw@login.proxy.example:8443/ask?url=CANARY#x\n", ""}, "intermediary", "login.proxy.example:8443"},
+		"302 to another host":            {reply{302, html + "Location: http://10.1.2.3/blocked?CANARY\n", page}, "intermediary", "10.1.2.3"},
+		"303 without a scheme":           {reply{303, "Location: //[2001:db8::1]/CANARY\n", ""}, "intermediary", "[2001:db8::1]"},
+		"302 to a host like ours":        {reply{302, "Location: https://dev.azure.com.evil.example/\n", ""}, "intermediary", "dev.azure.com.evil.example"},
+		"302 to a host of our ending":    {reply{302, "Location: https://notazure.com/\n", ""}, "intermediary", "notazure.com"},
+		"302 to a long name":             {reply{302, "Location: https://" + long + "/\n", ""}, "intermediary", ""},
+		"302 to a name that isn't ASCII": {reply{302, "Location: https://pr%C3%B6xy.example/\n", ""}, "intermediary", ""},
+		"302 of the service elsewhere":   {reply{302, activity + "Location: https://adfs.example/\n", ""}, "signIn", ""},
+		"302 to Entra":                   {reply{302, "Location: https://LOGIN.microsoftonline.com/common/oauth2/authorize\n", ""}, "signIn", ""},
+		"302 to a sovereign cloud":       {reply{302, "Location: https://login.partner.microsoftonline.cn/x\n", ""}, "signIn", ""},
+		"302 to Azure DevOps":            {reply{302, "Location: https://spsprodweu1.vssps.visualstudio.com/_signin\n", ""}, "signIn", ""},
+		"302 nowhere":                    {reply{302, "", page}, "signIn", ""},
+		"200 with a page":                {reply{200, html + "Via: 1.1 proxy.example (squid/6.10), 1.1 other\n", page}, "intermediary", "proxy.example"},
+		"200 with the service's page":    {reply{200, html + activity, page}, "notUnderstood", ""},
+		"200 with text":                  {reply{200, "Content-Type: text/plain\n", "Blocked"}, "notUnderstood", ""},
+		"407 with a page":                {reply{407, html + "Proxy-Authenticate: Basic realm=CANARY\n", page}, "intermediary", ""},
+		"407 empty, named":               {reply{407, "Via: 1.1 gw-7\n", ""}, "intermediary", "gw-7"},
+		"407 with JSON":                  {reply{407, "", `{"statusCode":407,"message":"CANARY"}`}, "intermediary", ""},
+		"407 of the service":             {reply{407, activity, ""}, "badRequest", ""},
+		"511 with a page":                {reply{511, html, page}, "intermediary", ""},
+		"403 of a proxy":                 {reply{403, html + "Via: HTTP/1.1 proxy.example:3128\n", page}, "intermediary", "proxy.example:3128"},
+		"403 through a proxy":            {reply{403, html + activity + "Via: 1.1 proxy.example\n", page}, "forbidden", ""},
+		"403 with JSON, through a proxy": {reply{403, "Via: 1.1 proxy.example\n", `{"message":"Access denied.","typeKey":"AccessCheckException"}`}, "forbidden", ""},
+		"451 of a proxy":                 {reply{451, html + "Via: 1.1 <b>CANARY</b>\n", page}, "intermediary", ""},
+		"503 through a proxy":            {reply{503, html + "Via: 1.1 proxy.example\n", page}, "unavailable", ""},
+	} {
+		for _, call := range every {
+			s := serve(t, azuredevops.Options{}, c.reply.ServeHTTP)
+			_, err := calls[call](s.caller)
+			e := failure(t, err)
+			if (e.Kind != c.kind || c.kind == "intermediary" && e.Code != c.host) && (c.kind != "forbidden" && c.kind != "badRequest" || e.Kind != azuredevops.KindNotUnderstood || !isChange(call)) {
+				t.Errorf("%s, %s: %s from %q, want %s from %q", name, call, e.Kind, e.Code, c.kind, c.host)
+			}
+			if strings.Contains(e.Error(), "CANARY") || e.Unknown != isChange(call) {
+				t.Errorf("%s, %s: %v", name, call, e)
+			}
+			s.Close()
 		}
 	}
 }

@@ -24,6 +24,7 @@ const (
 	KindThrottled         Kind = "throttled"         // 429, or nothing was sent because the service asked for a pause (Status 0)
 	KindServer            Kind = "server"            // 500 and other 5xx
 	KindUnavailable       Kind = "unavailable"       // 503, or nothing was sent because the service asked for a pause (Status 0)
+	KindIntermediary      Kind = "intermediary"      // a proxy or portal on the way answered in place of the service; Code holds its host, "" if unknown
 	KindNotUnderstood     Kind = "notUnderstood"     // cut JSON, HTML, wrong type, missing fields
 	KindOrganizationsOdd  Kind = "organizationsOdd"  // organizations: some of those listed are not understood
 	KindTooLarge          Kind = "tooLarge"          // body over the cap
@@ -41,7 +42,7 @@ const (
 func Kinds() []Kind {
 	kinds := []Kind{
 		KindSignIn, KindRefused, KindClaims, KindForbidden, KindConditionalAccess, KindServicePrincipal,
-		KindOrganization, KindBadRequest, KindThrottled, KindServer, KindUnavailable, KindNotUnderstood,
+		KindOrganization, KindBadRequest, KindThrottled, KindServer, KindUnavailable, KindIntermediary, KindNotUnderstood,
 		KindOrganizationsOdd, KindTooLarge, KindTimeout, KindConnection, KindTLS, KindCanceled, KindPaused, KindBusy, KindOverloaded,
 		KindUnknownPatError,
 	}
@@ -130,7 +131,7 @@ type Error struct {
 	Organization string // "" for organizations
 	Kind         Kind
 	Status       int    // HTTP status of the answer, 0 if none came
-	Code         string // patTokenError, TF or VS number, or typeKey as received: printable ASCII, at most 64 characters
+	Code         string // patTokenError, TF or VS number, or typeKey as received, or a host (KindIntermediary): printable ASCII, at most 64 characters
 	ActivityID   string // the service's own id for this call, for support: printable ASCII, at most 64 characters
 	RetryAfter   time.Duration
 	Claims       string // KindClaims: the decoded claims, a JSON object
@@ -157,7 +158,10 @@ func (e *Error) Error() string {
 	if e.Status != 0 {
 		fmt.Fprintf(&b, ", status %d", e.Status)
 	}
-	if e.Code != "" {
+	switch {
+	case e.Code != "" && e.Kind == KindIntermediary:
+		fmt.Fprintf(&b, ", from %s", e.Code)
+	case e.Code != "":
 		fmt.Fprintf(&b, ", code %s", e.Code)
 	}
 	if e.ActivityID != "" {

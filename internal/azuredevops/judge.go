@@ -107,7 +107,10 @@ func (q call) judge(a answer) *Error {
 		e.Kind = kindAuthorizationNotFound
 		return e
 	}
-	e.Kind = a.kind(f)
+	if e.Kind = a.kind(f); q.between(a, f, e.Kind) {
+		e.Kind, e.Code = KindIntermediary, a.intermediary()
+		return e
+	}
 	switch e.Kind {
 	case KindForbidden, KindBadRequest:
 		if e.Unknown && a.foreign(f) {

@@ -328,7 +328,7 @@ func (w *worker) consider(at string, item *Item, m *itemFailure, try int) (again
 		return w.rest(at, item, m, try)
 	case azuredevops.KindSignIn:
 		w.haltOrganization(at, m.Failure)
-	case azuredevops.KindServer, azuredevops.KindTimeout, azuredevops.KindConnection, azuredevops.KindNotUnderstood, azuredevops.KindTLS:
+	case azuredevops.KindServer, azuredevops.KindTimeout, azuredevops.KindConnection, azuredevops.KindNotUnderstood, azuredevops.KindIntermediary, azuredevops.KindTLS:
 		w.mu.Lock()
 		w.failed[at]++
 		enough := w.failed[at] >= tripAfter

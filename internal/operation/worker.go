@@ -245,7 +245,7 @@ func retryAfter(err error, try int) (wait time.Duration, again bool) {
 	}
 	switch e.Kind {
 	case azuredevops.KindThrottled, azuredevops.KindServer, azuredevops.KindUnavailable, azuredevops.KindTimeout,
-		azuredevops.KindConnection, azuredevops.KindNotUnderstood, azuredevops.KindTooLarge,
+		azuredevops.KindConnection, azuredevops.KindNotUnderstood, azuredevops.KindIntermediary, azuredevops.KindTooLarge,
 		azuredevops.KindBusy, azuredevops.KindOverloaded:
 		return max(e.RetryAfter, time.Duration(try)*250*time.Millisecond), true
 	}

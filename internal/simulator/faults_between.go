@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,16 @@ func intermediaryFaults() []Fault {
 		}
 		return faults
 	}
+	portal := func(status int, name, sentence string) []Fault {
+		return twofold(name, name+"AfterDoing", GroupIntermediary, sentence, func(x *exchange, _ FaultOptions, _ *answer) *answer {
+			a := intermediaryHTML(x, status)
+			if status/100 == 3 {
+				a.header.Set("Location", "https://login.proxy.example/ask?url="+url.QueryEscape(x.r.URL.String()))
+			}
+			a.foreign = true
+			return a
+		})
+	}
 	return slices.Concat(
 		of("proxyHTML", "A proxy's page in place of the answer, without the service's headers.", intermediaryHTML),
 		of("proxyEmpty", "A firewall's status in place of the answer: no body, and none of the service's headers.",
@@ -34,6 +45,8 @@ func intermediaryFaults() []Fault {
 				return a
 			}),
 		of("proxyJSON", "A gateway's JSON in place of the answer, in another form than the service's and without its headers.", intermediaryJSON),
+		portal(http.StatusOK, "proxyPage", "A proxy's page with status 200 in place of the answer."),
+		portal(http.StatusTemporaryRedirect, "proxyRedirect", "A proxy's redirect to its own sign-in on another host in place of the answer."),
 	)
 }
 

@@ -33,10 +33,41 @@ var answers = []struct {
 	{"serverError500", 502, 502, true, false},
 	{"unavailable503", 503, 503, true, true},
 	{"htmlOK", 502, 502, true, false},
+	{"proxyPage", 502, 502, true, false},
+	{"proxyRedirect", 502, 502, true, false},
 	{"cutJSON", 502, 502, true, false},
 	{"hugeBody", 502, 502, true, false},
 	{"wrongTypes", 502, 502, true, false},
 	{"reset", 502, 502, true, false},
+}
+
+// What a proxy answers in place of Azure DevOps is named as that, with its host: on a list, beside other organizations
+// and in the log. Nothing is said of a sign-in that has run out.
+func TestProxiesAreNamed(t *testing.T) {
+	t.Parallel()
+	for fault, host := range map[string]string{"proxyPage": "proxy.example", "proxyRedirect": "login.proxy.example", "proxyHTML": "proxy.example"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			d := apptest.Start(t, apptest.Seeded())
+			b := d.SignedIn(apptest.Mona)
+			d.Sim.SetFault(fault, simulator.FaultOptions{Organization: "fabrikam"})
+			b.Open(d.URL + "/tokens?organization=fabrikam")
+			if b.Status != http.StatusBadGateway || b.Heading() != "A proxy answered in place of Azure DevOps" || b.Has("link", "Sign in again") ||
+				!strings.Contains(b.Text(), "The answer came from "+host+", which") || !strings.Contains(b.Text(), "app.vssps.visualstudio.com") {
+				t.Errorf("the list: %d %s", b.Status, b.Text())
+			}
+			if strings.Contains(b.Body, "url=") || strings.Contains(b.Body, "content inspection") {
+				t.Error("what the proxy sent is shown")
+			}
+			apptest.OpenWhole(t, b, d.URL+"/overview?q=s")
+			if b.Status != http.StatusOK || !strings.Contains(b.Text(), "fabrikam: A proxy answered in place of Azure DevOps") || !slices.Contains(apptest.Listed(b), "Symbol server") {
+				t.Errorf("the overview: %d %s", b.Status, b.Text())
+			}
+			if text := d.Log.String(); !strings.Contains(text, "list in fabrikam: intermediary, status ") || !strings.Contains(text, "from "+host) || strings.Contains(text, "/ask") {
+				t.Errorf("the log: %s", text)
+			}
+		})
+	}
 }
 
 func TestFailuresOfReading(t *testing.T) {

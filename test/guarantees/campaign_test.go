@@ -121,14 +121,14 @@ var (
 	faultsBefore = []string{
 		"serverError500", "badGateway502", "unavailable503", "throttled429", "htmlOK", "emptyOK", "cutJSON", "wrongTypes", "missingFields",
 		"reset", "cutBody", "hang", "html203", "redirect302", "unauthorizedBOM", "forbiddenJSON", "notFound", "badRequest400", "hugeBody",
-		"proxyHTML", "proxyEmpty", "proxyJSON",
+		"proxyHTML", "proxyEmpty", "proxyJSON", "proxyPage", "proxyRedirect",
 	}
 	// creates alone: refusals, also such as aren't true. For other changes the service's refusal is taken at its word.
 	faultsOfCreate = []string{"patTokenError:accessDenied", "patTokenError:neverHeardOf", "secretMissing", "shortenedValidTo", "throttledAfterDoing", "html203AfterDoing"}
 	faultsAfter    = []string{
 		"serverErrorAfterDoing", "badGatewayAfterDoing", "unavailableAfterDoing", "htmlOKAfterDoing", "emptyOKAfterDoing", "cutJSONAfterDoing",
 		"wrongTypesAfterDoing", "missingFieldsAfterDoing", "resetAfterDoing", "cutBodyAfterDoing", "hangAfterDoing", "hugeBodyAfterDoing",
-		"proxyHTMLAfterDoing", "proxyEmptyAfterDoing", "proxyJSONAfterDoing",
+		"proxyHTMLAfterDoing", "proxyEmptyAfterDoing", "proxyJSONAfterDoing", "proxyPageAfterDoing", "proxyRedirectAfterDoing",
 	}
 	statuses = append(slices.Clone(intermediaryStatuses), 421)
 

@@ -100,7 +100,7 @@ func TestRefusedByAnIntermediary(t *testing.T) {
 func TestChangesRefusedByAnIntermediary(t *testing.T) {
 	t.Parallel()
 	for verb, call := range map[string]string{"edit": simulator.CallUpdate, "revoke": simulator.CallRevoke} {
-		for _, fault := range []string{"proxyHTML", "proxyHTMLAfterDoing", "proxyEmpty", "proxyJSONAfterDoing", "throttled429", "resetAfterDoing"} {
+		for _, fault := range []string{"proxyHTML", "proxyHTMLAfterDoing", "proxyEmpty", "proxyJSONAfterDoing", "proxyPage", "proxyRedirectAfterDoing", "throttled429", "resetAfterDoing"} {
 			t.Run(verb+" "+fault, func(t *testing.T) {
 				t.Parallel()
 				d, clock, b := startInDoubt(t)
