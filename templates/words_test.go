@@ -25,7 +25,7 @@ const azureDevOpsKinds = `
 	globalPATCreationBlocked expiredPatCannotBeExtended`
 
 const entraKinds = `
-	declined consent adminApproval conditionalAccess notAssigned wrongTenant interaction expired forged misconfigured
+	declined consent adminApproval conditionalAccess notAssigned wrongTenant interaction tooLong expired forged misconfigured
 	unavailable other`
 
 const statuses = `400 403 404 405 413 415 421 422 429 500 503`

@@ -280,7 +280,8 @@ func (s *Site) wayOut(v *Request, t UserError) []NextAction {
 	if canHelp && back != "/" && t.source != "http" {
 		add("action.tryAgain", v.Link(back))
 	}
-	if !unaccepted && (!signedIn || t.source == "entra" || t.kind == string(azuredevops.KindRefused)) {
+	useless := signedIn && t.kind == string(entra.KindTooLong) // the next sign-in would be asked for the same
+	if !unaccepted && !useless && (!signedIn || t.source == "entra" || t.kind == string(azuredevops.KindRefused)) {
 		add("action.signInAgain", v.Link(StartPath(back, "")))
 	}
 	if signedIn {

@@ -62,6 +62,9 @@ func (l *Limits) keepForStranger(v *Request) error {
 
 // signInFirst leads to the sign-in page and from there back to the visited page, with what was typed into its form.
 func (s *Site) signInFirst(v *Request, c Challenge) (Answer, error) {
+	if !entra.FitsSignIn(c.claims) {
+		return nil, &entra.Error{Kind: entra.KindTooLong}
+	}
 	query := url.Values{}
 	switch {
 	case c.claims != "":

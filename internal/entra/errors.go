@@ -22,6 +22,7 @@ const (
 	KindNotAssigned       Kind = "notAssigned"       // the app wants people to be assigned to it
 	KindWrongTenant       Kind = "wrongTenant"       // the account is of a tenant that isn't let in
 	KindInteraction       Kind = "interaction"       // sign in again; Claims may be set
+	KindTooLong           Kind = "tooLong"           // the claims that a sign-in has to satisfy don't fit into its address
 	KindExpired           Kind = "expired"           // the attempt is too old
 	KindForged            Kind = "forged"            // state, issuer, nonce, audience, signature … don't fit
 	KindMisconfigured     Kind = "misconfigured"     // the app registration or our settings
@@ -33,7 +34,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindDeclined, KindConsent, KindAdminApproval, KindConditionalAccess, KindNotAssigned, KindWrongTenant, KindInteraction,
-		KindExpired, KindForged, KindMisconfigured, KindUnavailable, KindOther,
+		KindTooLong, KindExpired, KindForged, KindMisconfigured, KindUnavailable, KindOther,
 	}
 }
 
@@ -98,6 +99,7 @@ var kindsByNumber = map[string]Kind{
 	"65001": KindConsent, "65004": KindDeclined,
 	"90093": KindAdminApproval, "90094": KindAdminApproval, "90095": KindAdminApproval,
 	"50105": KindNotAssigned,
+	"90015": KindTooLong,
 	"50020": KindWrongTenant, "90072": KindWrongTenant, "50194": KindMisconfigured, "500200": KindWrongTenant, "700005": KindWrongTenant,
 	"50076": KindInteraction, "50078": KindInteraction, "50079": KindInteraction,
 	"53000": KindConditionalAccess, "53001": KindConditionalAccess, "53002": KindConditionalAccess, "53003": KindConditionalAccess,

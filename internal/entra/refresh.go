@@ -84,7 +84,7 @@ func (p *Provider) redeemRefreshToken(ctx context.Context, cache *sessionCache, 
 // refreshFailed decides what a failure means. A token that is good still is used up, whatever Entra said: only when the
 // sign-in itself was revoked, that is the end of it.
 func (p *Provider) refreshFailed(ctx context.Context, c TokenCache, held string, failure *Error) (string, error) {
-	temporary := failure.Kind == KindUnavailable || failure.Kind == KindMisconfigured || failure.Kind == KindOther
+	temporary := failure.Kind == KindUnavailable || failure.Kind == KindMisconfigured || failure.Kind == KindTooLong || failure.Kind == KindOther
 	revoked := failure.Kind == KindInteraction && failure.Code == "invalid_grant"
 	if !temporary && (held == "" || revoked) {
 		p.o.Refreshed(refreshSignIn)

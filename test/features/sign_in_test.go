@@ -1,9 +1,11 @@
 package features
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/simulator"
@@ -211,6 +213,51 @@ func TestNewSessionAtSignIn(t *testing.T) {
 	}
 	if b.Open(d.URL + "/tokens?organization=contoso&status=all"); strings.Contains(b.Text(), "Nightly backup") || !strings.Contains(b.Text(), "Jonas: clone on build server") {
 		t.Errorf("the second person sees\n%s", b.Text())
+	}
+}
+
+// A challenge that is too long for a sign-in is said to be, instead of a sign-in without it, which would end at the same
+// challenge.
+func TestChallengesThatAreTooLong(t *testing.T) {
+	t.Parallel()
+	challenge := atomic.Int32{} // bytes of it
+	o := apptest.Seeded()
+	o.Wrap = func(next http.RoundTripper) http.RoundTripper {
+		return apptest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+			n := int(challenge.Load())
+			if n == 0 || !strings.Contains(r.URL.Path, "/_apis/tokens/pats") {
+				return next.RoundTrip(r)
+			}
+			claims := base64.StdEncoding.EncodeToString([]byte(`{"access_token":{"acrs":{"value":"` + strings.Repeat("c", n) + `"}}}`))
+			header := http.Header{"Www-Authenticate": {`Bearer error="insufficient_claims", claims="` + claims + `"`}}
+			return &http.Response{StatusCode: http.StatusUnauthorized, Header: header, Body: http.NoBody, Request: r}, nil
+		})
+	}
+	d := apptest.Start(t, o)
+	b := d.SignedIn(apptest.Mona)
+	const heading = "Your organization asks for more than a sign-in can carry"
+	for _, n := range []int32{1000, 2000, 2900} {
+		challenge.Store(n)
+		if b.Open(d.URL + "/tokens?organization=fabrikam"); b.Status != http.StatusForbidden || b.Heading() != heading || b.Has("link", "Sign in again") {
+			t.Errorf("a list, %d: %d at %s\n%s", n, b.Status, b.URL, b.Text())
+		}
+		challenge.Store(0)
+		b.Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "too long").Choose("Code", "Read")
+		challenge.Store(n)
+		if b.Press("Create token"); b.Status != http.StatusForbidden || !strings.Contains(b.Text(), heading) {
+			t.Errorf("a creation, %d: %d at %s\n%s", n, b.Status, b.URL, b.Text())
+		}
+	}
+	challenge.Store(500)
+	if b.Open(d.URL + "/tokens?organization=fabrikam"); len(b.URL.Query().Get("claims")) < 500 {
+		t.Fatalf("one that fits leads to %s", b.URL)
+	}
+	back := url.Values{"state": {b.URL.Query().Get("state")}, "error": {"invalid_request"}, "error_description": {"AADSTS90015: Requested query string is too long."}}
+	if b.Open(d.URL + "/getAToken?" + back.Encode()); b.Status != http.StatusForbidden || b.Heading() != heading || !strings.Contains(b.Text(), "AADSTS90015") {
+		t.Errorf("refused by Entra: %d\n%s", b.Status, b.Text())
+	}
+	if made := d.Sim.Created(); made != 0 {
+		t.Errorf("%d tokens made", made)
 	}
 }
 
