@@ -196,8 +196,10 @@ type (
 		Name, OrganizationText      string
 		Scopes                      []term
 		Expires                     when
-		NewExpires                  when
-		Life, MadeBy                string
+		Expiry                      []option
+		Date, DateMin, DateMax      string
+		ExpiryError, SoonerNote     string
+		MadeBy                      string
 		GlobalNote, GlobalURL       string
 		ReplaceURL, RevokeURL       string
 		Old                         []option
@@ -530,7 +532,10 @@ func formSamples() []sample {
 	revokeAgain.GlobalNote = english.Message("global.revoke.before", nil).What
 	revokeAgain.GlobalURL = "/pat/global-tokens/contoso/4ab5"
 	revokeAgain.MadeBy, revokeAgain.Problem = "", refused.Problem
-	rotate := rotatePage{base: frame("Rotate nuget-publish", "tokens"), FormAction: "rotate", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: terms("Packaging: Read & write", "Code: Read"), Expires: at(20), NewExpires: at(90), Life: "90 days"}
+	rotate := rotatePage{base: frame("Rotate nuget-publish", "tokens"), FormAction: "rotate", Form: "f0rm", CancelURL: "token", Name: "nuget-publish", OrganizationText: "contoso", Scopes: terms("Packaging: Read & write", "Code: Read"), Expires: at(20), DateMin: "2026-11-23", DateMax: "2027-11-22"}
+	rotate.Expiry = append([]option{{"same", "As long as before, 90 days", "20 Feb 2027", true}}, expiries(true)[1:]...)
+	rotate.Expiry[1].Hint = english.Message("expiry.sooner", map[string]string{"Date": "29 Nov 2026"}).What
+	rotate.SoonerNote = english.Message("rotate.sooner", map[string]string{"Date": "12 Dec 2026"}).What
 	for _, value := range []string{"confirm", "now"} {
 		text := english.Message("rotate.old."+value, nil)
 		rotate.Old = append(rotate.Old, option{value, text.Title, text.What, value == "confirm"})
@@ -538,6 +543,7 @@ func formSamples() []sample {
 	rotateAgain := rotate
 	rotateAgain.GlobalNote = english.Message("global.rotate.before", map[string]string{"Organization": "contoso"}).What
 	rotateAgain.MadeBy, rotateAgain.Problem, rotateAgain.Errors = "Git Credential Manager", refused.Problem, []fieldError{{"old", "Choose what happens to the old token."}}
+	rotateAgain.Date, rotateAgain.ExpiryError = "2026-12-24", english.Message("form.dateNotChosen", nil).What
 	return []sample{
 		{"token-new", "fresh", fresh}, {"token-new", "faulty", faulty}, {"token-new", "refused", refused}, {"token-edit", "edit", edit},
 		{"token-revoke", "ask", revoke}, {"token-revoke", "refused", revokeAgain}, {"token-rotate", "ask", rotate}, {"token-rotate", "refused", rotateAgain},

@@ -204,7 +204,7 @@ func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *batch.Batch, expiry bulkE
 	p.Expiry = tokenform.Form{Expiry: expiry.choice, Date: expiry.date}.ExpiryOptions(&planned, "")
 	if b.Action == operation.Rotate {
 		text := v.Words.Message("bulk.sameLife", nil)
-		p.Expiry = append([]web.Option{{Value: keepsLife, Text: text.Title, Hint: text.What, Selected: expiry.choice == keepsLife}}, p.Expiry...)
+		p.Expiry = append([]web.Option{{Value: tokenform.KeepsLife, Text: text.Title, Hint: text.What, Selected: expiry.choice == tokenform.KeepsLife}}, p.Expiry...)
 	}
 	for _, choice := range p.Expiry {
 		if choice.Selected {

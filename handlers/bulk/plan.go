@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -76,11 +77,8 @@ func whyLeftOut(action operation.Action, c chosenToken, rotating func(id string)
 	return ""
 }
 
-// bulkExpiry is when tokens are to end: a choice of the form for one token, or "same".
+// bulkExpiry is when tokens are to end: a choice of the form for one token, or tokenform.KeepsLife.
 type bulkExpiry struct{ choice, date string }
-
-// keepsLife gives every new token the length of life of its old one.
-const keepsLife = "same"
 
 // bulkExpiryOf is what was chosen, or what is proposed.
 func bulkExpiryOf(action operation.Action, choice, date string) bulkExpiry {
@@ -88,7 +86,7 @@ func bulkExpiryOf(action operation.Action, choice, date string) bulkExpiry {
 	case choice != "":
 		return bulkExpiry{choice, date}
 	case action == operation.Rotate:
-		return bulkExpiry{keepsLife, ""}
+		return bulkExpiry{tokenform.KeepsLife, ""}
 	default:
 		return bulkExpiry{"90", ""}
 	}
@@ -100,7 +98,7 @@ func (e bulkExpiry) fault(action operation.Action, planned time.Time) string {
 	switch {
 	case action == operation.Revoke:
 		return ""
-	case e.choice == keepsLife && action == operation.Rotate:
+	case e.choice == tokenform.KeepsLife && action == operation.Rotate:
 		return form.DateFault()
 	}
 	_, fault := form.ValidTo(planned)
@@ -120,8 +118,9 @@ func (e bulkExpiry) settle(b *batch.Batch) {
 			b.LeftOut = append(b.LeftOut, batch.LeftOut{Organization: item.Organization, Token: item.Before, Reason: leftLonger})
 			continue
 		}
-		if item.ValidTo = end; e.choice == keepsLife {
-			item.ValidTo = b.Planned.Add(tokenform.SameLife(item.Before)).UTC().Truncate(time.Second)
+		if item.ValidTo = end; e.choice == tokenform.KeepsLife {
+			life := cmp.Or(item.Life, tokenform.SameLife(item.Before, 0)) // planned by a release that didn't note it
+			item.ValidTo = b.Planned.Add(life).UTC().Truncate(time.Second)
 		}
 		settled = append(settled, item)
 	}

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/tokenform"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
 	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 )
 
@@ -96,6 +98,9 @@ func (h *Handlers) Select(v *web.Request) (web.Answer, error) {
 	}
 	b := &batch.Batch{Person: v.Person(), Action: action, From: backFrom(s.view)}
 	b.Items, b.LeftOut = planBulk(action, chosen, rotating(v))
+	if err := noteLives(v, h.Journal, b); err != nil {
+		return nil, err
+	}
 	err = h.Batches.Plan(v.Context(), b)
 	if errors.Is(err, session.ErrTooLarge) {
 		return h.selectionAnswer(v, s, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.tooLarge", nil)}, 0), nil
@@ -104,6 +109,23 @@ func (h *Handlers) Select(v *web.Request) (web.Answer, error) {
 		return nil, err
 	}
 	return v.To(web.BatchPath(b.ID)), nil
+}
+
+// noteLives notes how long the tokens that are to be rotated were given. The plan keeps it, so that what is confirmed is
+// what was shown, whatever the journal knows by then.
+func noteLives(v *web.Request, journal *operation.Journal, b *batch.Batch) error {
+	if b.Action != operation.Rotate {
+		return nil
+	}
+	given, err := journal.GivenLives(v.Context(), v.Person())
+	if err != nil {
+		return err
+	}
+	for i := range b.Items {
+		before := b.Items[i].Before
+		b.Items[i].Life = tokenform.SameLife(before, given(before))
+	}
+	return nil
 }
 
 // rotating says of a token whether its rotation is to be finished first.

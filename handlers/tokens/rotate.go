@@ -1,7 +1,9 @@
 package tokens
 
 import (
+	"cmp"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
@@ -14,7 +16,7 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// rotatePage asks before a token is replaced by a new one of the same name, scopes and length of life.
+// rotatePage asks before a token is replaced by a new one of the same name and scopes.
 type rotatePage struct {
 	web.Base
 	Problem                     *web.ProblemSummary
@@ -23,8 +25,10 @@ type rotatePage struct {
 	Name, OrganizationText      string
 	Scopes                      []web.Term
 	Expires                     templates.When
-	NewExpires                  templates.When
-	Life                        string
+	Expiry                      []web.Option
+	Date, DateMin, DateMax      string
+	ExpiryError                 string
+	SoonerNote                  string // what becomes of the old token where the new one ends before it
 	MadeBy                      string
 	GlobalNote, GlobalURL       string
 	ReplaceURL                  string // where a rotation was refused: the form with other scopes and another name
@@ -47,24 +51,56 @@ func (h *Handlers) AskRotate(v *web.Request) (web.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Status != azuredevops.Active {
-		return unchangeable(v, organization, t), nil
+	if answer := h.notRotatable(v, organization, t); answer != nil {
+		return answer, nil
 	}
-	if op := h.unfinishedRotation(v, t.AuthorizationID); op != nil {
-		return v.To(web.OperationPath(op.ID)), nil
+	target := web.ChangeTarget(organization, t.AuthorizationID)
+	f := rotateForm{Form: tokenform.Form{Expiry: tokenform.KeepsLife, FormID: h.Journal.Form(v.Person(), operation.Rotate, target)}, old: "confirm"}
+	if kept, ok := v.Restore(); ok {
+		next, done, mine := h.restoredForm(v, kept.Get("form"), operation.Rotate, target)
+		if done != nil {
+			return v.To(web.OperationPath(done.ID)), nil
+		}
+		if mine {
+			f = readRotateForm(kept)
+		}
+		f.FormID = next
 	}
-	if !web.Copyable(&t.Token) {
-		return notChangeable(v, organization, t, v.Words.Message("rotate.notCopyable", nil)), nil
+	life, err := h.sameLife(v, t.Token)
+	if err != nil { // said in the banner, and no change is taken while that is so
+		life = tokenform.SameLife(t.Token, 0)
 	}
-	form, done := h.restoredOrNew(v, operation.Rotate, web.ChangeTarget(organization, t.AuthorizationID))
-	if done != nil {
-		return done, nil
+	return rotateAnswer(v, organization, t, f, life, web.FormState{}, tokenform.Faults{}), nil
+}
+
+// rotateForm is what was typed.
+type rotateForm struct {
+	tokenform.Form
+	old string // "confirm", "now"
+}
+
+// readRotateForm takes what was typed. A form of an earlier release has no expiry: it promised the same life.
+func readRotateForm(values url.Values) rotateForm {
+	f := rotateForm{tokenform.Read(values), values.Get("old")}
+	f.Expiry = cmp.Or(f.Expiry, tokenform.KeepsLife)
+	return f
+}
+
+// end is when the new token is to end, whose old one was given that life.
+func (f rotateForm) end(now time.Time, life time.Duration) (end time.Time, fault string) {
+	if f.Expiry == tokenform.KeepsLife {
+		return now.Add(life).UTC().Truncate(time.Second), f.DateFault()
 	}
-	old := "confirm"
-	if kept, ok := v.Restore(); ok && kept.Get("old") != "" {
-		old = kept.Get("old")
+	return f.ValidTo(now)
+}
+
+// sameLife is how long a new token lives which is to live as long as t.
+func (h *Handlers) sameLife(v *web.Request, t azuredevops.Token) (time.Duration, error) {
+	given, err := h.Journal.GivenLives(v.Context(), v.Person())
+	if err != nil {
+		return 0, operation.NotKept(err)
 	}
-	return rotateAnswer(v, organization, t, old, web.FormState{Form: form}, nil), nil
+	return tokenform.SameLife(t, given(t)), nil
 }
 
 // Rotate copies the old token's fields before anything is changed.
@@ -73,27 +109,49 @@ func (h *Handlers) Rotate(v *web.Request) (web.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	form, old := v.PostForm.Get("form"), v.PostForm.Get("old")
-	if t.Status != azuredevops.Active && !h.sentBefore(v, form) {
-		return unchangeable(v, organization, t), nil
+	f := readRotateForm(v.PostForm)
+	if !h.sentBefore(v, f.FormID) {
+		if answer := h.notRotatable(v, organization, t); answer != nil {
+			return answer, nil
+		}
 	}
-	if op := h.unfinishedRotation(v, t.AuthorizationID); op != nil && !h.sentBefore(v, form) {
-		return v.To(web.OperationPath(op.ID)), nil
+	life, err := h.sameLife(v, t.Token)
+	if err != nil {
+		return nil, err
 	}
-	if !web.Copyable(&t.Token) && !h.sentBefore(v, form) {
-		return notChangeable(v, organization, t, v.Words.Message("rotate.notCopyable", nil)), nil
+	end, fault := f.end(v.Now, life)
+	faults := tokenform.Faults{}
+	faults.Add("expiry", fault)
+	if f.old != "now" && f.old != "confirm" {
+		faults.Add("old", "form.oldRequired")
 	}
-	if old != "now" && old != "confirm" {
-		faults := []web.FieldError{{ID: "old", Text: v.Words.Message("form.oldRequired", nil).What}}
-		return rotateAnswer(v, organization, t, "", web.FormState{Status: http.StatusUnprocessableEntity, Form: form}, faults), nil
+	again := func(state web.FormState) web.Answer {
+		f.FormID = cmp.Or(state.Form, f.FormID)
+		return rotateAnswer(v, organization, t, f, life, state, faults)
 	}
-	again := func(state web.FormState) web.Answer { return rotateAnswer(v, organization, t, old, state, nil) }
+	if len(faults) > 0 {
+		return again(web.FormState{Status: http.StatusUnprocessableEntity}), nil
+	}
 	before := t.Token
 	return h.change(v, operation.Request{
 		Action: operation.Rotate, Organization: organization, Before: &before,
-		Want:         azuredevops.Wanted{DisplayName: t.DisplayName, Scopes: t.Scopes, ValidTo: v.Now.Add(tokenform.SameLife(t.Token)).UTC().Truncate(time.Second)},
-		RevokeAtOnce: old == "now",
+		Want:         azuredevops.Wanted{DisplayName: t.DisplayName, Scopes: t.Scopes, ValidTo: end},
+		RevokeAtOnce: f.old == "now",
 	}, again)
+}
+
+// notRotatable is the answer where a token can't be rotated, or its rotation is to be finished first; nil where it can.
+func (h *Handlers) notRotatable(v *web.Request, organization string, t inventory.Token) web.Answer {
+	if t.Status != azuredevops.Active {
+		return unchangeable(v, organization, t)
+	}
+	if op := h.unfinishedRotation(v, t.AuthorizationID); op != nil {
+		return v.To(web.OperationPath(op.ID))
+	}
+	if !web.Copyable(&t.Token) {
+		return notChangeable(v, organization, t, v.Words.Message("rotate.notCopyable", nil))
+	}
+	return nil
 }
 
 // unfinishedRotation is a rotation of this token that is to be finished. Whoever goes back to the form and sends it
@@ -112,19 +170,20 @@ func (h *Handlers) unfinishedRotation(v *web.Request, id string) *operation.Oper
 	return nil
 }
 
-func rotateAnswer(v *web.Request, organization string, t inventory.Token, old string, state web.FormState, faults []web.FieldError) web.Answer {
-	life, name := tokenform.SameLife(t.Token), web.ShownName(v.Words, t.DisplayName)
+func rotateAnswer(v *web.Request, organization string, t inventory.Token, f rotateForm, life time.Duration, state web.FormState, faults tokenform.Faults) web.Answer {
+	name := web.ShownName(v.Words, t.DisplayName)
 	p := rotatePage{
-		Base:    v.Base(v.Words.Message("rotateToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
-		Problem: state.Problem, Errors: faults,
-		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate")), Form: state.Form,
+		Base:       v.Base(v.Words.Message("rotateToken.title", map[string]any{"Token": plaintext.InSentence(name)}).Title, "tokens"),
+		Problem:    state.Problem,
+		FormAction: v.Link(web.TokenPath(organization, t.AuthorizationID, "rotate")), Form: f.FormID,
 		CancelURL: v.Link(web.TokenPath(organization, t.AuthorizationID, "")),
 		Name:      name, OrganizationText: web.WorksIn(v.Words, &t.Token, organization), Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: web.Ends(v, t),
-		NewExpires: v.When(v.Now.Add(life)), Life: lifeWords(v.Words, life), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
+		MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
+	p.chooseExpiry(v, t.Token, f, life, faults)
 	for _, choice := range []string{"confirm", "now"} {
 		text := v.Words.Message("rotate.old."+choice, nil)
-		p.Old = append(p.Old, web.Option{Value: choice, Text: text.Title, Hint: text.What, Selected: choice == old})
+		p.Old = append(p.Old, web.Option{Value: choice, Text: text.Title, Hint: text.What, Selected: choice == f.old})
 	}
 	if state.Problem != nil {
 		p.ReplaceURL = v.Link(web.ReplacementPath(organization, t.Token))
@@ -137,4 +196,27 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, old st
 		p.GlobalURL = v.Link(web.GlobalPath(organization, t.AuthorizationID))
 	}
 	return web.Page{Status: state.Status, Template: "token-rotate", Data: p, Header: state.Header}
+}
+
+// chooseExpiry fills in the choice of the new token's end. A choice that ends before the old token says so: the old one
+// is then not revoked by itself.
+func (p *rotatePage) chooseExpiry(v *web.Request, t azuredevops.Token, f rotateForm, life time.Duration, faults tokenform.Faults) {
+	list, byField := faults.Texts(v.Words)
+	p.Errors, p.ExpiryError, p.Date = list, byField["expiry"], f.Date
+	p.DateMin, p.DateMax = v.Now.UTC().Format(web.DateLayout), v.Now.Add(tokenform.MaxTokenLife).UTC().Format(web.DateLayout)
+	same := web.Option{
+		Value: tokenform.KeepsLife, Text: v.Words.Message("expiry.same", map[string]any{"Life": lifeWords(v.Words, life)}).Title,
+		Hint: v.When(v.Now.Add(life)).Date, Selected: f.Expiry == tokenform.KeepsLife,
+	}
+	p.Expiry = append([]web.Option{same}, f.ExpiryOptions(v, "")...)
+	if t.ValidTo.IsZero() {
+		return
+	}
+	for i := range p.Expiry {
+		one := &p.Expiry[i]
+		if end, fault := (rotateForm{Form: tokenform.Form{Expiry: one.Value}}).end(v.Now, life); fault == "" && operation.Sooner(end, t.ValidTo) {
+			one.Hint = v.Words.Message("expiry.sooner", map[string]any{"Date": one.Hint}).What
+		}
+	}
+	p.SoonerNote = v.Words.Message("rotate.sooner", map[string]any{"Date": v.When(t.ValidTo).Date}).What
 }

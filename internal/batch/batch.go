@@ -59,10 +59,11 @@ type Batch struct {
 type Item struct {
 	Organization string            `json:"Organization"`
 	Before       azuredevops.Token `json:"Before"`
-	ValidTo      time.Time         `json:"ValidTo"` // wanted; rotate, update
-	Form         string            `json:"Form"`    // of its operation; a new one for each try
-	RevokeOld    bool              `json:"Retire"`  // rotate: the old token is to be revoked
-	Already      bool              `json:"Already"` // revoke: it was no longer active before
+	ValidTo      time.Time         `json:"ValidTo"`        // wanted; rotate, update
+	Life         time.Duration     `json:"Life,omitempty"` // rotate: what "as long as before" gives it; 0: not noted
+	Form         string            `json:"Form"`           // of its operation; a new one for each try
+	RevokeOld    bool              `json:"Retire"`         // rotate: the old token is to be revoked
+	Already      bool              `json:"Already"`        // revoke: it was no longer active before
 
 	Operation *operation.Operation `json:"-"` // nil: not begun
 }

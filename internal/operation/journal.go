@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/formid"
 	"github.com/patdesk/patdesk/internal/session"
 )
@@ -220,6 +221,28 @@ func (j *Journal) Recent(ctx context.Context, person string, n int) ([]Operation
 		recent = append(recent, *j.current(ctx, &latest[i]))
 	}
 	return recent, nil
+}
+
+// GivenLives returns how long a token's present end was given for: from the creation, rotation or change that set it to
+// that end. It is 0 where the person's operations (see Recent, those of batches among them) know of none, and where the
+// end has been changed since, elsewhere.
+func (j *Journal) GivenLives(ctx context.Context, person string) (given func(azuredevops.Token) time.Duration, err error) {
+	type grant struct{ at, end time.Time }
+	grants := map[string]grant{}
+	err = j.eachRecord(ctx, person, func(r *record) {
+		if r.State != Succeeded || r.Result == nil || r.Want.ValidTo.IsZero() {
+			return
+		}
+		if id := r.Result.AuthorizationID; grants[id].at.Before(r.Started) {
+			grants[id] = grant{r.Started, r.Result.ValidTo}
+		}
+	})
+	return func(t azuredevops.Token) time.Duration {
+		if g, ok := grants[t.AuthorizationID]; ok && sameTime(g.end, t.ValidTo) {
+			return g.end.Sub(g.at)
+		}
+		return 0
+	}, err
 }
 
 // eachRecord calls f with every readable operation of the person, in no order. They are read together and not kept.

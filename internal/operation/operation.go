@@ -122,8 +122,11 @@ func (o *Operation) EndsSooner() bool {
 	if o.Action != Rotate || o.Before == nil || o.Result == nil {
 		return false
 	}
-	return o.Result.ValidTo.Before(o.Before.ValidTo.Add(-exactly))
+	return Sooner(o.Result.ValidTo, o.Before.ValidTo)
 }
+
+// Sooner reports that a new token's end is before the one of the token that it replaces.
+func Sooner(end, old time.Time) bool { return end.Before(old.Add(-exactly)) }
 
 // secretOpen: the person hasn't said yet what became of the secret.
 func (o *Operation) secretOpen() bool {

@@ -280,3 +280,39 @@ func (s shortening) Create(ctx context.Context, organization string, w azuredevo
 	t.ValidTo = s.end()
 	return t, secret, err
 }
+
+// How long a token's present end was given for is known while the operation that set it is, and the end is still that.
+func TestGivenLives(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	lives := func(token azuredevops.Token) time.Duration {
+		t.Helper()
+		given, err := r.GivenLives(t.Context(), mona)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return given(token)
+	}
+	q := w.request(r, operation.Update)
+	old := *q.Before
+	if got := lives(old); got != 0 {
+		t.Errorf("of a token that patdesk hasn't made: %s", got)
+	}
+	q.Want = azuredevops.Wanted{ValidTo: w.clock.Now().Add(40 * 24 * time.Hour)}
+	extended := *w.do(r, q).Result
+	w.clock.Move(time.Hour)
+	named := w.request(r, operation.Update) // sets no end
+	named.Before, named.Form = &extended, r.Form(mona, operation.Update, "contoso/"+extended.AuthorizationID)
+	w.do(r, named)
+	if got := lives(extended); got.Round(time.Minute) != 40*24*time.Hour {
+		t.Errorf("extended by 40 days: %s", got)
+	}
+	if got := lives(old); got != 0 {
+		t.Errorf("with another end than it was given: %s", got)
+	}
+	q = w.request(r, operation.Rotate)
+	q.Want.ValidTo = w.clock.Now().Add(7 * 24 * time.Hour)
+	if got := lives(*w.do(r, q).Result); got.Round(time.Minute) != 7*24*time.Hour {
+		t.Errorf("rotated for 7 days: %s", got)
+	}
+}

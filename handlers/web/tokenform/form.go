@@ -66,7 +66,10 @@ func (f Faults) Add(field, key string) {
 }
 
 // The order in which faults are listed, which is the order of the fields on the page.
-var faultOrder = []string{"name", "organization", "expiry", "scopes"}
+var faultOrder = []string{"name", "organization", "expiry", "scopes", "old"}
+
+// KeepsLife is the choice of an expiry that gives a new token the length of life of its old one, see SameLife.
+const KeepsLife = "same"
 
 var lifeChoices = []struct {
 	value string
@@ -82,7 +85,8 @@ func Read(values url.Values) Form {
 	}
 }
 
-func (f Faults) texts(w *templates.Words) (list []web.FieldError, byField map[string]string) {
+// Texts words the faults, in the order of the fields, and by field.
+func (f Faults) Texts(w *templates.Words) (list []web.FieldError, byField map[string]string) {
 	byField = map[string]string{}
 	for _, id := range faultOrder {
 		if key, ok := f[id]; ok {
@@ -166,7 +170,7 @@ func (f Form) ExpiryOptions(v *web.Request, keep string) []web.Option {
 
 // Fill puts what was typed, and what is wrong with it, into the page.
 func (f Form) Fill(v *web.Request, p *Page, faults Faults, keep string) {
-	list, byField := faults.texts(v.Words)
+	list, byField := faults.Texts(v.Words)
 	p.Errors, p.NameError, p.OrganizationError = list, byField["name"], byField["organization"]
 	p.ExpiryError, p.ScopesError = byField["expiry"], byField["scopes"]
 	p.Name, p.Date, p.Form = f.Name, f.Date, f.FormID
@@ -183,15 +187,37 @@ func (f Form) WantedScopes(faults Faults) []string {
 	return scopes
 }
 
-// SameLife is the length of life that a token was given, within what the service allows.
-func SameLife(t azuredevops.Token) time.Duration {
-	life := t.ValidTo.Sub(t.ValidFrom)
+// SameLife is the length of life that a new token gets which is to live as long as t. given is how long t's present end
+// was given for, where that is known (operation.Journal.GivenLives), 0 where it isn't. Then all that is known is t's
+// beginning and end, and each extension moves the end but not the beginning: what lies between them is taken for what t
+// was given up to 90 days, and where it is a year, the most that the service gives at once. Anything else may be the sum
+// of several extensions, and counts as 90 days. So extending a token and rotating it again and again never makes its
+// life longer and longer. It is in whole days, between one and MaxTokenLife, but for tokens of less than a day.
+func SameLife(t azuredevops.Token, given time.Duration) time.Duration {
+	if given > 0 {
+		return min(wholeDays(given), MaxTokenLife)
+	}
+	life := wholeDays(t.ValidTo.Sub(t.ValidFrom))
 	switch {
 	case t.ValidFrom.IsZero() || life <= 0:
 		return 30 * web.Day
-	case life > MaxTokenLife:
+	case life <= longestSum:
+		return life
+	case life == MaxTokenLife, life == MaxTokenLife+web.Day: // of a leap year
 		return MaxTokenLife
 	default:
-		return life
+		return longestSum
 	}
+}
+
+// longestSum is the longest life that is believed to have been given at once, but for a year.
+const longestSum = 90 * web.Day
+
+// wholeDays takes off what isn't a whole day. A plan of many tokens counts from when it was made, up to two hours before
+// it is carried out; a life is not to lose a day by that each time.
+func wholeDays(life time.Duration) time.Duration {
+	if days := (life + 3*time.Hour).Truncate(web.Day); days > 0 {
+		return days
+	}
+	return life
 }
