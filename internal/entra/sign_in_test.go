@@ -87,7 +87,9 @@ func TestPromptsAndHints(t *testing.T) {
 func TestClaimsThatAreTooLong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{})
-	ofLength := func(escaped int) string { return `{"a":"` + strings.Repeat("x", escaped-len(url.QueryEscape(`{"a":""}`))) + `"}` }
+	ofLength := func(escaped int) string {
+		return `{"a":"` + strings.Repeat("x", escaped-len(url.QueryEscape(`{"a":""}`))) + `"}`
+	}
 	for claims, fits := range map[string]bool{
 		"": true, ofLength(300): true, ofLength(maxClaims): true, "  " + ofLength(maxClaims) + "\n": true,
 		ofLength(maxClaims + 1): false, ofLength(4000): false, `{"a":"` + strings.Repeat("ü", maxClaims/6) + `"}`: false,
