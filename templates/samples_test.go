@@ -287,6 +287,7 @@ type (
 		Organization string
 		Count, Left  int
 		Read         when
+		Undated      int
 	}
 	sessionRow struct {
 		Started, LastSeen when
@@ -632,7 +633,7 @@ func otherSamples() []sample {
 	calendar := calendarPage{base: frame("Calendar of expiries", "overview"), Form: "form", MakeAction: "/pat/calendar/make", RevokeAction: "/pat/calendar/revoke", OverviewURL: "/pat/overview"}
 	kept := calendar
 	kept.Exists, kept.Mark, kept.Public, kept.Made, kept.Refreshed, kept.Asked, kept.AskedBy = true, "mark", "mark", at(-9), at(0, -5), at(0, -190), hostile+", from 198.51.100.7"
-	kept.Places = []calendarPlace{{"contoso", 12, 0, at(0, -5)}, {strings.Repeat("long", 12), 5000, 730, at(-40)}}
+	kept.Places = []calendarPlace{{"contoso", 12, 0, at(0, -5), 1}, {strings.Repeat("long", 12), 5000, 730, at(-40), 0}}
 	made, changed, dry := kept, kept, kept
 	made.Asked, made.AskedBy, made.Address, made.LocalOnly = when{}, "", "https://tools.example/pat/calendar/"+strings.Repeat("x", 64)+"/tokens.ics", true
 	changed.Problem = &problemSummary{Heading: "Your calendar's address has changed meanwhile", What: "Nothing was changed now."}

@@ -46,6 +46,7 @@ type calendarPlace struct {
 	Organization string
 	Count, Left  int
 	Read         templates.When
+	Undated      int
 }
 
 // ShowCalendar shows how the person's calendar address stands.
@@ -125,7 +126,7 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state we
 		return nil, err
 	}
 	for _, part := range parts {
-		p.Places = append(p.Places, calendarPlace{part.Organization, len(part.Expiries), part.Left, v.When(part.Read)})
+		p.Places = append(p.Places, calendarPlace{part.Organization, len(part.Expiries), part.Left, v.When(part.Read), part.Undated})
 	}
 	return web.Page{Status: state.Status, Template: "calendar", Data: p}, nil
 }

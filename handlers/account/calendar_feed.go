@@ -90,6 +90,9 @@ func calendarDocument(words *templates.Words, a web.Address, feed calendar.Feed,
 	if left := expiriesLeft(parts); left > 0 {
 		text.What = words.Sentences(text.What, words.Text("calendar.document.left", "Count", left))
 	}
+	if undated := expiriesUndated(parts); undated > 0 {
+		text.What = words.Sentences(text.What, words.Text("calendar.document.undated", "Count", undated))
+	}
 	d := calendar.Document{Name: text.Title, Description: text.What + "\n" + a.URL(web.CalendarPath), Product: calendarProduct, Modified: feed.Refreshed}
 	seen := map[string]bool{} // a global token is in the list of every organization
 	for _, part := range parts {
@@ -110,6 +113,14 @@ func calendarDocument(words *templates.Words, a web.Address, feed calendar.Feed,
 func expiriesLeft(parts []calendar.Part) (n int) {
 	for _, part := range parts {
 		n += part.Left
+	}
+	return n
+}
+
+// expiriesUndated counts the tokens that no entry can stand for.
+func expiriesUndated(parts []calendar.Part) (n int) {
+	for _, part := range parts {
+		n += part.Undated
 	}
 	return n
 }

@@ -46,9 +46,14 @@ func refreshCalendar(ctx context.Context, feeds *calendar.Feeds, r inventory.Rea
 	}
 	var expiries []calendar.Expiry
 	for _, t := range r.Tokens {
-		if t.Status == azuredevops.Active && !t.ValidTo.IsZero() {
-			expiries = append(expiries, calendar.Expiry{ID: t.AuthorizationID, Name: plaintext.Name(t.DisplayName), Begins: t.ValidFrom.UTC(), Ends: t.Ends(), Global: t.Global()})
+		if t.Status != azuredevops.Active {
+			continue
 		}
+		e := calendar.Expiry{ID: t.AuthorizationID, Name: plaintext.Name(t.DisplayName), Begins: t.ValidFrom.UTC(), Global: t.Global()}
+		if !t.ValidTo.IsZero() {
+			e.Ends = t.Ends()
+		}
+		expiries = append(expiries, e)
 	}
 	return feeds.Refresh(ctx, r.Person, r.Organization, r.Begun, expiries)
 }

@@ -72,6 +72,8 @@ type Part struct {
 	Read         time.Time `json:"Read"`     // when that reading began
 	Expiries     []Expiry  `json:"Expiries"` // by their ends
 	Left         int       `json:"Left"`     // tokens that were too many to be kept
+
+	Undated int `json:"Undated,omitempty"` // tokens whose end or id isn't known: no entry can stand for them
 }
 
 // Feed is what its owner may know of a feed.
@@ -313,7 +315,7 @@ func (f *Feeds) Parts(ctx context.Context, person string) (parts []Part, err err
 	return parts, err
 }
 
-// Refresh takes over a reading of an organization that began at read. For a person without a feed nothing is kept. A
+// Refresh takes over a reading of an organization that began at read; of tokens without an ID or Ends only the number. For a person without a feed nothing is kept. A
 // reading that began before the one that is kept changes nothing. session.ErrFull: of so many organizations that this
 // one isn't kept.
 func (f *Feeds) Refresh(ctx context.Context, person, organization string, read time.Time, expiries []Expiry) error {
@@ -339,7 +341,7 @@ func (f *Feeds) write(ctx context.Context, person string, fresh Part) (written b
 		var kept Part
 		err = f.records.Change(ctx, key, &kept, until, func() error {
 			next := fresh.after(kept)
-			if !fresh.Read.After(kept.Read) || slices.EqualFunc(next.Expiries, kept.Expiries, same) && fresh.Read.Sub(kept.Read) < noteEvery {
+			if !fresh.Read.After(kept.Read) || slices.EqualFunc(next.Expiries, kept.Expiries, same) && next.Undated == kept.Undated && fresh.Read.Sub(kept.Read) < noteEvery {
 				return errUnchanged
 			}
 			kept = next
@@ -424,9 +426,11 @@ func (p Part) after(before Part) Part {
 	return p
 }
 
-// bounded sorts a part by ends and keeps as much of it as a record can hold.
+// bounded sorts a part by ends, counts what has none or no id, and keeps as much of it as a record can hold.
 func bounded(p Part) (Part, error) {
-	p.Expiries = slices.Clone(p.Expiries)
+	all := len(p.Expiries)
+	p.Expiries = slices.DeleteFunc(slices.Clone(p.Expiries), func(e Expiry) bool { return e.ID == "" || e.Ends.IsZero() })
+	p.Undated = all - len(p.Expiries)
 	slices.SortFunc(p.Expiries, func(a, b Expiry) int { return cmp.Or(a.Ends.Compare(b.Ends), cmp.Compare(a.ID, b.ID)) })
 	size := 0
 	for i, e := range p.Expiries {

@@ -369,3 +369,20 @@ func TestUnreadableFeed(t *testing.T) {
 }
 
 func anybody(string) bool { return true }
+
+// Tokens without an end or an id are counted, and have no entry: those without an id would share one.
+func TestUndatedTokensAreCounted(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.make(mona, "form 1")
+	endless := calendar.Expiry{ID: "endless", Name: "without an end"}
+	s.refresh(mona, "contoso", ending("", "no id", 1), ending("a", "one", 2), ending("", "no id either", 3), endless)
+	if p := s.parts(mona)[0]; len(p.Expiries) != 1 || p.Expiries[0].ID != "a" || p.Undated != 3 || p.Left != 0 {
+		t.Errorf("%+v", p)
+	}
+	s.Move(time.Second) // a new number counts as news
+	s.refresh(mona, "contoso", ending("a", "one", 2), endless)
+	if p := s.parts(mona)[0]; p.Undated != 1 {
+		t.Errorf("afterwards: %+v", p)
+	}
+}

@@ -110,6 +110,22 @@ func TestCalendarReminds(t *testing.T) {
 	}
 }
 
+// Tokens that no entry can stand for are counted, in the calendar and on its page.
+func TestCalendarCountsWhatHasNoEnd(t *testing.T) {
+	t.Parallel()
+	for _, member := range []string{`validTo:"some day"`, `authorizationId:null`} {
+		d, b := withOdd(t)
+		d.Sim.SetFault("oddMember", simulator.FaultOptions{Call: simulator.CallList, Value: member})
+		feed := apptest.ReadFeed(t, d, http.MethodGet, apptest.NewCalendar(t, b, d.URL))
+		if text := strings.ReplaceAll(feed.Body, "\r\n ", ""); feed.Has(t, "odd one") || !feed.Has(t, "plain one") || !strings.Contains(text, "One token is left out\\, as its end or ID isn't known") {
+			t.Errorf("%s: the calendar: %s", member, feed.Body)
+		}
+		if b.Open(d.URL + "/calendar"); !strings.Contains(b.Text(), "One token isn't in it, as its end or ID isn't known") {
+			t.Errorf("%s: the page: %s", member, b.Text())
+		}
+	}
+}
+
 // A calendar without tokens is still one.
 func TestCalendarWithNothingInIt(t *testing.T) {
 	t.Parallel()
