@@ -61,7 +61,7 @@ func openTab(t *testing.T) *tab {
 }
 
 // tabLimit bounds what one test does in its tab.
-const tabLimit = 3 * time.Minute
+const tabLimit = 6 * time.Minute
 
 func openTabIn(t *testing.T, c *chromium) *tab {
 	t.Helper()
