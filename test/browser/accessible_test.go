@@ -15,7 +15,7 @@ var ownRules string
 // axe is axe-core (https://github.com/dequelabs/axe-core), which scripts/test-deps fetches. It isn't part of this
 // repository; where it can't be had our own rules are all there is.
 var axe = sync.OnceValues(func() (source string, err error) {
-	text, err := os.ReadFile(filepath.Join("..", ".bin", "axe", "node_modules", "axe-core", "axe.min.js"))
+	text, err := os.ReadFile(filepath.Join("..", "..", ".bin", "axe", "node_modules", "axe-core", "axe.min.js"))
 	return string(text), err
 })
 
