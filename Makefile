@@ -33,15 +33,11 @@ quick: ## After each edit: formatting, vet, unit tests and a short run of the wh
 	@go test -skip '$(QUICK_LEAVES_OUT)' $$(go list ./... | grep -v -e /test/ -e /deploy -e /redisstore -e /preflight) | grep -v 'no test files'; exit $${PIPESTATUS[0]}
 	go test -run '^(TestMainJob|TestList|TestRotateAtOnce|TestBulkRotate|TestOverviewShowsAllOrganizations)$$' ./test/features
 
-# Packages whose tests say how long somebody waits, or drive a browser: beside others they would measure those. The
-# rest goes two at a time, as most of it waits. "make lint" vets.
-ALONE = ./test/browser ./test/guarantees
+# One package at a time: tests that say how long somebody waits would else measure each other. "make lint" vets.
 .PHONY: test
 test: ## Run all tests with the race detector; installs what they need where it is missing
 	@scripts/test-deps
-	export GORACE=$(or $(GORACE),atexit_sleep_ms=0); \
-		go test -race -vet=off -p 2 -timeout 20m $$(go list ./... | grep -v -e /test/browser -e /test/guarantees) && \
-		go test -race -vet=off -p 1 -timeout 20m $(ALONE)
+	GORACE=$(or $(GORACE),atexit_sleep_ms=0) go test -race -vet=off -p 1 -timeout 20m ./...
 
 .PHONY: soak
 soak: ## Run 2,000 rounds of changes under random faults, lags and kills, in ten minutes; ROUNDS=… SEED=… ROUND=… replay
