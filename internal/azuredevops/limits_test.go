@@ -318,7 +318,7 @@ func TestMemory(t *testing.T) {
 		"10 GB from 10 MB of gzip":   {bomb, "tooLarge"},
 		"10 GB with a 404":           {status(404, forever("<p>")), "organization"},
 		"10 GB with a 500":           {status(500, forever("x")), "server"},
-		"10 GB of HTML":              {func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/html"); forever("<p>")(w) }, "notUnderstood"},
+		"10 GB of HTML":              {func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/html"); forever("<p>")(w) }, "intermediary"},
 		"millions of empty tokens":   {filled(`{"patTokens":[{}`, ",{}", "]}"), "notUnderstood"},
 		"millions of scopes":         {filled(`{"patTokens":[{"authorizationId":"a","scope":"`, "a ", `"}]}`), ""},
 		"millions of organizations":  {filled(`{"patTokens":[{"targetAccounts":[""`, `,""`, `]}]}`), ""},

@@ -344,7 +344,7 @@ func TestPaging(t *testing.T) {
 		"goes round":              {[]reply{page(`"x"`, "1"), page(`"y"`, "2"), page(`"x"`, "3")}, "1 2 3", "notUnderstood", "[] [x] [y]"},
 		"second page refused":     {[]reply{page(`"x"`, "1"), {status: 403}}, "1", "forbidden", "[] [x]"},
 		"second page names error": {[]reply{page(`"x"`, "1"), ok(`{"patTokenError":"accessDenied"}`)}, "1", "accessDenied", "[] [x]"},
-		"second page is HTML":     {[]reply{page(`"x"`, "1"), {200, html, "<html>"}}, "1", "notUnderstood", "[] [x]"},
+		"second page is HTML":     {[]reply{page(`"x"`, "1"), {200, html, "<html>"}}, "1", "intermediary", "[] [x]"},
 		"a record without id":     {[]reply{page(`""`, "1", "", "3")}, "1  3", "", "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {

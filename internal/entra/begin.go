@@ -69,7 +69,8 @@ func (p *Provider) Begin(ctx context.Context, o BeginOptions) (string, Attempt, 
 	query.Set("nonce", a.Nonce)
 	query.Set("code_challenge", challengeOf(a.Verifier))
 	query.Set("code_challenge_method", "S256")
-	if o.LoginHint != "" && len(o.LoginHint) <= maxUsername {
+	// A guest's name ("mona_contoso.com#EXT#@fabrikam.onmicrosoft.com", "live.com#mona@outlook.com") is none to sign in with.
+	if o.LoginHint != "" && len(o.LoginHint) <= maxUsername && !strings.Contains(o.LoginHint, "#") {
 		query.Set("login_hint", o.LoginHint)
 	}
 	if slices.Contains([]string{"select_account", "login", "consent"}, o.Prompt) {
