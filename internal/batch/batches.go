@@ -190,7 +190,12 @@ func (s *Batches) isRun(ctx context.Context, person, id string) bool {
 		if ok || err != nil {
 			return false
 		}
-		time.Sleep(30 * time.Millisecond)
+		if look == 1 {
+			select {
+			case <-time.After(30 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
 	}
 	return true
 }
