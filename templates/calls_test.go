@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"text/template/parse"
+
+	"github.com/patdesk/patdesk/templates"
 )
 
 // call is one use of a message in a page.
@@ -144,14 +146,16 @@ func TestMessagesHaveFewTags(t *testing.T) {
 		used[c.key] = true
 	}
 	allowed := regexp.MustCompile(`^</?(strong|b|bdi|code|span|a|time)>$|^<span class="(visually-hidden|nowrap)">$|^<a href="(\{\{\.(URL|CSV|JSON)\}\}|#presets)"( download)?>$|^<span lang="en" translate="no">$|^<time datetime="\{\{\.ISO\}\}">$`)
-	for _, key := range english.Keys() {
-		for _, form := range english.Forms(key) {
-			if used[key] && strings.Contains(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(form, ""), `"`) {
-				t.Errorf("%s has a quote", key)
-			}
-			for _, tag := range regexp.MustCompile(`<[^>]*>?|&\w*;?`).FindAllString(form, -1) {
-				if plain := tag == "&" && !used[key]; !plain && (!used[key] || !allowed.MatchString(tag)) {
-					t.Errorf("%s has %s", key, tag)
+	for _, w := range templates.Offered() {
+		for _, key := range w.Keys() {
+			for _, form := range w.Forms(key) {
+				if used[key] && strings.Contains(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(form, ""), `"`) {
+					t.Errorf("%s: %s has a quote", w.Language(), key)
+				}
+				for _, tag := range regexp.MustCompile(`<[^>]*>?|&\w*;?`).FindAllString(form, -1) {
+					if plain := tag == "&" && !used[key]; !plain && (!used[key] || !allowed.MatchString(tag)) {
+						t.Errorf("%s: %s has %s", w.Language(), key, tag)
+					}
 				}
 			}
 		}

@@ -1,7 +1,9 @@
 package templates
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"golang.org/x/text/language"
 )
@@ -9,8 +11,11 @@ import (
 // Languages are those that a visitor can choose among; the first is that of a visit which asks for none of them.
 type Languages []*Words
 
+// offered are all languages that the pages are written in, English first.
+var offered = Languages{english}
+
 // Offered are the languages that the pages are written in.
-func Offered() Languages { return Languages{english} }
+func Offered() Languages { return slices.Clone(offered) }
 
 // LanguageChoice is a language as a page offers it.
 type LanguageChoice struct {
@@ -34,8 +39,12 @@ func (l Languages) Choices(current *Words) []LanguageChoice {
 // Has says if the language with that tag is offered.
 func (l Languages) Has(tag string) bool { return l.exactly(tag) != nil }
 
-// Choose picks the words of one visit: the language that the visitor chose before, if it is offered, else the best
-// match of the Accept-Language header.
+// maxAcceptLanguage is how much of an Accept-Language header is read, in bytes: browsers send a tenth of it.
+const maxAcceptLanguage = 1000
+
+// Choose picks the words of one visit: the language that the visitor chose before, if it is offered, else the first
+// that the Accept-Language header wants. Where none of them is offered, one that is written in another script does, such
+// as Traditional for Simplified Chinese.
 func (l Languages) Choose(choice, acceptLanguage string) *Words {
 	if w := l.exactly(choice); w != nil {
 		return w
@@ -43,20 +52,39 @@ func (l Languages) Choose(choice, acceptLanguage string) *Words {
 	if len(l) == 1 {
 		return l[0]
 	}
+	if len(acceptLanguage) > maxAcceptLanguage {
+		acceptLanguage = acceptLanguage[:strings.LastIndexByte(acceptLanguage[:maxAcceptLanguage], ',')+1]
+	}
 	wanted, _, err := language.ParseAcceptLanguage(acceptLanguage)
 	if err != nil {
 		return l[0]
 	}
-	var tags []language.Tag
-	for _, w := range l {
-		if w.tag != pseudoTag {
-			tags = append(tags, w.tag)
+	return cmp.Or(l.first(wanted, sameScript), l.first(wanted, sameLanguage), l[0])
+}
+
+// first is the first of the wanted languages that is offered, as same compares them.
+func (l Languages) first(wanted []language.Tag, same func(a, b language.Tag) bool) *Words {
+	for _, tag := range wanted {
+		for _, w := range l {
+			if w.tag != pseudoTag && same(tag, w.tag) {
+				return w
+			}
 		}
 	}
-	if _, i, confidence := language.NewMatcher(tags).Match(wanted...); confidence > language.No {
-		return l.exactly(tags[i].String())
-	}
-	return l[0]
+	return nil
+}
+
+func sameLanguage(a, b language.Tag) bool {
+	baseA, _ := a.Base()
+	baseB, _ := b.Base()
+	return baseA == baseB
+}
+
+// sameScript tells Traditional from Simplified Chinese, also where only the region says which it is (zh-TW, zh-CN).
+func sameScript(a, b language.Tag) bool {
+	scriptA, _ := a.Script()
+	scriptB, _ := b.Script()
+	return scriptA == scriptB && sameLanguage(a, b)
 }
 
 func (l Languages) exactly(tag string) *Words {

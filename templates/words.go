@@ -48,20 +48,61 @@ type Words struct {
 }
 
 // english is the language that every message is written in first, and the one of a visit that asks for none.
-var english = mustLoad("words/en.json")
+var english = func() *Words {
+	tag, messages := mustRead("words/en.json")
+	return newWords(tag, messages)
+}()
 
-// mustLoad panics: the files are part of the program.
-func mustLoad(name string) *Words {
+// mustRead panics: the files are part of the program.
+func mustRead(name string) (language.Tag, []*i18n.Message) {
 	content, err := messageFiles.ReadFile(name)
 	if err != nil {
 		panic(err)
 	}
+	tag, messages, err := read(name, content)
+	if err != nil {
+		panic(err)
+	}
+	return tag, messages
+}
+
+// read reads a file of messages, which is named by its language: "ko.json".
+func read(name string, content []byte) (language.Tag, []*i18n.Message, error) {
+	tag, err := language.Parse(strings.TrimSuffix(path.Base(name), ".json"))
+	if err != nil {
+		return tag, nil, fmt.Errorf("templates: %s: %w", name, err)
+	}
 	file, err := i18n.ParseMessageFileBytes(content, name, nil)
 	if err != nil {
-		panic(fmt.Sprintf("templates: %s: %v", name, err))
+		return tag, nil, fmt.Errorf("templates: %s: %w", name, err)
 	}
-	tag := language.MustParse(strings.TrimSuffix(path.Base(name), ".json"))
-	return newWords(tag, file.Messages)
+	return tag, file.Messages, nil
+}
+
+// Translation makes Words of a file of messages, which is named by its language: "ko.json". What the file lacks is said
+// in English.
+func Translation(name string, content []byte) (*Words, error) {
+	tag, messages, err := read(name, content)
+	if err != nil {
+		return nil, err
+	}
+	return newWords(tag, completed(messages)), nil
+}
+
+// completed are the messages that English has: each as translated, or else in English.
+func completed(messages []*i18n.Message) []*i18n.Message {
+	translated := make(map[string]*i18n.Message, len(messages))
+	for _, m := range messages {
+		translated[m.ID] = m
+	}
+	out := make([]*i18n.Message, 0, len(english.messages))
+	for id, m := range english.messages {
+		if t := translated[id]; t != nil && t.Other != "" {
+			m = t
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 func newWords(tag language.Tag, messages []*i18n.Message) *Words {

@@ -176,14 +176,16 @@ func TestMessagesUseOnlyKnownPlaceholders(t *testing.T) {
 }
 
 func TestNoMessageIsWrittenTwice(t *testing.T) {
-	source, err := os.ReadFile("words/en.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range english.Keys() {
-		quoted, _ := json.Marshal(key)
-		if n := strings.Count(string(source), "\n  "+string(quoted)+":"); n != 1 {
-			t.Errorf("%s stands %d times in the file", key, n)
+	for _, w := range templates.Offered() {
+		source, err := os.ReadFile("words/" + w.Language() + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range english.Keys() {
+			quoted, _ := json.Marshal(key)
+			if n := strings.Count(string(source), "\n  "+string(quoted)+":"); n != 1 {
+				t.Errorf("%s stands %d times in %s", key, n, w.Language())
+			}
 		}
 	}
 }
