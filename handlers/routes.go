@@ -20,7 +20,7 @@ func (h *Handlers) Routes() http.Handler {
 	t.File(web.FeedPattern, h.Site.Limits.LimitGuesses(h.account.ServeCalendar, h.account.UnknownCalendar)) // open to all who know the address
 
 	anyone := t.Anyone()
-	home := anyone.Get(web.HomePath, h.signin.Home)
+	home := anyone.Get(web.HomePath, h.signin.Home).Post(web.ThemeStep, h.Site.ChooseTheme)
 	if len(h.Site.Languages) > 1 {
 		home.Post(web.LanguageStep, h.Site.ChooseLanguage)
 	}

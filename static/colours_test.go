@@ -29,7 +29,7 @@ var meetings = []struct {
 	{4.5, "accent-hover", "on-accent"},
 	{4.5, "danger", "on-danger"},
 	{4.5, "danger-hover", "on-danger"},
-	{3, "surface", "control-line focus good caution danger accent"},
+	{3, "surface", "control-line focus good caution danger accent check"},
 	{3, "canvas", "control-line focus"},
 	{3, "accent-soft", "control-line focus caution"},
 }
@@ -48,24 +48,17 @@ func TestContrastInBothSchemes(t *testing.T) {
 }
 
 var (
-	rootRule = regexp.MustCompile(`(?s):root \{(.*?)\}`)
-	property = regexp.MustCompile(`--([a-z-]+): (#[0-9a-f]{6});`)
+	rootRule = regexp.MustCompile(`(?s):root \{(.*?)\n\}`)
+	property = regexp.MustCompile(`--([a-z-]+): (?:light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)|(#[0-9a-f]{6}));`)
 )
 
-// schemes reads the two sets of colours; dark inherits what it doesn't set.
+// schemes reads the two sets of colours.
 func schemes(t *testing.T) (light, dark map[string]string) {
 	t.Helper()
 	css := get(t, http.MethodGet, static.Path("app.css")).Body.String()
-	rules := rootRule.FindAllStringSubmatch(css, -1)
-	if len(rules) != 2 {
-		t.Fatalf("%d sets of colours, want a light and a dark one", len(rules))
-	}
 	light, dark = map[string]string{}, map[string]string{}
-	for _, p := range property.FindAllStringSubmatch(rules[0][1], -1) {
-		light[p[1]], dark[p[1]] = p[2], p[2]
-	}
-	for _, p := range property.FindAllStringSubmatch(rules[1][1], -1) {
-		dark[p[1]] = p[2]
+	for _, p := range property.FindAllStringSubmatch(rootRule.FindString(css), -1) {
+		light[p[1]], dark[p[1]] = p[2]+p[4], p[3]+p[4]
 	}
 	return light, dark
 }
@@ -107,7 +100,7 @@ func TestStyleSheetLoadsNothingExternal(t *testing.T) {
 			t.Errorf("the style sheet has %q", forbidden)
 		}
 	}
-	for _, needed := range []string{"prefers-color-scheme: dark", "prefers-reduced-motion", "forced-colors", "@media print", ":focus-visible"} {
+	for _, needed := range []string{"color-scheme: light dark", `[data-theme="dark"]`, "prefers-reduced-motion", "forced-colors", "@media print", ":focus-visible"} {
 		if !strings.Contains(css, needed) {
 			t.Errorf("the style sheet lost %q", needed)
 		}

@@ -24,6 +24,11 @@ type (
 		Section              string
 		Here                 string
 		Languages            []templates.LanguageChoice
+		Look                 look
+	}
+	look struct {
+		Theme     string
+		Shortcuts bool
 	}
 	organizationLink struct {
 		Name, URL string

@@ -2,8 +2,7 @@ package web
 
 import (
 	"cmp"
-	"net/http"
-	"slices"
+		"slices"
 	"strings"
 
 	"github.com/patdesk/patdesk/templates"
@@ -24,6 +23,7 @@ type Base struct {
 	Notices       []Notice                   // on every page: secrets that wait, rotations half-way, unknown outcomes
 	Here          string                     // address of the page below the root, to come back to
 	Languages     []templates.LanguageChoice // to choose among; none where there is one language
+	Look          Look
 	Section       string                     // active entry of the navigation: "overview", "tokens", "changes", "scopes", "sessions"
 }
 
@@ -47,10 +47,7 @@ type NextAction struct {
 func (v *Request) Base(title, section string) Base {
 	b := Base{
 		Root: v.Address.root, Title: title, Demo: v.site.Demo, Version: v.site.Version,
-		RequestID: v.RequestID(), Section: section, Languages: v.site.Languages.Choices(v.Words),
-	}
-	if b.Here = v.Here(); v.Method == http.MethodPost {
-		b.Here = v.formPath()
+		RequestID: v.RequestID(), Section: section, Languages: v.site.Languages.Choices(v.Words), Here: v.here(), Look: v.site.lookOf(v.Request),
 	}
 	if v.Session == nil || !v.Session.SignedIn() {
 		return b

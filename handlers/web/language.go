@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -12,7 +13,7 @@ import (
 func (o Options) wordsFor(r *http.Request) *templates.Words {
 	choice := ""
 	if o.Sessions != nil {
-		choice = o.Sessions.Language(r)
+		choice = o.Sessions.Preference(r, session.Language)
 	}
 	return o.Languages.Choose(choice, r.Header.Get("Accept-Language"))
 }
@@ -28,13 +29,13 @@ func (s *Site) ChooseLanguage(v *Request) (Answer, error) {
 	if !s.Languages.Has(tag) {
 		return nil, &HTTPError{Status: http.StatusBadRequest}
 	}
-	s.Sessions.SetLanguage(v.Writer, tag)
-	return v.To(languageReturn(v.PostForm.Get("return"))), nil
+	s.Sessions.SetPreference(v.Writer, session.Language, tag)
+	return v.To(choiceReturn(v.PostForm.Get("return"))), nil
 }
 
-// languageReturn is where the language was chosen. Other than after signing in, that may be the page where one signs
-// in.
-func languageReturn(raw string) string {
+// choiceReturn is where a choice at the foot of a page was made. Other than after signing in, that may be the page
+// where one signs in.
+func choiceReturn(raw string) string {
 	back := SafeReturn(raw)
 	if u, err := url.Parse(raw); err == nil && back == HomePath && len(raw) <= maxReturnPath && u.Scheme == "" && u.Host == "" && u.Path == SignInPath {
 		back = (&url.URL{Path: SignInPath, RawQuery: u.Query().Encode()}).String()

@@ -2,7 +2,7 @@ package web
 
 import "testing"
 
-func TestLanguageReturn(t *testing.T) {
+func TestChoiceReturn(t *testing.T) {
 	for raw, want := range map[string]string{
 		"/tokens?q=x":                     "/tokens?q=x",
 		"/sign-in?return=%2Ftokens":       "/sign-in?return=%2Ftokens",
@@ -14,7 +14,7 @@ func TestLanguageReturn(t *testing.T) {
 		"javascript:alert(1)":             "/",
 		"":                                "/",
 	} {
-		if got := languageReturn(raw); got != want {
+		if got := choiceReturn(raw); got != want {
 			t.Errorf("%q leads to %q, want %q", raw, got, want)
 		}
 	}

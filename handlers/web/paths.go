@@ -43,6 +43,7 @@ const (
 	FeedPattern      = CalendarPath + "/{address}/tokens.ics"
 
 	LanguageStep = "language" // below HomePath, which ends with a slash
+	ThemeStep    = "theme"
 	MakeStep     = "/make"
 	RevokeStep   = "/revoke"
 )

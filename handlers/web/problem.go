@@ -111,7 +111,10 @@ func frame(v *Request, t UserError) Base {
 
 // PlainBase is a frame that asks the store for nothing.
 func (v *Request) PlainBase(title string) Base {
-	return Base{Root: v.Address.root, Title: title, Demo: v.site.Demo, Version: v.site.Version, RequestID: v.RequestID()}
+	return Base{
+		Root: v.Address.root, Title: title, Demo: v.site.Demo, Version: v.site.Version, RequestID: v.RequestID(),
+		Here: v.here(), Look: v.site.lookOf(v.Request),
+	}
 }
 
 // Describe words an error.

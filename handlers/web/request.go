@@ -102,6 +102,19 @@ func (v *Request) Here() string {
 	return v.URL.EscapedPath() + "?" + v.URL.RawQuery
 }
 
+// here is where a choice at the foot of the page leads back to: the page that holds a posted form, and not the address
+// that a person comes back to from Entra, which holds a code.
+func (v *Request) here() string {
+	switch {
+	case v.URL.Path == v.site.RedirectPath:
+		return HomePath
+	case v.Method == http.MethodPost:
+		return v.formPath()
+	default:
+		return v.Here()
+	}
+}
+
 // Param is a path parameter, unescaped once. chi cuts it out of RawPath where there is one, and else out of Path, which
 // is unescaped already.
 func (v *Request) Param(name string) string {

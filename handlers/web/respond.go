@@ -163,7 +163,7 @@ func (s *Site) writePlain(w http.ResponseWriter, r *http.Request, status int) {
 	words := s.wordsFor(r)
 	text := words.Message("http."+strconv.Itoa(status), map[string]any{"Address": s.homeAddress()})
 	p := ProblemPage{
-		Base:   Base{Root: AddressOf(r.Context()).root, Title: text.Title, Demo: s.Demo, Version: s.Version, RequestID: RequestID(r.Context())},
+		Base:   Base{Root: AddressOf(r.Context()).root, Title: text.Title, Demo: s.Demo, Version: s.Version, RequestID: RequestID(r.Context()), Look: s.lookOf(r)},
 		Status: status, Heading: text.Title, What: text.What, Advice: text.Advice,
 		Details: []Field{{Label: words.Message("label.requestID", nil).Title, Value: RequestID(r.Context())}},
 	}

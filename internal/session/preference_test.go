@@ -11,29 +11,34 @@ import (
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
 )
 
-func TestLanguageCookie(t *testing.T) {
+func TestPreferenceCookie(t *testing.T) {
 	for _, secure := range []bool{true, false} {
 		m := newManager(t, sessiontest.NewMemory(time.Now), session.Options{Secure: secure, Instance: "b2"})
 		name := map[bool]string{true: "__Host-patdesk-language-b2", false: "patdesk-language-b2"}[secure]
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		if got := m.Language(r); got != "" {
+		if got := m.Preference(r, session.Language); got != "" {
 			t.Errorf("%q without a cookie", got)
 		}
 		w := httptest.NewRecorder()
-		m.SetLanguage(w, "zh-Hant")
+		m.SetPreference(w, session.Language, "zh-Hant")
 		got := w.Result().Cookies()[0]
 		if got.Name != name || got.Path != "/" || got.Domain != "" || !got.HttpOnly || got.Secure != secure ||
 			got.SameSite != http.SameSiteLaxMode || got.MaxAge != 365*24*60*60 || got.Value != "zh-Hant" {
 			t.Errorf("cookie: %v", got)
 		}
 		r.AddCookie(got)
-		if got := m.Language(r); got != "zh-Hant" {
+		if got := m.Preference(r, session.Language); got != "zh-Hant" {
 			t.Errorf("%q comes back", got)
 		}
 		long := httptest.NewRequest(http.MethodGet, "/", nil)
 		long.AddCookie(&http.Cookie{Name: name, Value: strings.Repeat("x", 4000)})
-		if got := m.Language(long); got != "" {
+		if got := m.Preference(long, session.Language); got != "" {
 			t.Errorf("%d bytes are read", len(got))
+		}
+		w = httptest.NewRecorder()
+		m.SetPreference(w, session.Language, "")
+		if got := w.Result().Cookies()[0]; got.Name != name || got.MaxAge >= 0 {
+			t.Errorf("forgetting leaves %v", got)
 		}
 	}
 }

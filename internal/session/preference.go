@@ -1,0 +1,38 @@
+package session
+
+import "net/http"
+
+// Preference is what somebody has chosen for this browser, whoever is signed in: its cookie's name. Cookies of
+// preferences aren't signed, as they decide nothing but how pages look.
+type Preference string
+
+// What can be chosen.
+const (
+	Language  Preference = "language"  // BCP 47 tag
+	Theme     Preference = "theme"     // "light" or "dark"
+	Shortcuts Preference = "shortcuts" // "off"
+)
+
+// preferenceLife is how long a browser keeps what its user has chosen, in seconds.
+const preferenceLife = 365 * 24 * 60 * 60
+
+// maxPreference bounds what is read of a cookie: the longest value in use is far shorter.
+const maxPreference = 35
+
+// Preference is what was chosen in this browser, as the cookie has it; "" if nothing was. It may be anything.
+func (m *Manager) Preference(r *http.Request, p Preference) string {
+	value, _ := cookieValue(r, m.cookieName(string(p)))
+	if len(value) > maxPreference {
+		return ""
+	}
+	return value
+}
+
+// SetPreference keeps a choice in the browser, beyond the session's end; "" forgets it.
+func (m *Manager) SetPreference(w http.ResponseWriter, p Preference, value string) {
+	if value == "" {
+		m.removeCookie(w, m.cookieName(string(p)))
+		return
+	}
+	m.setCookie(w, m.cookieName(string(p)), value, preferenceLife)
+}
