@@ -39,7 +39,7 @@ func signInWith(t *testing.T, p *entra.Provider, sim *simulator.Simulator, meanw
 	if err != nil {
 		return err
 	}
-	back, err := sim.Approve(t.Context(), address, simulator.Mona)
+	back, err := testkit.Approve(t.Context(), sim, address, simulator.Mona)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 // Every flow and every fault, with everything secret marked: none of it may turn up in an error or in the log. The
@@ -175,7 +176,7 @@ func TestOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := sim.Approve(t.Context(), address, mona)
+	back, err := testkit.Approve(t.Context(), sim, address, mona)
 	if err != nil {
 		t.Fatal(err)
 	}

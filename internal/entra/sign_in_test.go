@@ -215,7 +215,7 @@ func TestForgedRedirects(t *testing.T) {
 		"state and evil":  {"code": {"c"}, "state": {a.State, "evil"}},
 		"code twice":      {"code": {"c", "d"}, "state": {a.State}},
 		"error twice":     {"error": {"access_denied", "x"}, "state": {a.State}},
-		"iss twice":       {"code": {"c"}, "state": {a.State}, "iss": {host + "/" + w.sim.TenantID() + "/v2.0", "https://evil.example"}},
+		"iss twice":       {"code": {"c"}, "state": {a.State}, "iss": {host + "/" + simulator.DefaultTenantID + "/v2.0", "https://evil.example"}},
 		"neither":         {"state": {a.State}},
 		"empty code":      {"state": {a.State}, "code": {""}},
 		"error, no state": {"error": {"access_denied"}},

@@ -78,12 +78,11 @@ func newSigningKey() signingKey {
 
 func newEntraState(o Options) entraState {
 	return entraState{
-		redirectURIs:   slices.Clone(o.RedirectURIs),
-		postLogoutURIs: slices.Clone(o.PostLogoutURIs),
-		keys:           []signingKey{firstKey()},
-		codes:          map[string]*authorization{},
-		refreshTokens:  map[string]*refreshToken{},
-		accessTokens:   map[string]*accessToken{},
+		redirectURIs:  slices.Clone(o.RedirectURIs),
+		keys:          []signingKey{firstKey()},
+		codes:         map[string]*authorization{},
+		refreshTokens: map[string]*refreshToken{},
+		accessTokens:  map[string]*accessToken{},
 	}
 }
 

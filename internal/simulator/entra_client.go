@@ -21,29 +21,25 @@ func (s *Simulator) checkClient(x *exchange, form url.Values, tenant string) *oa
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	if user, password, ok := x.r.BasicAuth(); ok {
 		if secret != "" || form.Get("client_assertion") != "" {
-			e := badRequestError(90014, "Only one client authentication method may be used.")
-			return &e
+			return badRequestError(90014, "Only one client authentication method may be used.")
 		}
 		id, secret = unescaped(user), unescaped(password)
 	}
-	var e oauthError
 	switch assertion := form.Get("client_assertion"); {
 	case id == "" && assertion == "":
-		e = missingParameter("client_id")
-	case id != "" && id != s.o.ClientID:
-		e = oauthError{status: 400, name: "unauthorized_client", number: 700016, text: "Application with identifier '" + id + "' was not found in the directory."}
+		return missingParameter("client_id")
+	case id != "" && id != DefaultClientID:
+		return unknownClient(id)
 	case secret != "" && assertion != "":
-		e = badRequestError(90014, "Only one client authentication method may be used.")
+		return badRequestError(90014, "Only one client authentication method may be used.")
 	case assertion != "":
 		return s.checkAssertion(x, form, tenant)
 	case secret == "":
-		e = badClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
+		return badClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 	case subtle.ConstantTimeCompare([]byte(secret), []byte(s.o.ClientSecret)) != 1:
-		e = badClient(7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", s.o.ClientID)
-	default:
-		return nil
+		return badClient(7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", DefaultClientID)
 	}
-	return &e
+	return nil
 }
 
 // unescaped undoes the form encoding that RFC 6749 section 2.3.1 asks for within Basic.
@@ -57,8 +53,7 @@ func unescaped(v string) string {
 // checkAssertion accepts a registered federated assertion, or a JWT signed by a registered certificate's key.
 func (s *Simulator) checkAssertion(x *exchange, form url.Values, tenant string) *oauthError {
 	if form.Get("client_assertion_type") != jwtBearer {
-		e := badRequestError(900144, "The request body must contain the following parameter: 'client_assertion_type'.")
-		return &e
+		return missingParameter("client_assertion_type")
 	}
 	s.mu.Lock()
 	federated, certificates := slices.Clone(s.entra.assertions), slices.Clone(s.entra.certificates)
@@ -74,8 +69,7 @@ func (s *Simulator) checkAssertion(x *exchange, form url.Values, tenant string) 
 	if reason == "" {
 		return nil
 	}
-	e := badClient(700027, "Client assertion failed signature validation. %s", reason)
-	return &e
+	return badClient(700027, "Client assertion failed signature validation. %s", reason)
 }
 
 // verifyAssertion says what is wrong with a client assertion, "" if nothing is. See
@@ -106,7 +100,7 @@ func (s *Simulator) verifyAssertion(assertion string, certificates []*x509.Certi
 	// The machine's clock: that is what clients sign with.
 	now := time.Now()
 	switch {
-	case claims.Iss != s.o.ClientID || claims.Sub != s.o.ClientID:
+	case claims.Iss != DefaultClientID || claims.Sub != DefaultClientID:
 		return "The issuer or subject is not the application."
 	case !slices.Contains(audiences, claims.Aud):
 		return "The audience is not this endpoint."

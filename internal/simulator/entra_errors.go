@@ -20,39 +20,48 @@ type oauthError struct {
 	claims   string
 }
 
-func unknownTenant(tenant string) oauthError {
-	return oauthError{http.StatusBadRequest, "invalid_tenant", 90002, "Tenant '" + tenant + "' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.", "", "", ""}
+func unknownTenant(tenant string) *oauthError {
+	return &oauthError{http.StatusBadRequest, "invalid_tenant", 90002, "Tenant '" + tenant + "' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.", "", "", ""}
 }
 
-func badRequestError(number int, format string, a ...any) oauthError {
-	return oauthError{status: http.StatusBadRequest, name: "invalid_request", number: number, text: fmt.Sprintf(format, a...)}
+func unknownClient(id string) *oauthError {
+	return &oauthError{status: http.StatusBadRequest, name: "unauthorized_client", number: 700016, text: "Application with identifier '" + id + "' was not found in the directory."}
 }
 
-func badGrant(number int, format string, a ...any) oauthError {
-	return oauthError{status: http.StatusBadRequest, name: "invalid_grant", number: number, text: fmt.Sprintf(format, a...)}
+func badRequestError(number int, format string, a ...any) *oauthError {
+	return &oauthError{status: http.StatusBadRequest, name: "invalid_request", number: number, text: fmt.Sprintf(format, a...)}
 }
 
-func badClient(number int, format string, a ...any) oauthError {
-	return oauthError{status: http.StatusUnauthorized, name: "invalid_client", number: number, text: fmt.Sprintf(format, a...)}
+func badGrant(number int, format string, a ...any) *oauthError {
+	return &oauthError{status: http.StatusBadRequest, name: "invalid_grant", number: number, text: fmt.Sprintf(format, a...)}
 }
 
-func badScope(format string, a ...any) oauthError {
-	return oauthError{status: http.StatusBadRequest, name: "invalid_scope", number: 70011, text: fmt.Sprintf(format, a...)}
+func badClient(number int, format string, a ...any) *oauthError {
+	return &oauthError{status: http.StatusUnauthorized, name: "invalid_client", number: number, text: fmt.Sprintf(format, a...)}
+}
+
+func badScope(format string, a ...any) *oauthError {
+	return &oauthError{status: http.StatusBadRequest, name: "invalid_scope", number: 70011, text: fmt.Sprintf(format, a...)}
 }
 
 // missingParameter is AADSTS900144.
-func missingParameter(name string) oauthError {
+func missingParameter(name string) *oauthError {
 	return badRequestError(900144, "The request body must contain the following parameter: '%s'.", name)
 }
 
+func suberror(s string, e *oauthError) *oauthError {
+	e.suberror = s
+	return e
+}
+
 // description is the error_description: the text with its ids, over several lines.
-func (e oauthError) description(trace, correlation string, at time.Time) string {
+func (e *oauthError) description(trace, correlation string, at time.Time) string {
 	return fmt.Sprintf("AADSTS%d: %s\r\nTrace ID: %s\r\nCorrelation ID: %s\r\nTimestamp: %s",
 		e.number, e.text, trace, correlation, at.Format("2006-01-02 15:04:05Z"))
 }
 
 // entraError is the token endpoint's JSON form of an error.
-func (x *exchange) entraError(e oauthError) *answer {
+func (x *exchange) entraError(e *oauthError) *answer {
 	now, correlation := x.s.now(), x.correlationID()
 	body := map[string]any{
 		"error":             e.name,

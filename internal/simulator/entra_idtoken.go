@@ -25,19 +25,23 @@ func (s *Simulator) issueIDToken(x *exchange, g grant) string {
 		claims: map[string]any{
 			"ver": "2.0",
 			"iss": s.machineBase(x.r) + "/" + g.person.TenantID + "/v2.0",
-			"aud": s.o.ClientID,
-			"sub": subject(g.person, s.o.ClientID),
+			"aud": DefaultClientID,
+			"sub": subject(g.person),
 			"oid": g.person.ObjectID, "tid": g.person.TenantID,
 			"name": g.person.Name, "preferred_username": g.person.Username,
 			"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(idTokenLifetime).Unix(),
 			"rh": "1." + randomText(12), "uti": randomText(16),
 		},
-		sign: func(input string) string { return signRS256(key.key, input) },
+		sign: key.sign,
 	}
 	if g.nonce != "" {
 		t.claims["nonce"] = g.nonce
 	}
-	x.spoilIDToken(&t)
+	for _, f := range x.faults {
+		if f.fault.idToken != nil {
+			f.fault.idToken(x, &t)
+		}
+	}
 	text := t.encode()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,8 +50,8 @@ func (s *Simulator) issueIDToken(x *exchange, g grant) string {
 }
 
 // subject is pairwise: another one for each application.
-func subject(p Person, client string) string {
-	sum := sha256.Sum256([]byte(p.ObjectID + client))
+func subject(p Person) string {
+	sum := sha256.Sum256([]byte(p.ObjectID + DefaultClientID))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
@@ -56,9 +60,10 @@ func (t idToken) encode() string {
 	return input + "." + t.sign(input)
 }
 
-func signRS256(key *rsa.PrivateKey, input string) string {
+// sign is the signature part of a JWT, by RS256.
+func (k signingKey) sign(input string) string {
 	sum := sha256.Sum256([]byte(input))
-	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+	signature, err := rsa.SignPKCS1v15(nil, k.key, crypto.SHA256, sum[:])
 	if err != nil {
 		panic(err) // only for a key that is too small
 	}

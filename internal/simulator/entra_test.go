@@ -20,16 +20,17 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	s := start(t, simulator.Options{})
 	shared := getJSON(t, s, s.Authority()+"/v2.0/.well-known/openid-configuration")
-	home := getJSON(t, s, s.TenantAuthority(s.TenantID())+"/v2.0/.well-known/openid-configuration")
+	home := getJSON(t, s, s.TenantAuthority(simulator.DefaultTenantID)+"/v2.0/.well-known/openid-configuration")
 	for _, c := range []struct{ what, got, want string }{
 		{"issuer for any tenant", text(shared, "issuer"), s.Endpoint() + "/{tenantid}/v2.0"},
-		{"issuer for one tenant", text(home, "issuer"), s.Endpoint() + "/" + s.TenantID() + "/v2.0"},
+		{"issuer for one tenant", text(home, "issuer"), s.Endpoint() + "/" + simulator.DefaultTenantID + "/v2.0"},
 		{"token endpoint", text(shared, "token_endpoint"), s.Endpoint() + "/organizations/oauth2/v2.0/token"},
 		{"authorization endpoint", text(shared, "authorization_endpoint"), s.BrowserURL() + "/organizations/oauth2/v2.0/authorize"},
 		{"sign-out", text(shared, "end_session_endpoint"), s.BrowserURL() + "/organizations/oauth2/v2.0/logout"},
@@ -70,9 +71,6 @@ func TestOneHandlerForAll(t *testing.T) {
 	a := do(t, srv.Client(), http.MethodGet, srv.URL+"/common/v2.0/.well-known/openid-configuration", nil, nil)
 	if got := text(a.object(t), "authorization_endpoint"); got != srv.URL+"/common/oauth2/v2.0/authorize" {
 		t.Errorf("authorize at %s", got)
-	}
-	if _, err := s.Approve(t.Context(), srv.URL, simulator.Mona); err == nil {
-		t.Error("approved without being started")
 	}
 }
 
@@ -148,7 +146,7 @@ func TestAuthorizeRefusesOnThePage(t *testing.T) {
 		if a.status != http.StatusBadRequest || a.header.Get("Location") != "" || !strings.Contains(a.body, "AADSTS") {
 			t.Errorf("%s: %d %s", name, a.status, a.header.Get("Location"))
 		}
-		if _, err := s.Approve(t.Context(), address, simulator.Mona); err == nil {
+		if _, err := testkit.Approve(t.Context(), s, address, simulator.Mona); err == nil {
 			t.Errorf("%s: approved", name)
 		}
 	}
@@ -212,7 +210,7 @@ func TestSignInPage(t *testing.T) {
 	if csp := a.header.Get("Content-Security-Policy"); !strings.Contains(csp, "form-action 'self' http://localhost:5000") {
 		t.Errorf("browsers would block the redirect: %q", csp)
 	}
-	back, err := s.Decline(t.Context(), address)
+	back, err := testkit.Decline(t.Context(), s, address)
 	if err != nil || back.Query().Get("error") != "access_denied" || back.Query().Get("state") != "the state/+?" {
 		t.Errorf("declined: %v %v", back, err)
 	}
@@ -232,38 +230,20 @@ func TestWrongTenantAtASingleTenantAuthority(t *testing.T) {
 	s := start(t, simulator.Options{})
 	_, challenge := pkce()
 	address := authorizeURL(t, s, map[string]string{"code_challenge": challenge, "code_challenge_method": "S256"})
-	address = strings.Replace(address, "/organizations/", "/"+s.TenantID()+"/", 1)
-	back, err := s.Approve(t.Context(), address, simulator.Aiko)
+	address = strings.Replace(address, "/organizations/", "/"+simulator.DefaultTenantID+"/", 1)
+	back, err := testkit.Approve(t.Context(), s, address, simulator.Aiko)
 	if err != nil || !strings.Contains(back.Query().Get("error_description"), "AADSTS50020") {
 		t.Errorf("%v %v", back, err)
 	}
-	if back, err = s.Approve(t.Context(), address, simulator.Mona); err != nil || back.Query().Get("code") == "" {
+	if back, err = testkit.Approve(t.Context(), s, address, simulator.Mona); err != nil || back.Query().Get("code") == "" {
 		t.Errorf("the tenant's own person: %v %v", back, err)
-	}
-}
-
-func TestRememberedSignIn(t *testing.T) {
-	t.Parallel()
-	s := start(t, simulator.Options{RememberSignIn: true})
-	_, challenge := pkce()
-	address := authorizeURL(t, s, map[string]string{"code_challenge": challenge, "code_challenge_method": "S256"})
-	cookie := http.Header{"Cookie": {"simulator_person=" + simulator.Mona}}
-	for query, want := range map[string]bool{"": true, "&prompt=none": true, "&prompt=select_account": false, "&prompt=login": false,
-		"&login_hint=" + simulator.Jonas: false} {
-		a := do(t, s.Client(), http.MethodGet, address+query, cookie, nil)
-		if got := strings.Contains(a.header.Get("Location"), "code="); got != want {
-			t.Errorf("%q: a code at once is %v", query, got)
-		}
-	}
-	out := do(t, s.Client(), http.MethodGet, s.BrowserURL()+"/organizations/oauth2/v2.0/logout", cookie, nil)
-	if !strings.Contains(out.header.Get("Set-Cookie"), "Max-Age=0") {
-		t.Errorf("signing out leaves the cookie: %q", out.header.Get("Set-Cookie"))
 	}
 }
 
 func TestSignOut(t *testing.T) {
 	t.Parallel()
-	s := start(t, simulator.Options{PostLogoutURIs: []string{"http://localhost:5000/"}})
+	s := start(t, simulator.Options{})
+	s.SetPostLogoutURIs("http://localhost:5000/")
 	for back, want := range map[string]string{
 		"http://localhost:5000/": "http://localhost:5000/?state=s",
 		redirectURI:              redirectURI + "?state=s",
@@ -292,7 +272,7 @@ func TestTokenAnswer(t *testing.T) {
 		t.Errorf("%v", a)
 	}
 	info, err := base64.RawURLEncoding.DecodeString(text(a, "client_info"))
-	if err != nil || !strings.Contains(string(info), `"utid":"`+s.TenantID()+`"`) {
+	if err != nil || !strings.Contains(string(info), `"utid":"`+simulator.DefaultTenantID+`"`) {
 		t.Errorf("client_info %s %v", info, err)
 	}
 }
@@ -438,7 +418,7 @@ func TestCodeIsUsedOnce(t *testing.T) {
 func TestCodeOfAnotherTenant(t *testing.T) {
 	t.Parallel()
 	s := start(t, simulator.Options{})
-	for tenant, want := range map[string]string{s.TenantID(): "invalid_grant 700005", simulator.OtherTenantID: ""} {
+	for tenant, want := range map[string]string{simulator.DefaultTenantID: "invalid_grant 700005", simulator.OtherTenantID: ""} {
 		c, verifier := code(t, s, simulator.Aiko, nil)
 		form := url.Values{"client_id": {s.ClientID()}, "client_secret": {s.ClientSecret()}, "grant_type": {"authorization_code"},
 			"code": {c}, "code_verifier": {verifier}, "redirect_uri": {redirectURI}}
@@ -503,21 +483,12 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-func TestOldRefreshTokensMayLive(t *testing.T) {
-	t.Parallel()
-	s := start(t, simulator.Options{KeepOldRefreshTokens: true})
-	old := text(signIn(t, s, simulator.Mona, nil), "refresh_token")
-	for range 2 {
-		checkOAuth(t, tokenCall(t, s, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old}, "scope": {scopes}}), "")
-	}
-}
-
 func TestRefreshInAnotherTenant(t *testing.T) {
 	t.Parallel()
 	s := start(t, simulator.Options{})
 	token := text(signIn(t, s, simulator.Aiko, nil), "refresh_token")
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "client_id": {s.ClientID()}, "client_secret": {s.ClientSecret()}}
-	a := do(t, s.Client(), http.MethodPost, s.TenantAuthority(s.TenantID())+"/oauth2/v2.0/token",
+	a := do(t, s.Client(), http.MethodPost, s.TenantAuthority(simulator.DefaultTenantID)+"/oauth2/v2.0/token",
 		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, strings.NewReader(form.Encode()))
 	checkOAuth(t, a, "invalid_grant 50020")
 }
@@ -635,24 +606,13 @@ func TestResponseIssuer(t *testing.T) {
 	t.Parallel()
 	s := start(t, simulator.Options{ResponseIssuer: true})
 	_, challenge := pkce()
-	back, err := s.Approve(t.Context(), authorizeURL(t, s, map[string]string{"code_challenge": challenge, "code_challenge_method": "S256"}), simulator.Aiko)
+	back, err := testkit.Approve(t.Context(), s, authorizeURL(t, s, map[string]string{"code_challenge": challenge, "code_challenge_method": "S256"}), simulator.Aiko)
 	if err != nil || back.Query().Get("iss") != s.Endpoint()+"/"+simulator.OtherTenantID+"/v2.0" {
 		t.Errorf("%v %v", back, err)
 	}
 	if getJSON(t, s, s.Authority()+"/v2.0/.well-known/openid-configuration")["authorization_response_iss_parameter_supported"] != true {
 		t.Error("not told in the metadata")
 	}
-}
-
-func TestWithoutPKCE(t *testing.T) {
-	t.Parallel()
-	s := start(t, simulator.Options{AllowWithoutPKCE: true})
-	back, err := s.Approve(t.Context(), authorizeURL(t, s, nil), simulator.Mona)
-	if err != nil {
-		t.Fatal(err)
-	}
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {redirectURI}, "scope": {scopes}}
-	checkOAuth(t, tokenCall(t, s, form), "")
 }
 
 func TestSecretsAreRemembered(t *testing.T) {

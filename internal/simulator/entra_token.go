@@ -42,46 +42,44 @@ func (s *Simulator) token(x *exchange, tenant string) *answer {
 		e = s.checkClient(x, form, tenant)
 	}
 	if e == nil {
-		e = x.tokenFault()
+		e = x.oauthFault(Person{})
 	}
 	if e != nil {
-		return x.entraError(*e)
+		return x.entraError(e)
 	}
 	g, e := s.redeem(form, tenant)
 	if e != nil {
-		return x.entraError(*e)
+		return x.entraError(e)
 	}
 	return s.tokenAnswer(x, form, g)
 }
 
 // tokenForm reads the form. Parameters in the URL don't count: they would end up in logs.
 func (s *Simulator) tokenForm(x *exchange, tenant string) (url.Values, *oauthError) {
-	var e oauthError
 	contentType, _, _ := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
 	switch {
 	case x.r.Method != http.MethodPost:
-		e = badRequestError(900561, "The endpoint only accepts POST requests. Received a %s request.", x.r.Method)
-		return nil, &e
+		return nil, badRequestError(900561, "The endpoint only accepts POST requests. Received a %s request.", x.r.Method)
 	case contentType != "application/x-www-form-urlencoded":
-		e = badRequestError(900144, "The request body must contain the following parameter: 'grant_type'.")
-		return nil, &e
+		return nil, missingParameter("grant_type")
 	}
 	if _, ok := s.tenantByName(tenant); !ok {
-		e = unknownTenant(tenant)
-		return nil, &e
+		return nil, unknownTenant(tenant)
 	}
 	form, err := url.ParseQuery(string(x.body))
 	if err != nil {
-		e = badRequestError(9000410, "Malformed request body.")
-		return nil, &e
+		return nil, badRequestError(9000410, "Malformed request body.")
 	}
-	for name, values := range form {
+	return form, repeatedParameter(form)
+}
+
+func repeatedParameter(v url.Values) *oauthError {
+	for name, values := range v {
 		if len(values) > 1 {
-			e = badRequestError(9000411, "The request is not properly formatted. The parameter '%s' is duplicated.", name)
-			return nil, &e
+			return badRequestError(9000411, "The request is not properly formatted. The parameter '%s' is duplicated.", name)
 		}
 	}
-	return form, nil
+	return nil
 }
 
 func (s *Simulator) redeem(form url.Values, tenant string) (grant, *oauthError) {
@@ -93,8 +91,7 @@ func (s *Simulator) redeem(form url.Values, tenant string) (grant, *oauthError) 
 	case "client_credentials":
 		return s.clientCredentials(form)
 	case "":
-		e := missingParameter("grant_type")
-		return grant{}, &e
+		return grant{}, missingParameter("grant_type")
 	}
 	return grant{}, &oauthError{status: http.StatusBadRequest, name: "unsupported_grant_type", number: 70003,
 		text: "The app requested an unsupported grant type '" + form.Get("grant_type") + "'."}
@@ -106,13 +103,11 @@ func (s *Simulator) redeemCode(form url.Values, tenant string) (grant, *oauthErr
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if form.Get("code") == "" {
-		e := missingParameter("code")
-		return grant{}, &e
+		return grant{}, missingParameter("code")
 	}
 	a := s.entra.codes[form.Get("code")]
 	if a == nil {
-		e := badGrant(70000, "The provided value for the 'code' parameter is not valid.")
-		return grant{}, &e
+		return grant{}, badGrant(70000, "The provided value for the 'code' parameter is not valid.")
 	}
 	redeemed := a.redeemed
 	a.redeemed = true
@@ -123,29 +118,23 @@ func (s *Simulator) redeemCode(form url.Values, tenant string) (grant, *oauthErr
 }
 
 func (s *Simulator) checkCode(a *authorization, redeemed bool, form url.Values, tenant string) *oauthError {
-	var e oauthError
 	switch id, _ := s.tenantByName(tenant); {
 	case redeemed:
-		e = badGrant(54005, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
+		return badGrant(54005, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
 	case s.now().After(a.expires):
-		e = badGrant(70008, "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
+		return badGrant(70008, "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
 	case form.Get("redirect_uri") != a.redirectURI:
-		e = badGrant(500112, "The reply address '%s' does not match the reply address '%s' provided when requesting Authorization code.", form.Get("redirect_uri"), a.redirectURI)
+		return badGrant(500112, "The reply address '%s' does not match the reply address '%s' provided when requesting Authorization code.", form.Get("redirect_uri"), a.redirectURI)
 	case id != "" && id != a.person.TenantID:
-		e = badGrant(700005, "Provided Authorization Code is intended to use against other tenant, thus rejected.")
+		return badGrant(700005, "Provided Authorization Code is intended to use against other tenant, thus rejected.")
 	case !verifierFits(a.challenge, form.Get("code_verifier")):
-		e = badGrant(501481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
-	default:
-		return nil
+		return badGrant(501481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
 	}
-	return &e
+	return nil
 }
 
-// verifierFits checks PKCE: RFC 7636 section 4.6. A verifier without a challenge doesn't fit either.
+// verifierFits checks PKCE: RFC 7636 section 4.6.
 func verifierFits(challenge, verifier string) bool {
-	if challenge == "" {
-		return verifier == ""
-	}
 	if len(verifier) < 43 || len(verifier) > 128 {
 		return false
 	}
@@ -153,32 +142,28 @@ func verifierFits(challenge, verifier string) bool {
 	return base64.RawURLEncoding.EncodeToString(sum[:]) == challenge
 }
 
-// redeemRefreshToken checks a refresh token and, unless KeepOldRefreshTokens, uses it up.
+// redeemRefreshToken checks a refresh token and uses it up: stricter than Entra ID, which lets old ones work on.
 func (s *Simulator) redeemRefreshToken(form url.Values, tenant string) (grant, *oauthError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.entra.refreshTokens[form.Get("refresh_token")]
 	id, _ := s.tenantByName(tenant)
-	var e oauthError
 	switch {
 	case form.Get("refresh_token") == "":
-		e = missingParameter("refresh_token")
+		return grant{}, missingParameter("refresh_token")
 	case t == nil:
-		e = badGrant(9002313, "Invalid request. Request is malformed or invalid.")
+		return grant{}, badGrant(9002313, "Invalid request. Request is malformed or invalid.")
 	case t.revoked:
-		e = badGrant(50173, "The provided grant has expired due to it being revoked, a fresh auth token is needed.")
-		e.suberror = "bad_token"
+		return grant{}, suberror("bad_token", badGrant(50173, "The provided grant has expired due to it being revoked, a fresh auth token is needed."))
 	case s.now().After(t.expires):
-		e = badGrant(700082, "The refresh token has expired due to inactivity.")
-		e.suberror = "token_expired"
+		return grant{}, suberror("token_expired", badGrant(700082, "The refresh token has expired due to inactivity."))
 	case id != "" && id != t.person.TenantID:
-		e = wrongTenant(t.person, s.o.ClientID)
+		e := wrongTenant(t.person)
 		e.name = "invalid_grant"
-	default:
-		t.revoked = !s.o.KeepOldRefreshTokens
-		return s.narrow(grant{person: t.person, scopes: t.scopes, claims: t.claims}, form)
+		return grant{}, e
 	}
-	return grant{}, &e
+	t.revoked = true
+	return s.narrow(grant{person: t.person, scopes: t.scopes, claims: t.claims}, form)
 }
 
 // clientCredentials gives the application itself a token. A web app for people never needs one; the PAT API refuses it.
@@ -187,8 +172,7 @@ func (s *Simulator) clientCredentials(form url.Values) (grant, *oauthError) {
 		return slices.Contains([]string{"openid", "offline_access", "profile"}, scope) // MSAL sends them here, too
 	})
 	if len(scopes) != 1 || !strings.HasSuffix(scopes[0], "/.default") {
-		e := badScope("The provided request must include a '.default' scope.")
-		return grant{}, &e
+		return grant{}, badScope("The provided request must include a '.default' scope.")
 	}
 	if e := s.checkScopes(scopes); e != nil {
 		return grant{}, e
@@ -201,8 +185,7 @@ func (s *Simulator) clientCredentials(form url.Values) (grant, *oauthError) {
 func (s *Simulator) narrow(g grant, form url.Values) (grant, *oauthError) {
 	if c := form.Get("claims"); c != "" {
 		if !json.Valid([]byte(c)) {
-			e := badRequestError(900144, "The 'claims' parameter is not valid JSON.")
-			return g, &e
+			return g, badRequestError(900144, "The 'claims' parameter is not valid JSON.")
 		}
 		g.claims = mergeClaims(g.claims, c)
 	}
@@ -216,8 +199,7 @@ func (s *Simulator) narrow(g grant, form url.Values) (grant, *oauthError) {
 	}
 	for _, scope := range g.asked {
 		if !slices.Contains(oidcScopes, scope) && !containsFold(g.scopes, scope) {
-			e := badGrant(70000, "The request was denied because one or more scopes requested are unauthorized or expired. The user must first sign in and grant the client application access to the requested scope.")
-			return g, &e
+			return g, badGrant(70000, "The request was denied because one or more scopes requested are unauthorized or expired. The user must first sign in and grant the client application access to the requested scope.")
 		}
 	}
 	return g, nil
@@ -261,21 +243,18 @@ func (s *Simulator) checkScopes(scopes []string) *oauthError {
 		permission, ok := azureDevOpsPermission(scope)
 		switch {
 		case !ok:
-			e := badScope("The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope '%s' does not exist.", scope)
-			return &e
+			return badScope("The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope '%s' does not exist.", scope)
 		case permission == ".default":
 			defaults++
 		default:
 			named++
 			if !containsFold(s.o.GrantedScopes, permission) && permission != "user_impersonation" {
-				return &oauthError{status: http.StatusBadRequest, name: "invalid_grant", number: 65001, suberror: "consent_required",
-					text: "The user or administrator has not consented to use the application with ID '" + s.o.ClientID + "'. Send an interactive authorization request for this user and resource."}
+				return suberror("consent_required", badGrant(65001, "The user or administrator has not consented to use the application with ID '%s'. Send an interactive authorization request for this user and resource.", DefaultClientID))
 			}
 		}
 	}
 	if defaults > 0 && named > 0 {
-		e := badScope(".default scope can't be combined with resource-specific scopes.")
-		return &e
+		return badScope(".default scope can't be combined with resource-specific scopes.")
 	}
 	return nil
 }
@@ -292,7 +271,10 @@ func azureDevOpsPermission(scope string) (string, bool) {
 
 // tokenAnswer issues what was granted.
 func (s *Simulator) tokenAnswer(x *exchange, form url.Values, g grant) *answer {
-	reported, real := x.accessTokenLifetime()
+	reported, real := x.s.o.AccessTokenLifetime, x.s.o.AccessTokenLifetime
+	if x.has("shortAccessToken") {
+		reported, real = time.Second, time.Minute // the reported one makes it stale; the real one lets a slow machine use it
+	}
 	body := map[string]any{
 		"token_type":     "Bearer",
 		"scope":          s.answeredScope(g),
@@ -304,7 +286,7 @@ func (s *Simulator) tokenAnswer(x *exchange, form url.Values, g grant) *answer {
 		delete(body, "scope")
 		return x.spoilTokens(body)
 	}
-	if refresh := x.refreshIn(); refresh > 0 {
+	if refresh := s.o.RefreshIn; refresh > 0 {
 		body["refresh_in"] = int(refresh / time.Second)
 	}
 	if g.has("offline_access") {

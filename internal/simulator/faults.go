@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,13 @@ type Fault struct {
 	// after changes the answer of the service, which has done what was asked.
 	after func(x *exchange, o FaultOptions, a *answer) *answer
 	// oauth is the error that Entra ID answers with.
-	oauth func(x *exchange, p Person) oauthError
+	oauth func(p Person) *oauthError
+	// redirect changes what the sign-in page sends back to the application.
+	redirect func(q url.Values)
+	// tokens changes what the token endpoint answers.
+	tokens func(body map[string]any)
+	// idToken changes an ID token before it is signed, or how it is signed.
+	idToken func(x *exchange, t *idToken)
 }
 
 // FaultOptions narrow a fault down. The zero value hits every call it can, until ClearFaults.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 // rig is a simulator with a token to work on and a signed-in user.
@@ -465,7 +466,7 @@ func TestFaultsOfTheSignInPage(t *testing.T) {
 	} {
 		s.SetFault(name, simulator.FaultOptions{Times: 1})
 		do(t, s.Client(), http.MethodGet, address, nil, nil) // looking at the page doesn't use a fault up
-		back, err := s.Approve(t.Context(), address, simulator.Mona)
+		back, err := testkit.Approve(t.Context(), s, address, simulator.Mona)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -482,7 +483,7 @@ func TestFaultsOfTheSignInPage(t *testing.T) {
 			t.Errorf("%s: %s", name, back)
 		}
 	}
-	if back, err := s.Approve(t.Context(), address, simulator.Mona); err != nil || !back.Query().Has("code") {
+	if back, err := testkit.Approve(t.Context(), s, address, simulator.Mona); err != nil || !back.Query().Has("code") {
 		t.Errorf("afterwards: %v %v", back, err)
 	}
 }

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"cmp"
+	"net/http"
 	"time"
 )
 
@@ -41,15 +42,10 @@ type Options struct {
 	// Now is the clock of all services; nil means time.Now.
 	Now func() time.Time
 
-	// ClientID, ClientSecret and TenantID describe the registered application and the tenant it lives in. Empty means
-	// the defaults above.
-	ClientID     string
+	// ClientSecret is the registered application's; empty means the default above.
 	ClientSecret string
-	TenantID     string
 	// RedirectURIs are the registered ones, compared letter for letter.
 	RedirectURIs []string
-	// PostLogoutURIs may be returned to after sign-out, beside RedirectURIs.
-	PostLogoutURIs []string
 	// GrantedScopes are the delegated permissions consented to for the application; nil means vso.pats, vso.pats_manage
 	// and vso.profile.
 	GrantedScopes []string
@@ -60,22 +56,10 @@ type Options struct {
 	// Seed fills the organizations with about forty demo tokens.
 	Seed bool
 
-	// Address and BrowserAddress are where Start listens; empty means a free port on 127.0.0.1.
-	Address        string
-	BrowserAddress string
-
 	// AccessTokenLifetime is reported as expires_in; 0 means 75 minutes.
 	AccessTokenLifetime time.Duration
 	// RefreshIn is reported as refresh_in; 0 leaves it out.
 	RefreshIn time.Duration
-	// KeepOldRefreshTokens lets a refresh token be used again after it was replaced, as Entra does. Off is stricter, as
-	// other providers do.
-	KeepOldRefreshTokens bool
-	// AllowWithoutPKCE accepts authorization requests without code_challenge.
-	AllowWithoutPKCE bool
-	// RememberSignIn keeps who signed in in a cookie, so that the next authorization request is answered without
-	// asking.
-	RememberSignIn bool
 	// ResponseIssuer sends iss with every authorization response (RFC 9207) and says so in the metadata.
 	ResponseIssuer bool
 
@@ -86,18 +70,13 @@ type Options struct {
 	UnknownToken Answer
 	// RevokeStatus is the status of a revoke that worked: 204 (0 means that) or 200.
 	RevokeStatus int
-	// LastContinuationNull ends a list with null instead of an empty string.
-	LastContinuationNull bool
 	// PageSize caps the page whatever $top asks for; 0 means 100.
 	PageSize int
-	// AllWithoutRevoked leaves revoked tokens out of displayFilterOption=all.
-	AllWithoutRevoked bool
-	// RefuseOverAYear answers invalidValidTo instead of cutting to one year.
-	RefuseOverAYear bool
+	// MaxLifespan is the tenant's policy, which shortens expiries: from now at creation, from validFrom at update; 0 is
+	// none.
+	MaxLifespan time.Duration
 	// RealisticSecrets makes secrets of the real shape (…AZDO…), instead of those that say that they are fakes.
 	RealisticSecrets bool
-	// Policy is what tenant and organizations forbid.
-	Policy Policy
 
 	// FullHandshakes resumes no TLS session, so that all connections begin with as many bytes.
 	FullHandshakes bool
@@ -105,57 +84,25 @@ type Options struct {
 	KeepSecrets bool
 }
 
-// Policy is the set of tenant and organization policies that the API enforces.
-type Policy struct {
-	// ForbidFullAccess refuses app_token (fullScopePatPolicyViolation).
-	ForbidFullAccess bool
-	// ForbidCreation refuses every new token (disablePatCreationPolicyViolation).
-	ForbidCreation bool
-	// OnlyPackaging refuses new tokens with other than packaging scopes.
-	OnlyPackaging bool
-	// MaxLifespan shortens expiries: from now at creation, from validFrom at update.
-	MaxLifespan time.Duration
-	// RefuseLifespan answers patLifespanPolicyViolation instead of shortening.
-	RefuseLifespan bool
-}
-
 // withDefaults fills in what was left out.
 func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.ClientID = cmp.Or(o.ClientID, DefaultClientID)
 	o.ClientSecret = cmp.Or(o.ClientSecret, DefaultClientSecret)
-	o.TenantID = cmp.Or(o.TenantID, DefaultTenantID)
-	o.Address = cmp.Or(o.Address, "127.0.0.1:0")
-	o.BrowserAddress = cmp.Or(o.BrowserAddress, "127.0.0.1:0")
 	if o.GrantedScopes == nil {
 		o.GrantedScopes = []string{"vso.pats", "vso.pats_manage", "vso.profile"}
 	}
 	if o.Organizations == nil {
-		o.Organizations = defaultOrganizations(o.TenantID)
+		o.Organizations = defaultOrganizations
 	}
 	if o.People == nil {
-		o.People = defaultPeople(o.TenantID)
+		o.People = defaultPeople
 	}
-	if o.AccessTokenLifetime == 0 {
-		o.AccessTokenLifetime = defaultAccessLifetime
-	}
-	return o.withAnswerDefaults()
-}
-
-func (o Options) withAnswerDefaults() Options {
-	if o.ErrorStatus == 0 {
-		o.ErrorStatus = 200
-	}
-	if o.UnknownToken == "" {
-		o.UnknownToken = AnswerPatTokenError
-	}
-	if o.RevokeStatus == 0 {
-		o.RevokeStatus = 204
-	}
-	if o.PageSize <= 0 || o.PageSize > maxTop {
-		o.PageSize = maxTop
-	}
+	o.AccessTokenLifetime = cmp.Or(o.AccessTokenLifetime, defaultAccessLifetime)
+	o.ErrorStatus = cmp.Or(o.ErrorStatus, http.StatusOK)
+	o.UnknownToken = cmp.Or(o.UnknownToken, AnswerPatTokenError)
+	o.RevokeStatus = cmp.Or(o.RevokeStatus, http.StatusNoContent)
+	o.PageSize = cmp.Or(o.PageSize, maxTop)
 	return o
 }

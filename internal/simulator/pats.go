@@ -37,13 +37,12 @@ func (t Token) Status(now time.Time) string {
 // patState is what the PAT API remembers; guarded by Simulator.mu.
 type patState struct {
 	tokens map[string]*Token
-	policy Policy
 	pages  map[string]page  // what continuation tokens stand for
 	lags   map[string][]lag // of tokens that were changed under the fault lagging, by id, oldest first
 }
 
-func newPATState(o Options) patState {
-	return patState{tokens: map[string]*Token{}, policy: o.Policy, pages: map[string]page{}, lags: map[string][]lag{}}
+func newPATState() patState {
+	return patState{tokens: map[string]*Token{}, pages: map[string]page{}, lags: map[string][]lag{}}
 }
 
 // Tokens returns the tokens that an organization lists, of all owners, oldest first; global ones included. An empty

@@ -32,7 +32,7 @@ func (x *exchange) create(p Person, o Organization) *answer {
 		validTo = *c.validTo
 	}
 	var value string
-	if t.ValidTo, value = x.expiry(validTo, now, now, x.s.pats.policy); value != "" {
+	if t.ValidTo, value = x.expiry(validTo, now, now); value != "" {
 		return x.patError(value)
 	}
 	made := x.s.pats.add(x.s, t)
@@ -43,7 +43,6 @@ func (x *exchange) create(p Person, o Organization) *answer {
 
 // createError is the patTokenError that the wish deserves, "" if none.
 func (x *exchange) createError(c change) string {
-	policy := x.s.pats.policy
 	switch {
 	case c.allOrgs:
 		return "globalPATCreationBlocked"
@@ -55,10 +54,6 @@ func (x *exchange) createError(c change) string {
 		return "invalidScope"
 	case c.badTime:
 		return "invalidValidTo"
-	case policy.ForbidCreation, policy.OnlyPackaging && !onlyPackaging(*c.scope):
-		return "disablePatCreationPolicyViolation"
-	case policy.ForbidFullAccess && *c.scope == fullAccess:
-		return "fullScopePatPolicyViolation"
 	}
 	return ""
 }
@@ -74,22 +69,16 @@ func displayNameError(name string) string {
 }
 
 // expiry decides when a token ends: in the future, within a year, and within the maximum lifespan counted from its
-// start. Too far is shortened, unless options or policy say that it is refused.
-func (x *exchange) expiry(wanted, now, start time.Time, policy Policy) (time.Time, string) {
+// start. Too far is shortened.
+func (x *exchange) expiry(wanted, now, start time.Time) (time.Time, string) {
 	if !wanted.After(now) {
 		return time.Time{}, "invalidValidTo"
 	}
 	if year := now.Add(defaultLifespanOfAYear); wanted.After(year.Add(time.Minute)) {
-		if x.s.o.RefuseOverAYear {
-			return time.Time{}, "invalidValidTo"
-		}
 		wanted = year
 	}
-	if policy.MaxLifespan > 0 && wanted.After(start.Add(policy.MaxLifespan)) {
-		if policy.RefuseLifespan {
-			return time.Time{}, "patLifespanPolicyViolation"
-		}
-		wanted = start.Add(policy.MaxLifespan)
+	if most := x.s.o.MaxLifespan; most > 0 && wanted.After(start.Add(most)) {
+		wanted = start.Add(most)
 	}
 	return serviceGrain(x.shortened(wanted, now)), ""
 }
@@ -123,7 +112,7 @@ func (x *exchange) update(p Person, o Organization) *answer {
 
 // applyUpdate changes t as wished, or returns the patTokenError.
 func (x *exchange) applyUpdate(t *Token, c change) string {
-	now, policy := x.s.now(), x.s.pats.policy
+	now := x.s.now()
 	switch {
 	case c.allOrgs:
 		return "globalPATCreationBlocked"
@@ -146,13 +135,10 @@ func (x *exchange) applyUpdate(t *Token, c change) string {
 		}
 		t.Scope = *c.scope
 	}
-	if policy.ForbidFullAccess && t.Scope == fullAccess {
-		return "fullScopePatPolicyViolation"
-	}
 	if c.validTo == nil {
 		return ""
 	}
-	validTo, value := x.expiry(*c.validTo, now, t.ValidFrom, policy)
+	validTo, value := x.expiry(*c.validTo, now, t.ValidFrom)
 	if value == "" && !validTo.After(now) { // the lifespan counts from creation
 		return "patLifespanPolicyViolation"
 	}

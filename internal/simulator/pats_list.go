@@ -58,9 +58,6 @@ func (x *exchange) list(p Person, o Organization) *answer {
 func (x *exchange) page(want string, rest []wireToken, size int) wireList {
 	end := ""
 	l := wireList{ContinuationToken: &end, PatTokens: rest}
-	if x.s.o.LastContinuationNull {
-		l.ContinuationToken = nil
-	}
 	if len(rest) > size {
 		next := newContinuation()
 		x.s.pats.remember(next, page{want, rest[size:]})
@@ -101,8 +98,7 @@ func (p *patState) sorted(s *Simulator, owner Person, org Organization, filter, 
 			continue
 		}
 		status := t.Status(now)
-		if p.visible(id, owner, org) == nil || filter != "all" && filter != status ||
-			filter == "all" && status == "revoked" && s.o.AllWithoutRevoked {
+		if p.visible(id, owner, org) == nil || filter != "all" && filter != status {
 			continue
 		}
 		found = append(found, t)

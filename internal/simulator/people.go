@@ -31,22 +31,18 @@ const (
 	Aiko  = "aiko.tanaka@woodgrove.example" // lives in OtherTenantID
 )
 
-func defaultPeople(tenant string) []Person {
-	return []Person{
-		{Name: "Mona Rivera", Username: Mona, ObjectID: "30aa0000-de30-4000-8000-000000000011", TenantID: tenant,
-			Organizations: []string{"contoso", "fabrikam", "northwind-labs"}},
-		{Name: "Jonas Weber", Username: Jonas, ObjectID: "10a50000-de30-4000-8000-000000000012", TenantID: tenant,
-			Organizations: []string{"contoso", "fabrikam"}},
-		{Name: "Aiko Tanaka", Username: Aiko, ObjectID: "a1c00000-de30-4000-8000-000000000013", TenantID: OtherTenantID},
-	}
+var defaultPeople = []Person{
+	{Name: "Mona Rivera", Username: Mona, ObjectID: "30aa0000-de30-4000-8000-000000000011", TenantID: DefaultTenantID,
+		Organizations: []string{"contoso", "fabrikam", "northwind-labs"}},
+	{Name: "Jonas Weber", Username: Jonas, ObjectID: "10a50000-de30-4000-8000-000000000012", TenantID: DefaultTenantID,
+		Organizations: []string{"contoso", "fabrikam"}},
+	{Name: "Aiko Tanaka", Username: Aiko, ObjectID: "a1c00000-de30-4000-8000-000000000013", TenantID: OtherTenantID},
 }
 
-func defaultOrganizations(tenant string) []Organization {
-	return []Organization{
-		{Name: "contoso", ID: "c0470500-0b60-4000-8000-000000000021", TenantID: tenant},
-		{Name: "fabrikam", ID: "fab12ca0-0b60-4000-8000-000000000022", TenantID: tenant},
-		{Name: "northwind-labs", ID: "00274410-0b60-4000-8000-000000000023", TenantID: tenant},
-	}
+var defaultOrganizations = []Organization{
+	{Name: "contoso", ID: "c0470500-0b60-4000-8000-000000000021", TenantID: DefaultTenantID},
+	{Name: "fabrikam", ID: "fab12ca0-0b60-4000-8000-000000000022", TenantID: DefaultTenantID},
+	{Name: "northwind-labs", ID: "00274410-0b60-4000-8000-000000000023", TenantID: DefaultTenantID},
 }
 
 // People returns everybody who can sign in.
@@ -89,7 +85,7 @@ func (p Person) domain() string {
 
 // tenantIDs are the tenants that exist: the home one and those of people and organizations.
 func (s *Simulator) tenantIDs() []string {
-	ids := []string{s.o.TenantID}
+	ids := []string{DefaultTenantID}
 	for _, p := range s.o.People {
 		ids = append(ids, p.TenantID)
 	}

@@ -64,8 +64,3 @@ func validScope(scope string) bool {
 	}
 	return len(parts) == 1 || !slices.Contains(parts, fullAccess)
 }
-
-// onlyPackaging says if the scope is no more than the packaging exception of the creation policy.
-func onlyPackaging(scope string) bool {
-	return !slices.ContainsFunc(strings.Split(scope, " "), func(p string) bool { return !strings.HasPrefix(p, "vso.packaging") })
-}

@@ -45,7 +45,7 @@ func (s *Simulator) start(ctx context.Context, onlyTLS bool) error {
 		return fmt.Errorf("simulator: %w", err)
 	}
 	var listen net.ListenConfig
-	machines, err := listen.Listen(ctx, "tcp", s.o.Address)
+	machines, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("simulator: %w", err)
 	}
@@ -71,7 +71,7 @@ func (s *Simulator) start(ctx context.Context, onlyTLS bool) error {
 
 func (s *Simulator) startBrowserSide(ctx context.Context) error {
 	var listen net.ListenConfig
-	browsers, err := listen.Listen(ctx, "tcp", s.o.BrowserAddress)
+	browsers, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("simulator: %w", err)
 	}

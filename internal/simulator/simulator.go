@@ -30,7 +30,7 @@ type Simulator struct {
 func New(o Options) *Simulator {
 	s := &Simulator{o: o.withDefaults(), done: make(chan struct{})}
 	s.entra = newEntraState(s.o)
-	s.pats = newPATState(s.o)
+	s.pats = newPATState()
 	s.record.calls = map[string]int{}
 	if o.Seed {
 		s.seed()
@@ -39,13 +39,10 @@ func New(o Options) *Simulator {
 }
 
 // ClientID is the id of the registered application.
-func (s *Simulator) ClientID() string { return s.o.ClientID }
+func (s *Simulator) ClientID() string { return DefaultClientID }
 
 // ClientSecret is the application's secret.
 func (s *Simulator) ClientSecret() string { return s.o.ClientSecret }
-
-// TenantID is the home tenant.
-func (s *Simulator) TenantID() string { return s.o.TenantID }
 
 // SetRedirectURIs replaces the registered redirect URIs.
 func (s *Simulator) SetRedirectURIs(uris ...string) {
@@ -59,13 +56,6 @@ func (s *Simulator) SetPostLogoutURIs(uris ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entra.postLogoutURIs = slices.Clone(uris)
-}
-
-// SetPolicy replaces the policies.
-func (s *Simulator) SetPolicy(p Policy) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pats.policy = p
 }
 
 // Secrets returns everything secret that was handed out since New: codes, access, refresh and ID tokens and the secrets

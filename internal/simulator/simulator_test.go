@@ -145,7 +145,7 @@ func code(t *testing.T, s *simulator.Simulator, person string, extra map[string]
 	for k, v := range extra {
 		all[k] = v
 	}
-	back, err := s.Approve(t.Context(), authorizeURL(t, s, all), person)
+	back, err := testkit.Approve(t.Context(), s, authorizeURL(t, s, all), person)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -293,7 +293,7 @@ func TestInputOutlivesTheSignIn(t *testing.T) {
 func TestShortenedExpiry(t *testing.T) {
 	t.Parallel()
 	o := apptest.Seeded()
-	o.Sim.Policy.MaxLifespan = 14 * 24 * time.Hour
+	o.Sim.MaxLifespan = 14 * 24 * time.Hour
 	d := apptest.Start(t, o)
 	b := d.SignedIn(apptest.Mona)
 	b.Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "short").Choose("Expiry", "90 days").Choose("Code", "Read").Press("Create token")
