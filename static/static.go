@@ -10,11 +10,22 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/tdewolff/minify/v2"
+	"github.com/tdewolff/minify/v2/css"
+	"github.com/tdewolff/minify/v2/js"
+	"github.com/tdewolff/minify/v2/svg"
 )
 
 //go:embed assets
@@ -28,10 +39,14 @@ type file struct {
 	hashed      string // "app.1f0c5e8a9b3d.css"
 	contentType string
 	content     []byte
+	encoded     func() map[string][]byte // by content coding (RFC 9110, 8.4.1)
 }
 
-// Every file can be looked up by its own name and by the name with the hash.
-var byName, byHashedName = load()
+// files are made when the first one is asked for.
+var files = sync.OnceValue(load)
+
+// codings that files are compressed with, the best first.
+var codings = []string{"zstd", "gzip"}
 
 // contentTypes are set by us: what the operating system knows of file endings differs between machines.
 var contentTypes = map[string]string{
@@ -44,7 +59,7 @@ var contentTypes = map[string]string{
 // Path is the address of a file below the root of the program: Path("app.css") is "/static/app.<hash>.css". It panics
 // if there is no such file; pages name theirs literally, so a test that renders them finds it.
 func Path(name string) string {
-	f, ok := byName[name]
+	f, ok := files()[name]
 	if !ok {
 		panic("static: no file " + name)
 	}
@@ -60,8 +75,9 @@ func Handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		f, ok := byHashedName[r.URL.Path[at+len(Prefix):]]
-		if !ok {
+		hashed := r.URL.Path[at+len(Prefix):]
+		f, ok := files()[unhashedName(hashed)]
+		if !ok || f.hashed != hashed {
 			http.NotFound(w, r)
 			return
 		}
@@ -72,7 +88,7 @@ func Handler() http.Handler {
 // Favicon answers /favicon.ico, which browsers ask for by themselves. Its name carries no hash, so it is kept for a day
 // only.
 func Favicon(w http.ResponseWriter, r *http.Request) {
-	serve(w, r, byName["favicon.ico"], "public, max-age=86400")
+	serve(w, r, files()["favicon.ico"], "public, max-age=86400")
 }
 
 func serve(w http.ResponseWriter, r *http.Request, f file, cacheControl string) {
@@ -83,24 +99,71 @@ func serve(w http.ResponseWriter, r *http.Request, f file, cacheControl string) 
 	}
 	w.Header().Set("Content-Type", f.contentType)
 	w.Header().Set("Cache-Control", cacheControl)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.content))
+	w.Header().Set("Vary", "Accept-Encoding")
+	content := f.content
+	for _, coding := range codings {
+		if encoded := f.encoded()[coding]; encoded != nil && accepts(r.Header, coding) {
+			w.Header().Set("Content-Encoding", coding)
+			content = encoded
+			break
+		}
+	}
+	if r.Header.Get("Range") == "" {
+		w.Header().Set("Content-Length", strconv.Itoa(len(content))) // ServeContent leaves it out where there is a coding
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
-func load() (byName, byHashedName map[string]file) {
-	byName, byHashedName = map[string]file{}, map[string]file{}
+// accepts says if a browser takes that content coding (RFC 9110, 12.5.3).
+func accepts(header http.Header, coding string) bool {
+	for _, listed := range strings.Split(strings.Join(header.Values("Accept-Encoding"), ","), ",") {
+		name, weight, _ := strings.Cut(listed, ";")
+		if strings.EqualFold(strings.TrimSpace(name), coding) {
+			_, q, weighted := strings.Cut(strings.ReplaceAll(weight, " ", ""), "=")
+			value, err := strconv.ParseFloat(q, 64)
+			return !weighted || err == nil && value > 0
+		}
+	}
+	return false
+}
+
+func load() map[string]file {
 	entries, err := fs.ReadDir(assets, "assets")
 	if err != nil {
 		panic(err) // the folder is part of the program
 	}
+	minifier := minify.New()
+	minifier.AddFunc("text/css", css.Minify)
+	minifier.AddFunc("text/javascript", js.Minify)
+	minifier.AddFunc("image/svg+xml", svg.Minify)
+	out := map[string]file{}
 	for _, entry := range entries {
+		contentType := contentTypes[path.Ext(entry.Name())]
 		content, err := fs.ReadFile(assets, path.Join("assets", entry.Name()))
-		if err != nil {
-			panic(err)
+		if err == nil && path.Ext(entry.Name()) != ".ico" {
+			content, err = minifier.Bytes(contentType, content)
 		}
-		f := file{hashed: hashedName(entry.Name(), content), contentType: contentTypes[path.Ext(entry.Name())], content: content}
-		byName[entry.Name()], byHashedName[f.hashed] = f, f
+		if err != nil {
+			panic(fmt.Sprintf("static: %s: %v", entry.Name(), err)) // a script that no browser could read either
+		}
+		out[entry.Name()] = file{
+			hashed: hashedName(entry.Name(), content), contentType: contentType, content: content,
+			encoded: sync.OnceValue(func() map[string][]byte { return encode(content) }),
+		}
 	}
-	return byName, byHashedName
+	return out
+}
+
+// encode compresses as far as that goes: it happens once.
+func encode(content []byte) map[string][]byte {
+	var zipped bytes.Buffer
+	gz, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression)                    // the level is one
+	zs, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression)) // the options are literals
+	_, _ = gz.Write(content)                                                       // a buffer takes everything
+	_ = gz.Close()
+	out := map[string][]byte{"gzip": zipped.Bytes(), "zstd": zs.EncodeAll(content, nil)}
+	maps.DeleteFunc(out, func(_ string, encoded []byte) bool { return len(encoded) >= len(content) })
+	return out
 }
 
 // hashedName puts 48 bits of the content's SHA-256 before the ending: far more than a few dozen files need to differ,
@@ -109,4 +172,11 @@ func hashedName(name string, content []byte) string {
 	sum := sha256.Sum256(content)
 	ext := path.Ext(name)
 	return strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
+}
+
+// unhashedName is hashedName the other way round.
+func unhashedName(hashed string) string {
+	ext := path.Ext(hashed)
+	stem := strings.TrimSuffix(hashed, ext)
+	return strings.TrimSuffix(stem, path.Ext(stem)) + ext
 }

@@ -1,12 +1,18 @@
 package static_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/patdesk/patdesk/static"
 )
@@ -92,4 +98,80 @@ func TestUnknownPathPanics(t *testing.T) {
 		}
 	}()
 	static.Path("missing.css")
+}
+
+// What a browser takes is what it gets, and it unpacks to the same file.
+func TestFilesAreServedCompressed(t *testing.T) {
+	for accepted, want := range map[string]string{
+		"":                    "",
+		"identity":            "",
+		"br":                  "",
+		"gzip":                "gzip",
+		"GZIP":                "gzip",
+		"gzip, deflate, br":   "gzip",
+		"gzip, zstd":          "zstd",
+		"gzip, br, zstd":      "zstd",
+		"zstd;q=0, gzip":      "gzip",
+		"gzip;q=0":            "",
+		"gzip; q=0.0, *":      "",
+		"gzip;q=0.5,zstd;q=1": "zstd",
+		"gzip;q=none":         "",
+		";,;q=,=gzip":         "",
+	} {
+		for _, name := range []string{"app.css", "picking.js", "favicon.svg"} {
+			r := httptest.NewRequest(http.MethodGet, static.Path(name), nil)
+			r.Header.Set("Accept-Encoding", accepted)
+			answer := httptest.NewRecorder()
+			static.Handler().ServeHTTP(answer, r)
+			if got := answer.Header().Get("Content-Encoding"); got != want {
+				t.Errorf("%s, Accept-Encoding %q: Content-Encoding %q, want %q", name, accepted, got, want)
+				continue
+			}
+			if got := answer.Header().Get("Vary"); got != "Accept-Encoding" {
+				t.Errorf("%s: Vary %q: a cache would hand one coding to everybody", name, got)
+			}
+			if got, length := answer.Header().Get("Content-Length"), strconv.Itoa(answer.Body.Len()); got != length {
+				t.Errorf("%s, %q: Content-Length %s of %s bytes", name, accepted, got, length)
+			}
+			plain := get(t, http.MethodGet, static.Path(name)).Body.Bytes()
+			if got := unpacked(t, want, answer.Body.Bytes()); !bytes.Equal(got, plain) {
+				t.Errorf("%s, %q: unpacks to %d bytes, not to the %d of the file", name, accepted, len(got), len(plain))
+			}
+			if want != "" && answer.Body.Len() > len(plain)*9/10 {
+				t.Errorf("%s, %q: %d of %d bytes", name, accepted, answer.Body.Len(), len(plain))
+			}
+		}
+	}
+}
+
+func unpacked(t *testing.T, coding string, content []byte) []byte {
+	t.Helper()
+	var reader io.Reader = bytes.NewReader(content)
+	var err error
+	switch coding {
+	case "gzip":
+		reader, err = gzip.NewReader(reader)
+	case "zstd":
+		reader, err = zstd.NewReader(reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
+
+// Comments and indentation are for those who read the source.
+func TestFilesAreMinified(t *testing.T) {
+	for name := range assets {
+		if strings.HasSuffix(name, ".ico") {
+			continue
+		}
+		if plain := get(t, http.MethodGet, static.Path(name)).Body.String(); len(plain) > len(source(t, name))*99/100 {
+			t.Errorf("%s isn't minified", name)
+		}
+	}
 }

@@ -92,13 +92,16 @@ func filesIn(patterns ...string) []string {
 // fixedText is where a page names a message without values.
 var fixedText = regexp.MustCompile(`\{\{t "([^"]+)"\}\}`)
 
+// indentation is for those who read the files. No page has an element in which it would be seen.
+var indentation = regexp.MustCompile(`\n\s+`)
+
 // read is the file of a page with its fixed messages in their places: most texts then cost nothing when a page is made.
 func (w *Words) read(name string) string {
 	content, err := files.ReadFile(name)
 	if err != nil {
 		panic(err) // the file is part of the program
 	}
-	return fixedText.ReplaceAllStringFunc(string(content), func(call string) string {
+	return fixedText.ReplaceAllStringFunc(indentation.ReplaceAllString(string(content), "\n"), func(call string) string {
 		m := w.messages[fixedText.FindStringSubmatch(call)[1]]
 		if m == nil {
 			panic(fmt.Sprintf("templates: %s: there is no message for %s", name, call))

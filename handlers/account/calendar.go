@@ -128,7 +128,7 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state we
 	for _, part := range parts {
 		p.Places = append(p.Places, calendarPlace{part.Organization, len(part.Expiries), part.Left, v.When(part.Read), part.Undated})
 	}
-	return web.Page{Status: state.Status, Template: "calendar", Data: p}, nil
+	return web.Page{Status: state.Status, Template: "calendar", Data: p, Private: address != ""}, nil
 }
 
 // loopbackOrigin says that only this machine can open our address.

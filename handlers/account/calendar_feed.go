@@ -55,7 +55,8 @@ func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found 
 		return true
 	}
 	sum := sha256.Sum256(content)
-	w.Header().Set("ETag", `"`+base64.RawURLEncoding.EncodeToString(sum[:15])+`"`)
+	// Weak, as it may be compressed (RFC 9110, 8.8.1).
+	w.Header().Set("ETag", `W/"`+base64.RawURLEncoding.EncodeToString(sum[:15])+`"`)
 	w.Header().Set("Cache-Control", "private, no-cache")
 	w.Header().Set("Content-Type", "text/calendar; charset=utf-8; method=PUBLISH")
 	w.Header().Set("Content-Disposition", `attachment; filename="tokens.ics"`)

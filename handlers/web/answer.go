@@ -21,6 +21,7 @@ type Page struct {
 	Template string
 	Data     any
 	Header   http.Header
+	Private  bool // shows something that opens something, beside what an operation hands out
 }
 
 // Redirect answers 303 See Other: the browser follows with a GET, whatever the method was.

@@ -117,7 +117,7 @@ func (s *Site) writeAnswer(v *Request, result Answer) error {
 		http.Redirect(v.Writer, v.Request, bounded(result.To), http.StatusSeeOther)
 		return errNotShown
 	case Download:
-		return result.write(v.Writer)
+		return send(v, false, result.write)
 	case Page:
 		var body bytes.Buffer
 		if err := v.Words.Render(&body, result.Template, result.Data); err != nil {
@@ -125,7 +125,7 @@ func (s *Site) writeAnswer(v *Request, result Answer) error {
 			s.writePlain(v.Writer, v.Request, http.StatusInternalServerError)
 			return err
 		}
-		return writePage(v.Writer, result, body.Bytes())
+		return send(v, result.Private, func(w http.ResponseWriter) error { return writePage(w, result, body.Bytes()) })
 	default:
 		s.Log.ErrorContext(v.Context(), "action without an answer", "request_id", v.RequestID(), "answer", fmt.Sprintf("%T", result))
 		s.writePlain(v.Writer, v.Request, http.StatusInternalServerError)

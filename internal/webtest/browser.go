@@ -3,6 +3,7 @@
 package webtest
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -138,6 +139,7 @@ func (b *Browser) send(method string, to *url.URL, form url.Values) (*http.Respo
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		request.Header.Set("Origin", to.Scheme+"://"+to.Host)
 	}
+	request.Header.Set("Accept-Encoding", "identity") // Edit may ask for more
 	if b.extra != nil {
 		b.extra(request)
 	}
@@ -146,11 +148,25 @@ func (b *Browser) send(method string, to *url.URL, form url.Values) (*http.Respo
 		b.t.Fatalf("%s %s: %v", method, to, err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	body, err := plain(response)
 	if err != nil {
 		b.t.Fatalf("%s %s: reading the answer: %v", method, to, err)
 	}
-	return response, string(body)
+	return response, body
+}
+
+// plain reads an answer, unpacked if it is compressed.
+func plain(response *http.Response) (string, error) {
+	content := io.LimitReader(response.Body, maxBody)
+	if response.Header.Get("Content-Encoding") == "gzip" {
+		unpacked, err := gzip.NewReader(content)
+		if err != nil {
+			return "", err
+		}
+		content = io.LimitReader(unpacked, maxBody)
+	}
+	body, err := io.ReadAll(content)
+	return string(body), err
 }
 
 func (b *Browser) show(at *url.URL, response *http.Response, body string) {

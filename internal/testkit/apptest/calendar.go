@@ -47,6 +47,7 @@ func ReadFeed(t *testing.T, d *Program, method, address string, header ...string
 	if err != nil {
 		t.Fatal(err)
 	}
+	request.Header.Set("Accept-Encoding", "identity")
 	request.Header.Set("User-Agent", "Google-Calendar-Importer")
 	for i := 0; i+1 < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
