@@ -68,6 +68,6 @@ func TestRestart(t *testing.T) {
 		}
 	}
 	if n := len(config.Settings()); n != 36 {
-		t.Errorf("there are %d settings: add the new one above and to Restart", n)
+		t.Errorf("there are %d settings: add the new one above", n)
 	}
 }

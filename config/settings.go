@@ -47,47 +47,51 @@ type Setting struct {
 	Name    string
 	Default string // "" if there is none, or if it depends on other settings
 	Secret  bool   // never shown; can also be given as Name + "_FILE"
+
+	// fixed is what was made of it, if a running patdesk can't take over another value: all but the credential, the
+	// session keys and LOG_LEVEL. nil: it can, or another setting's fixed covers this one.
+	fixed func(c *Config) any
 }
 
 // Settings lists all of them in the order of the documentation. The names are those of Microsoft's Flask sample where
 // it has one.
 func Settings() []Setting {
 	return []Setting{
-		{Name: clientID},
+		{Name: clientID, fixed: func(c *Config) any { return c.ClientID }},
 		{Name: clientSecret, Secret: true},
 		{Name: certificateFile},
 		{Name: certificatePassword, Secret: true},
-		{Name: federatedTokenFile},
-		{Name: keyVaultURL},
-		{Name: keyVaultSecret},
-		{Name: keyVaultCertificate},
-		{Name: authority, Default: "https://login.microsoftonline.com/organizations"},
-		{Name: allowedTenants},
-		{Name: redirectPath, Default: "/getAToken"},
-		{Name: scope, Default: azureDevOpsResourceID + "/.default"},
-		{Name: endpoint, Default: "https://vssps.dev.azure.com"},
-		{Name: organizations},
-		{Name: discoveryEndpoint, Default: "https://app.vssps.visualstudio.com"},
-		{Name: listenAddress, Default: "localhost:5000"},
-		{Name: baseURL},
-		{Name: allowHTTP, Default: "false"},
-		{Name: trustedProxies},
-		{Name: shutdownDelay, Default: "5s"},
-		{Name: sessionType, Default: "filesystem"},
-		{Name: sessionDir, Default: "data/sessions"},
+		{Name: federatedTokenFile, fixed: func(c *Config) any { return c.Credential.AssertionFile }},
+		{Name: keyVaultURL, fixed: func(c *Config) any { return c.Credential.VaultURL }},
+		{Name: keyVaultSecret, fixed: func(c *Config) any { return c.Credential.VaultSecret }},
+		{Name: keyVaultCertificate, fixed: func(c *Config) any { return c.Credential.VaultCertificate }},
+		{Name: authority, Default: "https://login.microsoftonline.com/organizations", fixed: func(c *Config) any { return c.Authority }},
+		{Name: allowedTenants, fixed: func(c *Config) any { return c.AllowedTenants }},
+		{Name: redirectPath, Default: "/getAToken", fixed: func(c *Config) any { return c.RedirectPath }},
+		{Name: scope, Default: azureDevOpsResourceID + "/.default", fixed: func(c *Config) any { return c.Scopes }},
+		{Name: endpoint, Default: "https://vssps.dev.azure.com", fixed: func(c *Config) any { return []string{c.Endpoint, c.APIVersion} }},
+		{Name: organizations, fixed: func(c *Config) any { return c.Organizations }},
+		{Name: discoveryEndpoint, Default: "https://app.vssps.visualstudio.com", fixed: func(c *Config) any { return c.DiscoveryEndpoint }},
+		{Name: listenAddress, Default: "localhost:5000", fixed: func(c *Config) any { return c.ListenAddress }},
+		{Name: baseURL, fixed: func(c *Config) any { return c.BaseURL }},
+		{Name: allowHTTP, Default: "false", fixed: func(c *Config) any { return c.AllowHTTP }},
+		{Name: trustedProxies, fixed: func(c *Config) any { return c.TrustedProxies }},
+		{Name: shutdownDelay, Default: "5s", fixed: func(c *Config) any { return c.ShutdownDelay }},
+		{Name: sessionType, Default: "filesystem", fixed: func(c *Config) any { return c.Redis == nil }},
+		{Name: sessionDir, Default: "data/sessions", fixed: func(c *Config) any { return c.SessionDir }},
 		{Name: sessionKeys, Secret: true},
-		{Name: redisURL, Secret: true},
+		{Name: redisURL, Secret: true, fixed: func(c *Config) any { return c.Redis }},
 		{Name: redisPassword, Secret: true},
-		{Name: sessionIdleTimeout, Default: "1h"},
-		{Name: sessionLifetime, Default: "12h"},
-		{Name: sessionsPerPerson, Default: "100"},
-		{Name: secretDisplayTime, Default: "10m"},
-		{Name: rateLimitSignIns, Default: "600"},
-		{Name: rateLimitChanges, Default: "300"},
+		{Name: sessionIdleTimeout, Default: "1h", fixed: func(c *Config) any { return c.IdleTimeout }},
+		{Name: sessionLifetime, Default: "12h", fixed: func(c *Config) any { return c.Lifetime }},
+		{Name: sessionsPerPerson, Default: "100", fixed: func(c *Config) any { return c.SessionsPerPerson }},
+		{Name: secretDisplayTime, Default: "10m", fixed: func(c *Config) any { return c.SecretDisplayTime }},
+		{Name: rateLimitSignIns, Default: "600", fixed: func(c *Config) any { return c.SignInsPerMinute }},
+		{Name: rateLimitChanges, Default: "300", fixed: func(c *Config) any { return c.ChangesPerMinute }},
 		{Name: logLevel, Default: "info"},
-		{Name: logFormat, Default: "text"},
-		{Name: metricsAddress},
-		{Name: tracesEndpoint},
+		{Name: logFormat, Default: "text", fixed: func(c *Config) any { return c.LogFormat }},
+		{Name: metricsAddress, fixed: func(c *Config) any { return c.MetricsAddress }},
+		{Name: tracesEndpoint, fixed: func(c *Config) any { return c.Traces }},
 		{Name: tracesHeaders, Secret: true},
 	}
 }
