@@ -17,8 +17,3 @@ type Handlers struct {
 	Calendar  *calendar.Feeds
 	Inventory *inventory.Cache
 }
-
-// Pages are the page structs of this area, by template.
-func Pages() map[string]any {
-	return map[string]any{"sessions": sessionsPage{}, "calendar": calendarPage{}}
-}

@@ -17,8 +17,3 @@ type Handlers struct {
 	Batches   *batch.Batches
 	Inventory *inventory.Cache
 }
-
-// Pages are the page structs of this area, by template.
-func Pages() map[string]any {
-	return map[string]any{"bulk": bulkPage{}, "bulk-plan": bulkPlanPage{}, "bulk-run": bulkRunPage{}}
-}

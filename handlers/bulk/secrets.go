@@ -84,7 +84,7 @@ func (h *Handlers) waitingSecrets(v *web.Request, b *batch.Batch) ([]exportedSec
 func (h *Handlers) eachSecret(v *web.Request, b *batch.Batch, f func(op *operation.Operation, secret string)) error {
 	for i := range b.Items {
 		op := b.Items[i].Operation
-		if op == nil || op.Phase() != operation.PhaseSecretWaiting {
+		if b.Items[i].Phase() != operation.PhaseSecretWaiting {
 			continue
 		}
 		secret, err := h.Journal.RevealSecret(v.Context(), v.Delivery, op.Person, op.ID)

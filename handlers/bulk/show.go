@@ -294,7 +294,7 @@ func offerSteps(b *batch.Batch, p *bulkRunPage) {
 		if item.MayRetry() {
 			p.Retries++
 		}
-		if op := item.Operation; op != nil && op.Phase() == operation.PhaseHalfWay {
+		if item.Phase() == operation.PhaseHalfWay {
 			p.OldReady++
 		}
 	}
@@ -303,23 +303,19 @@ func offerSteps(b *batch.Batch, p *bulkRunPage) {
 
 // notAsAsked says that a token was changed, but its secret was not saved or its life is shorter than was asked for.
 func notAsAsked(item batch.Item) bool {
-	if item.Operation == nil {
+	switch item.Phase() {
+	case "":
 		return false
+	case operation.PhaseSecretExpired, operation.PhaseSecretUnkept:
+		return true
 	}
-	phase := item.Operation.Phase()
-	return phase == operation.PhaseSecretExpired || phase == operation.PhaseSecretUnkept || outcome.Shortened(item.Operation)
+	return outcome.Shortened(item.Operation)
 }
 
 // mayHaveMade says that a token may have been made whose owner hasn't settled what becomes of it.
 func mayHaveMade(item batch.Item) bool {
-	if item.Operation == nil {
-		return false
-	}
-	switch item.Operation.Phase() {
-	case operation.PhaseInDoubt, operation.PhaseFound, operation.PhaseUnreadable:
-		return true
-	}
-	return false
+	phase := item.Phase()
+	return phase == operation.PhaseInDoubt || phase == operation.PhaseFound || phase == operation.PhaseUnreadable
 }
 
 func pendingItem(item batch.Item) bool {

@@ -15,8 +15,3 @@ type Handlers struct {
 	Batches  *batch.Batches
 	Outcomes outcome.Outcomes
 }
-
-// Pages are the page structs of this area, by template.
-func Pages() map[string]any {
-	return map[string]any{"operation": outcome.Page{}, "changes": changesPage{}}
-}

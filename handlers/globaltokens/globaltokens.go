@@ -16,8 +16,3 @@ type Handlers struct {
 	Inventory *inventory.Cache
 	Outcomes  outcome.Outcomes
 }
-
-// Pages are the page structs of this area, by template.
-func Pages() map[string]any {
-	return map[string]any{"global-tokens": globalTokensPage{}, "global-replace": globalReplacePage{}, "global-result": replacedPage{}}
-}

@@ -8,8 +8,3 @@ import "github.com/patdesk/patdesk/internal/inventory"
 type Handlers struct {
 	Inventory *inventory.Cache
 }
-
-// Pages are the page structs of this area, by template.
-func Pages() map[string]any {
-	return map[string]any{"overview": overviewPage{}}
-}

@@ -19,8 +19,3 @@ type Handlers struct {
 	Batches   *batch.Batches
 	Inventory *inventory.Cache
 }
-
-// Pages are the page structs of this area, by template.
-func Pages() map[string]any {
-	return map[string]any{"sign-in": signInPage{}, "sign-out": signOutPage{}, "signed-out": signedOutPage{}}
-}

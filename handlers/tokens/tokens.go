@@ -5,7 +5,6 @@ package tokens
 import (
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/outcome"
-	"github.com/patdesk/patdesk/handlers/web/tokenform"
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 )
@@ -17,12 +16,4 @@ type Handlers struct {
 	Inventory *inventory.Cache
 	Outcomes  outcome.Outcomes
 	AzureURL  string // https://dev.azure.com, for links to the token page of Azure DevOps
-}
-
-// Pages are the page structs of this area, by template.
-func Pages() map[string]any {
-	return map[string]any{
-		"organizations": organizationsPage{}, "tokens": tokenListPage{}, "token": tokenPage{}, "token-new": tokenform.Page{},
-		"token-edit": tokenform.Page{}, "token-revoke": revokePage{}, "token-rotate": rotatePage{}, "scopes": scopesPage{},
-	}
 }

@@ -96,6 +96,3 @@ type front struct {
 	site  *Site
 	guard *crossOriginGuard
 }
-
-// Pages are the page structs that every area answers with, by template.
-func Pages() map[string]any { return map[string]any{"problem": ProblemPage{}} }

@@ -118,15 +118,20 @@ func (i *Item) target() string { return i.Organization + "/" + i.Before.Authoriz
 // purpose is what a form that confirms a batch is drawn for; its target is the batch's ID.
 func purpose(a operation.Action) string { return "batch " + string(a) }
 
+// Phase is where the item's operation stands; "" if it isn't begun.
+func (i *Item) Phase() operation.Phase {
+	if i.Operation == nil {
+		return ""
+	}
+	return i.Operation.Phase()
+}
+
 // Count counts the batch's items by how their operations stand.
 func (b *Batch) Count() (t Tally) {
 	for i := range b.Items {
-		op := b.Items[i].Operation
-		if op == nil {
+		switch phase := b.Items[i].Phase(); {
+		case phase == "":
 			t.NotBegun++
-			continue
-		}
-		switch phase := op.Phase(); {
 		case phase == operation.PhaseUnderWay:
 			t.Doing++
 		case phase.NotDone():
@@ -138,7 +143,7 @@ func (b *Batch) Count() (t Tally) {
 			if phase == operation.PhaseSecretWaiting {
 				t.Secrets++
 			}
-			if op.OldOpen() {
+			if b.Items[i].Operation.OldOpen() {
 				t.OldAlive++
 			}
 		}
@@ -160,24 +165,20 @@ func (b *Batch) open() bool {
 		return false
 	}
 	return slices.ContainsFunc(b.Items, func(i Item) bool {
-		return i.Operation == nil || i.Operation.Phase().NotDone() || i.Operation.Pending()
+		return i.Operation == nil || i.Phase().NotDone() || i.Operation.Pending()
 	})
 }
 
 // MayRetry reports whether the item's operation may be tried once more: it was definitely not done; or it is unknown,
 // and doing it twice has no other effect than doing it once, or nothing was found that it has made.
 func (i *Item) MayRetry() bool {
-	op := i.Operation
-	if op == nil {
-		return false
-	}
-	switch op.Phase() {
+	switch i.Phase() {
 	case operation.PhaseFailed, operation.PhaseTakenBack:
 		return true
 	case operation.PhaseInDoubt, operation.PhaseFound:
-		return !op.Dismissed && !op.Makes()
+		return !i.Operation.Dismissed && !i.Operation.Makes()
 	case operation.PhaseNothingFound, operation.PhaseCleared:
-		return !op.Dismissed
+		return !i.Operation.Dismissed
 	}
 	return false
 }

@@ -322,8 +322,7 @@ func (s *Batches) RevokeOld(ctx context.Context, person, id string) error {
 	}
 	chosen := map[string]bool{}
 	for i := range b.Items {
-		op := b.Items[i].Operation
-		chosen[b.Items[i].Form] = op != nil && op.Phase() == operation.PhaseHalfWay
+		chosen[b.Items[i].Form] = b.Items[i].Phase() == operation.PhaseHalfWay
 	}
 	return s.reopen(ctx, person, id, func(b *Batch) {
 		for i := range b.Items {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -111,17 +110,11 @@ func certificateWords(err error) (found, advice string) {
 	return "", ""
 }
 
-// issuer names who signed the last certificate that was shown: operators see at once if it is their own network's. It
-// is text of others: quoted, and not at any length.
+// issuer names who signed the last certificate that was shown: operators see at once if it is their own network's.
 func issuer(err error) string {
 	var refused *tls.CertificateVerificationError
 	if !errors.As(err, &refused) || len(refused.UnverifiedCertificates) == 0 {
 		return ""
 	}
-	name := refused.UnverifiedCertificates[len(refused.UnverifiedCertificates)-1].Issuer.String()
-	const limit = 100
-	if runes := []rune(name); len(runes) > limit {
-		name = string(runes[:limit]) + "…"
-	}
-	return " (" + strconv.Quote(name) + ")"
+	return " (" + quoted(refused.UnverifiedCertificates[len(refused.UnverifiedCertificates)-1].Issuer.String()) + ")"
 }

@@ -157,10 +157,3 @@ func sizeOf[T any](read map[Name]cached[T]) (bytes int) {
 	}
 	return bytes
 }
-
-// Size is how many bytes of values are kept.
-func (c *Cache[T]) Size() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.bytes
-}

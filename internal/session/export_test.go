@@ -12,3 +12,10 @@ func StoredForms() map[string]any {
 		"session": &record{}, presenceKind: &presence{}, "tokens": &tokenRecord{}, attemptKind: &browserValue{}, draftKind: &browserValue{},
 	}
 }
+
+// Size is how many bytes of values are kept.
+func (c *Cache[T]) Size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
+}

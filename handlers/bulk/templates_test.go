@@ -1,0 +1,12 @@
+package bulk
+
+import (
+	"testing"
+
+	"github.com/patdesk/patdesk/internal/testkit"
+)
+
+func TestTemplatesFitTheirPages(t *testing.T) {
+	t.Parallel()
+	testkit.FitTemplates(t, map[string]any{"bulk": bulkPage{}, "bulk-plan": bulkPlanPage{}, "bulk-run": bulkRunPage{}})
+}

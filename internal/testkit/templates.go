@@ -1,0 +1,25 @@
+package testkit
+
+import (
+	"testing"
+
+	"github.com/jba/templatecheck"
+
+	"github.com/patdesk/patdesk/templates"
+)
+
+// FitTemplates checks templates against the structs of their pages, given by template: a field that was renamed fails
+// here and not in front of a person, also inside a range that happens to be empty.
+func FitTemplates(t *testing.T, pages map[string]any) {
+	t.Helper()
+	for name, data := range pages {
+		set := templates.Offered()[0].Page(name)
+		if set == nil {
+			t.Errorf("there is no template %q", name)
+			continue
+		}
+		if err := templatecheck.CheckHTML(set, data); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
