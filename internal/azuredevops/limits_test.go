@@ -299,7 +299,7 @@ func TestMemory(t *testing.T) {
 		return func(w http.ResponseWriter) {
 			block := []byte(strings.Repeat(piece, (32<<10)/len(piece)))
 			_, _ = io.WriteString(w, start)
-			for sent := 0; sent < 8<<20-64<<10; sent += len(block) {
+			for sent := 0; sent < 2<<20; sent += len(block) {
 				_, _ = w.Write(block)
 			}
 			_, _ = io.WriteString(w, end)
@@ -339,9 +339,12 @@ func TestMemory(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			allocated := (after.TotalAlloc - before.TotalAlloc) >> 20
-			t.Logf("%d MB allocated", allocated)
-			if allocated >= 20 || allocated > 1 && name == "10 GB, declared" {
-				t.Errorf("%d MB allocated, want less than 20, and next to nothing if the length is declared", allocated)
+			most := uint64(20) // of an answer that is cut at 8 MB
+			if test.kind == "" || test.kind == azuredevops.KindNotUnderstood {
+				most = 6 // of 2 MB
+			}
+			if allocated >= most || allocated > 1 && name == "10 GB, declared" {
+				t.Errorf("%d MB allocated, want less than %d, and next to nothing if the length is declared", allocated, most)
 			}
 		})
 	}

@@ -26,7 +26,7 @@ func TestMetadataIsFetchedOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for range 100 {
+	for range 20 {
 		id, c := w.signedInAt(f)
 		w.token(c, id.Account)
 	}

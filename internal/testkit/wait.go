@@ -16,15 +16,12 @@ func Must(t testing.TB, err error) {
 // Until waits for something that other goroutines or processes bring about.
 func Until(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(time.Minute)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-limit:
+	begun := time.Now()
+	for limit := begun.Add(time.Minute); !is(); begun = time.Now() {
+		if begun.After(limit) {
 			t.Fatalf("it never came about that %s", what)
 		}
+		<-time.After(2*time.Millisecond + time.Since(begun)) // looking mustn't hold up what is waited for
 	}
 }
 

@@ -57,24 +57,24 @@ func (c *traffic) add(at string, n int) {
 	c.most, c.mostHere = max(c.most, sum), max(c.mostHere, c.now[at])
 }
 
-// 300 tokens in three organizations, with nobody looking: one token each, never more than a few calls at a time, and
+// 60 tokens in three organizations, with nobody looking: one token each, never more than a few calls at a time, and
 // every secret is there in the end, on the page and in the file.
-func TestBulkOf300(t *testing.T) {
+func TestBulkOf60(t *testing.T) {
 	t.Parallel()
 	seen := &traffic{}
-	d, b := apptest.StartWithTokens(t, 3, 100, apptest.Options{Wrap: seen.wrap})
+	d, b := apptest.StartWithTokens(t, 3, 20, apptest.Options{Wrap: seen.wrap})
 	apptest.OpenWhole(t, b, d.URL+"/overview")
-	if apptest.PickAll(b, d.URL+"/overview", "Rotate chosen"); b.Heading() != "Rotate 300 tokens?" || b.Page.Find("tbody tr").Length() != 300 {
+	if apptest.PickAll(b, d.URL+"/overview", "Rotate chosen"); b.Heading() != "Rotate 60 tokens?" || b.Page.Find("tbody tr").Length() != 60 {
 		t.Fatalf("%q, %d rows", b.Heading(), b.Page.Find("tbody tr").Length())
 	}
-	b.Press("Rotate 300 tokens")
-	testkit.Until(t, "300 tokens are made", func() bool { return d.Sim.Created() >= 300 })
+	b.Press("Rotate 60 tokens")
+	testkit.Until(t, "60 tokens are made", func() bool { return d.Sim.Created() >= 60 })
 	apptest.WaitForBatch(t, b)
-	if d.Sim.Created() != 300 || apptest.CountStates(b)["Secret waiting"] != 300 || seen.most > 6 || seen.mostHere > 3 || seen.most < 2 {
+	if d.Sim.Created() != 60 || apptest.CountStates(b)["Secret waiting"] != 60 || seen.most > 6 || seen.mostHere > 3 || seen.most < 2 {
 		t.Errorf("%d created, %v, %d calls at a time, %d in one organization", d.Sim.Created(), apptest.CountStates(b), seen.most, seen.mostHere)
 	}
 	shown := b.Page.Find("code.secret").Map(func(_ int, s *goquery.Selection) string { return s.Text() })
-	if slices.Sort(shown); len(slices.Compact(shown)) != 300 {
+	if slices.Sort(shown); len(slices.Compact(shown)) != 60 {
 		t.Errorf("%d secrets are shown", len(shown))
 	}
 	for _, secret := range shown {
@@ -116,26 +116,26 @@ func (c *calls) counted() map[string]int {
 	return count
 }
 
-// Some of 300 tokens are rotated, and their old ones revoked, with the three pages of one list: nobody throttles
+// Some of 60 tokens are rotated, and their old ones revoked, with the three pages of one list: nobody throttles
 // themselves.
 func TestBulkListsAnOrganizationOnce(t *testing.T) {
 	t.Parallel()
 	seen := &calls{count: map[string]int{}}
-	d, b := apptest.StartWithTokens(t, 1, 300, apptest.Options{Wrap: seen.wrap})
+	d, b := apptest.StartWithTokens(t, 1, 60, apptest.Options{Wrap: seen.wrap, Sim: simulator.Options{PageSize: 20}})
 	apptest.OpenWhole(t, b, d.URL+"/overview")
-	if apptest.PickAll(b, d.URL+"/overview?q=02", "Rotate chosen"); b.Heading() != "Rotate 13 tokens?" { // 002, 020 to 029, 102, 202
+	if apptest.PickAll(b, d.URL+"/overview?q=token+02", "Rotate chosen"); b.Heading() != "Rotate 11 tokens?" { // 002, 020 to 029
 		t.Fatalf("%q\n%s", b.Heading(), apptest.Says(b))
 	}
 	seen.counted()
-	apptest.WaitForBatch(t, b.Press("Rotate 13 tokens"))
-	if got := seen.counted(); d.Sim.Created() != 13 || got[http.MethodGet] != 3 || got[http.MethodPost] != 13 {
-		t.Errorf("rotating takes %v, want the 3 pages of one list and 13 creations", got)
+	apptest.WaitForBatch(t, b.Press("Rotate 11 tokens"))
+	if got := seen.counted(); d.Sim.Created() != 11 || got[http.MethodGet] != 3 || got[http.MethodPost] != 11 {
+		t.Errorf("rotating takes %v, want the 3 pages of one list and 11 creations", got)
 	}
-	b.Press("I have saved all 13").Check("The new ones are in place")
+	b.Press("I have saved all 11").Check("The new ones are in place")
 	seen.counted()
-	apptest.WaitForBatch(t, b.Press("Revoke the 13 old tokens"))
-	if got := seen.counted(); d.Sim.Revoked() != 13 || got[http.MethodGet] != 0 || got[http.MethodDelete] != 13 {
-		t.Errorf("revoking the old tokens takes %v, want 13 calls", got)
+	apptest.WaitForBatch(t, b.Press("Revoke the 11 old tokens"))
+	if got := seen.counted(); d.Sim.Revoked() != 11 || got[http.MethodGet] != 0 || got[http.MethodDelete] != 11 {
+		t.Errorf("revoking the old tokens takes %v, want 11 calls", got)
 	}
 }
 
@@ -471,9 +471,9 @@ func TestBulkSaysGoneOfWhatIsGone(t *testing.T) {
 // A selection that is too large, empty or nonsense.
 func TestBulkSelections(t *testing.T) {
 	t.Parallel()
-	d, b := apptest.StartWithTokens(t, 6, 100, apptest.Options{})
+	d, b := apptest.StartWithTokens(t, 3, 167, apptest.Options{})
 	apptest.OpenWhole(t, b, d.URL+"/overview")
-	if apptest.PickAll(b, d.URL+"/overview", "Revoke chosen"); b.Status != http.StatusUnprocessableEntity || !strings.Contains(apptest.Says(b), "600 tokens are too many at once") {
+	if apptest.PickAll(b, d.URL+"/overview", "Revoke chosen"); b.Status != http.StatusUnprocessableEntity || !strings.Contains(apptest.Says(b), "501 tokens are too many at once") {
 		t.Fatalf("%d\n%s", b.Status, apptest.Says(b))
 	}
 	if b.Press("Revoke the first 500 only"); b.Heading() != "Revoke 500 tokens?" {
@@ -513,11 +513,11 @@ func TestBulkSelections(t *testing.T) {
 		}
 	}
 	many := url.Values{}
-	for i := range 5000 {
+	for i := range 501 {
 		many.Add("token", fmt.Sprintf("org-01/%08d-0000-4000-8000-00000000dead", i))
 	}
-	if b.Post(d.URL+"/bulk?do=rotate", many); b.Status != http.StatusUnprocessableEntity || !strings.Contains(apptest.Says(b), "5,000 tokens are too many") || b.Page.Find("input[name=token]").Length() != 5000 {
-		t.Errorf("5,000 ticked: %d\n%s", b.Status, apptest.Says(b))
+	if b.Post(d.URL+"/bulk?do=rotate", many); b.Status != http.StatusUnprocessableEntity || !strings.Contains(apptest.Says(b), "501 tokens are too many") || b.Page.Find("input[name=token]").Length() != 501 {
+		t.Errorf("501 ticked: %d\n%s", b.Status, apptest.Says(b))
 	}
 	if d.Sim.Revoked()+d.Sim.Created() != 0 {
 		t.Error("something was changed")

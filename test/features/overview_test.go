@@ -372,20 +372,14 @@ func TestOverviewReadsOnceForAllRequests(t *testing.T) {
 	}
 }
 
-func TestTenOrganizationsWithThreeHundredTokens(t *testing.T) {
+func TestTokensOfTenOrganizationsFillSeveralPages(t *testing.T) {
 	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(10)})
-	apptest.FillOrganizations(d.Sim, 300)
-	b := d.SignedIn(apptest.Mona)
-	begun := time.Now()
-	apptest.OpenWhole(t, b, d.URL+"/overview")
-	complete := time.Since(begun)
-	if got := len(apptest.Listed(b)); got != 200 || !strings.Contains(b.Text(), "3,000 tokens, 1 to 200 shown") {
+	apptest.FillOrganizations(d.Sim, 45)
+	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
+	if got := len(apptest.Listed(b)); got != 200 || !strings.Contains(b.Text(), "450 tokens, 1 to 200 shown") {
 		t.Fatalf("%d rows\n%.600s", got, b.Text())
 	}
-	size := len(b.Body)
-	begun = time.Now()
-	b.Open(d.URL + "/overview?q=token+299")
-	t.Logf("complete after %s, %d bytes; a search takes %s", complete, size, time.Since(begun))
+	b.Open(d.URL + "/overview?q=token+044")
 	if got := apptest.Listed(b); len(got) != 10 {
 		t.Errorf("the search found %q", got)
 	}
@@ -396,27 +390,27 @@ func TestTenOrganizationsWithThreeHundredTokens(t *testing.T) {
 			seen[name] = true
 		}
 		if !b.Has("link", "Next") {
-			if pages != 15 {
+			if pages != 3 {
 				t.Errorf("%d pages", pages)
 			}
 			break
 		}
 		b.Click("Next")
 	}
-	if len(seen) != 3000 {
+	if len(seen) != 450 {
 		t.Errorf("the pages show %d tokens", len(seen))
 	}
 }
 
-func TestFiveThousandTokensAndStrangeNames(t *testing.T) {
+func TestManyTokensAndStrangeNames(t *testing.T) {
 	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(2)})
-	apptest.FillOrganizations(d.Sim, 2495)
+	apptest.FillOrganizations(d.Sim, 495)
 	strange := []string{strings.Repeat("n", 1000), "اسم الرمز <script>alert(1)</script>", "Z̸̧͓a̶l̵g̷o̴", "\u202eevil", "  "}
 	for i, name := range strange {
 		d.Sim.AddToken(simulator.Token{DisplayName: name, Organization: "org-01", Scope: "vso.code", ValidTo: time.Now().Add(time.Duration(i+1) * time.Hour)})
 	}
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
-	if !strings.Contains(b.Text(), "4,995 tokens, 1 to 200 shown") {
+	if !strings.Contains(b.Text(), "995 tokens, 1 to 200 shown") {
 		t.Fatalf("%.800s", b.Text())
 	}
 	for _, name := range []string{strange[0], strange[1], "(no name)"} {
@@ -432,7 +426,7 @@ func TestFiveThousandTokensAndStrangeNames(t *testing.T) {
 			t.Errorf("the name isn't kept apart from the text around it: %q", s.Text())
 		}
 	})
-	if b.Open(d.URL + "/overview?rows=all"); b.Status != http.StatusOK || len(apptest.Listed(b)) != 4995 {
+	if b.Open(d.URL + "/overview?rows=all"); b.Status != http.StatusOK || len(apptest.Listed(b)) != 995 {
 		t.Errorf("%d: %d rows to print", b.Status, len(apptest.Listed(b)))
 	}
 }

@@ -33,10 +33,15 @@ func TestPagesAreTextWhateverIsSent(t *testing.T) {
 		"/tokens/new?organization=contoso&name=", "/tokens/new?organization=contoso&scopes=", "/organizations?organization=", "/bulk?action=revoke&token=",
 		"/sign-in?return=/overview&x=", "/global-tokens?retry=", "/no-such-page?q=", "/tokens/contoso/", "/tokens/",
 	} {
-		for _, text := range bad {
-			b.Open(d.URL + path + text)
-			check(path + text)
-		}
+		text := strings.Join(bad, "-")
+		b.Open(d.URL + path + text)
+		check(path + text)
+	}
+	for _, text := range bad {
+		b.Open(d.URL + "/scopes?q=" + text)
+		check(text)
+		b.Open(d.URL + "/tokens?organization=contoso&q=" + text)
+		check(text)
 	}
 	b.Open(d.URL + "/overview?%ff=1&q=%ff&q=build")
 	check("a name that isn't UTF-8")

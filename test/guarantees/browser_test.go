@@ -96,7 +96,7 @@ func TestAnswerToTheBrowserIsLost(t *testing.T) {
 			t.Fatalf("%s: an answer came: %s", name, r.Says())
 		}
 		testkit.Until(t, "the token is made", func() bool { return len(apptest.Made(d.Sim, name)) == 1 })
-		if got := apptest.Banners(b.Open(d.URL + "/scopes")); !strings.Contains(got, "“"+name+"”") {
+		if got := apptest.Banners(b.Open(d.URL + "/sessions")); !strings.Contains(got, "“"+name+"”") {
 			t.Errorf("%s: banner %q", name, got)
 		}
 		if b.Post(to.String(), form); apptest.Fate(b, apptest.Made(d.Sim, name)[0]) != "shown" || createsOf(d.Sim, name) != 1 {
@@ -353,7 +353,7 @@ func TestManyRequestsBesideACreate(t *testing.T) {
 	d.Sim.SetFault("shortAccessToken", simulator.FaultOptions{Call: simulator.CallToken}) // so every call needs a fresh one
 	b := d.SignedIn(apptest.Mona)
 	refreshed := d.Sim.Calls("token.refresh_token")
-	for range 4 {
+	for range 2 {
 		name := "beside others " + rand.Text()
 		to, form := createForm(b, d.URL, "contoso", name)
 		tabs := make(chan *webtest.Browser, 50)
@@ -374,7 +374,7 @@ func TestManyRequestsBesideACreate(t *testing.T) {
 		}
 		b.Press("I have saved it")
 	}
-	if d.Sim.Calls("token.refresh_token") < refreshed+4 {
+	if d.Sim.Calls("token.refresh_token") < refreshed+2 {
 		t.Error("no access token was refreshed meanwhile")
 	}
 }

@@ -228,7 +228,7 @@ func (r *round) tidyBulk() {
 	if r.page().Has("button", "Leave it at that") {
 		r.b.Press("Leave it at that")
 	}
-	if got := apptest.Banners(r.b.Open(r.URL + "/scopes")); got != "" {
+	if got := apptest.Banners(r.b.Open(r.URL + "/sessions")); got != "" {
 		r.T.Errorf("still waiting: %q", got)
 	}
 }

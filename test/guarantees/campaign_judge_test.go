@@ -304,7 +304,7 @@ func (r *round) judgeTokens(b *webtest.Browser, tokens []simulator.Token) {
 		if how == "lost" {
 			r.T.Errorf("%s is lost: %d %s", token.AuthorizationID, b.Status, apptest.Says(b))
 		}
-		if (how == "shown" || how == "named") && apptest.Banners(r.b.Twin().Open(r.URL+"/scopes")) == "" {
+		if (how == "shown" || how == "named") && apptest.Banners(r.b.Twin().Open(r.URL+"/sessions")) == "" {
 			r.T.Errorf("%s is %s, and no banner says so", token.AuthorizationID, how)
 		}
 	}
@@ -399,7 +399,7 @@ func (r *round) tidy(pieces []piece) {
 			}
 		}
 	}
-	if got := apptest.Banners(r.b.Open(r.URL + "/scopes")); got != "" {
+	if got := apptest.Banners(r.b.Open(r.URL + "/sessions")); got != "" {
 		r.T.Errorf("still waiting: %q", got)
 	}
 }

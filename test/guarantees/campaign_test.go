@@ -41,7 +41,7 @@ func TestCampaign(t *testing.T) {
 			seed = uint64(time.Now().UnixNano())
 		}
 	}
-	rounds, only := number(t, "PATDESK_ROUNDS", 30), number(t, "PATDESK_ROUND", -1)
+	rounds, only := number(t, "PATDESK_ROUNDS", 18), number(t, "PATDESK_ROUND", -1)
 	t.Logf("PATDESK_SEED=%d PATDESK_ROUNDS=%d", seed, rounds)
 	total := &tally{counts: map[string]int{"tokens made: lost": 0}, cases: map[string]bool{}}
 	t.Run("lanes", func(t *testing.T) {

@@ -150,7 +150,7 @@ func TestRecordsOfALaterRelease(t *testing.T) {
 			if b.Open(created); apptest.SecretOf(b) != secret || b.Status != http.StatusOK {
 				t.Errorf("afterwards: %d\n%s", b.Status, apptest.Says(b))
 			}
-			if got := apptest.Banners(b.Open(d.URL + "/scopes")); !strings.Contains(got, "by the newer one") || !strings.Contains(got, "new secret") {
+			if got := apptest.Banners(b.Open(d.URL + "/sessions")); !strings.Contains(got, "by the newer one") || !strings.Contains(got, "new secret") {
 				t.Errorf("afterwards there waits: %q", got)
 			}
 			if answer := apptest.ReadFeed(t, d, http.MethodGet, feed); answer.Status != http.StatusOK {

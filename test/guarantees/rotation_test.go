@@ -37,7 +37,7 @@ func TestRotationHalfWayOutlivesTheProcess(t *testing.T) {
 			operation := b.URL.String()
 			b.Press("I have saved it")
 			restart(s.Members[0])
-			if got := apptest.Banners(b.Open(s.URL + "/scopes")); !strings.Contains(got, "“"+next+"” isn't finished") {
+			if got := apptest.Banners(b.Open(s.URL + "/sessions")); !strings.Contains(got, "“"+next+"” isn't finished") {
 				t.Errorf("banner: %q", got)
 			}
 			for _, token := range apptest.Made(s.Sim, next) {
@@ -47,7 +47,7 @@ func TestRotationHalfWayOutlivesTheProcess(t *testing.T) {
 			}
 			b.Open(operation).Press(next)
 			restart(s.Members[0])
-			if got := apptest.Banners(b.Open(s.URL + "/scopes")); got != "" {
+			if got := apptest.Banners(b.Open(s.URL + "/sessions")); got != "" {
 				t.Errorf("still waiting: %q", got)
 			}
 			if old, _ = s.Sim.Token(old.AuthorizationID); old.Revoked != wantRevoked {

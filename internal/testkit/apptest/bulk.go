@@ -59,11 +59,13 @@ func CountStates(b *webtest.Browser) map[string]int {
 	return count
 }
 
-// StartWithTokens is a program with that many tokens in each of several organizations.
+// StartWithTokens is a program with that many tokens in each of several organizations. Of the simulator's options only
+// the size of pages is kept.
 func StartWithTokens(t *testing.T, organizations, each int, o Options) (*Program, *webtest.Browser) {
 	t.Helper()
-	o.Sim = ManyTokens(organizations)
-	o.Sim.KeepSecrets = true
+	sim := ManyTokens(organizations)
+	sim.KeepSecrets, sim.PageSize = true, o.Sim.PageSize
+	o.Sim = sim
 	d := Start(t, o)
 	FillOrganizations(d.Sim, each)
 	return d, d.SignedIn(Mona)
