@@ -8,6 +8,9 @@ import (
 // Keys lists the messages in alphabetical order.
 func (w *Words) Keys() []string { return slices.Sorted(maps.Keys(w.messages)) }
 
+// ExactClock is the function exactClock of pages.
+func (w *Words) ExactClock(iso string) string { return w.exactClock(iso) }
+
 // Forms are the texts of the message key as its file has them, by plural form: "other" alone, or CLDR's of the
 // language.
 func (w *Words) Forms(key string) map[string]string {

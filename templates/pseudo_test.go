@@ -14,8 +14,8 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// untranslated are words that are the same in every language: names of products and of the API's own fields.
-var untranslated = []string{"patdesk", "authorizationId", "Outlook", "Google", "Apple"}
+// untranslated are words that are the same in every language: names of products and of the API's own fields, and UTC.
+var untranslated = []string{"patdesk", "authorizationId", "UTC", "Outlook", "Google", "Apple"}
 
 // saying are the attributes that people read or hear, and those from which scripts take what they show.
 var saying = []string{"alt", "aria-label", "data-all", "data-done", "data-failed", "data-label", "data-many", "data-none", "data-one", "placeholder", "title"}

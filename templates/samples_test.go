@@ -23,6 +23,7 @@ type (
 		Notices              []notice
 		Section              string
 		Here                 string
+		Zone                 string
 		Languages            []templates.LanguageChoice
 		Look                 look
 	}
@@ -340,7 +341,7 @@ func noticed(b base) base {
 }
 
 func inLanguages(b base) base {
-	b.Here, b.Languages = "/tokens?q=x", templates.Languages{english, templates.Pseudo()}.Choices(english)
+	b.Here, b.Zone, b.Languages = "/tokens?q=x", "Asia/Seoul", templates.Languages{english, templates.Pseudo()}.Choices(english)
 	return b
 }
 

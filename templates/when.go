@@ -1,16 +1,18 @@
 package templates
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 )
 
-// When is a moment in words. All dates are in UTC, as Azure DevOps counts them.
+// When is a moment in words, by the clock and calendar of the reader's time zone. Where that isn't known it is UTC, and
+// times say so.
 type When struct {
-	ISO      string // "2026-12-01T00:00:00Z", for machines; "" says that there is no such moment
+	ISO      string // "2026-12-01T00:00:00Z", for machines, with the zone's offset; "" says that there is no such moment
 	Date     string // "1 Dec 2026"
 	Relative string // "in 9 days", "3 days ago", "in 2 hours", "just now"
-	Clock    string // "09:39:05 UTC", for what is near
+	Clock    string // "09:39:05 UTC", or "18:39:05" in the reader's own zone, for what is near
 	Note     string // why it is then, where that isn't plain
 }
 
@@ -20,16 +22,19 @@ const day = 24 * time.Hour
 // being made is a little later than the page.
 const clockSlack = 2 * time.Second
 
-// At words t as seen at now. The zero time gives the zero When.
+// At words t as seen at now, in now's time zone. The zero time gives the zero When.
 func (w *Words) At(t, now time.Time) When {
 	if t.IsZero() {
 		return When{}
 	}
-	t, now = t.UTC(), now.UTC()
-	return When{ISO: t.Format(time.RFC3339), Date: w.date(t), Relative: w.relative(t, now), Clock: w.Text("time.clock", "Time", t.Format(time.TimeOnly))}
+	t = t.UTC()
+	if local := t.In(now.Location()); local.Year() <= 9999 { // the last year that ISO 8601 has room for
+		t = local
+	}
+	return When{ISO: t.Format(time.RFC3339), Date: w.dateOf(t), Relative: w.relative(t, now), Clock: w.clockOf(t, time.TimeOnly)}
 }
 
-func (w *Words) date(t time.Time) string {
+func (w *Words) dateOf(t time.Time) string {
 	return w.Text("date.day", "Day", strconv.Itoa(t.Day()), "Month", w.Month(t.Month()), "Year", strconv.Itoa(t.Year()))
 }
 
@@ -60,19 +65,55 @@ func span(t, now time.Time, distance time.Duration) (n int, unit string) {
 	case distance < day:
 		return int(distance / time.Hour), "hours"
 	case distance < 730*day:
-		return int(midnight(t).Sub(midnight(now)).Abs() / day), "days"
+		return int(date(t).Sub(date(now)).Abs() / day), "days"
 	default:
 		return int(max(t.Unix()-now.Unix(), now.Unix()-t.Unix()) / int64(365*day/time.Second)), "years" // a Duration ends at 292
 	}
 }
 
-func midnight(t time.Time) time.Time { return t.Truncate(day) }
+// date is the day of the calendar, as a time that days can be counted from: they are of 24 hours in UTC only.
+func date(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+}
 
-// clock is the time of day in the ISO form of a moment: "09:39 UTC".
+// clock is the time of day in the ISO form of a moment: "09:39 UTC", or "18:39" in the reader's own zone.
 func (w *Words) clock(iso string) string {
 	t, err := time.Parse(time.RFC3339, iso)
 	if err != nil {
 		return iso
 	}
-	return w.Text("time.clock", "Time", t.UTC().Format("15:04"))
+	return w.clockOf(t, "15:04")
+}
+
+func (w *Words) clockOf(t time.Time, layout string) string {
+	if _, offset := t.Zone(); offset != 0 {
+		return t.Format(layout)
+	}
+	return w.Text("time.clock", "Time", t.Format(layout), "Zone", zoneOf(t))
+}
+
+// exactClock is clock with the zone, whichever it is: "18:39 UTC+9".
+func (w *Words) exactClock(iso string) string {
+	t, err := time.Parse(time.RFC3339, iso)
+	if err != nil {
+		return iso
+	}
+	return w.Text("time.clock", "Time", t.Format("15:04"), "Zone", zoneOf(t))
+}
+
+// zoneOf is how far t's zone is from UTC at that time, in a form that is the same in every language: "UTC+5:30".
+func zoneOf(t time.Time) string {
+	_, seconds := t.Zone()
+	sign, minutes := "+", seconds/60
+	if minutes < 0 {
+		sign, minutes = "\u2212", -minutes
+	}
+	switch {
+	case minutes == 0:
+		return "UTC"
+	case minutes%60 == 0:
+		return fmt.Sprintf("UTC%s%d", sign, minutes/60)
+	default:
+		return fmt.Sprintf("UTC%s%d:%02d", sign, minutes/60, minutes%60)
+	}
 }

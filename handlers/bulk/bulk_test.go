@@ -112,7 +112,7 @@ func TestBulkExpiry(t *testing.T) {
 		{operation.Revoke, "nonsense", "", "", []int{0, 0, 0}, 0},
 	} {
 		t.Run(fmt.Sprint(test.action, test.choice, test.date), func(t *testing.T) {
-			b, e := planned(test.action), bulkExpiryOf(test.action, test.choice, test.date)
+			b, e := planned(test.action), bulkExpiryOf(test.action, test.choice, test.date, time.UTC)
 			if got := e.fault(test.action, bulkNow); got != test.fault {
 				t.Fatalf("fault %q, want %q", got, test.fault)
 			}

@@ -70,9 +70,9 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		return h.batchAnswer(v, b, web.FormState{})
 	}
 	q := v.URL.Query()
-	expiry := bulkExpiryOf(b.Action, q.Get("expiry"), strings.TrimSpace(q.Get("date")))
+	expiry := bulkExpiryOf(b.Action, q.Get("expiry"), strings.TrimSpace(q.Get("date")), v.Now.Location())
 	if kept, ok := v.Restore(); ok {
-		expiry = bulkExpiryOf(b.Action, kept.Get("expiry"), kept.Get("date"))
+		expiry = bulkExpiryOf(b.Action, kept.Get("expiry"), kept.Get("date"), v.Now.Location())
 	}
 	return h.planAnswer(v, b, expiry, web.FormState{}), nil
 }
@@ -92,7 +92,7 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 	if err != nil {
 		return nil, batchError(err)
 	}
-	expiry := bulkExpiryOf(b.Action, v.PostForm.Get("expiry"), strings.TrimSpace(v.PostForm.Get("date")))
+	expiry := bulkExpiryOf(b.Action, v.PostForm.Get("expiry"), strings.TrimSpace(v.PostForm.Get("date")), tokenform.ReadZone(v.PostForm))
 	if v.URL.Query().Has("show") {
 		return v.To(web.BatchPath(id) + "?" + url.Values{"expiry": {expiry.choice}, "date": {expiry.date}}.Encode()), nil
 	}
@@ -104,7 +104,7 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 		if expiry.settle(&trial); len(trial.Items) == 0 {
 			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.nothingToDo", nil)}), nil
 		}
-		if shown := bulkExpiryOf(b.Action, v.PostForm.Get("shown"), v.PostForm.Get("shownDate")); v.PostForm.Has("shown") && !sameTokens(b, shown, expiry) {
+		if shown := bulkExpiryOf(b.Action, v.PostForm.Get("shown"), v.PostForm.Get("shownDate"), expiry.zone); v.PostForm.Has("shown") && !sameTokens(b, shown, expiry) {
 			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.otherTokens", nil)}), nil
 		}
 	}
@@ -200,8 +200,8 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 
 func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *batch.Batch, expiry bulkExpiry, fault string) {
 	planned := *v
-	planned.Now = b.Planned // the ends are counted from there
-	p.Expiry = tokenform.Form{Expiry: expiry.choice, Date: expiry.date}.ExpiryOptions(&planned, "")
+	planned.Now = b.Planned.In(v.Now.Location()) // the ends are counted from there
+	p.Expiry = tokenform.Form{Expiry: expiry.choice}.ExpiryOptions(&planned, "")
 	if b.Action == operation.Rotate {
 		text := v.Words.Message("bulk.sameLife", nil)
 		p.Expiry = append([]web.Option{{Value: tokenform.KeepsLife, Text: text.Title, Hint: text.What, Selected: expiry.choice == tokenform.KeepsLife}}, p.Expiry...)
@@ -212,7 +212,7 @@ func (p *bulkPlanPage) chooseExpiry(v *web.Request, b *batch.Batch, expiry bulkE
 		}
 	}
 	p.Date = expiry.date
-	p.DateMin, p.DateMax = b.Planned.UTC().Format(web.DateLayout), b.Planned.Add(tokenform.MaxTokenLife).UTC().Format(web.DateLayout)
+	p.DateMin, p.DateMax = tokenform.DateRange(planned.Now)
 	if fault != "" {
 		p.ExpiryError = v.Words.Message(fault, nil).What
 		p.Errors = []web.FieldError{{ID: "expiry", Text: p.ExpiryError}}

@@ -78,23 +78,26 @@ func whyLeftOut(action operation.Action, c chosenToken, rotating func(id string)
 }
 
 // bulkExpiry is when tokens are to end: a choice of the form for one token, or tokenform.KeepsLife.
-type bulkExpiry struct{ choice, date string }
+type bulkExpiry struct {
+	choice, date string
+	zone         *time.Location // in which date is a day
+}
 
 // bulkExpiryOf is what was chosen, or what is proposed.
-func bulkExpiryOf(action operation.Action, choice, date string) bulkExpiry {
+func bulkExpiryOf(action operation.Action, choice, date string, zone *time.Location) bulkExpiry {
 	switch {
 	case choice != "":
-		return bulkExpiry{choice, date}
+		return bulkExpiry{choice, date, zone}
 	case action == operation.Rotate:
-		return bulkExpiry{tokenform.KeepsLife, ""}
+		return bulkExpiry{choice: tokenform.KeepsLife}
 	default:
-		return bulkExpiry{"90", ""}
+		return bulkExpiry{choice: "90"}
 	}
 }
 
 // fault says what is wrong with the choice, as a key of the catalogue.
 func (e bulkExpiry) fault(action operation.Action, planned time.Time) string {
-	form := tokenform.Form{Expiry: e.choice, Date: e.date}
+	form := tokenform.Form{Expiry: e.choice, Date: e.date, Zone: e.zone}
 	switch {
 	case action == operation.Revoke:
 		return ""
@@ -111,8 +114,8 @@ func (e bulkExpiry) settle(b *batch.Batch) {
 	if b.Action == operation.Revoke {
 		return
 	}
-	end, _ := tokenform.Form{Expiry: e.choice, Date: e.date}.ValidTo(b.Planned) // its fault was found before
-	settled := make([]batch.Item, 0, len(b.Items))                              // the plan's own stay as they are
+	end, _ := tokenform.Form{Expiry: e.choice, Date: e.date, Zone: e.zone}.ValidTo(b.Planned) // its fault was found before
+	settled := make([]batch.Item, 0, len(b.Items))                                            // the plan's own stay as they are
 	for _, item := range b.Items {
 		if b.Action == operation.Update && end.Sub(item.Before.ValidTo) <= time.Minute {
 			b.LeftOut = append(b.LeftOut, batch.LeftOut{Organization: item.Organization, Token: item.Before, Reason: leftLonger})

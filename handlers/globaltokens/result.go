@@ -182,14 +182,14 @@ func (h *Handlers) retryForm(v *web.Request, f replaceForm, r replacement, all [
 	form := replaceForm{Form: f.Form, old: f.old}
 	if r.op != nil {
 		form.Name, form.Scopes = r.op.Want.DisplayName, tokenform.Pick(r.op.Want.Scopes)
-		form.Expiry, form.Date = "date", r.op.Want.ValidTo.UTC().Format(web.DateLayout)
+		form.Expiry, form.Date, form.Zone = "date", r.op.Want.ValidTo.In(v.Now.Location()).Format(web.DateLayout), v.Now.Location()
 	}
 	scopes, _ := form.Scopes.All() // checked when they were sent
 	person := v.Person()
 	fields := []web.HiddenField{
 		{Name: "form", Value: h.Journal.Form(person, operation.Revoke, web.ChangeTarget(f.organization, f.id))}, {Name: "organization", Value: r.organization},
 		{Name: formField(r.organization), Value: h.Journal.Form(person, operation.Create, "")},
-		{Name: "name", Value: form.Name}, {Name: "expiry", Value: form.Expiry}, {Name: "date", Value: form.Date}, {Name: "old", Value: form.old},
+		{Name: "name", Value: form.Name}, {Name: "expiry", Value: form.Expiry}, {Name: "date", Value: form.Date}, {Name: web.ZoneField, Value: form.Zone.String()}, {Name: "old", Value: form.old},
 	}
 	if slices.Equal(scopes, []string{azuredevops.FullAccess}) {
 		fields = append(fields, web.HiddenField{Name: "full", Value: "yes"})

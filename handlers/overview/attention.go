@@ -49,10 +49,10 @@ func active(fits func(inventory.Token) bool) func(inventory.Token, time.Time) bo
 var attentionRules = []attentionRule{
 	{id: "ending", urgent: true, fits: inventory.Token.Ending, view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"ending"}}}, action: renewAction},
 	{id: "days30", fits: func(t inventory.Token, now time.Time) bool {
-		return t.Status == azuredevops.Active && !t.Ending(now) && !t.Ends().IsZero() && inventory.DaysBetween(now, t.Ends()) <= 30
+		return t.Status == azuredevops.Active && !t.Ending(now) && !t.Ends().IsZero() && inventory.DaysUntil(t.Ends(), now) <= 30
 	}, view: tokenlist.View{Narrow: tokenlist.Filter{Within: 30, Is: []string{"notEnding"}}}, action: renewAction},
 	{id: "expired30", fits: func(t inventory.Token, now time.Time) bool {
-		return t.Status == azuredevops.Expired && inventory.DaysBetween(t.Ends(), now) <= 30
+		return t.Status == azuredevops.Expired && inventory.DaysUntil(t.Ends(), now) >= -30
 	}, view: tokenlist.View{Status: "expired", Order: "desc", Narrow: tokenlist.Filter{Within: 30}}, action: replaceAction},
 	{id: "odd", urgent: true, fits: func(t inventory.Token, _ time.Time) bool { return t.NotUnderstood() },
 		view: tokenlist.View{Status: "all", Narrow: tokenlist.Filter{Is: []string{"odd"}}}, action: oddAction},

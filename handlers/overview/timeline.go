@@ -42,7 +42,7 @@ type timelineMark struct {
 
 // newTimeline counts the ends of active tokens by weeks, from today on. nil: none of them ends in that time.
 func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
-	start := v.Now.UTC().Truncate(web.Day)
+	start := web.Midnight(v.Now)
 	end := start.AddDate(1, 0, 0)
 	span := end.Sub(start)
 	weeks := make([][]inventory.Token, int(span/(7*web.Day))+1)
@@ -51,7 +51,7 @@ func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
 		if t.Status != azuredevops.Active || t.Ends().Before(start) || !t.Ends().Before(end) {
 			continue
 		}
-		week := int(t.Ends().Sub(start) / (7 * web.Day))
+		week := inventory.DaysUntil(t.Ends(), v.Now) / 7
 		weeks[week] = append(weeks[week], t)
 		most = max(most, len(weeks[week]))
 		line.Total++
@@ -64,7 +64,7 @@ func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
 			line.Marks = append(line.Marks, newMark(v, start.AddDate(0, 0, 7*week), span, ending, most))
 		}
 	}
-	for month := time.Date(start.Year(), start.Month()+1, 1, 0, 0, 0, 0, time.UTC); month.Before(end); month = month.AddDate(0, 1, 0) {
+	for month := time.Date(start.Year(), start.Month()+1, 1, 0, 0, 0, 0, start.Location()); month.Before(end); month = month.AddDate(0, 1, 0) {
 		line.Months = append(line.Months, timelineMonth{X: percent(month.Sub(start), span), Name: v.Words.Month(month.Month())})
 	}
 	line.markGlobalEnd(v.Words, tokens, start, span)
@@ -72,7 +72,7 @@ func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
 }
 
 func newMark(v *web.Request, first time.Time, span time.Duration, ending []inventory.Token, most int) timelineMark {
-	start := v.Now.UTC().Truncate(web.Day)
+	start := web.Midnight(v.Now)
 	last := first.AddDate(0, 0, 6)
 	at, width := first.Sub(start), min(7*web.Day, span-first.Sub(start))
 	m := timelineMark{

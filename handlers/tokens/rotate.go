@@ -203,7 +203,7 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, f rota
 func (p *rotatePage) chooseExpiry(v *web.Request, t azuredevops.Token, f rotateForm, life time.Duration, faults tokenform.Faults) {
 	list, byField := faults.Texts(v.Words)
 	p.Errors, p.ExpiryError, p.Date = list, byField["expiry"], f.Date
-	p.DateMin, p.DateMax = v.Now.UTC().Format(web.DateLayout), v.Now.Add(tokenform.MaxTokenLife).UTC().Format(web.DateLayout)
+	p.DateMin, p.DateMax = tokenform.DateRange(v.Now)
 	same := web.Option{
 		Value: tokenform.KeepsLife, Text: v.Words.Message("expiry.same", map[string]any{"Life": lifeWords(v.Words, life)}).Title,
 		Hint: v.When(v.Now.Add(life)).Date, Selected: f.Expiry == tokenform.KeepsLife,

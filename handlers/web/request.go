@@ -28,11 +28,11 @@ type Request struct {
 	Words   *templates.Words // of the visitor's language
 	Session *session.Session
 	Address Address
-	Now     time.Time
-	Barred  bool     // the session has just ended, as its person isn't let in any more
-	step    string   // of a posted form: what its path has behind that of the page that holds it
-	Begun   func()   // says that a form's operation is under way; nil: nothing waits for that
-	pending *pending // nil: not read yet
+	Now     time.Time // by the reader's own clock, see zone.go
+	Barred  bool      // the session has just ended, as its person isn't let in any more
+	step    string    // of a posted form: what its path has behind that of the page that holds it
+	Begun   func()    // says that a form's operation is under way; nil: nothing waits for that
+	pending *pending  // nil: not read yet
 
 	Delivery *operation.Delivery // the answer, for what may stand in this one only; respond.go ends it
 }

@@ -43,7 +43,7 @@ func (t Token) Urgency(now time.Time) Urgency {
 func (t Token) endsWithin(now time.Time, days, part int) bool {
 	life := t.Ends().Sub(t.ValidFrom)
 	if t.ValidFrom.IsZero() || life <= 0 || life >= time.Duration(part*days)*day {
-		return DaysBetween(now, t.Ends()) <= days
+		return DaysUntil(t.Ends(), now) <= days
 	}
 	return t.Ends().Sub(now) <= life/time.Duration(part)
 }
@@ -51,10 +51,16 @@ func (t Token) endsWithin(now time.Time, days, part int) bool {
 // Ending says that t is active and about to end, or ended a moment ago by a clock that isn't quite the service's.
 func (t Token) Ending(now time.Time) bool {
 	u := t.Urgency(now)
-	return t.Status == azuredevops.Active && (u == Urgent || u == Over && DaysBetween(t.Ends(), now) < 2)
+	return t.Status == azuredevops.Active && (u == Urgent || u == Over && DaysUntil(t.Ends(), now) > -2)
 }
 
-// DaysBetween counts calendar days in UTC, as the words beside a date do: what ends "in 7 days" ends within 7 days.
-func DaysBetween(from, to time.Time) int {
-	return int(to.UTC().Truncate(day).Sub(from.UTC().Truncate(day)) / day)
+// DaysUntil counts calendar days from now to t in now's time zone, as the words beside a date do: what ends "in 7 days"
+// ends within 7 days. What is past has less than none.
+func DaysUntil(t, now time.Time) int {
+	return int(date(t.In(now.Location())).Sub(date(now)) / day)
+}
+
+// date is the day of the calendar, as a time that days can be counted from: they are of 24 hours in UTC only.
+func date(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 }

@@ -36,3 +36,16 @@ func (m *Manager) SetPreference(w http.ResponseWriter, p Preference, value strin
 	}
 	m.setCookie(w, m.cookieName(string(p)), value, preferenceLife)
 }
+
+// maxZone bounds what is read of the cookie with the time zone: the longest name in use is shorter.
+const maxZone = 50
+
+// TimeZone is the name of the time zone that the browser says its user lives in, "" if it doesn't. A script of ours sets
+// the cookie (static/assets/zone.js); it may be anything, and decides nothing but how dates are worded.
+func TimeZone(r *http.Request) string {
+	value, _ := cookieValue(r, "patdesk-zone")
+	if len(value) > maxZone {
+		return ""
+	}
+	return value
+}

@@ -11,6 +11,19 @@ import (
 	"github.com/patdesk/patdesk/internal/session/sessiontest"
 )
 
+func TestTimeZone(t *testing.T) {
+	for value, want := range map[string]string{"": "", "Asia/Seoul": "Asia/Seoul", strings.Repeat("x", 4000): ""} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.AddCookie(&http.Cookie{Name: "patdesk-zone", Value: value})
+		if got := session.TimeZone(r); got != want {
+			t.Errorf("%.20q: %q", value, got)
+		}
+	}
+	if got := session.TimeZone(httptest.NewRequest(http.MethodGet, "/", nil)); got != "" {
+		t.Errorf("%q without a cookie", got)
+	}
+}
+
 func TestPreferenceCookie(t *testing.T) {
 	for _, secure := range []bool{true, false} {
 		m := newManager(t, sessiontest.NewMemory(time.Now), session.Options{Secure: secure, Instance: "b2"})

@@ -96,7 +96,7 @@ func TestEveryPageIsTranslated(t *testing.T) {
 	o.Pseudo = true
 	d := apptest.Start(t, o)
 	b := d.Browser().Press(pseudoName)
-	known := []string{"patdesk", "authorizationId", "Outlook", "Google", "Apple", "English", apptest.Mona, "Firefox", "Go-http-client/1.1", "Go-http-client/2.0", "vso.future_thing_manage", "development"}
+	known := []string{"patdesk", "authorizationId", "UTC", "Outlook", "Google", "Apple", "English", apptest.Mona, "Firefox", "Go-http-client/1.1", "Go-http-client/2.0", "vso.future_thing_manage", "development"}
 	known = append(known, "Git Credential Manager", "Visual Studio Code", "Visual Studio", "Azure Artifacts Credential Provider")
 	for _, organization := range d.Sim.Organizations() {
 		known = append(known, organization.Name)

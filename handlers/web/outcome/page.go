@@ -106,7 +106,7 @@ func (o *Outcomes) Describe(v *web.Request, op *operation.Operation, frame web.B
 			p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.replace", nil).Title, URL: v.Link(web.ReplacementPath(op.Organization, *op.Before)), Primary: true})
 			break
 		}
-		p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.tryAgain", nil).Title, URL: v.Link(againPath(op)), Primary: true})
+		p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.tryAgain", nil).Title, URL: v.Link(againPath(v, op)), Primary: true})
 	default:
 		if err := o.describeSuccess(v, op, &p, words); err != nil {
 			return p, 0, err
@@ -283,7 +283,7 @@ func describeUnknown(v *web.Request, op *operation.Operation, p *Page, words map
 		p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.signInAgain", nil).Title, URL: v.Link(web.StartPath(web.OperationPath(op.ID), "")), Primary: true})
 	}
 	if phase := op.Phase(); phase == operation.PhaseNothingFound || phase == operation.PhaseCleared {
-		p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.tryAgain", nil).Title, URL: v.Link(againPath(op)), Primary: true})
+		p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.tryAgain", nil).Title, URL: v.Link(againPath(v, op)), Primary: true})
 	}
 	return status
 }
@@ -353,7 +353,7 @@ func foundKey(op *operation.Operation) string {
 }
 
 // againPath is the form of the same change, filled with what was asked for.
-func againPath(op *operation.Operation) string {
+func againPath(v *web.Request, op *operation.Operation) string {
 	verb := map[operation.Action]string{operation.Update: "edit", operation.Revoke: "revoke", operation.Rotate: "rotate"}[op.Action]
 	if verb != "" && op.Before != nil {
 		return web.TokenPath(op.Organization, op.Before.AuthorizationID, verb)
@@ -361,7 +361,7 @@ func againPath(op *operation.Operation) string {
 	q := url.Values{"organization": {op.Organization}, "name": {op.Want.DisplayName}, "scope": {strings.Join(op.Want.Scopes, " ")}}
 	if !op.Want.ValidTo.IsZero() {
 		q.Set("expiry", "date")
-		q.Set("date", op.Want.ValidTo.UTC().Format(web.DateLayout))
+		q.Set("date", op.Want.ValidTo.In(v.Now.Location()).Format(web.DateLayout))
 	}
 	return web.NewTokenPath + "?" + q.Encode()
 }

@@ -51,6 +51,7 @@ type Page struct {
 type Form struct {
 	Name, Organization string
 	Expiry, Date       string
+	Zone               *time.Location // in which Date is a day; nil: that of the reader
 	Scopes             Scopes
 	FormID             string // the operation's form id
 }
@@ -80,9 +81,15 @@ var lifeChoices = []struct {
 func Read(values url.Values) Form {
 	return Form{
 		Name: strings.TrimSpace(values.Get("name")), Organization: strings.TrimSpace(values.Get("organization")),
-		Expiry: values.Get("expiry"), Date: strings.TrimSpace(values.Get("date")),
+		Expiry: values.Get("expiry"), Date: strings.TrimSpace(values.Get("date")), Zone: ReadZone(values),
 		Scopes: ReadScopes(values), FormID: values.Get("form"),
 	}
+}
+
+// ReadZone is the time zone in which a form asked for a date. The page that it is sent from may have been drawn before
+// the browser has said where its reader lives, and what the page says counts.
+func ReadZone(values url.Values) *time.Location {
+	return web.ZoneNamed(values.Get(web.ZoneField))
 }
 
 // Texts words the faults, in the order of the fields, and by field.
@@ -121,7 +128,7 @@ func (f Form) DateFault() string {
 	return ""
 }
 
-// ValidTo is the end that was chosen: a number of days from now, or the end of a day (UTC).
+// ValidTo is the end that was chosen: a number of days from now, or the end of a day.
 func (f Form) ValidTo(now time.Time) (time.Time, string) {
 	if fault := f.DateFault(); fault != "" {
 		return time.Time{}, fault
@@ -134,20 +141,28 @@ func (f Form) ValidTo(now time.Time) (time.Time, string) {
 	if f.Expiry != "date" {
 		return time.Time{}, "form.expiryRequired"
 	}
-	date, err := time.Parse(web.DateLayout, f.Date)
+	if f.Zone != nil {
+		now = now.In(f.Zone)
+	}
+	date, err := time.ParseInLocation(web.DateLayout, f.Date, now.Location())
 	switch {
 	case err != nil:
 		return time.Time{}, "form.dateInvalid"
-	case date.Before(now.UTC().Truncate(web.Day)):
+	case date.Before(web.Midnight(now)):
 		return time.Time{}, "form.datePast"
 	case date.After(now.Add(MaxTokenLife)):
 		return time.Time{}, "form.dateTooFar"
 	}
-	end := date.Add(web.Day - time.Second)
+	end := date.AddDate(0, 0, 1).Add(-time.Second).UTC()
 	if latest := now.Add(MaxTokenLife).UTC().Truncate(time.Second); end.After(latest) {
 		end = latest
 	}
 	return end, ""
+}
+
+// DateRange are the first and the last day that may be chosen at now, in its time zone.
+func DateRange(now time.Time) (first, last string) {
+	return now.Format(web.DateLayout), now.Add(MaxTokenLife).Format(web.DateLayout)
 }
 
 // ExpiryOptions are the choices of an end; keep is the date of the one that a token has, "" if it has none yet.
@@ -174,7 +189,7 @@ func (f Form) Fill(v *web.Request, p *Page, faults Faults, keep string) {
 	p.Errors, p.NameError, p.OrganizationError = list, byField["name"], byField["organization"]
 	p.ExpiryError, p.ScopesError = byField["expiry"], byField["scopes"]
 	p.Name, p.Date, p.Form = f.Name, f.Date, f.FormID
-	p.DateMin, p.DateMax = v.Now.UTC().Format(web.DateLayout), v.Now.Add(MaxTokenLife).UTC().Format(web.DateLayout)
+	p.DateMin, p.DateMax = DateRange(v.Now)
 	p.Expiry = f.ExpiryOptions(v, keep)
 	p.Groups, p.OtherScopes, p.Full = f.Scopes.groups(v.Words), f.Scopes.other, f.Scopes.Full
 	p.ScopesURL, p.FullName = v.Link(web.ScopesPath), web.ScopeTerm(v.Words, azuredevops.FullAccess)

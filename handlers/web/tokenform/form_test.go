@@ -1,6 +1,7 @@
 package tokenform
 
 import (
+	"net/url"
 	"testing"
 	"time"
 
@@ -58,5 +59,37 @@ func TestSameLifeDoesNotGrow(t *testing.T) {
 				t.Errorf("%s, extended at %s: known, %s", choice, at, got)
 			}
 		}
+	}
+}
+
+// A day ends where the form was told that it does, and a page in that time zone shows the same day again.
+func TestValidToInAZone(t *testing.T) {
+	seoul, honolulu := web.ZoneNamed("Asia/Seoul"), web.ZoneNamed("Pacific/Honolulu")
+	now := time.Date(2026, 12, 3, 20, 0, 0, 0, time.UTC) // the 4th in Seoul
+	for _, c := range []struct {
+		zone        *time.Location
+		date        string
+		fault, want string
+	}{
+		{time.UTC, "2026-12-03", "", "2026-12-03T23:59:59Z"},
+		{time.UTC, "2026-12-02", "form.datePast", ""},
+		{seoul, "2026-12-04", "", "2026-12-04T14:59:59Z"},
+		{seoul, "2026-12-03", "form.datePast", ""},
+		{honolulu, "2026-12-03", "", "2026-12-04T09:59:59Z"},
+		{web.ZoneNamed("Europe/Paris"), "2027-03-28", "", "2027-03-28T21:59:59Z"}, // a day of 23 hours
+		{seoul, "2027-12-04", "", "2027-12-03T20:00:00Z"},                         // no more than the service gives
+		{seoul, "2027-12-05", "form.dateTooFar", ""},
+		{nil, "2026-12-04", "", "2026-12-04T14:59:59Z"}, // that of now
+	} {
+		end, fault := Form{Expiry: "date", Date: c.date, Zone: c.zone}.ValidTo(now.In(seoul))
+		if fault != c.fault || fault == "" && end.Format(time.RFC3339) != c.want {
+			t.Errorf("%s in %s: %s, %q", c.date, c.zone, end, fault)
+		}
+	}
+	if first, last := DateRange(now.In(seoul)); first != "2026-12-04" || last != "2027-12-04" {
+		t.Errorf("from %s to %s", first, last)
+	}
+	if got := ReadZone(url.Values{}); got != time.UTC { // as a page without a zone says
+		t.Errorf("%s without a field", got)
 	}
 }

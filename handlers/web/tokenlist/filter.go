@@ -19,7 +19,7 @@ type Filter struct {
 	Organization string
 	Scope        string
 	Within       int       // days between now and the end, ahead or past; 0: any
-	From, To     time.Time // days of the end, both included; zero: any
+	From, To     time.Time // days of the end, both included, whatever their zone; zero: any
 	Is           []string  // kinds, all of which must fit
 }
 
@@ -90,11 +90,11 @@ func (f Filter) lets(t inventory.Token, now time.Time) bool {
 		return false
 	case f.Scope != "" && !slices.Contains(t.Scopes, f.Scope):
 		return false
-	case f.Within > 0 && max(inventory.DaysBetween(now, t.Ends()), inventory.DaysBetween(t.Ends(), now)) > f.Within:
+	case f.Within > 0 && max(inventory.DaysUntil(t.Ends(), now), -inventory.DaysUntil(t.Ends(), now)) > f.Within:
 		return false
-	case !f.From.IsZero() && t.Ends().Before(f.From):
+	case !f.From.IsZero() && t.Ends().Before(web.DayIn(f.From, now.Location())):
 		return false
-	case !f.To.IsZero() && !t.Ends().Before(f.To.Add(web.Day)):
+	case !f.To.IsZero() && !t.Ends().Before(web.DayIn(f.To, now.Location()).AddDate(0, 0, 1)):
 		return false
 	}
 	for _, kind := range TokenKinds {
