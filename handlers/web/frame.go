@@ -2,7 +2,7 @@ package web
 
 import (
 	"cmp"
-		"slices"
+	"slices"
 	"strings"
 
 	"github.com/patdesk/patdesk/templates"
@@ -24,8 +24,8 @@ type Base struct {
 	Here          string                     // address of the page below the root, to come back to
 	Languages     []templates.LanguageChoice // to choose among; none where there is one language
 	Look          Look
-	Zone          string                     // time zone of all dates, "" for UTC
-	Section       string                     // active entry of the navigation: "overview", "tokens", "changes", "scopes", "sessions"
+	Zone          string // time zone of all dates, "" for UTC
+	Section       string // active entry of the navigation: "overview", "tokens", "changes", "scopes", "sessions"
 }
 
 // OrganizationLink leads to the tokens of an organization.
@@ -48,7 +48,7 @@ type NextAction struct {
 func (v *Request) Base(title, section string) Base {
 	b := Base{
 		Root: v.Address.root, Title: title, Demo: v.site.Demo, Version: v.site.Version,
-		Zone: v.zone(), RequestID: v.RequestID(), Section: section, Languages: v.site.Languages.Choices(v.Words), Here: v.here(), Look: v.site.lookOf(v.Request),
+		Zone: zoneShown(v.Now.Location()), RequestID: v.RequestID(), Section: section, Languages: v.site.Languages.Choices(v.Words), Here: v.here(), Look: v.site.lookOf(v.Request),
 	}
 	if v.Session == nil || !v.Session.SignedIn() {
 		return b

@@ -39,12 +39,12 @@ func ZoneNamed(name string) *time.Location {
 // nowFor is the time on the reader's own clock.
 func (o Options) nowFor(r *http.Request) time.Time { return o.Now().In(ZoneNamed(session.TimeZone(r))) }
 
-// zone is the name of the reader's time zone, "" where it is UTC.
-func (v *Request) zone() string {
-	if name := v.Now.Location().String(); name != time.UTC.String() {
-		return name
+// zoneShown is the name of a time zone where it isn't UTC.
+func zoneShown(zone *time.Location) string {
+	if zone.String() == time.UTC.String() {
+		return ""
 	}
-	return ""
+	return zone.String()
 }
 
 // Midnight is the beginning of t's day, in t's zone.
