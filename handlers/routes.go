@@ -21,9 +21,7 @@ func (h *Handlers) Routes() http.Handler {
 
 	anyone := t.Anyone()
 	home := anyone.Get(web.HomePath, h.signin.Home).Post(web.ThemeStep, h.Site.ChooseTheme)
-	if len(h.Site.Languages) > 1 {
-		home.Post(web.LanguageStep, h.Site.ChooseLanguage)
-	}
+	home.Post(web.LanguageStep, h.Site.ChooseLanguage)
 	anyone.Get(web.SignInPath, h.signin.SignIn)
 	anyone.Get(web.StartSignInPath, h.signin.Start, web.Opened, web.SignIns)
 	anyone.Get(h.Site.RedirectPath, h.signin.Finish, web.Finishing)

@@ -12,7 +12,7 @@ import (
 type Languages []*Words
 
 // offered are all languages that the pages are written in, English first.
-var offered = Languages{english}
+var offered = Languages{english, mustTranslation("words/ko.json"), mustTranslation("words/zh-Hant.json")}
 
 // Offered are the languages that the pages are written in.
 func Offered() Languages { return slices.Clone(offered) }
@@ -24,11 +24,8 @@ type LanguageChoice struct {
 	Current bool
 }
 
-// Choices are the languages for a page in current. There are none if there is nothing to choose.
+// Choices are the languages for a page in current.
 func (l Languages) Choices(current *Words) []LanguageChoice {
-	if len(l) < 2 {
-		return nil
-	}
 	out := make([]LanguageChoice, len(l))
 	for i, w := range l {
 		out[i] = LanguageChoice{Tag: w.Language(), Name: w.Text("language.name"), Current: w == current}
@@ -48,9 +45,6 @@ const maxAcceptLanguage = 1000
 func (l Languages) Choose(choice, acceptLanguage string) *Words {
 	if w := l.exactly(choice); w != nil {
 		return w
-	}
-	if len(l) == 1 {
-		return l[0]
 	}
 	if len(acceptLanguage) > maxAcceptLanguage {
 		acceptLanguage = acceptLanguage[:strings.LastIndexByte(acceptLanguage[:maxAcceptLanguage], ',')+1]

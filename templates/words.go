@@ -89,6 +89,11 @@ func Translation(name string, content []byte) (*Words, error) {
 	return newWords(tag, completed(messages)), nil
 }
 
+func mustTranslation(name string) *Words {
+	tag, messages := mustRead(name)
+	return newWords(tag, completed(messages))
+}
+
 // completed are the messages that English has: each as translated, or else in English.
 func completed(messages []*i18n.Message) []*i18n.Message {
 	translated := make(map[string]*i18n.Message, len(messages))

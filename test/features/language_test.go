@@ -46,16 +46,32 @@ func TestChosenLanguageLasts(t *testing.T) {
 	}
 }
 
-// Where there is one language, no page speaks of any, and there is nothing to post.
-func TestOneLanguageIsNotOffered(t *testing.T) {
+// Without a choice, the browser's languages count, on every kind of page and in the names that programs read.
+func TestBrowsersLanguages(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Options{})
-	b := d.Browser()
-	if b.Page.Find("form[action$='/language']").Length() != 0 {
-		t.Error("a choice of one language")
-	}
-	if b.Post(d.URL+"/language", map[string][]string{"language": {"en"}}); b.Status < 400 || b.Status >= 500 {
-		t.Errorf("answered with %d", b.Status)
+	for accept, want := range map[string][2]string{
+		"":                                 {"en", "Sign in"},
+		"ko-KR,ko;q=0.9,en-US;q=0.8":       {"ko", "로그인"},
+		"zh-HK,zh;q=0.9,en;q=0.8":          {"zh-Hant", "登入"},
+		"zh-CN,zh;q=0.9,en;q=0.8":          {"en", "Sign in"},
+		strings.Repeat("ko-KR;q=x,", 2000): {"en", "Sign in"},
+	} {
+		b := d.Browser()
+		b.Edit(func(r *http.Request) { r.Header.Set("Accept-Language", accept) })
+		for _, path := range []string{"/sign-in", "/scopes", "/nowhere"} {
+			if got := b.Open(d.URL + path).Page.Find("html").AttrOr("lang", ""); got != want[0] {
+				t.Errorf("%.30q: %s is in %q", accept, path, got)
+			}
+		}
+		if b.Open(d.URL + "/sign-in"); !strings.Contains(b.Text(), want[1]) {
+			t.Errorf("%.30q: no %q in %s", accept, want[1], b.Text())
+		}
+		b.Page.Find("form[action$='/language'] button").Each(func(_ int, button *goquery.Selection) {
+			if current := button.AttrOr("aria-current", "") == "true"; current != (button.AttrOr("lang", "") == want[0]) {
+				t.Errorf("%.30q: %q is marked: %t", accept, button.Text(), current)
+			}
+		})
 	}
 }
 
