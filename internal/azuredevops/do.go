@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/network"
 )
 
 const (
@@ -199,7 +201,7 @@ func (c *Client) converse(ctx context.Context, q call, bearer string, p *pass, h
 		return answer{}, failure
 	}
 	defer response.Body.Close()
-	asked := retryAfter(response.Header, c.now())
+	asked := network.RetryAfter(response.Header, c.now(), maxRetryAfter)
 	if asked > 0 && holding(response.StatusCode) {
 		p.slowDown(response.StatusCode, asked)
 	}

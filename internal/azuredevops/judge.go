@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -335,35 +334,4 @@ func safe(err error) error {
 		}
 	}
 	return errBroken
-}
-
-// retryAfter reads the headers of that name, seconds or a date; 0 without one. Of several the longest counts, and parts
-// of a second count as well.
-func retryAfter(h http.Header, now time.Time) (longest time.Duration) {
-	for _, value := range h.Values("Retry-After") {
-		value = strings.TrimSpace(value)
-		if date, ok := retryDate(value); ok {
-			longest = max(longest, date.Sub(now))
-			continue
-		}
-		for part := range strings.SplitSeq(value, ",") {
-			seconds, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(part), "s"), 64)
-			if err == nil && seconds > 0 {
-				longest = max(longest, time.Duration(min(seconds, maxRetryAfter.Seconds())*float64(time.Second)))
-			}
-		}
-	}
-	return min(longest, maxRetryAfter)
-}
-
-// retryDate reads a date as HTTP writes it, or as JSON does.
-func retryDate(value string) (time.Time, bool) {
-	if date, err := http.ParseTime(value); err == nil {
-		return date, true
-	}
-	if _, err := strconv.ParseFloat(value, 64); err == nil || value == "" {
-		return time.Time{}, false
-	}
-	date, ok := parseMoment(value)
-	return date, ok && !date.IsZero()
 }

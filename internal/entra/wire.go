@@ -215,19 +215,8 @@ func (w *wire) refusal(response *http.Response, body []byte) *Error {
 	if !worded || response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= http.StatusInternalServerError {
 		e.Kind, e.Err = KindUnavailable, errors.New("HTTP status "+strconv.Itoa(response.StatusCode))
 	}
-	e.RetryAfter = retryAfter(response.Header.Get("Retry-After"), w.now())
+	e.RetryAfter = network.RetryAfter(response.Header, w.now(), retryAtMost)
 	return e
-}
-
-// retryAfter reads both forms of RFC 9110, section 10.2.3.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && seconds > 0 {
-		return min(time.Duration(min(seconds, 1<<20))*time.Second, retryAtMost)
-	}
-	if date, err := http.ParseTime(value); err == nil && date.After(now) {
-		return min(date.Sub(now), retryAtMost)
-	}
-	return 0
 }
 
 // get fetches a public document.

@@ -1,7 +1,8 @@
 // Package network says in an operator's words what the network does to calls: which proxy refuses them and why, whose
 // certificate isn't trusted, which name isn't known.
 //
-// What belongs here: causes that calls to all services have in common. It knows no service and makes no call.
+// What belongs here: what calls to all services have in common, why they fail and when to try again. It knows no service
+// and makes no call.
 package network
 
 import (
@@ -14,7 +15,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Refusal is the answer of a proxy that was asked for the way to a host (CONNECT) and gave none.
@@ -72,6 +75,29 @@ func Cause(err error) string {
 		return causes[i]
 	}
 	return ""
+}
+
+// RetryAfter is how long an answer asks its client to stay away (RFC 9110, section 10.2.3): seconds, parts of them
+// counted, or a date, also one as JSON has it. Of several the longest counts, up to most; 0 without one.
+func RetryAfter(h http.Header, now time.Time, most time.Duration) (longest time.Duration) {
+	for _, value := range h.Values("Retry-After") {
+		value = strings.TrimSpace(value)
+		date, err := http.ParseTime(value)
+		if err != nil {
+			date, err = time.Parse(time.RFC3339, value)
+		}
+		if err == nil {
+			longest = max(longest, date.Sub(now))
+			continue
+		}
+		for part := range strings.SplitSeq(value, ",") {
+			seconds, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(part), "s"), 64)
+			if err == nil && seconds > 0 {
+				longest = max(longest, time.Duration(min(seconds, most.Seconds())*float64(time.Second)))
+			}
+		}
+	}
+	return min(longest, most)
 }
 
 // issuer names who signed the last certificate that was shown: operators see at once if it is their own network's. It

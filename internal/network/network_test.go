@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Every cause is named, however deep it lies, and no address or query with it.
@@ -62,6 +63,32 @@ func TestRefusedByProxy(t *testing.T) {
 		err := RefusedByProxy(context.Background(), proxy, nil, &http.Response{StatusCode: status})
 		if err == nil || !strings.Contains(err.Error(), "p:3128 ") || !strings.Contains(err.Error(), fmt.Sprintf("(%d)", status)) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		values []string
+		want   time.Duration
+	}{
+		{nil, 0},
+		{[]string{""}, 0},
+		{[]string{" 7 "}, 7 * time.Second},
+		{[]string{"-7"}, 0},
+		{[]string{"1.5"}, 1500 * time.Millisecond},
+		{[]string{"5, 20"}, 20 * time.Second},
+		{[]string{"5", "30s"}, 30 * time.Second},
+		{[]string{"1000000000"}, time.Hour},
+		{[]string{"NaN"}, 0},
+		{[]string{"Sun, 22 Nov 2026 10:01:00 GMT"}, time.Minute},
+		{[]string{"2026-11-22T10:01:00Z"}, time.Minute},
+		{[]string{"Sun, 22 Nov 2026 09:00:00 GMT"}, 0},
+		{[]string{"Mon, 22 Nov 2027 10:00:00 GMT"}, time.Hour},
+	} {
+		if got := RetryAfter(http.Header{"Retry-After": c.values}, now, time.Hour); got != c.want {
+			t.Errorf("%q: %s, want %s", c.values, got, c.want)
 		}
 	}
 }
