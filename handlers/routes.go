@@ -68,7 +68,8 @@ func (h *Handlers) Routes() http.Handler {
 
 	in.Get(web.CalendarPath, h.account.ShowCalendar).
 		Post(web.MakeStep, h.account.MakeCalendar).
-		Post(web.RevokeStep, h.account.RevokeCalendar)
+		Post(web.RevokeStep, h.account.RevokeCalendar).
+		Post(web.SpeakStep, h.account.SpeakCalendar)
 	in.Get(web.SessionsPath, h.account.ListSessions).Post("/end-others", h.account.EndOtherSessions)
 	return t.Handler()
 }

@@ -46,6 +46,7 @@ func families() map[string][]string {
 		"date.month.":          strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12"),
 		"entra.":               textsOf(entra.Kinds()...),
 		"expiry.":              strings.Fields("7 30 60 90 365 date keep"),
+		"export.column.":       strings.Fields("name organization global status scopes fullAccess highPrivilege madeBy validFrom validTo authorizationId ends notUnderstood"),
 		"global.":              ends,
 		"global.ends.":         ends,
 		"global.revoke.":       ends,

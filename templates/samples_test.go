@@ -288,6 +288,7 @@ type (
 		Done                                          string
 		Form, Mark                                    string
 		MakeAction, RevokeAction, Public, OverviewURL string
+		Language, SpeakAction                         string
 	}
 	calendarPlace struct {
 		Organization string
@@ -636,7 +637,7 @@ func otherSamples() []sample {
 	open := reference
 	open.base = visitor("Scopes")
 	const browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
-	calendar := calendarPage{base: frame("Calendar of expiries", "overview"), Form: "form", MakeAction: "/pat/calendar/make", RevokeAction: "/pat/calendar/revoke", OverviewURL: "/pat/overview"}
+	calendar := calendarPage{base: frame("Calendar of expiries", "overview"), Form: "form", MakeAction: "/pat/calendar/make", Language: "한국어", SpeakAction: "/pat/calendar/language", RevokeAction: "/pat/calendar/revoke", OverviewURL: "/pat/overview"}
 	kept := calendar
 	kept.Exists, kept.Mark, kept.Public, kept.Made, kept.Refreshed, kept.Asked, kept.AskedBy = true, "mark", "mark", at(-9), at(0, -5), at(0, -190), hostile+", from 198.51.100.7"
 	kept.Places = []calendarPlace{{"contoso", 12, 0, at(0, -5), 1}, {strings.Repeat("long", 12), 5000, 730, at(-40), 0}}

@@ -37,6 +37,8 @@ type calendarPage struct {
 	Form, Mark      string
 	MakeAction      string
 	RevokeAction    string
+	Language        string // that its entries are written in, in that language; "": the one that the program asks for
+	SpeakAction     string // has them written in the language of the page; "": they are
 	Public          string // half of the address that names it
 	OverviewURL     string
 }
@@ -78,6 +80,9 @@ func (h *Handlers) MakeCalendar(v *web.Request) (web.Answer, error) {
 	}
 	if made {
 		audit.Record(v.Context(), h.Site.Log, "make-calendar-address")
+		if err := h.Calendar.Speak(v.Context(), person, v.Words.Language()); err != nil {
+			v.NoteError(err) // the calendar program's language will do, and the page offers this one
+		}
 	}
 	h.fillCalendar(v)
 	return h.calendarAnswer(v, address, "", web.FormState{})
@@ -95,6 +100,14 @@ func (h *Handlers) RevokeCalendar(v *web.Request) (web.Answer, error) {
 	return v.To(web.CalendarPath + "?revoked"), nil
 }
 
+// SpeakCalendar has the calendar written in the language of the page.
+func (h *Handlers) SpeakCalendar(v *web.Request) (web.Answer, error) {
+	if err := h.Calendar.Speak(v.Context(), v.Person(), v.Words.Language()); err != nil {
+		return nil, err
+	}
+	return v.To(web.CalendarPath), nil
+}
+
 func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state web.FormState) (web.Answer, error) {
 	person := v.Person()
 	feed, err := h.Calendar.Of(v.Context(), person)
@@ -108,6 +121,12 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state we
 		Form: v.DrawForm(makeCalendar, feed.Mark()), Mark: feed.Mark(), MakeAction: v.Link(web.CalendarPath + web.MakeStep),
 		RevokeAction: v.Link(web.CalendarPath + web.RevokeStep), Public: feed.Address, OverviewURL: v.Link(web.OverviewPath),
 		Lapsed: !feed.Refreshed.IsZero() && v.Now.Sub(feed.Refreshed) >= calendar.Life,
+	}
+	if words := h.Site.WordsOf(feed.Language); words != nil {
+		p.Language = words.Text("language.name")
+	}
+	if feed.Language != v.Words.Language() {
+		p.SpeakAction = v.Link(web.CalendarPath + web.SpeakStep)
 	}
 	if feed.Unreadable && p.Problem == nil {
 		p.Problem = web.Summary(v.Words, "calendar.unreadable", nil)

@@ -42,16 +42,17 @@ func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found 
 	case err != nil:
 		web.NoteError(r.Context(), err)
 		w.Header().Set("Retry-After", "600")
-		h.refuseCalendar(w, r, http.StatusServiceUnavailable, "store.unavailable")
+		h.refuseCalendar(w, r, feed, http.StatusServiceUnavailable, "store.unavailable")
 		return true
 	case !feed.Refreshed.IsZero() && h.Site.Now().Sub(feed.Refreshed) >= calendar.Life:
-		h.refuseCalendar(w, r, http.StatusGone, "calendar.lapsed")
+		h.refuseCalendar(w, r, feed, http.StatusGone, "calendar.lapsed")
 		return true
 	}
-	content, err := calendar.Encode(calendarDocument(h.Site.WordsForProgram(r), web.AddressOf(r.Context()), feed, parts, h.Site.Now()))
+	words := h.wordsOfFeed(w, r, feed)
+	content, err := calendar.Encode(calendarDocument(words, web.AddressOf(r.Context()), feed, parts, h.Site.Now().UTC()))
 	if err != nil {
 		web.NoteError(r.Context(), err)
-		h.refuseCalendar(w, r, http.StatusInternalServerError, "http.500")
+		h.refuseCalendar(w, r, feed, http.StatusInternalServerError, "http.500")
 		return true
 	}
 	sum := sha256.Sum256(content)
@@ -67,7 +68,7 @@ func (h *Handlers) ServeCalendar(w http.ResponseWriter, r *http.Request) (found 
 // UnknownCalendar is the one answer for every address that opens nothing: a made-up one, a revoked one, and that of a
 // person who isn't let in any more.
 func (h *Handlers) UnknownCalendar(w http.ResponseWriter, r *http.Request) {
-	h.refuseCalendar(w, r, http.StatusNotFound, "calendar.unknown")
+	h.refuseCalendar(w, r, calendar.Feed{}, http.StatusNotFound, "calendar.unknown")
 }
 
 // personAllowed says if a person, by their key, would still be let in.
@@ -76,12 +77,21 @@ func (h *Handlers) personAllowed(key string) bool {
 }
 
 // refuseCalendar answers in plain text: these programs show no pages, some of them show that.
-func (h *Handlers) refuseCalendar(w http.ResponseWriter, r *http.Request, status int, key string) {
-	words := h.Site.WordsForProgram(r)
+func (h *Handlers) refuseCalendar(w http.ResponseWriter, r *http.Request, feed calendar.Feed, status int, key string) {
+	words := h.wordsOfFeed(w, r, feed)
 	text := words.Message(key, nil)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text.Title + "\n\n" + words.Sentences(text.What, text.Advice) + "\n" + web.AddressOf(r.Context()).URL(web.CalendarPath) + "\n")) // the visitor may be gone
+}
+
+// wordsOfFeed are in the language that the feed's owner chose, else in the one that the program asks for. The head says
+// which that is: what keeps the answer must not give it to a program that asks for another.
+func (h *Handlers) wordsOfFeed(w http.ResponseWriter, r *http.Request, feed calendar.Feed) *templates.Words {
+	words := h.Site.WordsForProgram(r, feed.Language)
+	w.Header().Add("Vary", "Accept-Language")
+	w.Header().Set("Content-Language", words.Language())
+	return words
 }
 
 // calendarDocument is the calendar as it stands at now. As long as nothing was read anew it is the same, but for the

@@ -107,6 +107,8 @@ func (h *Handlers) JSON(v *web.Request) (web.Answer, error) {
 	return web.Download{Name: e.fileName("json"), ContentType: "application/json; charset=utf-8", Content: append(content, '\n')}, nil
 }
 
+// exportColumns are the ids of a file's columns. Their headings are those of the visit's language, and in English the ids
+// themselves, which programs read. What stands below them is the same in every language.
 var exportColumns = []string{
 	"name", "organization", "global", "status", "scopes", "fullAccess", "highPrivilege", "madeBy", "validFrom", "validTo", "authorizationId", "ends",
 	"notUnderstood",
@@ -127,7 +129,10 @@ func (h *Handlers) CSV(v *web.Request) (web.Answer, error) {
 	content.WriteString(byteOrderMark)
 	w := csv.NewWriter(&content)
 	w.UseCRLF = true
-	rows := [][]string{exportColumns}
+	rows := [][]string{make([]string, len(exportColumns))}
+	for i, id := range exportColumns {
+		rows[0][i] = v.Words.Text("export.column." + id)
+	}
 	for _, t := range e.Tokens {
 		rows = append(rows, []string{
 			inert(t.Name), inert(t.Organization), fmt.Sprint(t.Global), t.Status, inert(strings.Join(t.Scopes, " ")), fmt.Sprint(t.FullAccess),

@@ -18,9 +18,18 @@ func (o Options) wordsFor(r *http.Request) *templates.Words {
 	return o.Languages.Choose(choice, r.Header.Get("Accept-Language"))
 }
 
-// WordsForProgram are for programs that read an address: they have no cookies, and no language is chosen for them.
-func (o Options) WordsForProgram(r *http.Request) *templates.Words {
-	return o.Languages.Choose("", r.Header.Get("Accept-Language"))
+// WordsForProgram are for programs that read an address, and have no cookies: in the language that was chosen for the
+// address, "" if none was, else in the one that they ask for.
+func (o Options) WordsForProgram(r *http.Request, chosen string) *templates.Words {
+	return o.Languages.Choose(chosen, r.Header.Get("Accept-Language"))
+}
+
+// WordsOf are those of a language; nil if it isn't offered.
+func (o Options) WordsOf(tag string) *templates.Words {
+	if !o.Languages.Has(tag) {
+		return nil
+	}
+	return o.Languages.Choose(tag, "")
 }
 
 // ChooseLanguage keeps the language that was chosen at the foot of a page, and leads back there.

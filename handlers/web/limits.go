@@ -72,7 +72,7 @@ type Limits struct {
 
 func newLimits(o Options) *Limits {
 	return &Limits{
-		Sessions: o.Sessions, Now: o.Now, Log: o.Log, Telemetry: o.Telemetry, words: o.WordsForProgram, finishWait: finishWait,
+		Sessions: o.Sessions, Now: o.Now, Log: o.Log, Telemetry: o.Telemetry, words: func(r *http.Request) *templates.Words { return o.WordsForProgram(r, "") }, finishWait: finishWait,
 		signIns: limit.NewRate(o.SignInsPerMinute, o.Now), wide: limit.NewRate(wideFactor*o.SignInsPerMinute, o.Now), pending: limit.NewPending(maxPending, maxPendingInAll, AttemptLife, o.Now),
 		drafts:    limit.NewPending(maxDrafts, maxDraftsInAll, AttemptLife, o.Now),
 		finishing: limit.NewSlots(maxFinishing, maxFinishingEach),
@@ -190,7 +190,7 @@ func (l *Limits) LimitGuesses(look func(http.ResponseWriter, *http.Request) (fou
 			defer cancel()
 			leave, err := l.lookups.Enter(ctx, network)
 			if err != nil {
-				l.writeLimited(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now()}, limitGuesses, lookupWait))
+				l.writeLimited(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now().UTC()}, limitGuesses, lookupWait))
 				return
 			}
 			defer leave()
@@ -199,7 +199,7 @@ func (l *Limits) LimitGuesses(look func(http.ResponseWriter, *http.Request) (fou
 			return
 		}
 		if wait := l.guesses.Take(network); wait > 0 {
-			l.writeLimited(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now()}, limitGuesses, wait))
+			l.writeLimited(w, r, l.tooMany(&Request{Request: r, Words: l.words(r), Now: l.Now().UTC()}, limitGuesses, wait))
 			return
 		}
 		unknown(w, r)

@@ -208,7 +208,7 @@ func withoutAddress(path string, routed bool) string {
 	tail := ""
 	if at := pattern.FindStringIndex(path); at != nil {
 		word := at[0] + len("calendar")
-		if rest := path[word:]; routed && (rest == MakeStep || rest == RevokeStep) {
+		if rest := path[word:]; routed && (rest == MakeStep || rest == RevokeStep || rest == SpeakStep) {
 			return path
 		}
 		path, tail = path[:word], "/…"

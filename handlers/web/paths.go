@@ -46,6 +46,7 @@ const (
 	ThemeStep    = "theme"
 	MakeStep     = "/make"
 	RevokeStep   = "/revoke"
+	SpeakStep    = "/language"
 )
 
 // TokenPath is the address of a token's page, or with a verb of one of its forms.

@@ -85,6 +85,8 @@ type Feed struct {
 	Asked     time.Time `json:"Asked"`     // exact to noteEvery; zero: never
 	AskedBy   Reader    `json:"AskedBy"`
 
+	Language string `json:"Language,omitempty"` // BCP 47 tag of its entries; "": of a feed that was made before they had one
+
 	Unreadable bool `json:"-"` // there is one, of which nothing is known (see ErrUnreadable)
 }
 
@@ -279,6 +281,15 @@ func (f *Feeds) Open(ctx context.Context, text string, by Reader, allowed func(p
 		_ = f.note(ctx, o.Person, a.name(), func(k *feed) { k.Asked, k.AskedBy = now, by }) // losing the note is no harm
 	}
 	return o.Person, kept.Feed, nil
+}
+
+// Speak has the entries of the person's feed written in a language. For a person without a feed nothing is kept.
+func (f *Feeds) Speak(ctx context.Context, person, language string) error {
+	kept, _, err := f.load(ctx, person)
+	if err != nil || kept.Address == "" {
+		return err
+	}
+	return f.note(ctx, person, kept.Address, func(k *feed) { k.Language = language })
 }
 
 // errUnchanged leaves a record as it is.

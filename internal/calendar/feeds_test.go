@@ -386,3 +386,26 @@ func TestUndatedTokensAreCounted(t *testing.T) {
 		t.Errorf("afterwards: %+v", p)
 	}
 }
+
+// A feed is written in the language that its owner chose last; who has none chooses for nothing.
+func TestSpeak(t *testing.T) {
+	s := newShelf(t)
+	if err := s.Speak(t.Context(), mona, "ko"); err != nil {
+		t.Fatal(err)
+	}
+	address, _, err := s.Make(t.Context(), mona, "form 1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, language := range []string{"", "ko", "zh-Hant"} {
+		if language != "" {
+			if err := s.Speak(t.Context(), mona, language); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, feed, err := s.Open(t.Context(), address, calendar.Reader{}, func(string) bool { return true })
+		if err != nil || feed.Language != language {
+			t.Errorf("%q, %v; want %q", feed.Language, err, language)
+		}
+	}
+}

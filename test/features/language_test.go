@@ -144,3 +144,41 @@ func TestEveryPageIsTranslated(t *testing.T) {
 	apptest.OpenWhole(t, b, d.URL+"/global-tokens")
 	check("/global-tokens")
 }
+
+// A calendar keeps the language in which it was made, whatever its program asks for, until its owner changes it. A CSV
+// file has the headings of the page that led to it; JSON has ids in every language.
+func TestCalendarsAndFilesInALanguage(t *testing.T) {
+	t.Parallel()
+	d := apptest.Start(t, apptest.Seeded())
+	b := d.SignedIn(apptest.Mona)
+	address := apptest.NewCalendar(t, b, d.URL)
+	read := func(title string) {
+		t.Helper()
+		feed := apptest.ReadFeed(t, d, http.MethodGet, address, "Accept-Language", "zh-TW")
+		if _, ok := feed.Events(t)[title]; !ok {
+			t.Errorf("no %q in\n%s", title, feed.Body)
+		}
+	}
+	read("Token expires: Terraform (contoso)")
+	b.Open(d.URL + "/calendar")
+	if b.Has("button", "Write them in English") {
+		t.Error("a choice of what is so already")
+	}
+	b.Press("한국어")
+	if !strings.Contains(b.Text(), "항목의 언어English") {
+		t.Errorf("the page doesn't say what the calendar is written in:\n%s", b.Text())
+	}
+	b.Press("한국어로 쓰기")
+	read("토큰 만료: Terraform (contoso)")
+	answer := apptest.ReadFeed(t, d, http.MethodGet, address, "Accept-Language", "en")
+	if answer.Header.Get("Content-Language") != "ko" || !slices.Contains(answer.Header.Values("Vary"), "Accept-Language") {
+		t.Errorf("head: %v", answer.Header)
+	}
+	apptest.OpenWhole(t, b, d.URL+"/overview")
+	if b.Open(d.URL + "/overview.csv"); !strings.HasPrefix(b.Body, "\ufeff이름,조직,") || !strings.Contains(b.Body, ",active,") {
+		t.Errorf("CSV: %.200s", b.Body)
+	}
+	if b.Open(d.URL + "/overview.json"); !strings.Contains(b.Body, `"organization": "contoso"`) || !strings.Contains(b.Body, `"status": "active"`) {
+		t.Errorf("JSON: %.200s", b.Body)
+	}
+}
