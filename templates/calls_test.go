@@ -145,7 +145,7 @@ func TestMessagesHaveFewTags(t *testing.T) {
 	for _, c := range pageCalls(t) {
 		used[c.key] = true
 	}
-	allowed := regexp.MustCompile(`^</?(strong|b|bdi|code|span|a|time)>$|^<span class="(visually-hidden|nowrap)">$|^<a href="(\{\{\.(URL|CSV|JSON)\}\}|#presets)"( download)?>$|^<span lang="en" translate="no">$|^<time datetime="\{\{\.ISO\}\}">$`)
+	allowed := regexp.MustCompile(`^</?(strong|b|bdi|code|span|a|time)>$|^<span class="(visually-hidden|nowrap)">$|^<a href="\{\{\.(URL|CSV|JSON)\}\}"( download)?>$|^<span lang="en" translate="no">$|^<time datetime="\{\{\.ISO\}\}">$`)
 	for _, w := range templates.Offered() {
 		for _, key := range w.Keys() {
 			for _, form := range w.Forms(key) {

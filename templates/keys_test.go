@@ -57,7 +57,7 @@ func families() map[string][]string {
 		"http.":                strings.Fields("400 401 403 404 405 409 410 413 415 421 422 429 500 502 503 504"),
 		"kind.":                strings.Fields("ending notEnding full high long global tool twin odd"),
 		"limit.":               strings.Fields("signIns finishing changes guesses"),
-		"newToken.left.":       strings.Fields("full scopes organization expiry"),
+		"newToken.left.":       strings.Fields("full scopes organization expiry unknownPreset unknownExpiry unknownElement"),
 		"notice.batch.":        verbs,
 		"notice.batchRunning.": verbs,
 		"operation.":           {failure.Interrupted, failure.Unreadable, "createdShortened", "updatedShortened", "rotatedShortened"},
@@ -66,14 +66,18 @@ func families() map[string][]string {
 		"preset.":              textsOf(idsOf(azuredevops.Presets(), func(p azuredevops.Preset) string { return p.ID })...),
 		"scope.":               textsOf(idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) string { return s.ID })...),
 		"scopeGroup.":          textsOf(idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) azuredevops.GroupID { return s.Group })...),
-		"scopeLevel.":          textsOf(levels...),
-		"tokenMember.":         textsOf(azuredevops.Members()...),
-		"tool.":                textsOf(azuredevops.Tools()...),
-		"status.":              strings.Fields("active expired revoked stopped all"),
-		"store.":               {failure.Unavailable, failure.NotKept, failure.FullPrefix + "unfinished", failure.FullPrefix + "operation", failure.FullPrefix + "batch"},
-		"time.ago.":            strings.Fields("minutes hours days years"),
-		"time.in.":             strings.Fields("minutes hours days years"),
-		"tokens.missing.":      strings.Fields("active expired revoked"),
+		"scopeWords.": strings.Fields(`code build packaging work-items release agent-pools analytics marketplace service-connections wiki
+			test-management secure-files variable-groups environment deployment-groups graph identity entitlements
+			memberentitlement-management tokens token-administration notifications symbols advanced-security project-and-team auditing
+			team-dashboard pull-request-threads extensions security`),
+		"scopeLevel.":     textsOf(levels...),
+		"tokenMember.":    textsOf(azuredevops.Members()...),
+		"tool.":           textsOf(azuredevops.Tools()...),
+		"status.":         strings.Fields("active expired revoked stopped all"),
+		"store.":          {failure.Unavailable, failure.NotKept, failure.FullPrefix + "unfinished", failure.FullPrefix + "operation", failure.FullPrefix + "batch"},
+		"time.ago.":       strings.Fields("minutes hours days years"),
+		"time.in.":        strings.Fields("minutes hours days years"),
+		"tokens.missing.": strings.Fields("active expired revoked"),
 	}
 }
 

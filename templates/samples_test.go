@@ -14,6 +14,7 @@ import (
 type (
 	base struct {
 		Root, Title          string
+		Failed               bool
 		Demo                 bool
 		Version, RequestID   string
 		SignedIn             bool
@@ -149,12 +150,14 @@ type (
 		Date                string
 		DateMin, DateMax    string
 		ExpiryError         string
-		Groups              []scopeGroup
+		Groups, MoreGroups  []scopeGroup
 		OtherScopes         string
 		ScopesError         string
 		Full                bool
 		FullName            term
 		Presets             []preset
+		JustChosen          bool
+		NameNote, LinkURL   string
 		ScopesURL           string
 		CancelURL           string
 		TokenName           string
@@ -176,6 +179,7 @@ type (
 		Slug   string
 		Levels []scopeLevel
 		Any    bool
+		Words  string
 	}
 	scopeLevel struct {
 		ID             string
@@ -183,7 +187,11 @@ type (
 		Description    string
 		High, Selected bool
 	}
-	preset     struct{ ID, Name, Description string }
+	preset struct {
+		ID, Name, Description string
+		Scopes, TokenName     string
+		Chosen                bool
+	}
 	revokePage struct {
 		base
 		Problem                     *problemSummary
@@ -512,19 +520,21 @@ func newForm() tokenFormPage {
 	return tokenFormPage{
 		base: frame("New token", "tokens"), FormAction: "/pat/tokens/new", Form: "f0rm", Name: "build agent 8",
 		OrganizationChoices: []option{{"contoso", "contoso", "", true}, {"fabrikam", "fabrikam", "", false}},
-		Expiry:              expiries(false), DateMin: "2026-11-23", DateMax: "2027-11-22", Groups: groups(), FullName: term{Text: "Full access"},
+		Expiry:              expiries(false), DateMin: "2026-11-23", DateMax: "2027-11-22", Groups: groups()[4:], MoreGroups: groups()[:4], FullName: term{Text: "Full access"},
 		Presets: []preset{
-			{"git", "Clone and push", "Work with Git repositories from your machine or a build agent."},
-			{"packages", "Publish packages", "Restore and publish NuGet, npm, Maven and Python packages."},
-			{"pipelines", "Run pipelines", "Start builds and read their results."},
-			{"report", "Read-only reporting", "Read work items, builds, tests and analytics."},
+			{"git", "Clone and push", "Work with Git repositories from your machine or a build agent.", "vso.code_write", "Clone and push 2026-11-22", true},
+			{"packages", "Publish packages", "Restore and publish NuGet, npm, Maven and Python packages.", "vso.packaging_write", "Publish packages 2026-11-22", false},
+			{"pipelines", "Run pipelines", "Start builds and read their results.", "vso.build_execute", "Run pipelines 2026-11-22", false},
+			{"report", "Read-only reporting", "Read work items, builds, tests and analytics.", "vso.analytics", "Read-only reporting 2026-11-22", false},
 		},
-		ScopesURL: "/pat/scopes", CancelURL: "/pat/tokens",
+		ScopesURL: "/pat/scopes", CancelURL: "/pat/tokens", LinkURL: "/pat/tokens/new?name=build+agent+8",
+		NameNote: english.Text("tokenForm.nameTaken", "Organization", "contoso"),
 	}
 }
 
 func formSamples() []sample {
 	fresh, faulty, refused, edit := newForm(), newForm(), newForm(), newForm()
+	faulty.Failed, refused.Failed = true, true
 	faulty.Name, faulty.NameError = "", "Enter a name for the token."
 	faulty.CanTypeOrganization, faulty.OrganizationTyped, faulty.OrganizationError = true, "con toso", english.Message("form.organizationInvalid", nil).What
 	faulty.Date, faulty.ExpiryError = "2026-01-01", "Choose a date that lies ahead."

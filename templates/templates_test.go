@@ -6,6 +6,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -134,7 +135,7 @@ func checkLabels(t *testing.T, d *goquery.Document) {
 	})
 	d.Find("button, a, summary").Each(func(_ int, s *goquery.Selection) {
 		// Without data there are no words to put on a link.
-		if words(s) == "" && s.AttrOr("href", "-") != "" {
+		if words(s) == "" && s.AttrOr("href", "-") != "" && s.AttrOr("aria-hidden", "") == "" {
 			html, _ := goquery.OuterHtml(s)
 			t.Errorf("a control without a name: %s", html)
 		}
@@ -365,22 +366,32 @@ func TestTokenForm(t *testing.T) {
 	}
 }
 
-func TestPresetsKeepEnterForCreating(t *testing.T) {
+func TestTemplatesKeepEnterForCreating(t *testing.T) {
 	d := shown(t, "token-new", "fresh")
-	// In tree order, with the buttons that belong to the form from outside.
-	submits := d.Find("#token-form button[type=submit], button[form=token-form]")
-	if got := words(submits.First()); got != "Create token" {
-		t.Errorf("Enter presses %q", got)
+	first := d.Find("#token-form button[type=submit]").First() // in tree order: the one that Enter presses
+	if first.AttrOr("name", "") != "" || first.AttrOr("formmethod", "") != "" {
+		t.Errorf("Enter presses %q", words(first))
 	}
-	presets := d.Find("aside button")
-	if got := names(presets); !slices.Equal(got, []string{"Clone and push", "Publish packages", "Run pipelines", "Read-only reporting"}) {
-		t.Errorf("presets %q", got)
+	templates := d.Find(".templates button")
+	if got := names(templates); !slices.Equal(got, []string{"Clone and push", "Publish packages", "Run pipelines", "Read-only reporting"}) {
+		t.Errorf("templates %q", got)
 	}
-	presets.Each(func(_ int, b *goquery.Selection) {
-		if b.AttrOr("form", "") != "token-form" || b.AttrOr("formmethod", "") != "get" || b.AttrOr("name", "") != "preset" {
-			t.Errorf("preset %q sends something else", words(b))
+	templates.Each(func(i int, b *goquery.Selection) {
+		if b.AttrOr("formmethod", "") != "get" || b.AttrOr("name", "") != "preset" || b.AttrOr("aria-pressed", "") != strconv.FormatBool(i == 0) {
+			t.Errorf("template %q sends something else, or looks chosen", words(b))
 		}
 	})
+	if all := d.Find(".templates button, .picker input"); !all.First().Is(".templates button") {
+		t.Error("the picker stands before the templates")
+	}
+}
+
+func TestFailedFormsSaySoInTheirTitle(t *testing.T) {
+	for state, want := range map[string]string{"fresh": "New token · patdesk", "faulty": "Error: New token · patdesk"} {
+		if got := shown(t, "token-new", state).Find("title").Text(); got != want {
+			t.Errorf("%s: %q", state, got)
+		}
+	}
 }
 
 func TestFaultsLeadToTheirFields(t *testing.T) {

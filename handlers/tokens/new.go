@@ -1,10 +1,12 @@
 package tokens
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/tokenform"
@@ -14,7 +16,7 @@ import (
 )
 
 // New shows the form, filled from the address: so a link can propose a name, an expiry, scopes or a preset; one from
-// another site only what is harmless (see tamed).
+// elsewhere only what is harmless (see filled).
 //
 // A form that is filled has its id in its address, too: whoever goes back to it after creating the token and sends it
 // again finds that token and makes no second one. An empty form can't be sent by mistake.
@@ -32,40 +34,56 @@ func (h *Handlers) New(v *web.Request) (web.Answer, error) {
 			values = kept
 		}
 		form = next
-	} else if foreign := fromForeignLink(v) && (proposes(values) || values.Has("organization")); foreign || proposes(values) {
-		if foreign {
-			values = h.tamed(v, values)
-		}
+	} else if proposes(values) || sourceOf(v, h.Journal) != ours && values.Has("organization") {
+		values = h.filled(v, values)
 		next, done, _ := h.restoredForm(v, values.Get("form"), operation.Create, "")
-		if done == nil && (next != values.Get("form") || foreign && values.Encode() != v.URL.Query().Encode()) {
+		if done == nil && (next != values.Get("form") || values.Encode() != v.URL.Query().Encode()) {
 			values.Set("form", next)
 			return v.To(web.NewTokenPath + "?" + values.Encode()), nil
 		}
 		form, sent = values.Get("form"), done
 	}
-	f := tokenform.Read(values)
+	f := formOf(v, values)
 	f.FormID = form
-	if f.Expiry == "" {
-		f.Expiry = "30"
-	}
-	switch {
-	case values.Get("preset") != "":
-		f.Scopes = tokenform.Pick(tokenform.PresetScopes(values.Get("preset")))
-	case values.Get("scope") != "":
-		f.Scopes = tokenform.Pick(strings.Fields(values.Get("scope")))
-	}
-	if f.Organization == "" {
-		f.Organization = v.CurrentOrganization()
-	}
 	var notices []web.Notice
 	if sent != nil {
 		text := v.Words.Message("notice.formSent", web.OperationWords(v, sent))
 		notices = append(notices, web.Notice{Kind: "warning", Text: text.What, LinkText: text.Title, URL: v.Link(web.OperationPath(sent.ID))})
 	}
 	if values.Has("from") {
-		notices = append(notices, linkNotice(v.Words, v.URL.Query()))
+		notices = append(notices, linkNotice(v.Words, values))
 	}
 	return h.tokenFormAnswer(v, f, tokenform.Faults{}, web.FormState{}, notices...)
+}
+
+// formOf is the form that an address fills in. What it doesn't say is proposed.
+func formOf(v *web.Request, values url.Values) tokenform.Form {
+	f := tokenform.Read(values)
+	f.Expiry, f.Organization = cmp.Or(f.Expiry, "30"), cmp.Or(f.Organization, v.CurrentOrganization())
+	switch {
+	case values.Get("preset") != "":
+		f.Choose(values.Get("preset"), tokenform.Presets(v.Words, f.Scopes, v.Now.UTC()))
+	case values.Get("scope") != "":
+		f.Scopes = tokenform.Pick(strings.Fields(values.Get("scope")))
+	}
+	return f
+}
+
+// noteWait is how long a form waits for the names of other tokens. It does without where they take longer.
+const noteWait = time.Second
+
+// nameNote says that another active token of the organization has the name, "" where none is known to have it.
+func (h *Handlers) nameNote(v *web.Request, organization, name string) string {
+	if v.Method != http.MethodGet || name == "" || !h.Inventory.Allowed(organization) {
+		return ""
+	}
+	found := h.Inventory.LoadOrganizations(v.Context(), v.Owner(), []string{organization}, time.After(noteWait))
+	for _, t := range found.Tokens {
+		if t.Status == azuredevops.Active && strings.EqualFold(t.DisplayName, name) {
+			return v.Words.Text("tokenForm.nameTaken", "Organization", organization)
+		}
+	}
+	return ""
 }
 
 // proposes says if an address fills the form with more than where the token is to be.
@@ -132,7 +150,9 @@ func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults toke
 	}
 	p := tokenform.Page{
 		Base:       v.Base(v.Words.Message("newToken.title", nil).Title, "tokens").In(place),
-		FormAction: v.Link(web.NewTokenPath), Problem: state.Problem, Presets: tokenform.Presets(v.Words), CancelURL: v.Link(web.ListPath(f.Organization)),
+		FormAction: v.Link(web.NewTokenPath), Problem: state.Problem, Presets: tokenform.Presets(v.Words, f.Scopes, v.Now.UTC()), CancelURL: v.Link(web.ListPath(f.Organization)),
+		NameNote: h.nameNote(v, f.Organization, f.Name), LinkURL: v.Link(linkTo(f)),
+		JustChosen: v.URL.Query().Has("preset") && !v.URL.Query().Has("from"),
 	}
 	p.Notices = append(p.Notices, notices...)
 	p.CanTypeOrganization = !h.Inventory.Fixed() && len(names) == 0

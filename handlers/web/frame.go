@@ -12,6 +12,7 @@ import (
 type Base struct {
 	Root          string // path prefix of all our links: "" or "/pat"
 	Title         string
+	Failed        bool // it is a form that wasn't accepted
 	Demo          bool
 	Version       string
 	RequestID     string

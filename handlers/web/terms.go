@@ -112,6 +112,14 @@ func Searchable(w *templates.Words, ids []string) string {
 	return strings.Join(parts, " ")
 }
 
+// JobWords are what people look for who want a scope of the group, such as "git clone push"; "" where its name says it.
+func JobWords(w *templates.Words, g azuredevops.GroupID) string {
+	if key := "scopeWords." + string(g); w.Has(key) {
+		return w.Text(key)
+	}
+	return ""
+}
+
 // Search is what a person looks for: words in lower case.
 type Search []string
 

@@ -36,6 +36,7 @@ type Browser struct {
 	typed map[*html.Node]string   // what was typed or chosen, by control
 	tick  map[*html.Node]bool     // checkboxes and radio buttons touched
 	extra func(req *http.Request) // changes every request before it is sent
+	site  string                  // what led to the page being opened, as Sec-Fetch-Site names it
 }
 
 // New opens a browser. transport may be nil.
@@ -67,9 +68,10 @@ func (b *Browser) Twin() *Browser {
 	return twin
 }
 
-// Open visits address, absolute or relative to the page shown.
+// Open visits address, absolute or relative to the page shown, as one that is typed.
 func (b *Browser) Open(address string) *Browser {
 	b.t.Helper()
+	b.site = "none"
 	b.visit(http.MethodGet, b.resolve(address), nil, true)
 	return b
 }
@@ -77,6 +79,7 @@ func (b *Browser) Open(address string) *Browser {
 // OpenOnce visits address and follows no redirect.
 func (b *Browser) OpenOnce(address string) *Browser {
 	b.t.Helper()
+	b.site = "none"
 	b.visit(http.MethodGet, b.resolve(address), nil, false)
 	return b
 }
@@ -140,6 +143,9 @@ func (b *Browser) send(method string, to *url.URL, form url.Values) (*http.Respo
 		request.Header.Set("Origin", to.Scheme+"://"+to.Host)
 	}
 	request.Header.Set("Accept-Encoding", "identity") // Edit may ask for more
+	if method == http.MethodGet {
+		request.Header.Set("Sec-Fetch-Site", b.site)
+	}
 	if b.extra != nil {
 		b.extra(request)
 	}
@@ -251,7 +257,10 @@ var roles = map[string]string{
 // Click follows the only link with this name.
 func (b *Browser) Click(name string) *Browser {
 	b.t.Helper()
-	return b.Open(b.find(b.Page.Selection, roles["link"], name).AttrOr("href", ""))
+	to := b.resolve(b.find(b.Page.Selection, roles["link"], name).AttrOr("href", ""))
+	b.site = "same-origin"
+	b.visit(http.MethodGet, to, nil, true)
+	return b
 }
 
 // Fill types into the field with this label, or chooses in a select by the option's text or value.
@@ -301,6 +310,7 @@ func (b *Browser) Check(label string) *Browser {
 func (b *Browser) Press(name string) *Browser {
 	b.t.Helper()
 	method, to, values := b.Form(name)
+	b.site = "same-origin"
 	b.visit(method, to, values, true)
 	return b
 }

@@ -1,6 +1,7 @@
 // Narrows a list while somebody types. A search field names the list by data-filters; what is searched in each of
-// the list's entries is marked with data-filtered. Beside the list "<id>" stand "<id>-none", shown when nothing is
-// left, and "<id>-count", a live region that says how many are.
+// the list's entries is marked with data-filtered, and searched with what else it goes by: data-words, and the values
+// of its choices. Entries may be folded away, in a <details data-fold>, which opens where one of them fits. Beside the
+// list "<id>" stand "<id>-none", shown when nothing is left, and "<id>-count", a live region that says how many are.
 
 for (const input of document.querySelectorAll("input[data-filters]")) {
   const list = document.getElementById(input.dataset.filters);
@@ -8,11 +9,23 @@ for (const input of document.querySelectorAll("input[data-filters]")) {
 }
 
 function attach(input, list) {
-  const entries = [...list.children].map((element) => ({ element, text: searched(element) }));
+  const folds = [...list.querySelectorAll("details[data-fold]")].map((element) => ({ element, open: element.open }));
+  const elements = [...list.children].flatMap((one) => (one.matches("[data-fold]") ? [...one.querySelectorAll("[data-filtered]")] : [one]));
+  const entries = elements.map((element) => ({ element, text: searched(element) }));
   input.closest(".picker-filter")?.removeAttribute("hidden");
-  input.addEventListener("input", () => narrow(input, list, entries));
+  input.addEventListener("input", () => {
+    narrow(input, list, entries);
+    for (const { element, open } of folds) unfold(element, open, input.value.trim() !== "");
+  });
   // A field without a name stands among another form's fields: Enter must not send that form.
   if (!input.name) input.addEventListener("keypress", keepEnter);
+}
+
+// While something is looked for, a fold is open, or gone where nothing in it fits.
+function unfold(fold, open, looking) {
+  const fits = fold.querySelector("[data-filtered]:not([hidden])") !== null;
+  fold.hidden = !fits;
+  fold.open = looking ? fits : open;
 }
 
 function keepEnter(event) {
@@ -44,7 +57,12 @@ function count(caption, left, all) {
 
 function searched(element) {
   const parts = element.matches("[data-filtered]") ? [element] : [...element.querySelectorAll("[data-filtered]")];
-  return normal(parts.map((part) => part.textContent).join(" "));
+  return normal(parts.map(words).join(" "));
+}
+
+function words(part) {
+  const choices = [...part.querySelectorAll("input[type=radio]")].map((choice) => choice.value);
+  return [part.textContent, part.dataset.words ?? "", ...choices].join(" ");
 }
 
 function normal(text) {

@@ -62,7 +62,7 @@ func TestOneTokenPerForm(t *testing.T) {
 		b.press(link("Back to tokens"))
 		b.press(link("New token"))
 		b.do("fill in", chromedp.SendKeys(field("Name"), "and-back"))
-		b.press(button("Publish packages"))
+		b.template("Publish packages")
 		b.press(button("Create token"))
 		secret := b.secret()
 		b.back()
@@ -138,22 +138,19 @@ func TestNewTokenByKeyboard(t *testing.T) {
 	b.signIn("Mona Rivera")
 	b.press(link("New token"))
 
-	b.do("narrow the list", chromedp.SendKeys(field("Find a scope"), "packag"), chromedp.WaitNotVisible(choice("Code", "Read")),
-		chromedp.WaitVisible(choice("Packaging", "Read & write")), chromedp.SendKeys(field("Find a scope"), kb.Enter))
+	b.do("narrow the list", chromedp.SendKeys(field("Find by job or scope"), "nuget"), chromedp.WaitNotVisible(choice("Code", "Read")),
+		chromedp.WaitVisible(choice("Packaging", "Read & write")), chromedp.SendKeys(field("Find by job or scope"), kb.Enter))
 	if at := b.path(); !strings.HasPrefix(at, "/tokens/new") {
 		t.Errorf("Enter while narrowing the list leads to %s", at)
 	}
-	b.do("see all again", chromedp.SendKeys(field("Find a scope"), strings.Repeat(kb.Backspace, len("packag"))), chromedp.WaitVisible(choice("Code", "Read")))
+	b.do("see all again", chromedp.SendKeys(field("Find by job or scope"), strings.Repeat(kb.Backspace, len("nuget"))), chromedp.WaitVisible(choice("Code", "Read")))
 
 	b.do("type the name", chromedp.SendKeys(field("Name"), "by-keyboard"))
 	day := time.Now().UTC().AddDate(0, 0, 45)
-	b.do("type a date", chromedp.Focus(field("Date")), chromedp.KeyEvent(day.Format("01022006")))
-	if chosen := read(b, "expiry", chromedp.Evaluate[string](`document.querySelector("[name=expiry]:checked").value`)); chosen != "date" {
-		t.Errorf("typing a date chooses %q", chosen)
-	}
+	b.do("choose a date", chromedp.Focus(chromedp.CSS("#expiry-30")), chromedp.KeyEvent(strings.Repeat(kb.ArrowRight, 4)+kb.Tab+day.Format("01022006")))
 	b.do("choose a level", chromedp.Focus(chromedp.CSS(`input[name="scope-code"]:checked`)), chromedp.KeyEvent(kb.ArrowRight+kb.ArrowRight))
-	b.see(words("1 scope chosen"))
-	b.do("and Full access too", chromedp.Focus(field("Full access")), chromedp.KeyEvent(" "))
+	b.see(words("1 scope selected"))
+	b.do("and Full access too", chromedp.Focus(fold("Other scopes and Full access")), chromedp.KeyEvent(kb.Enter), chromedp.Focus(field("Full access")), chromedp.KeyEvent(" "))
 	b.see(words("Choose either Full access or single scopes"))
 	b.do("or rather not", chromedp.KeyEvent(" "))
 	b.leave("press the button", chromedp.Focus(button("Create token")), chromedp.KeyEvent(kb.Enter))
@@ -171,7 +168,7 @@ func TestSessionEndsWhileTyping(t *testing.T) {
 		b.open(d.url)
 		b.signIn("Mona Rivera")
 		b.press(link("New token"))
-		b.press(button("Publish packages"))
+		b.template("Publish packages")
 		b.do("fill in", chromedp.SendKeys(field("Name"), "kept"), chromedp.Click(choice("Expiry", "60 days")))
 
 		other := openTab(t)

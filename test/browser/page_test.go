@@ -24,6 +24,11 @@ func button(name string) chromedp.Search {
 	return chromedp.Search(fmt.Sprintf(`//button[normalize-space()=%q]`, name))
 }
 
+// fold is what opens and closes a part of a page.
+func fold(name string) chromedp.Search {
+	return chromedp.Search(fmt.Sprintf(`//summary[normalize-space()=%q]`, name))
+}
+
 func link(name string) chromedp.Search {
 	return chromedp.Search(fmt.Sprintf(`//a[normalize-space()=%q]`, name))
 }
@@ -178,6 +183,12 @@ func read[T any](b *tab, what string, a chromedp.Action[T]) T {
 func (b *tab) text() string {
 	b.t.Helper()
 	return read(b, "text", chromedp.Evaluate[string](`document.body.innerText`))
+}
+
+// template chooses a template on the form for a new token, which loads a page where there are no scripts.
+func (b *tab) template(name string) {
+	b.t.Helper()
+	b.do("template "+name, chromedp.Click(button(name)), chromedp.WaitVisible(chromedp.Search(fmt.Sprintf(`//button[@aria-pressed="true"][normalize-space()=%q]`, name))))
 }
 
 func (b *tab) secret() string {

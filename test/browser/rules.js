@@ -32,10 +32,10 @@
     if (!label) faults.push(`no label: ${told(field)}`);
     if (field.type === "radio" && !field.closest("fieldset")?.querySelector("legend")) faults.push(`a choice of nothing: ${told(field)}`);
   }
-  for (const control of all("a, button, summary").filter(shown)) {
+  for (const control of all("a, button, summary").filter((one) => shown(one) && one.ariaHidden !== "true")) {
     if (!((control.innerText ?? control.textContent).trim() || control.ariaLabel)) faults.push(`no name: ${told(control)}`);
     const box = control.getBoundingClientRect();
-    if (control.tagName === "BUTTON" && (box.height < 24 || box.width < 24) && !control.closest(".presets")) faults.push(`too small to hit: ${told(control)}`);
+    if (control.tagName === "BUTTON" && (box.height < 24 || box.width < 24) && !control.closest(".templates")) faults.push(`too small to hit: ${told(control)}`);
   }
 
   const { scrollWidth, clientWidth } = document.documentElement;

@@ -179,7 +179,7 @@ func TestReplaceUnknownOutcome(t *testing.T) {
 func TestReplaceChecksWhatWasTyped(t *testing.T) {
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
-	b.Choose("Code", "None").Choose("Work Items", "None").Choose("Expiry", "Own date").Fill("Date", "2020-01-01").Press("Create the tokens")
+	b.Choose("Code", "None").Choose("Work Items", "None").Choose("Expiry", "Custom date").Fill("Date", "2020-01-01").Press("Create the tokens")
 	for _, want := range []string{"Choose at least one organization.", "Please check what you entered"} {
 		if b.Status != http.StatusUnprocessableEntity || !strings.Contains(b.Text(), want) {
 			t.Errorf("%d, no %q in\n%s", b.Status, want, b.Text())

@@ -218,7 +218,7 @@ func TestDateBesideAnotherChoiceIsAskedAbout(t *testing.T) {
 	if n := d.Sim.Calls("create") + d.Sim.Calls("update"); n != 0 {
 		t.Errorf("%d changes were made", n)
 	}
-	b.Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "with a date").Choose("Wiki", "Read").Fill("Date", date).Press("Create token").Choose("Expiry", "Own date").Press("Create token")
+	b.Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "with a date").Choose("Wiki", "Read").Fill("Date", date).Press("Create token").Choose("Expiry", "Custom date").Press("Create token")
 	if made := apptest.NamedTokens(d, "with a date")["contoso"]; made.ValidTo.Format(time.DateOnly) != date {
 		t.Errorf("%d, made until %s, not %s", b.Status, made.ValidTo, date)
 	}

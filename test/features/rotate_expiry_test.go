@@ -50,7 +50,7 @@ func TestRotateChoosesTheExpiry(t *testing.T) {
 		"a month more": {func() { b.Choose("Expiry", "60 days") }, 60},
 		"a quarter":    {func() { b.Choose("Expiry", "90 days") }, 90},
 		"a year":       {func() { b.Choose("Expiry", "One year") }, 365},
-		"own date":     {func() { b.Choose("Expiry", "Own date").Fill("Date", date) }, 45},
+		"own date":     {func() { b.Choose("Expiry", "Custom date").Fill("Date", date) }, 45},
 	} {
 		b.Open(rotatable(d, now, name, 20))
 		c.choose()
@@ -71,9 +71,9 @@ func TestRotateAsksAboutTheExpiry(t *testing.T) {
 	for name, c := range map[string]struct{ choice, date, says string }{
 		"beside the proposal":    {"", now.AddDate(0, 0, 50).Format(time.DateOnly), "You entered a date, but chose something else."},
 		"beside another choice":  {"60 days", now.AddDate(0, 0, 50).Format(time.DateOnly), "You entered a date, but chose something else."},
-		"no date":                {"Own date", "", "Enter the date as year-month-day"},
-		"a date that lies back":  {"Own date", "2020-01-01", "Choose a date that lies ahead."},
-		"a date beyond the most": {"Own date", now.AddDate(2, 0, 0).Format(time.DateOnly), "year"},
+		"no date":                {"Custom date", "", "Enter the date as year-month-day"},
+		"a date that lies back":  {"Custom date", "2020-01-01", "Choose a date that lies ahead."},
+		"a date beyond the most": {"Custom date", now.AddDate(2, 0, 0).Format(time.DateOnly), "year"},
 	} {
 		b.Open(at).Choose("The old token", "Revoke it at once")
 		if c.choice != "" {
@@ -93,7 +93,7 @@ func TestRotateAsksAboutTheExpiry(t *testing.T) {
 	if n := d.Sim.Calls("create") + d.Sim.Calls("revoke"); n != 0 {
 		t.Errorf("%d changes were made", n)
 	}
-	b.Open(at).Fill("Date", now.AddDate(0, 0, 50).Format(time.DateOnly)).Press("Rotate").Choose("Expiry", "Own date").Press("Rotate")
+	b.Open(at).Fill("Date", now.AddDate(0, 0, 50).Format(time.DateOnly)).Press("Rotate").Choose("Expiry", "Custom date").Press("Rotate")
 	if apptest.SecretOf(b) == "" {
 		t.Errorf("mended: %d\n%s", b.Status, apptest.Says(b))
 	}

@@ -213,12 +213,12 @@ func TestFormFaults(t *testing.T) {
 	}{
 		{"no name", func(b *webtest.Browser) { b.Choose("Code", "Read") }, "name"},
 		{"no scope", func(b *webtest.Browser) { b.Fill("Name", "x") }, "scope"},
-		{"no date", func(b *webtest.Browser) { b.Fill("Name", "x").Choose("Code", "Read").Choose("Expiry", "Own date") }, "date"},
+		{"no date", func(b *webtest.Browser) { b.Fill("Name", "x").Choose("Code", "Read").Choose("Expiry", "Custom date") }, "date"},
 		{"past date", func(b *webtest.Browser) {
-			b.Fill("Name", "x").Choose("Code", "Read").Choose("Expiry", "Own date").Fill("Date", "2020-02-02")
+			b.Fill("Name", "x").Choose("Code", "Read").Choose("Expiry", "Custom date").Fill("Date", "2020-02-02")
 		}, "ahead"},
 		{"far date", func(b *webtest.Browser) {
-			b.Fill("Name", "x").Choose("Code", "Read").Choose("Expiry", "Own date").Fill("Date", "2099-02-02")
+			b.Fill("Name", "x").Choose("Code", "Read").Choose("Expiry", "Custom date").Fill("Date", "2099-02-02")
 		}, "year"},
 		{"bad scope", func(b *webtest.Browser) { b.Fill("Name", "x").Fill("Other scopes", "vso.<script>") }, "scope"},
 	} {
@@ -233,7 +233,7 @@ func TestFormFaults(t *testing.T) {
 	if d.Sim.Calls("create") != calls {
 		t.Error("something was made")
 	}
-	b.Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "kept").Fill("Other scopes", "vso.future").Choose("Code", "Status").Choose("Expiry", "Own date").Press("Create token")
+	b.Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "kept").Fill("Other scopes", "vso.future").Choose("Code", "Status").Choose("Expiry", "Custom date").Press("Create token")
 	_, _, form := b.Form("Create token")
 	for name, want := range map[string]string{"name": "kept", "other": "vso.future", "scope-code": "vso.code_status", "expiry": "date"} {
 		if form.Get(name) != want {

@@ -33,12 +33,16 @@ type Page struct {
 	Date                string
 	DateMin, DateMax    string
 	ExpiryError         string
-	Groups              []scopeGroup
+	Groups              []scopeGroup // common ones, and those with a choice
+	MoreGroups          []scopeGroup // folded away
 	OtherScopes         string
 	ScopesError         string
 	Full                bool
 	FullName            web.Term
 	Presets             []Preset
+	JustChosen          bool   // one of them was chosen on this form: the focus stays there
+	NameNote            string // another token has this name
+	LinkURL             string // opens this form, filled in as it is now
 	ScopesURL           string
 	CancelURL           string
 	TokenName           string      // of the token being changed
@@ -76,6 +80,24 @@ var lifeChoices = []struct {
 	value string
 	life  time.Duration
 }{{"7", 7 * web.Day}, {"30", 30 * web.Day}, {"60", 60 * web.Day}, {"90", 90 * web.Day}, {"365", MaxTokenLife}}
+
+// shortLife is the longest that a link from another site may propose.
+const shortLife = 90 * web.Day
+
+// KnownExpiry says if the form has that choice of an expiry.
+func KnownExpiry(choice string) bool { return choice == "date" || lifeOf(choice) > 0 }
+
+// ShortExpiry says that a choice of an expiry is of at most 90 days.
+func ShortExpiry(choice string) bool { return lifeOf(choice) > 0 && lifeOf(choice) <= shortLife }
+
+func lifeOf(choice string) time.Duration {
+	for _, c := range lifeChoices {
+		if c.value == choice {
+			return c.life
+		}
+	}
+	return 0
+}
 
 // Read takes what was typed from a form or an address.
 func Read(values url.Values) Form {
@@ -133,10 +155,8 @@ func (f Form) ValidTo(now time.Time) (time.Time, string) {
 	if fault := f.DateFault(); fault != "" {
 		return time.Time{}, fault
 	}
-	for _, c := range lifeChoices {
-		if f.Expiry == c.value {
-			return now.Add(c.life).UTC().Truncate(time.Second), ""
-		}
+	if life := lifeOf(f.Expiry); life > 0 {
+		return now.Add(life).UTC().Truncate(time.Second), ""
 	}
 	if f.Expiry != "date" {
 		return time.Time{}, "form.expiryRequired"
@@ -191,7 +211,9 @@ func (f Form) Fill(v *web.Request, p *Page, faults Faults, keep string) {
 	p.Name, p.Date, p.Form = f.Name, f.Date, f.FormID
 	p.DateMin, p.DateMax = DateRange(v.Now)
 	p.Expiry = f.ExpiryOptions(v, keep)
-	p.Groups, p.OtherScopes, p.Full = f.Scopes.groups(v.Words), f.Scopes.other, f.Scopes.Full
+	p.Groups, p.MoreGroups = f.Scopes.groups(v.Words)
+	p.OtherScopes, p.Full = f.Scopes.other, f.Scopes.Full
+	p.Failed = p.Problem != nil || len(list) > 0
 	p.ScopesURL, p.FullName = v.Link(web.ScopesPath), web.ScopeTerm(v.Words, azuredevops.FullAccess)
 }
 

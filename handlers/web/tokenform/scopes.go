@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -17,7 +18,8 @@ type scopeGroup struct {
 	Name   web.Term
 	Slug   string
 	Levels []scopeLevel
-	Any    bool // a level other than None is chosen
+	Any    bool   // a level other than None is chosen
+	Words  string // what people look for who want it: "git clone push"
 }
 
 type scopeLevel struct {
@@ -27,8 +29,13 @@ type scopeLevel struct {
 	High, Selected bool
 }
 
-// Preset is a choice of scopes that go together.
-type Preset struct{ ID, Name, Description string }
+// Preset is a choice of scopes that go together. People know it as a template.
+type Preset struct {
+	ID, Name, Description string
+	Scopes                string // their ids, with spaces between them
+	TokenName             string // proposed where no other name was typed
+	Chosen                bool   // the scopes are exactly these
+}
 
 // Scopes reads the picker: a level for each group, the typed ones, or Full access.
 type Scopes struct {
@@ -101,29 +108,56 @@ func Pick(scopes []string) Scopes {
 	return c
 }
 
-// groups is the picker with these scopes chosen.
-func (c Scopes) groups(w *templates.Words) []scopeGroup {
-	var out []scopeGroup
+// groups is the picker with these scopes chosen. Common are the groups that presets choose from; more are the others,
+// but for those with a choice.
+func (c Scopes) groups(w *templates.Words) (common, more []scopeGroup) {
 	for _, g := range web.ScopeGroups(w) {
-		box := scopeGroup{Name: web.GroupTerm(w, g.ID), Slug: string(g.ID)}
+		box := scopeGroup{Name: web.GroupTerm(w, g.ID), Slug: string(g.ID), Words: web.JobWords(w, g.ID)}
+		usual := false
 		for _, s := range g.Scopes {
 			selected := slices.Contains(c.Picked, s.ID)
 			box.Any = box.Any || selected
+			usual = usual || inPreset(s.ID)
 			box.Levels = append(box.Levels, scopeLevel{ID: s.ID, Text: web.LevelTerm(w, s.Level), Description: w.Text("scope." + s.ID), High: s.High, Selected: selected})
 		}
-		out = append(out, box)
+		if usual || box.Any {
+			common = append(common, box)
+		} else {
+			more = append(more, box)
+		}
+	}
+	return common, more
+}
+
+func inPreset(scope string) bool {
+	return slices.ContainsFunc(azuredevops.Presets(), func(p azuredevops.Preset) bool { return slices.Contains(p.Scopes, scope) })
+}
+
+// Presets are the choices of scopes that go together. Each proposes a name with the day in it, so that the names of two
+// tokens for one job differ.
+func Presets(w *templates.Words, chosen Scopes, today time.Time) []Preset {
+	scopes, _ := chosen.All()
+	match := PresetOf(scopes)
+	var out []Preset
+	for _, p := range azuredevops.Presets() {
+		text := w.Message("preset."+p.ID, nil)
+		out = append(out, Preset{
+			ID: p.ID, Name: text.Title, Description: text.What, Scopes: strings.Join(p.Scopes, " "), Chosen: p.ID == match,
+			TokenName: w.Text("newToken.proposedName", "Name", text.Title, "Date", today.Format(web.DateLayout)),
+		})
 	}
 	return out
 }
 
-// Presets are the choices of scopes that go together.
-func Presets(w *templates.Words) []Preset {
-	var out []Preset
+// PresetOf is the id of the preset that has exactly these scopes, "" if none has.
+func PresetOf(scopes []string) string {
+	scopes = slices.Sorted(slices.Values(scopes))
 	for _, p := range azuredevops.Presets() {
-		text := w.Message("preset."+p.ID, nil)
-		out = append(out, Preset{p.ID, text.Title, text.What})
+		if slices.Equal(scopes, slices.Sorted(slices.Values(p.Scopes))) {
+			return p.ID
+		}
 	}
-	return out
+	return ""
 }
 
 // PresetScopes are those of a preset; nil if there is none with that id.
@@ -134,4 +168,16 @@ func PresetScopes(id string) []string {
 		}
 	}
 	return nil
+}
+
+// Choose takes the scopes of a preset, and the name that it proposes unless the person has typed another.
+func (f *Form) Choose(id string, presets []Preset) {
+	f.Scopes = Pick(PresetScopes(id))
+	proposed := func(p Preset) bool { return p.TokenName == f.Name }
+	if f.Name != "" && !slices.ContainsFunc(presets, proposed) {
+		return
+	}
+	if i := slices.IndexFunc(presets, func(p Preset) bool { return p.ID == id }); i >= 0 {
+		f.Name = presets[i].TokenName
+	}
 }
