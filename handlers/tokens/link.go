@@ -54,7 +54,7 @@ func sourceOf(v *web.Request, journal *operation.Journal) source {
 }
 
 // elements are what an address may fill the form with, and what we add to it ourselves.
-var elements = []string{"name", "organization", "expiry", "date", "preset", "scope", "other", "full", "form", "from", "left", "draft"}
+var elements = []string{"name", "organization", "expiry", "date", "preset", "scope", "other", "full", "zone", "form", "from", "left", "draft"}
 
 // filled is what an address fills the form for a new token with: of what isn't ours, nothing that its owner wouldn't
 // want to have overlooked. What is left out is named in the address, so that the page still says so when it is loaded
