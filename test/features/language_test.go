@@ -165,10 +165,10 @@ func TestCalendarsAndFilesInALanguage(t *testing.T) {
 		t.Error("a choice of what is so already")
 	}
 	b.Press("한국어")
-	if !strings.Contains(b.Text(), "항목의 언어English") {
+	if !strings.Contains(b.Text(), "일정의 언어English") {
 		t.Errorf("the page doesn't say what the calendar is written in:\n%s", b.Text())
 	}
-	b.Press("한국어로 쓰기")
+	b.Press("한국어로 작성")
 	read("토큰 만료: Terraform (contoso)")
 	answer := apptest.ReadFeed(t, d, http.MethodGet, address, "Accept-Language", "en")
 	if answer.Header.Get("Content-Language") != "ko" || !slices.Contains(answer.Header.Values("Vary"), "Accept-Language") {
