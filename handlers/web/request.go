@@ -103,13 +103,15 @@ func (v *Request) Here() string {
 }
 
 // here is where a choice at the foot of the page leads back to: the page that holds a posted form, and not the address
-// that a person comes back to from Entra, which holds a code.
+// that a person comes back to from Entra, which holds a code, nor one below the calendar's, which may hold the secret one.
 func (v *Request) here() string {
 	switch {
 	case v.URL.Path == v.site.RedirectPath:
 		return HomePath
 	case v.Method == http.MethodPost:
 		return v.formPath()
+	case strings.HasPrefix(v.URL.Path, CalendarPath+"/"):
+		return CalendarPath
 	default:
 		return v.Here()
 	}
