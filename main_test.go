@@ -285,7 +285,9 @@ func TestDemo(t *testing.T) {
 // SIGHUP ends a demo in order: there is nothing that it could read again.
 func TestHangupEndsADemo(t *testing.T) {
 	address, stop := startDemo(t, "-listen", "localhost:0")
-	testkit.Must(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	self, err := os.FindProcess(os.Getpid())
+	testkit.Must(t, err)
+	testkit.Must(t, self.Signal(syscall.SIGHUP)) // unlike syscall.Kill, this builds on Windows too
 	testkit.Until(t, "it listens no more", func() bool {
 		c, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
 		if err == nil {

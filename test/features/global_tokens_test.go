@@ -36,6 +36,7 @@ func withGlobal(t *testing.T) (*apptest.Program, *webtest.Browser) {
 }
 
 func TestReplaceAGlobalToken(t *testing.T) {
+	t.Parallel()
 	d, b := withGlobal(t)
 	if apptest.OpenWhole(t, b, d.URL+"/global-tokens"); b.Heading() != "Replace global tokens" || !strings.Contains(b.Text(), "vsce publish") || strings.Contains(b.Text(), "Old global reader") {
 		t.Errorf("%q:\n%s", b.Heading(), b.Text())
@@ -85,6 +86,7 @@ func TestReplaceAGlobalToken(t *testing.T) {
 }
 
 func TestReplaceAndRevokeAtOnce(t *testing.T) {
+	t.Parallel()
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
 	b.Check("contoso").Check("fabrikam").Choose("The global token", "Revoke it as soon as all new ones are made").Press("Create the tokens")
@@ -100,6 +102,7 @@ func TestReplaceAndRevokeAtOnce(t *testing.T) {
 // One organization fails: the others' secrets are shown, it alone is tried again, and the global token stays until
 // then.
 func TestReplaceWhereOneOrganizationFails(t *testing.T) {
+	t.Parallel()
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
 	d.Sim.SetFault("patTokenError:disablePatCreationPolicyViolation", simulator.FaultOptions{Organization: "fabrikam"})
@@ -128,6 +131,7 @@ func TestReplaceWhereOneOrganizationFails(t *testing.T) {
 }
 
 func TestReplaceWhereAllFail(t *testing.T) {
+	t.Parallel()
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
 	d.Sim.SetFault("patTokenError:fullScopePatPolicyViolation", simulator.FaultOptions{Call: "create"})
@@ -139,6 +143,7 @@ func TestReplaceWhereAllFail(t *testing.T) {
 
 // Sent twenty times at once, and again with one organization more: one token for each.
 func TestReplaceOnce(t *testing.T) {
+	t.Parallel()
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
 	b.Check("contoso").Check("fabrikam")
@@ -164,6 +169,7 @@ func TestReplaceOnce(t *testing.T) {
 }
 
 func TestReplaceUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
 	d.Sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: "create", Organization: "fabrikam"})
@@ -177,6 +183,7 @@ func TestReplaceUnknownOutcome(t *testing.T) {
 }
 
 func TestReplaceChecksWhatWasTyped(t *testing.T) {
+	t.Parallel()
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
 	b.Choose("Code", "None").Choose("Work Items", "None").Choose("Expiry", "Custom date").Fill("Date", "2020-01-01").Press("Create the tokens")
@@ -206,6 +213,7 @@ func TestReplaceChecksWhatWasTyped(t *testing.T) {
 
 // The results are the person's own, and what is typed survives a sign-in.
 func TestReplaceBelongsToOnePerson(t *testing.T) {
+	t.Parallel()
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
 	b.Check("contoso").Press("Create the tokens")
@@ -230,6 +238,7 @@ func TestReplaceBelongsToOnePerson(t *testing.T) {
 }
 
 func TestGlobalTokensBeforeAndAfterTheDay(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		now           time.Time
 		want, never   string
@@ -258,6 +267,7 @@ func TestGlobalTokensBeforeAndAfterTheDay(t *testing.T) {
 }
 
 func TestGlobalTokensWithoutAny(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(2)})
 	b := d.SignedIn(apptest.Mona)
 	if apptest.OpenWhole(t, b, d.URL+"/global-tokens"); b.Status != http.StatusOK || !strings.Contains(b.Text(), "You have no active global tokens") {
@@ -278,6 +288,7 @@ func TestGlobalTokensWithoutAny(t *testing.T) {
 
 // Where a step of an operation leads back to is never another site.
 func TestStepsLeadBackToOurOwnPagesOnly(t *testing.T) {
+	t.Parallel()
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b).Check("contoso").Press("Create the tokens")
 	_, to, form := b.Form("I have saved it: contoso")
@@ -294,6 +305,7 @@ func TestStepsLeadBackToOurOwnPagesOnly(t *testing.T) {
 }
 
 func TestAttentionLeadsToReplacing(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	links := section(b, "Global tokens").Find("a").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("href", "") })

@@ -30,6 +30,7 @@ func section(b *webtest.Browser, heading string) *goquery.Selection {
 }
 
 func TestOverviewShowsAllOrganizations(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	b := d.SignedIn(apptest.Mona).Click("Overview")
 	if b.URL.Path != "/overview" || b.Heading() != "Overview" {
@@ -57,6 +58,7 @@ func TestOverviewShowsAllOrganizations(t *testing.T) {
 }
 
 func TestOnePersonWithOneOrganizationGetsItsList(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(1)})
 	if b := d.SignedIn(apptest.Mona); b.URL.Path != "/tokens" {
 		t.Errorf("signing in leads to %s", b.URL)
@@ -64,6 +66,7 @@ func TestOnePersonWithOneOrganizationGetsItsList(t *testing.T) {
 }
 
 func TestNoOrganizationAtAll(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(0)})
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "You don't seem to belong to any organization") {
@@ -72,6 +75,7 @@ func TestNoOrganizationAtAll(t *testing.T) {
 }
 
 func TestNoTokensAtAll(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(2)})
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "You have no tokens yet") || section(b, "What needs attention").Length() > 0 {
@@ -120,6 +124,7 @@ func TestOverviewDoesNotWaitForSlowOrganizations(t *testing.T) {
 }
 
 func TestOneOrganizationsFailureStandsBesideTheOthersResults(t *testing.T) {
+	t.Parallel()
 	for fault, want := range map[string]string{
 		"forbiddenConditionalAccess": "fabrikam: A security rule of your organization blocks this",
 		"html203":                    "fabrikam: Azure DevOps didn't accept your sign-in",
@@ -128,6 +133,7 @@ func TestOneOrganizationsFailureStandsBesideTheOthersResults(t *testing.T) {
 		"claimsChallenge":            "fabrikam: Your organization wants to check again",
 	} {
 		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
 			d := apptest.Start(t, apptest.Seeded())
 			d.Sim.SetFault(fault, simulator.FaultOptions{Organization: "fabrikam"})
 			b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview?q=s")
@@ -160,6 +166,7 @@ func TestOneOrganizationsFailureStandsBesideTheOthersResults(t *testing.T) {
 }
 
 func TestOverviewSaysUntilWhenAnOrganizationIsPaused(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	d.Sim.SetFault("serverError500", simulator.FaultOptions{Organization: "fabrikam"})
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
@@ -173,6 +180,7 @@ func TestOverviewSaysUntilWhenAnOrganizationIsPaused(t *testing.T) {
 }
 
 func TestOverviewStateIsInTheAddress(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	b.Fill("Search", "code").Fill("Organization", "contoso").Check("Made by a tool").Press("Show")
@@ -204,6 +212,7 @@ func ofJune(t *testing.T) (d *apptest.Program, now time.Time) {
 }
 
 func TestOverviewFiltersAndSorts(t *testing.T) {
+	t.Parallel()
 	d, _ := ofJune(t)
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	calls := d.Sim.Calls("list")
@@ -236,6 +245,7 @@ func TestOverviewFiltersAndSorts(t *testing.T) {
 }
 
 func TestOverviewTakesAnyAddress(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	for _, address := range []string{
@@ -254,6 +264,7 @@ func TestOverviewTakesAnyAddress(t *testing.T) {
 }
 
 func TestWhatNeedsAttention(t *testing.T) {
+	t.Parallel()
 	d, now := ofJune(t)
 	d.Sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: now.AddDate(0, 0, 100)})
 	d.Sim.AddToken(simulator.Token{DisplayName: "twin", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: now.AddDate(0, 0, 101)})
@@ -298,6 +309,7 @@ func TestWhatNeedsAttention(t *testing.T) {
 }
 
 func TestTimeline(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	line := section(b, "Expiry in the next twelve months")
@@ -332,6 +344,7 @@ func TestTimeline(t *testing.T) {
 
 // What somebody changes is seen at once, in spite of the snapshot.
 func TestOverviewSeesTheOwnChanges(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
 	before := d.Sim.Calls("list")
@@ -356,6 +369,7 @@ func TestOverviewSeesTheOwnChanges(t *testing.T) {
 
 // Requests that come at the same time share what is read.
 func TestOverviewReadsOnceForAllRequests(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	d.Sim.SetFault("hang", simulator.FaultOptions{Call: "list", Delay: 1500 * time.Millisecond})
 	b := d.SignedIn(apptest.Mona)
@@ -373,6 +387,7 @@ func TestOverviewReadsOnceForAllRequests(t *testing.T) {
 }
 
 func TestTokensOfTenOrganizationsFillSeveralPages(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(10)})
 	apptest.FillOrganizations(d.Sim, 45)
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
@@ -403,6 +418,7 @@ func TestTokensOfTenOrganizationsFillSeveralPages(t *testing.T) {
 }
 
 func TestManyTokensAndStrangeNames(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(2)})
 	apptest.FillOrganizations(d.Sim, 495)
 	strange := []string{strings.Repeat("n", 1000), "اسم الرمز <script>alert(1)</script>", "Z̸̧͓a̶l̵g̷o̴", "\u202eevil", "  "}
@@ -432,6 +448,7 @@ func TestManyTokensAndStrangeNames(t *testing.T) {
 }
 
 func TestExportCSV(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	d.Sim.AddToken(simulator.Token{DisplayName: `=HYPERLINK("http://evil.example","x")`, Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki"})
 	for _, formula := range []string{"+1", "-1", "@x", "\tx", " =1", "＝1", "\u00a0=1"} {
@@ -476,6 +493,7 @@ func TestExportCSV(t *testing.T) {
 }
 
 func TestExportJSONSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	d.Sim.SetFault("forbiddenConditionalAccess", simulator.FaultOptions{Organization: "fabrikam"})
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview"+apptest.Query("q", "publish", "sort", "name"))
@@ -501,6 +519,7 @@ func TestExportJSONSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestOverviewIsForSignedInPeopleOnly(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	b := d.Browser()
 	for _, path := range []string{"/overview", "/overview.csv", "/overview.json", "/global-tokens"} {
@@ -515,6 +534,7 @@ func TestOverviewIsForSignedInPeopleOnly(t *testing.T) {
 
 // An organization that was deleted in between is said to be gone, the others stay.
 func TestOrganizationDeletedInBetween(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	var mu sync.Mutex
 	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
@@ -591,6 +611,7 @@ func TestOrganizationRenamedInBetween(t *testing.T) {
 }
 
 func TestOverviewOfConfiguredOrganizations(t *testing.T) {
+	t.Parallel()
 	for _, organizations := range []string{"contoso", "contoso,northwind-labs"} {
 		o := apptest.Seeded()
 		o.Env = map[string]string{"ORGANIZATIONS": organizations}
@@ -603,6 +624,7 @@ func TestOverviewOfConfiguredOrganizations(t *testing.T) {
 }
 
 func TestOverviewWhereOrganizationsCannotBeFound(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	d.Sim.SetFault("serverError500", simulator.FaultOptions{Call: "accounts"})
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
@@ -620,6 +642,7 @@ func TestOverviewWhereOrganizationsCannotBeFound(t *testing.T) {
 
 // What was changed elsewhere is there after "Read again".
 func TestReadAgain(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview?q=elsewhere")
 	d.Sim.AddToken(simulator.Token{DisplayName: "made elsewhere", Organization: "fabrikam", Owner: simulator.Mona, Scope: "vso.wiki"})

@@ -391,6 +391,7 @@ func TestRedisFailsOver(t *testing.T) {
 
 // What an operator has to mend stops the start, with what to put where, and no password is told.
 func TestRedisStartFaults(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	certificates := redistest.MakeCertificates(t)
 	encrypted := redistest.StartTLS(t, certificates)

@@ -45,6 +45,7 @@ func healthcheck(t *testing.T, address string) (code int, stderr string) {
 }
 
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	d := apptest.Start(t, apptest.Options{})
 	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready"} {
 		b := webtest.New(t, nil).Open(d.URL + path)
@@ -70,6 +71,7 @@ func TestHealth(t *testing.T) {
 // The built binary, with settings alone, against services behind TLS that it has to be told to trust: as with a
 // stand-in that isn't ours.
 func TestSettingsAlone(t *testing.T) {
+	t.Parallel()
 	sim := simulator.New(simulator.Options{Seed: true})
 	if err := sim.StartTLS(context.Background()); err != nil {
 		t.Fatal(err)
