@@ -136,19 +136,6 @@ func (s *Server) Kill() {
 	<-s.ended
 }
 
-// Hang makes the server stop answering, with its connections open. Wake ends that.
-func (s *Server) Hang() { s.signal(syscall.SIGSTOP) }
-
-// Wake ends Hang.
-func (s *Server) Wake() { s.signal(syscall.SIGCONT) }
-
-func (s *Server) signal(signal os.Signal) {
-	s.tb.Helper()
-	if err := s.cmd.Process.Signal(signal); err != nil {
-		s.tb.Fatal(err)
-	}
-}
-
 // Far is an address under which the server is reached over a line on which each way takes half of roundTrip.
 func (s *Server) Far(roundTrip time.Duration) string {
 	s.tb.Helper()
