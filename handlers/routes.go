@@ -27,6 +27,7 @@ func (h *Handlers) Routes() http.Handler {
 	anyone.Get(h.Site.RedirectPath, h.signin.Finish, web.Finishing)
 	anyone.Get(web.SignOutPath, h.signin.AskSignOut).Post("", h.signin.SignOut)
 	anyone.Get(web.ScopesPath, h.tokens.ListScopes)
+	anyone.Get(web.ShortcutsPath, h.account.ShowShortcuts).Post("", h.account.SwitchShortcuts)
 
 	in := t.SignedIn()
 	in.Get(web.OverviewPath, h.overview.Show)
@@ -34,7 +35,7 @@ func (h *Handlers) Routes() http.Handler {
 	in.Get(web.OverviewPath+".json", h.overview.JSON)
 	in.Get(web.GlobalTokensPath, h.global.List)
 	in.Get(web.GlobalPattern, h.global.AskReplace).Post("", h.global.Replace)
-	in.Get(web.GlobalPattern+"/result", h.global.Result)
+	in.Get(web.GlobalPattern+"/result", h.global.Result).Post("/saved", h.global.SaveAll)
 
 	form := web.Form{Sent: h.tokens.Sent}
 	in.Get(web.OrganizationsPath, h.tokens.ChooseOrganization)
@@ -70,6 +71,7 @@ func (h *Handlers) Routes() http.Handler {
 		Post(web.MakeStep, h.account.MakeCalendar).
 		Post(web.RevokeStep, h.account.RevokeCalendar).
 		Post(web.SpeakStep, h.account.SpeakCalendar)
+	in.Get(web.JumpPath, h.account.Jump)
 	in.Get(web.SessionsPath, h.account.ListSessions).Post("/end-others", h.account.EndOtherSessions)
 	return t.Handler()
 }

@@ -33,6 +33,8 @@ func families() map[string][]string {
 
 		"beside.":              strings.Fields("forbidden organization"),
 		"bulk.change.":         verbs,
+		"bulk.changing.":       verbs,
+		"bulk.tried.":          verbs,
 		"bulk.do.":             verbs,
 		"bulk.format.":         strings.Fields("env json"),
 		"bulk.global.":         ends,
@@ -42,6 +44,8 @@ func families() map[string][]string {
 		"bulk.plan.":           verbs,
 		"bulk.run.":            verbs,
 		"change.":              actions,
+		"changing.":            actions,
+		"tried.":               actions,
 		"column.":              strings.Fields("name scopes organization created expires status"),
 		"date.month.":          strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12"),
 		"entra.":               textsOf(entra.Kinds()...),

@@ -48,7 +48,7 @@ func TestPagesHaveNoWordsOfTheirOwn(t *testing.T) {
 // said is every text of a page that people get to see or hear.
 func said(d *goquery.Document) []string {
 	var out []string
-	d.Find("script, style").Remove()
+	d.Find("script, style, kbd").Remove()
 	d.Find("noscript").Each(func(_ int, e *goquery.Selection) {
 		if inner, err := goquery.NewDocumentFromReader(strings.NewReader(e.Text())); err == nil {
 			out = append(out, said(inner)...)

@@ -98,6 +98,7 @@ type (
 		OldState, OldWhat, RevokeURL, OldURL string
 		BackURL                              string
 		Unsaved                              int
+		SaveAll, Return                      string
 		SecretFake, Warned                   bool
 		ReloadAfter                          int
 	}
@@ -207,7 +208,7 @@ func resultSample() replacedPage {
 	failed.Details, progress.InProgress, unknown.DismissAction = []field{{"Activity ID", "d3b7a1f0"}}, true, "/pat/operations/1/dismiss"
 	return replacedPage{
 		base: frame("New tokens", "overview"), Name: "vsce publish", Loading: true, Made: 3, All: 6, OldState: "alive", OldWhat: "It still works.", RevokeURL: "/pat/tokens/contoso/1/revoke",
-		OldURL: "/pat/tokens/contoso/1", BackURL: "/pat/global-tokens", Unsaved: 2, SecretFake: true,
+		OldURL: "/pat/tokens/contoso/1", BackURL: "/pat/global-tokens", Unsaved: 2, SaveAll: "/pat/global-tokens/contoso/1/result/saved", Return: "/global-tokens/contoso/1/result", SecretFake: true,
 		Results: []replacedResult{
 			{operationPage: withSecret(operationSample("created", "succeeded")), Number: 1, Place: "contoso", PageURL: "/pat/operations/1", Return: "/global-tokens/contoso/1/result"},
 			{operationPage: unkept, Number: 2, Place: "fabrikam"}, {operationPage: saved, Number: 3, Place: "northwind"},

@@ -64,6 +64,8 @@ type (
 		Details               []field
 		Actions               []nextAction
 		Resend                *resendForm
+		Request               string
+		Approve               *nextAction
 	}
 	resendForm struct {
 		Action string
@@ -258,6 +260,11 @@ type (
 	}
 	changesPage struct {
 		base
+		Count int
+		Days  []changeDay
+	}
+	changeDay struct {
+		Heading string
 		Changes []changeRow
 	}
 	changeRow struct {
@@ -275,6 +282,14 @@ type (
 		Name   term
 		Scopes []scopeRow
 	}
+	shortcutsPage struct{ base }
+	jumpPage      struct {
+		base
+		Query  string
+		Places []jumpPlace
+		Unread bool
+	}
+	jumpPlace    struct{ Name, Where, URL string }
 	sessionsPage struct {
 		base
 		Sessions  []sessionRow
@@ -291,6 +306,7 @@ type (
 		Asked                                         when
 		AskedBy                                       string
 		Places                                        []calendarPlace
+		Total, Counted                                int
 		LocalOnly                                     bool
 		Problem                                       *problemSummary
 		Done                                          string
@@ -380,10 +396,10 @@ func frontSamples() []sample {
 		{"sign-in", "kept", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true}},
 		{"sign-in", "challenged", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true, Challenged: true}},
 		{"sign-in", "signed-out", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start", SignedOut: true}},
-		{"sign-out", "pending", signOutPage{base: frame("Sign out?", ""), Pending: noticed(base{}).Notices[:1]}},
+		{"sign-out", "pending", signOutPage{base: frame("Sign out?", "sign-out"), Pending: noticed(base{}).Notices[:1]}},
 		{"signed-out", "entra", signedOutPage{base: visitor("You are signed out"), EntraURL: "https://login.microsoftonline.com/organizations/oauth2/v2.0/logout?post_logout_redirect_uri=https%3A%2F%2Fpatdesk.example%2Fpat%2F&logout_hint=mona", HomeURL: "/pat/"}},
 		{"signed-out", "plain", signedOutPage{base: visitor("You are signed out"), HomeURL: "/pat/"}},
-		{"sign-out", "plain", signOutPage{base: frame("Sign out?", "")}},
+		{"sign-out", "plain", signOutPage{base: frame("Sign out?", "sign-out")}},
 		{"problem", "throttled", problemPage{
 			base: frame("Azure DevOps asks you to slow down", ""), Status: 429, Heading: "Azure DevOps asks you to slow down",
 			What: "You, or a tool that works in your name, sent too many requests in a short time, so Azure DevOps makes you wait.", Advice: "Try again in 2 minutes.",
@@ -634,12 +650,15 @@ func operationSamples() []sample {
 }
 
 func otherSamples() []sample {
-	changes := changesPage{base: frame("Changes", "changes"), Changes: []changeRow{
-		{at(0, -4), "Create", "build agent 8", "contoso", "Secret waiting", "succeeded", "/pat/operations/1", "", "198.51.100.7", "Firefox on Windows"},
-		{at(0, -190), "Rotate", "nuget-publish", "contoso", "Old token still works", "halfway", "/pat/operations/2", "", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "curl/8.5.0"},
-		{at(-1), "Revoke", strings.Repeat("long", 20), "fabrikam", "Not done", "failed", "/pat/operations/3", "You don't have access to this in fabrikam", "198.51.100.7", hostile},
-		{at(-2), "Change", hostile, "contoso", "Not known", "unknown", "", "", "", ""},
-	}}
+	changes := changesPage{base: frame("Changes", "changes"), Count: 4, Days: []changeDay{{"Today", []changeRow{
+		{at(0, -4), "Created", "build agent 8", "contoso", "Secret waiting", "succeeded", "/pat/operations/1", "", "198.51.100.7", "Firefox on Windows"},
+		{at(0, -190), "Rotated", "nuget-publish", "contoso", "Old token still works", "halfway", "/pat/operations/2", "", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "curl/8.5.0"},
+	}}, {at(-1).Date, []changeRow{
+		{at(-1), "Tried to revoke", strings.Repeat("long", 20), "fabrikam", "Not done", "failed", "/pat/operations/3", "You don't have access to this in fabrikam", "198.51.100.7", hostile},
+		{at(-2), "Tried to change", hostile, "contoso", "Not known", "unknown", "", "", "", ""},
+	}}}}
+	keysOn := frame("Keyboard shortcuts", "")
+	keysOn.Look.Shortcuts = true
 	reference := scopesPage{base: frame("Scopes", "scopes"), Query: "code", Count: 3, Groups: []scopeGroupRows{
 		{term{Text: "Build"}, []scopeRow{{ID: "vso.build", Name: term{Text: "Build: Read"}, Description: "See builds, definitions, artifacts; build hooks", Known: true, Implies: []string{"vso.hooks_write", "vso.hooks", "vso.profile"}}}},
 		{term{Text: "Code"}, []scopeRow{{ID: "vso.code", Name: term{Text: "Code: Read"}, Description: "Read and search repositories, commits, pull request metadata", Known: true}, {ID: "vso.code_write", Name: term{Text: "Code: Read & write"}, Description: "Also push, delete, run pull requests", High: true, Known: true, Implies: []string{"vso.code"}}}},
@@ -650,6 +669,7 @@ func otherSamples() []sample {
 	calendar := calendarPage{base: frame("Calendar of expiries", "overview"), Form: "form", MakeAction: "/pat/calendar/make", Language: "한국어", SpeakAction: "/pat/calendar/language", RevokeAction: "/pat/calendar/revoke", OverviewURL: "/pat/overview"}
 	kept := calendar
 	kept.Exists, kept.Mark, kept.Public, kept.Made, kept.Refreshed, kept.Asked, kept.AskedBy = true, "mark", "mark", at(-9), at(0, -5), at(0, -190), hostile+", from 198.51.100.7"
+	kept.Total, kept.Counted = 5010, 5012
 	kept.Places = []calendarPlace{{"contoso", 12, 0, at(0, -5), 1}, {strings.Repeat("long", 12), 5000, 730, at(-40), 0}}
 	made, changed, dry := kept, kept, kept
 	made.Asked, made.AskedBy, made.Address, made.LocalOnly = when{}, "", "https://tools.example/pat/calendar/"+strings.Repeat("x", 64)+"/tokens.ics", true
@@ -660,6 +680,9 @@ func otherSamples() []sample {
 		{"scopes", "found", reference}, {"scopes", "visitor", open}, {"scopes", "none", scopesPage{base: frame("Scopes", "scopes"), Query: "nothing"}},
 		{"sessions", "two", sessionsPage{base: frame("Sessions", "sessions"), EndAction: "/pat/sessions/end-others", Done: "One other session was ended.", Sessions: []sessionRow{{at(0, -300), at(0), "198.51.100.7", browser, true}, {at(-1), at(0, -50), "2001:db8::7", "", false}}, Most: 100}},
 		{"calendar", "none", calendar}, {"calendar", "made", made}, {"calendar", "kept", kept}, {"calendar", "changed", changed}, {"calendar", "dry", dry},
+		{"shortcuts", "on", shortcutsPage{keysOn}}, {"shortcuts", "off", shortcutsPage{frame("Keyboard shortcuts", "")}},
+		{"jump", "all", jumpPage{base: frame("Go to", ""), Unread: true, Places: []jumpPlace{{"Overview", "", "/pat/overview"}, {"build", "contoso", "/pat/tokens/contoso/1"}}}},
+		{"jump", "none", jumpPage{base: frame("Go to", ""), Query: "nothing"}},
 		{"sessions", "one", sessionsPage{base: frame("Sessions", "sessions"), Sessions: []sessionRow{{at(0, -300), at(0), "198.51.100.7", browser, true}}}},
 	}
 }

@@ -195,10 +195,10 @@ func TestNoMessageIsWrittenTwice(t *testing.T) {
 }
 
 func TestAdminApprovalNamesWhatToGrant(t *testing.T) {
-	text := english.Message("entra.adminApproval", map[string]string{"ClientID": "3f0c1a52"})
-	for _, needed := range []string{"vso.pats,", "vso.pats_manage", "vso.profile", "499b84ac-1321-427f-aa17-267ca6975798", "3f0c1a52", "delegated"} {
-		if !strings.Contains(text.Advice, needed) {
-			t.Errorf("%q is missing in %q", needed, text.Advice)
+	text := english.Text("approval.request", "ClientID", "3f0c1a52", "URL", "https://login.example/organizations/adminconsent")
+	for _, needed := range []string{"vso.pats ", "vso.pats_manage", "vso.profile", "499b84ac-1321-427f-aa17-267ca6975798", "3f0c1a52", "delegated", "https://login.example/"} {
+		if !strings.Contains(text, needed) {
+			t.Errorf("%q is missing in %q", needed, text)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package account has what a person has here beside tokens: sessions, and the address of a calendar.
+// Package account has what a person has here beside tokens: sessions, the address of a calendar, keyboard shortcuts.
 package account
 
 import (

@@ -31,6 +31,8 @@ type calendarPage struct {
 	Asked           templates.When
 	AskedBy         string // program and address
 	Places          []calendarPlace
+	Total           int  // tokens in the calendar, each once
+	Counted         int  // and in the table
 	LocalOnly       bool // no other machine can read it
 	Problem         *web.ProblemSummary
 	Done            string
@@ -115,7 +117,7 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state we
 		return nil, err
 	}
 	p := calendarPage{
-		Base:   v.Base(v.Words.Message("calendar.title", nil).Title, "overview"),
+		Base:   v.Base(v.Words.Message("calendar.title", nil).Title, "calendar"),
 		Exists: feed.Address != "", Made: v.When(feed.Made), Refreshed: v.When(feed.Refreshed), Asked: v.When(feed.Asked),
 		LocalOnly: loopbackOrigin(v.Address), Problem: state.Problem, Done: done,
 		Form: v.DrawForm(makeCalendar, feed.Mark()), Mark: feed.Mark(), MakeAction: v.Link(web.CalendarPath + web.MakeStep),
@@ -144,9 +146,15 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state we
 	if err != nil {
 		return nil, err
 	}
+	seen := map[string]bool{} // a global token is in the list of every organization
 	for _, part := range parts {
+		for _, e := range part.Expiries {
+			seen[e.ID] = true
+		}
+		p.Counted += len(part.Expiries)
 		p.Places = append(p.Places, calendarPlace{part.Organization, len(part.Expiries), part.Left, v.When(part.Read), part.Undated})
 	}
+	p.Total = len(seen)
 	return web.Page{Status: state.Status, Template: "calendar", Data: p, Private: address != ""}, nil
 }
 

@@ -18,12 +18,19 @@ const shownChanges = 100
 // changesPage lists the person's own last changes.
 type changesPage struct {
 	web.Base
+	Count int
+	Days  []changeDay
+}
+
+// changeDay are the changes of one day, the latest first.
+type changeDay struct {
+	Heading string
 	Changes []changeRow
 }
 
 type changeRow struct {
 	When                                                  templates.When
-	What, Token, Organization, Outcome, OutcomeClass, URL string
+	What, Token, Organization, Outcome, OutcomeClass, URL string // What in the tense of the outcome
 	Why                                                   string // it was refused, or isn't known: heading of the cause
 	Address, Browser                                      string // it was asked for from there
 	started                                               time.Time
@@ -36,17 +43,17 @@ func (h *Handlers) batchChanges(v *web.Request) ([]changeRow, error) {
 	for i := range batches {
 		b := &batches[i]
 		words := map[string]any{"Count": len(b.Items), "Done": b.Tally.Done}
-		state := "partly"
+		state, told := "partly", tenseTried
 		switch {
 		case b.Running:
-			state = "sent"
+			state, told = "sent", tenseDoing
 		case b.Ended.IsZero() || b.Working:
-			state = "halfway"
+			state, told = "halfway", tenseDoing
 		case b.Tally.Done == len(b.Items):
-			state = "succeeded"
+			state, told = "succeeded", tenseDone
 		}
 		out = append(out, changeRow{
-			When: v.When(b.Started), What: v.Words.Message("bulk.change."+web.BulkVerb(b.Action), words).Title,
+			When: v.When(b.Started), What: v.Words.Text(told.many + web.BulkVerb(b.Action)),
 			Token: v.Words.Message("bulk.changeTokens", words).Title, Organization: batchPlaces(v.Words, b),
 			Outcome: v.Words.Message("bulk.outcome."+state, words).Title, OutcomeClass: map[string]string{"partly": "unknown"}[state] + strings.TrimPrefix(state, "partly"),
 			URL: v.Link(web.BatchPath(b.ID)), started: b.Started, Address: b.Asked.Address, Browser: web.BrowserName(v.Words, b.Asked.Browser),
@@ -76,21 +83,60 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 		return nil, err
 	}
 	p := changesPage{Base: v.Base(v.Words.Message("changes.title", nil).Title, "changes")}
-	if p.Changes, err = h.batchChanges(v); err != nil {
+	rows, err := h.batchChanges(v)
+	if err != nil {
 		return nil, err
 	}
 	for i := range operations {
 		op := &operations[i]
-		p.Changes = append(p.Changes, changeRow{
-			When: v.When(op.Started), What: v.Words.Message("change."+string(op.Action), nil).Title, Token: web.OperationToken(v.Words, op),
+		rows = append(rows, changeRow{
+			When: v.When(op.Started), What: v.Words.Text(tenseOf(op).one + string(op.Action)), Token: web.OperationToken(v.Words, op),
 			Organization: web.ChangedIn(v.Words, op), Outcome: v.Words.Message("outcome."+shownOutcome(op), nil).Title, OutcomeClass: shownOutcome(op),
 			URL: v.Link(web.OperationPath(op.ID)), started: op.Started,
 			Why: changeCause(v, op), Address: op.From.Address, Browser: web.BrowserName(v.Words, op.From.Browser),
 		})
 	}
-	slices.SortStableFunc(p.Changes, func(a, b changeRow) int { return b.started.Compare(a.started) })
-	p.Changes = p.Changes[:min(len(p.Changes), shownChanges)]
+	slices.SortStableFunc(rows, func(a, b changeRow) int { return b.started.Compare(a.started) })
+	p.fill(v, rows[:min(len(rows), shownChanges)])
 	return web.Page{Template: "changes", Data: p}, nil
+}
+
+// fill groups rows by the day on which they began.
+func (p *changesPage) fill(v *web.Request, rows []changeRow) {
+	today, last := v.When(v.Now).Date, ""
+	for _, row := range rows {
+		if row.When.Date != last {
+			last = row.When.Date
+			day := changeDay{Heading: last}
+			if last == today {
+				day.Heading = v.Words.Text("changes.today")
+			}
+			p.Days = append(p.Days, day)
+		}
+		day := &p.Days[len(p.Days)-1]
+		day.Changes = append(day.Changes, row)
+	}
+	p.Count = len(rows)
+}
+
+// tense is how keys of words for a change begin, of one token and of many.
+type tense struct{ one, many string }
+
+var (
+	tenseDone  = tense{"change.", "bulk.change."}
+	tenseDoing = tense{"changing.", "bulk.changing."}
+	tenseTried = tense{"tried.", "bulk.tried."}
+)
+
+func tenseOf(op *operation.Operation) tense {
+	switch shown := shownOutcome(op); {
+	case shown == string(operation.Sent):
+		return tenseDoing
+	case shown == string(operation.Failed), shown == string(operation.Unknown):
+		return tenseTried
+	default:
+		return tenseDone
+	}
 }
 
 // changeCause is why a change wasn't done, or isn't known to be.

@@ -30,7 +30,9 @@ type replacedPage struct {
 	OldURL     string
 	BackURL    string
 	Unsaved    int
-	Warned     bool // one was made otherwise than it was meant
+	SaveAll    string // where "I have saved all" is sent
+	Return     string // and where it leads back to
+	Warned     bool   // one was made otherwise than it was meant
 	SecretFake bool
 
 	ReloadAfter int // seconds, see Page
@@ -74,6 +76,24 @@ func (h *Handlers) Result(v *web.Request) (web.Answer, error) {
 	return h.replacedAnswer(v, f, results, old)
 }
 
+// SaveAll is "I have saved all". That is said of the secrets that the page showed.
+func (h *Handlers) SaveAll(v *web.Request) (web.Answer, error) {
+	for _, id := range v.PostForm["operation"] {
+		op, err := h.Journal.Get(v.Context(), v.Person(), id)
+		if err == nil && op.Phase() == operation.PhaseSecretWaiting {
+			_, err = h.Journal.Acknowledge(v.Context(), v.Person(), id)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	back := web.SafeReturn(v.PostForm.Get("return"))
+	if !strings.HasPrefix(back, web.GlobalTokensPath+"/") {
+		back = web.GlobalTokensPath
+	}
+	return v.To(back), nil
+}
+
 func (h *Handlers) replacedAnswer(v *web.Request, f replaceForm, results []replacement, old *operation.Operation) (web.Answer, error) {
 	results = latest(results)
 	name := f.Name
@@ -101,6 +121,9 @@ func (h *Handlers) replacedAnswer(v *web.Request, f replaceForm, results []repla
 		}
 		p.count(one)
 		p.Results = append(p.Results, one)
+	}
+	if p.Return = here; p.Unsaved > 1 {
+		p.SaveAll = v.Link(web.GlobalPath(f.organization, f.id) + "/result/saved")
 	}
 	p.Notices = slices.DeleteFunc(p.Notices, func(n web.Notice) bool { // what they lead to stands here
 		return slices.ContainsFunc(p.Results, func(one replacedResult) bool { return one.PageURL == n.URL && one.Secret != "" })

@@ -75,7 +75,7 @@ func withDraft(a attempt) string {
 // unknownAttempt: no state, a foreign, used or outdated one. A person who is signed in has most likely reloaded the
 // page or gone back; for everybody else this is where a forged callback ends.
 func unknownAttempt(v *web.Request) (web.Answer, error) {
-	if v.Session.SignedIn() {
+	if v.Session.SignedIn() || strings.EqualFold(v.URL.Query().Get("admin_consent"), "true") { // the latter comes back from ConsentURL
 		return v.To("/"), nil
 	}
 	key := "signin.unknownAttempt"
@@ -101,6 +101,7 @@ func (h *Handlers) signInFailed(v *web.Request, kept attempt, err error) (web.An
 			Text: v.Words.Message("action.signInAgain", nil).Title, URL: v.Link(web.StartPath(kept.Return, kept.Draft)), Primary: true,
 		}},
 	}
+	p.AskApproval(v, t)
 	if sign.CorrelationID != "" {
 		p.Details = append(p.Details, web.Field{Label: v.Words.Message("label.correlationID", nil).Title, Value: sign.CorrelationID})
 	}

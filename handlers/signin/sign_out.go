@@ -33,7 +33,7 @@ func (h *Handlers) AskSignOut(v *web.Request) (web.Answer, error) {
 }
 
 func signOutQuestion(v *web.Request) (web.Answer, error) {
-	p := signOutPage{Base: v.Base(v.Words.Message("signOut.title", nil).Title, "")}
+	p := signOutPage{Base: v.Base(v.Words.Message("signOut.title", nil).Title, "sign-out")}
 	notices := p.Notices
 	p.Notices = nil // each stands on the page once
 	for _, n := range notices {

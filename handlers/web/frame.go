@@ -26,7 +26,7 @@ type Base struct {
 	Languages     []templates.LanguageChoice // to choose among; none where there is one language
 	Look          Look
 	Zone          string // time zone of all dates, "" for UTC
-	Section       string // active entry of the navigation: "overview", "tokens", "changes", "scopes", "sessions"
+	Section       string // active entry of the navigation: "overview", "tokens", "changes", "calendar", "scopes", "sessions"; or "sign-out"
 }
 
 // OrganizationLink leads to the tokens of an organization.

@@ -24,6 +24,8 @@ const (
 	ChangesPath       = "/changes"
 	SessionsPath      = "/sessions"
 	CalendarPath      = "/calendar"
+	ShortcutsPath     = "/shortcuts"
+	JumpPath          = "/jump"
 
 	HealthPath    = "/healthz"
 	ReadyPath     = "/readyz"

@@ -33,6 +33,8 @@ type ProblemPage struct {
 	Details []Field // for support: activity id, error code, request id
 	Actions []NextAction
 	Resend  *resendForm // what was sent, to be sent again
+	Request string      // to be copied, for somebody else who has to act
+	Approve *NextAction // where they do
 }
 
 // resendForm sends a form again as it was.
@@ -98,7 +100,18 @@ func (s *Site) Problem(v *Request, err error) Answer {
 		Base: frame(v, t), Status: t.Status, Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice,
 		Details: v.Support(t), Actions: s.wayOut(v, t), Resend: resend(v, t),
 	}
+	p.AskApproval(v, t)
 	return Page{Status: t.Status, Template: "problem", Data: p, Header: RetryHeader(t.RetryAfter)}
+}
+
+// AskApproval adds what an administrator needs, where only one of those can help.
+func (p *ProblemPage) AskApproval(v *Request, t UserError) {
+	if t.kind != string(entra.KindAdminApproval) {
+		return
+	}
+	consent := v.site.Entra.ConsentURL()
+	p.Request = v.Words.Text("approval.request", "ClientID", v.site.ClientID, "URL", consent)
+	p.Approve = &NextAction{Text: v.Words.Text("approval.open"), URL: consent}
 }
 
 // frame is the page's frame, without banners where the store can't be asked for them.

@@ -82,3 +82,9 @@ func (p *Provider) SignOutURL(ctx context.Context, postLogout, loginHint string)
 	u.RawQuery = query.Encode()
 	return u.String()
 }
+
+// ConsentURL is the page on which an administrator grants the app its permissions for everybody
+// (https://learn.microsoft.com/entra/identity/enterprise-apps/grant-admin-consent).
+func (p *Provider) ConsentURL() string {
+	return p.o.Authority + "/adminconsent?" + url.Values{"client_id": {p.o.ClientID}}.Encode()
+}

@@ -23,17 +23,22 @@ async function ask() {
   setTimeout(ask, pause);
 }
 
-// What somebody is just using is left alone until the next time: the Stop button must not go from under the finger. The
-// sentence beside it is brought up to date all the same.
+// What differs is exchanged and what doesn't stays: a status that was replaced by one of the same words would be read
+// aloud again, or not at all. What somebody is just using is left alone until the next time: the Stop button must not go
+// from under the finger.
 function exchange(old, next) {
-  if (old.innerHTML === next.innerHTML) return;
-  if (!old.contains(document.activeElement)) {
-    old.replaceChildren(...document.importNode(next, true).childNodes);
-    return;
+  if (old.isEqualNode(next) || old.matches("noscript")) return;
+  const parts = [...old.children];
+  if (parts.length && parts.length === next.children.length && parts.every((part, i) => part.tagName === next.children[i].tagName && part.className === next.children[i].className)) {
+    for (const { name, value } of next.attributes) old.setAttribute(name, value);
+    parts.forEach((part, i) => exchange(part, next.children[i]));
+    const texts = (element) => [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE);
+    if (texts(old).length === texts(next).length) {
+      texts(old).forEach((text, i) => { if (text.data !== texts(next)[i].data) text.data = texts(next)[i].data; });
+      return;
+    }
   }
-  const summary = old.querySelector(".batch-summary");
-  const newer = next.querySelector(".batch-summary");
-  if (summary && newer) summary.replaceChildren(...document.importNode(newer, true).childNodes);
+  if (!old.contains(document.activeElement)) old.replaceWith(document.importNode(next, true));
 }
 
 setTimeout(ask, pause);

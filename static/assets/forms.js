@@ -38,3 +38,37 @@ function setButtons(form, disabled) {
 }
 
 document.getElementById("mistakes")?.focus();
+
+// What takes longer than a moment says so, once. The browser's own sign is easily overlooked.
+const waiting = document.getElementById("waiting");
+let timer;
+
+function wait() {
+  clearTimeout(timer);
+  timer = setTimeout(() => { waiting.textContent = waiting.dataset.says; }, 300);
+}
+
+function waited() {
+  clearTimeout(timer);
+  waiting.textContent = "";
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  setTimeout(() => {
+    if (!event.defaultPrevented && !form.hasAttribute("data-stays")) wait();
+  });
+});
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href]");
+  if (!link || link.target || link.hasAttribute("download") || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  setTimeout(() => {
+    const other = link.pathname !== location.pathname || link.search !== location.search;
+    if (!event.defaultPrevented && link.origin === location.origin && other) wait();
+  });
+});
+window.addEventListener("waiting", wait);
+for (const over of ["waited", "pageshow", "pagehide"]) window.addEventListener(over, waited);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") waited(); // which stops loading, too
+});

@@ -5,7 +5,7 @@ for (const button of document.querySelectorAll("[data-copies]")) {
   const source = document.getElementById(button.dataset.copies);
   const told = document.getElementById(button.dataset.told ?? "copied");
   button.hidden = false;
-  forget(source);
+  if (source.matches(".secret")) forget(source);
   source.addEventListener("focus", () => select(source));
   button.addEventListener("click", async () => {
     const done = await copy(source);

@@ -24,21 +24,21 @@ const runAxe = `axe.run(document, {resultTypes: ["violations"], preload: false})
 	found.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.target.join(" ") + " " + (n.any[0]?.message ?? n.failureSummary))))`
 
 // accessible checks the page in these windows: in each by our own rules, and in the first few by those of axe.
-func (r tour) accessible(name string, through []window, few int) {
-	r.t.Helper()
+func (b *tab) accessible(name string, through []window, few int) {
+	b.t.Helper()
 	source, missing := axe()
 	if missing == nil {
-		r.do("load axe", chromedp.Evaluate[chromedp.Void]("{"+source+"\n}"))
+		b.do("load axe", chromedp.Evaluate[chromedp.Void]("{"+source+"\n}"))
 	}
 	for i, w := range through {
-		r.through(w)
-		faults := read(r.tab, "our own rules", chromedp.Evaluate[[]string](ownRules))
+		b.through(w)
+		faults := read(b, "our own rules", chromedp.Evaluate[[]string](ownRules))
 		if missing == nil && i < few {
-			faults = append(faults, read(r.tab, "axe", chromedp.Evaluate[[]string](runAxe, chromedp.EvalAwaitPromise))...)
+			faults = append(faults, read(b, "axe", chromedp.Evaluate[[]string](runAxe, chromedp.EvalAwaitPromise))...)
 		}
 		for _, fault := range faults {
-			r.t.Errorf("%s, %s: %s", name, w.name, fault)
+			b.t.Errorf("%s, %s: %s", name, w.name, fault)
 		}
 	}
-	r.through(windows[0])
+	b.through(windows[0])
 }

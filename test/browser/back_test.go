@@ -40,8 +40,7 @@ func TestBackAfterSignOut(t *testing.T) {
 			b.do("fill in", chromedp.SendKeys(field("Name"), "left behind"), chromedp.Click(choice("Code", "Read")))
 			b.press(button("Create token"))
 			secret := b.secret()
-			b.press(button("Sign out"))
-			b.see(words("A secret is still waiting for you"))
+			b.ask(button("Sign out"), "A secret is still waiting for you")
 			b.signOut()
 			entries := b.history()
 			for _, entry := range slices.Backward(entries[:len(entries)-1]) { // the last one is where the tab is

@@ -62,7 +62,7 @@ func mainJob(b *tab, d *demo, take func(secret string)) {
 
 	b.press(link("Back to tokens"))
 	b.press(link("deploy-web"))
-	b.press(link("Revoke"))
+	b.ask(link("Revoke"), "This can't be undone")
 	b.press(button("Revoke"))
 	b.see(words("no longer works"))
 	b.signOut()

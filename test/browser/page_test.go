@@ -156,6 +156,14 @@ func (b *tab) leave(what string, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
+// ask clicks what leads to a page that only asks, or to a dialog over this one where there is JavaScript, and waits until
+// it says that.
+func (b *tab) ask(control chromedp.Search, says string) {
+	b.t.Helper()
+	b.do("press "+string(control), chromedp.Click(control))
+	b.see(words(says))
+}
+
 // see waits for something to be shown.
 func (b *tab) see(what chromedp.Search) {
 	b.t.Helper()
@@ -216,7 +224,7 @@ func (b *tab) signIn(person string) {
 // signOut signs out and waits for the way over Entra to end where it began.
 func (b *tab) signOut() {
 	b.t.Helper()
-	b.do("sign out", chromedp.Click(button("Sign out")))
+	b.do("sign out", chromedp.Click(chromedp.Search(`(//button[normalize-space()="Sign out"])[last()]`))) // the page's own stands behind the frame's
 	b.see(link("Sign in"))
 }
 

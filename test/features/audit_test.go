@@ -224,8 +224,8 @@ func TestChangesSayFromWhere(t *testing.T) {
 	b.Press("Revoke")
 	rows := b.Open(d.URL + "/changes").Page.Find("tbody tr")
 	for i, want := range [][]string{
-		{"Revoke from here", "contoso", "127.0.0.1", "Go-http-client/1.1", "Not done", "You don't have access"},
-		{"Create from here", "contoso", "127.0.0.1", "Firefox on Windows", "Done"},
+		{"Tried to revoke from here", "contoso", "127.0.0.1", "Go-http-client/1.1", "Not done", "You don't have access"},
+		{"Created from here", "contoso", "127.0.0.1", "Firefox on Windows", "Done"},
 	} {
 		text := webtest.Fold(rows.Eq(i).Text())
 		for _, words := range want {

@@ -33,7 +33,7 @@ func TestBulkRevoke(t *testing.T) {
 	if got := apptest.Banners(b.Open(d.URL + "/tokens")); got != "" {
 		t.Errorf("still waiting: %q", got)
 	}
-	if b.Open(d.URL + "/changes"); !strings.Contains(apptest.Says(b), "Revoke 3 tokens 2 organizations") || strings.Count(apptest.Says(b), "127.0.0.1") != 1 {
+	if b.Open(d.URL + "/changes"); !strings.Contains(apptest.Says(b), "Revoked 3 tokens") || strings.Count(apptest.Says(b), "127.0.0.1") != 1 {
 		t.Errorf("the changes don't list it:\n%s", apptest.Says(b))
 	}
 }

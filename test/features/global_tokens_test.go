@@ -286,6 +286,22 @@ func TestGlobalTokensWithoutAny(t *testing.T) {
 	}
 }
 
+// "I have saved all" saves what the page showed, and leads back to it, never to another site.
+func TestSaveAllOfAReplacement(t *testing.T) {
+	t.Parallel()
+	d, b := withGlobal(t)
+	apptest.ReplaceForm(t, d, b).Check("contoso").Check("northwind-labs").Press("Create the tokens")
+	results := b.URL.String()
+	_, to, form := b.Form("I have saved all 2")
+	form.Set("return", "//evil.example")
+	if twin := b.Twin().Post(to.String(), form); twin.URL.Path != "/global-tokens" {
+		t.Errorf("leads to %s", twin.URL)
+	}
+	if got := secretsByPlace(b.Open(results)); len(got) != 0 {
+		t.Errorf("%d secrets are still shown", len(got))
+	}
+}
+
 // Where a step of an operation leads back to is never another site.
 func TestStepsLeadBackToOurOwnPagesOnly(t *testing.T) {
 	t.Parallel()

@@ -60,7 +60,7 @@ func TestBrowsersLanguages(t *testing.T) {
 		b := d.Browser()
 		b.Edit(func(r *http.Request) { r.Header.Set("Accept-Language", accept) })
 		for _, path := range []string{"/sign-in", "/scopes", "/nowhere"} {
-			if got := b.Open(d.URL + path).Page.Find("html").AttrOr("lang", ""); got != want[0] {
+			if got := b.Open(d.URL+path).Page.Find("html").AttrOr("lang", ""); got != want[0] {
 				t.Errorf("%.30q: %s is in %q", accept, path, got)
 			}
 		}
@@ -91,7 +91,7 @@ func saidOutside(b *webtest.Browser, known []string) []string {
 			out = append(out, webtest.Fold(text))
 		}
 	}
-	b.Page.Find("script, style, noscript, code, bdi, [translate=no]").Remove()
+	b.Page.Find("script, style, noscript, code, kbd, bdi, [translate=no]").Remove()
 	b.Page.Find("*").Each(func(_ int, e *goquery.Selection) {
 		for _, name := range []string{"alt", "aria-label", "data-all", "data-done", "data-failed", "data-label", "data-none", "data-one", "placeholder", "title"} {
 			check(e.AttrOr(name, ""))

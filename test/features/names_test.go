@@ -63,7 +63,7 @@ func TestNamesDoNotDisturbTheirNeighbours(t *testing.T) {
 	check("the notice")
 	b.Open(d.URL + "/changes")
 	check("/changes")
-	b.Click("Rotate " + name).Press("I have saved it")
+	b.Click("Rotated " + name).Press("I have saved it")
 	check("saved")
 	b.Press("The new one is in place")
 	check("finished")

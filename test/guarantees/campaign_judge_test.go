@@ -62,7 +62,7 @@ func (r *round) pieces() (list []piece) {
 		}
 		if r.verb == toReplace {
 			p.verb, p.organization = toCreate, c.organization
-			if strings.HasPrefix(c.what, "Revoke") {
+			if strings.Contains(strings.ToLower(c.what), "revok") {
 				p.verb = toRevoke
 			}
 		}

@@ -1,0 +1,92 @@
+package browser
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// focused is what a person would type into, or press Enter on.
+func (b *tab) focused() string {
+	b.t.Helper()
+	return read(b, "focus", chromedp.Evaluate[string](`document.activeElement.id || document.activeElement.innerText || document.activeElement.tagName`))
+}
+
+// slash presses the key as a keyboard does. What chromedp.KeyEvent sends is typed even where a page has taken the key.
+func slash() []chromedp.Action[chromedp.Void] {
+	var steps []chromedp.Action[chromedp.Void]
+	for _, event := range kb.Encode('/') {
+		if event.Type == kb.KeyDown {
+			event.Type = input.DispatchKeyEventTypeRawKeyDown
+		}
+		steps = append(steps, command(input.DispatchKeyEvent, *event))
+	}
+	return steps
+}
+
+// dialog is what a dialog has that this text begins.
+func dialog(text string) chromedp.Search {
+	return chromedp.Search(`(//dialog//*[starts-with(normalize-space(), "` + text + `")])[1]`)
+}
+
+// Everything that the page of shortcuts lists works, and nothing while somebody types.
+func TestShortcuts(t *testing.T) {
+	t.Parallel()
+	b, d := openTab(t), startDemo(t)
+	b.open(d.url)
+	b.signIn("Mona Rivera")
+	b.open(d.url + "/tokens?organization=contoso")
+	b.do("help", chromedp.KeyEvent("?"))
+	b.see(dialog("Keyboard shortcuts"))
+	b.do("nothing else", chromedp.KeyEvent("n"), chromedp.KeyEvent(kb.Escape))
+	b.do("search", slash()...)
+	if got := b.focused(); got != "q" {
+		t.Errorf("/ leads to %q", got)
+	}
+	b.do("type", chromedp.KeyEvent("n/?"))
+	if got := read(b, "typed", chromedp.Value(chromedp.CSS("main input[type=search]"))); got != "n/?" || strings.Contains(b.path(), "new") {
+		t.Errorf("%q is typed at %s", got, b.path())
+	}
+	b.do("jump", chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	b.see(dialog("Go to"))
+	b.do("narrow", chromedp.KeyEvent("terraf"))
+	b.leave("the first", chromedp.KeyEvent(kb.Enter))
+	b.see(words("About this token"))
+	b.leave("a new token", chromedp.KeyEvent("n"))
+	if !strings.HasPrefix(b.path(), "/tokens/new") {
+		t.Errorf("n leads to %s", b.path())
+	}
+	b.open(d.url + "/shortcuts")
+	b.press(button("Switch single keys off"))
+	b.do("press a key", chromedp.KeyEvent("n"), chromedp.KeyEvent("?"))
+	if b.path() != "/shortcuts" || read(b, "dialogs", chromedp.Evaluate[int](`document.querySelectorAll("dialog").length`)) != 0 {
+		t.Errorf("switched off, a key leads to %s", b.path())
+	}
+	b.quiet()
+}
+
+// A page that only asks is a dialog over the page that led to it; its form does what the page's does.
+func TestRevokeInADialog(t *testing.T) {
+	t.Parallel()
+	b, d := openTab(t), startDemo(t)
+	b.open(d.url)
+	b.signIn("Mona Rivera")
+	b.open(d.url + "/tokens?organization=contoso&status=all")
+	b.press(link("Terraform"))
+	at := b.path()
+	b.do("ask", chromedp.Click(link("Revoke")))
+	b.see(dialog("Revoke Terraform?"))
+	b.do("no", chromedp.Click(chromedp.Search(`//dialog//a[normalize-space()="Cancel"]`)), chromedp.WaitNotPresent(chromedp.CSS("dialog")))
+	if b.path() != at {
+		t.Errorf("Cancel leads to %s", b.path())
+	}
+	b.do("ask", chromedp.Click(link("Revoke")))
+	b.see(dialog("Revoke Terraform?"))
+	b.accessible("revoke-dialog", windows[1:2], 1)
+	b.press(chromedp.Search(`//dialog//button[normalize-space()="Revoke"]`))
+	b.see(words("no longer works"))
+	b.quiet()
+}
