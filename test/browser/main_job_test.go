@@ -12,7 +12,7 @@ func TestMainJob(t *testing.T) {
 	t.Parallel()
 	b := openTab(t)
 	b.allowClipboard()
-	mainJob(b, startDemo(t), func(secret string) {
+	mainJob(b, startDemo(t), nil, func(secret string) {
 		b.do("copy", chromedp.Click(button("Copy")))
 		b.see(words("Copied"))
 		copied := read(b, "clipboard", chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise))
@@ -27,44 +27,47 @@ func TestMainJobWithoutScripts(t *testing.T) {
 	t.Parallel()
 	b := openTab(t)
 	b.withoutScripts()
-	mainJob(b, startDemo(t), func(string) {
+	mainJob(b, startDemo(t), nil, func(string) {
 		b.do("no Copy button", chromedp.WaitNotVisible(button("Copy")))
 	})
 }
 
-func mainJob(b *tab, d *demo, take func(secret string)) {
+func mainJob(b *tab, d *demo, in speech, take func(secret string)) {
 	b.t.Helper()
 	b.open(d.url)
-	b.signIn("Mona Rivera")
-	b.press(link("New token"))
-	b.do("fill in", chromedp.SendKeys(field("Name"), "deploy-web"), chromedp.Click(choice("Expiry", "90 days")), chromedp.Click(choice("Code", "Read & write")))
-	b.press(button("Create token"))
+	b.press(in.link("Sign in"))
+	b.press(button("Continue as Mona Rivera"))
+	b.press(in.link("New token"))
+	b.do("fill in", chromedp.SendKeys(in.field("Name"), "deploy-web"), chromedp.Click(in.choice("Expiry", "90 days")), chromedp.Click(in.choice("Code", "Read & write")))
+	b.press(in.button("Create token"))
 
 	secret := b.secret()
 	if len(secret) != 84 {
 		b.t.Errorf("the secret is %q", secret)
 	}
 	take(secret)
-	b.press(button("I have saved it"))
+	b.press(in.button("I have saved it"))
 	if strings.Contains(b.text(), secret) {
 		b.t.Error("the secret is shown after it was saved")
 	}
 
-	b.press(link("deploy-web"))
-	b.press(link("Rotate"))
-	b.press(button("Rotate"))
+	b.press(in.link("deploy-web"))
+	b.press(in.link("Rotate"))
+	b.press(in.button("Rotate"))
 	second := b.secret()
 	if len(second) != 84 || second == secret {
 		b.t.Errorf("the new secret is %q", second)
 	}
-	b.press(button("I have saved it"))
-	b.press(button("The new one is in place"))
+	b.press(in.button("I have saved it"))
+	b.press(in.button("The new one is in place"))
 
-	b.press(link("Back to tokens"))
-	b.press(link("deploy-web"))
-	b.ask(link("Revoke"), "This can't be undone")
-	b.press(button("Revoke"))
-	b.see(words("no longer works"))
-	b.signOut()
+	b.press(in.link("Back to tokens"))
+	b.press(in.link("deploy-web"))
+	b.do("ask", chromedp.Click(in.link("Revoke")))
+	b.see(in.button("Revoke"))
+	b.press(in.button("Revoke"))
+	b.see(in.words("no longer works"))
+	b.do("sign out", chromedp.Click(in.button("Sign out")))
+	b.see(in.link("Sign in"))
 	b.quiet()
 }

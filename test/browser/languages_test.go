@@ -1,0 +1,154 @@
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// languages are those of the pages besides English, with their names for themselves.
+var languages = []struct{ tag, name string }{{"ko", "한국어"}, {"zh-Hant", "繁體中文"}}
+
+// speech finds controls in one language by what they are called in English; its zero value is English.
+type speech map[string][]string
+
+// speak reads the words of a language.
+func speak(t *testing.T, tag string) speech {
+	t.Helper()
+	english, theirs, s := messages(t, "en"), messages(t, tag), speech{}
+	for key, text := range english {
+		s[text] = append(s[text], theirs[key], theirs[key]+" ("+text+")") // scopes have their English term beside them
+	}
+	return s
+}
+
+func messages(t *testing.T, tag string) map[string]string {
+	t.Helper()
+	content, err := os.ReadFile("../../templates/words/" + tag + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(content, &all); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for key, text := range all {
+		out[key], _ = text.(string)
+	}
+	return out
+}
+
+// called is what holds in XPath of an element that is called so.
+func (s speech) called(english string) string {
+	var any []string
+	for _, name := range append([]string{english}, s[english]...) {
+		any = append(any, fmt.Sprintf(`normalize-space()=%q`, name))
+	}
+	return strings.Join(slices.Compact(any), " or ")
+}
+
+func (s speech) button(name string) chromedp.Search {
+	return chromedp.Search(`//button[` + s.called(name) + `]`)
+}
+
+func (s speech) link(name string) chromedp.Search {
+	return chromedp.Search(`//a[` + s.called(name) + `]`)
+}
+
+func (s speech) field(label string) chromedp.Search {
+	return chromedp.Search(`//*[@id=//label[` + s.called(label) + `]/@for]`)
+}
+
+func (s speech) choice(group, label string) chromedp.Search {
+	return chromedp.Search(`//fieldset[legend[` + s.called(group) + `]]//label[` + s.called(label) + `]`)
+}
+
+// words is words, by the longest part of each message that has the text, between what is filled in.
+func (s speech) words(text string) chromedp.Search {
+	parts := []string{fmt.Sprintf(`contains(., %q)`, text)}
+	for english, theirs := range s {
+		if strings.Contains(english, text) {
+			literal := regexp.MustCompile(`\{\{.*?\}\}|<[^>]*>`).Split(theirs[0], -1)
+			longest := slices.MaxFunc(literal, func(a, b string) int { return len(a) - len(b) })
+			parts = append(parts, fmt.Sprintf(`contains(., %q)`, strings.TrimSpace(longest)))
+		}
+	}
+	return chromedp.Search(`(//main//*[text()[` + strings.Join(parts, " or ") + `]])[1]`)
+}
+
+// The main job in the other languages: one asked for by the browser, one chosen at the foot of the page. The reader's
+// time zone is known from the second page on.
+func TestMainJobInOtherLanguages(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	for i, language := range languages {
+		b := openTab(t)
+		b.do("live in Seoul", command(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Asia/Seoul"}))
+		if i == 0 {
+			b.do("ask for "+language.tag, command(network.Enable, network.EnableParams{}),
+				command(network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": language.tag + "-KR,en;q=0.5"}}))
+		}
+		b.open(d.url)
+		if i > 0 {
+			b.press(button(language.name))
+		}
+		b.inLanguage(language.tag)
+		mainJob(b, d, speak(t, language.tag), func(string) {
+			b.inLanguage(language.tag)
+			if foot := read(b, "foot", chromedp.Evaluate[string](`document.querySelector("footer").innerText`)); !strings.Contains(foot, "Asia/Seoul") {
+				t.Errorf("the time zone isn't known: %q", foot)
+			}
+		})
+		b.inLanguage(language.tag)
+	}
+}
+
+func (b *tab) inLanguage(tag string) {
+	b.t.Helper()
+	if got := read(b, "language", chromedp.Evaluate[string](`document.documentElement.lang`)); got != tag {
+		b.t.Errorf("%s is in %q, not %q", b.path(), got, tag)
+	}
+}
+
+// No page is wider than its window, in any language, on a desktop, a phone and a small one (WCAG 2.2, 1.4.10).
+func TestNoPageIsTooWide(t *testing.T) {
+	t.Parallel()
+	d, b := startDemo(t), openTab(t)
+	b.open(d.url)
+	b.widths()
+	b.signIn("Mona Rivera")
+	b.open(d.url + "/tokens?organization=contoso")
+	token := read(b, "a token", chromedp.Evaluate[string](`[...document.querySelectorAll("main a")].map(a => a.pathname).find(p => /^\/tokens\/contoso\/[^/]+$/.test(p))`))
+	paths := []string{
+		"/overview", "/tokens?organization=contoso", "/tokens?organization=northwind-labs", "/tokens/new?organization=contoso", token, token + "/edit", token + "/rotate",
+		token + "/revoke", "/global-tokens", "/organizations", "/changes", "/scopes", "/calendar", "/sessions", "/sign-out", "/no/such/page",
+	}
+	for _, name := range []string{"English", languages[0].name, languages[1].name} {
+		b.press(button(name))
+		for _, path := range paths {
+			b.open(d.url + path)
+			b.widths()
+		}
+	}
+}
+
+// widths looks at the page through windows of three widths.
+func (b *tab) widths() {
+	b.t.Helper()
+	for _, width := range []int64{1280, 390, 320} {
+		b.do("make the window narrow", chromedp.EmulateViewport(width, 800))
+		if more := read(b, "width", chromedp.Evaluate[int64](`document.documentElement.scrollWidth - innerWidth`)); more > 0 {
+			lang := read(b, "language", chromedp.Evaluate[string](`document.documentElement.lang`))
+			b.t.Errorf("%s in %s is %d pixels wider than a window of %d", b.path(), lang, more, width)
+		}
+	}
+}
