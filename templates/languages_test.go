@@ -2,6 +2,7 @@ package templates_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -188,6 +189,54 @@ func TestIncompleteIsSeen(t *testing.T) {
 		}
 		if len(got) != 1 || got[0] != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A fourth language is a file, as docs/translating.md has it: Polish here, with three plural forms.
+func TestFourthLanguage(t *testing.T) {
+	source, err := os.ReadFile("words/en.json") // step 1: copy and translate
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(source, &all); err != nil {
+		t.Fatal(err)
+	}
+	for key, text := range all {
+		if forms, ok := text.(map[string]any); ok {
+			all[key] = map[string]any{"one": forms["one"], "few": forms["other"], "many": forms["other"], "other": forms["other"]}
+		}
+	}
+	all["language.name"], all["time.in.days"] = "Polski", map[string]string{"one": "za {{.Count}} dzień", "few": "za {{.Count}} dni (few)", "many": "za {{.Count}} dni", "other": "za {{.Count}} dnia"}
+	content, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := i18n.ParseMessageFileBytes(content, "pl.json", nil) // step 3: nothing is missing
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range incomplete(file.Tag, file.Messages) {
+		t.Error(fault)
+	}
+	polish := translation(t, "pl.json", string(content))
+	offered := append(templates.Offered(), polish) // step 2
+	if got := offered.Choose("", "pl-PL,pl;q=0.9,en;q=0.8"); got != polish {
+		t.Errorf("a Polish browser gets %s", got.Language())
+	}
+	for n, want := range map[int]string{1: "za 1 dzień", 3: "za 3 dni (few)", 5: "za 5 dni", 22: "za 22 dni (few)"} {
+		if got := polish.Text("time.in.days", "Count", n); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+	for _, s := range samples() {
+		var page bytes.Buffer
+		if err := polish.Render(&page, s.page, s.data); err != nil {
+			t.Error(err)
+		}
+		if got := parsed(t, page.String()).Find("html").AttrOr("lang", ""); got != "pl" {
+			t.Errorf("%s is in %q", s.page, got)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -94,7 +95,8 @@ func mustTranslation(name string) *Words {
 	return newWords(tag, completed(messages))
 }
 
-// completed are the messages that English has: each as translated, or else in English.
+// completed are the messages that English has: each as translated, or else in English. A plural form that is missing is
+// said as "other" is.
 func completed(messages []*i18n.Message) []*i18n.Message {
 	translated := make(map[string]*i18n.Message, len(messages))
 	for _, m := range messages {
@@ -104,6 +106,13 @@ func completed(messages []*i18n.Message) []*i18n.Message {
 	for id, m := range english.messages {
 		if t := translated[id]; t != nil && t.Other != "" {
 			m = t
+		}
+		if isPlural(m) {
+			whole := *m
+			for _, form := range []*string{&whole.Zero, &whole.One, &whole.Two, &whole.Few, &whole.Many} {
+				*form = cmp.Or(*form, m.Other)
+			}
+			m = &whole
 		}
 		out = append(out, m)
 	}

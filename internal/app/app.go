@@ -50,11 +50,12 @@ const (
 // Options is what isn't a setting of the operator's: where the program writes, and what the demo and tests have of
 // their own. The zero value of each field but Log is the real thing.
 type Options struct {
-	Version string       // of a release, see Version
-	Log     io.Writer    // gets the log
-	Client  *http.Client // to Entra ID, Azure DevOps and the Key Vault; nil: each has its own
-	Demo    bool         // pages are marked as a demo's
-	Pseudo  bool         // the pseudo-language is offered, too
+	Version string              // of a release, see Version
+	Log     io.Writer           // gets the log
+	Client  *http.Client        // to Entra ID, Azure DevOps and the Key Vault; nil: each has its own
+	Demo    bool                // pages are marked as a demo's
+	Pseudo  bool                // the pseudo-language is offered, too
+	More    templates.Languages // and these
 
 	// Settings reads the settings again, when Hangup says so and when Entra ID refuses the credential. nil: they stay.
 	Settings func() (config.Config, error)
@@ -189,7 +190,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 			Telemetry: tel,
 			BaseURL:   baseURL(cfg), Local: a.local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
 			SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute, ClientID: cfg.ClientID,
-			Demo: o.Demo, Languages: languages(o.Pseudo), Version: o.Version, Now: o.Now, Log: log,
+			Demo: o.Demo, Languages: languages(o), Version: o.Version, Now: o.Now, Log: log,
 		},
 		Calendar: calendar.New(a.sessions.Records(), o.Now), Organizations: cfg.Organizations, AzureURL: "https://dev.azure.com",
 	})
@@ -347,9 +348,10 @@ func (a *App) stopTraces() {
 	}
 }
 
-func languages(pseudo bool) templates.Languages {
-	if pseudo {
-		return append(templates.Offered(), templates.Pseudo())
+func languages(o Options) templates.Languages {
+	all := append(templates.Offered(), o.More...)
+	if o.Pseudo {
+		all = append(all, templates.Pseudo())
 	}
-	return templates.Offered()
+	return all
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
 	"github.com/patdesk/patdesk/internal/webtest"
+	"github.com/patdesk/patdesk/templates"
 )
 
 const pseudoName = "⟦Éñğļíšĥ⟧"
@@ -180,5 +181,27 @@ func TestCalendarsAndFilesInALanguage(t *testing.T) {
 	}
 	if b.Open(d.URL + "/overview.json"); !strings.Contains(b.Body, `"organization": "contoso"`) || !strings.Contains(b.Body, `"status": "active"`) {
 		t.Errorf("JSON: %.200s", b.Body)
+	}
+}
+
+// A language that is added is offered at the foot and to those whose browser asks for it. What its file lacks is said in
+// English.
+func TestLanguageIsAdded(t *testing.T) {
+	t.Parallel()
+	polish, err := templates.Translation("pl.json", []byte(`{"language.name": "Polski", "scopes.title": "Zakresy", "scopes.heading": "Zakresy", "column.scopes": "Zakresy"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := apptest.Start(t, apptest.Options{More: templates.Languages{polish}})
+	b := d.Browser()
+	b.Edit(func(r *http.Request) { r.Header.Set("Accept-Language", "pl-PL,pl;q=0.9,en;q=0.8") })
+	if b.Open(d.URL + "/scopes"); b.Page.Find("html").AttrOr("lang", "") != "pl" || b.Heading() != "Zakresy" || !strings.Contains(b.Text(), "Full access") {
+		t.Errorf("in Polish: %q\n%s", b.Heading(), b.Text())
+	}
+	if b.Press("English"); b.Heading() != "Scopes" {
+		t.Errorf("in English: %q", b.Heading())
+	}
+	if b.Press("Polski"); b.Heading() != "Zakresy" {
+		t.Errorf("in Polish again: %q", b.Heading())
 	}
 }

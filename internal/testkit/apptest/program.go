@@ -14,6 +14,7 @@ import (
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/webtest"
+	"github.com/patdesk/patdesk/templates"
 )
 
 // Program is the whole program, running, and the services it talks to.
@@ -31,10 +32,11 @@ type Program struct {
 // Options changes what Start starts.
 type Options struct {
 	Sim    simulator.Options
-	Env    map[string]string // settings over the usual ones
-	Demo   bool              // as -demo serves it
-	Pseudo bool              // with the pseudo-language
-	Now    func() time.Time  // the program's clock; the simulator has its own
+	Env    map[string]string   // settings over the usual ones
+	Demo   bool                // as -demo serves it
+	Pseudo bool                // with the pseudo-language
+	More   templates.Languages // with these
+	Now    func() time.Time    // the program's clock; the simulator has its own
 
 	StopTimeout time.Duration                                    // of a graceful stop
 	CutOff      bool                                             // the stop is to run into its timeout
@@ -82,7 +84,7 @@ func StartOn(t testing.TB, sim *simulator.Simulator, o Options, dir string) *Pro
 		client = &http.Client{Transport: o.Wrap(client.Transport)}
 	}
 	program, err := app.New(context.Background(), cfg, app.Options{
-		Log: d.Log, Client: client, Demo: o.Demo, Pseudo: o.Pseudo, Now: o.Now, Pause: o.Pause, StopTimeout: o.StopTimeout, CallTimeout: o.CallTimeout, ReadTimeout: o.ReadTimeout,
+		Log: d.Log, Client: client, Demo: o.Demo, Pseudo: o.Pseudo, More: o.More, Now: o.Now, Pause: o.Pause, StopTimeout: o.StopTimeout, CallTimeout: o.CallTimeout, ReadTimeout: o.ReadTimeout,
 	})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, d.Log)
