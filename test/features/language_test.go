@@ -195,7 +195,7 @@ func TestLanguageIsAdded(t *testing.T) {
 	d := apptest.Start(t, apptest.Options{More: templates.Languages{polish}})
 	b := d.Browser()
 	b.Edit(func(r *http.Request) { r.Header.Set("Accept-Language", "pl-PL,pl;q=0.9,en;q=0.8") })
-	if b.Open(d.URL + "/scopes"); b.Page.Find("html").AttrOr("lang", "") != "pl" || b.Heading() != "Zakresy" || !strings.Contains(b.Text(), "Full access") {
+	if b.Open(d.URL + "/scopes"); b.Page.Find("html").AttrOr("lang", "") != "pl" || b.Heading() != "Zakresy" || !strings.Contains(b.Text(), "High privilege") {
 		t.Errorf("in Polish: %q\n%s", b.Heading(), b.Text())
 	}
 	if b.Press("English"); b.Heading() != "Scopes" {
