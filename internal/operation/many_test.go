@@ -70,7 +70,7 @@ func TestManyOperationsAreReadTogether(t *testing.T) {
 	if _, err := r.Acknowledge(context.Background(), mona, finished.ID); err != nil {
 		t.Fatal(err)
 	}
-	w.copies(r, finished.ID, 4499)
+	w.copies(r, finished.ID, 999)
 	batch := w.run(r, w.started(r, operation.Revoke, 50).ID, signedIn).ID
 	for what, read := range map[string]func() (int, error){
 		"Pending": func() (int, error) { all, err := r.Pending(context.Background(), mona); return len(all), err },
@@ -171,8 +171,8 @@ func TestBatchListsAnOrganizationOnce(t *testing.T) {
 		call                    string
 		tokens, of, fail, lists int
 	}{
-		"rotated":              {operation.Rotate, "create", 200, 1000, 0, 1},
-		"many rotated":         {operation.Rotate, "create", 500, 2000, 0, 1},
+		"rotated":              {operation.Rotate, "create", 50, 200, 0, 1},
+		"many rotated":         {operation.Rotate, "create", 200, 1000, 0, 1},
 		"extended":             {operation.Update, "update", 50, 200, 0, 1},
 		"revoked":              {operation.Revoke, "revoke", 50, 200, 0, 1},
 		"the first list fails": {operation.Rotate, "create", 20, 20, 1, 2},
