@@ -42,6 +42,7 @@ func families() map[string][]string {
 		"bulk.leftOut.":        strings.Fields("global expired revoked gone unread rotating longer odd unnamed"),
 		"bulk.outcome.":        strings.Fields("sent succeeded halfway partly"),
 		"bulk.plan.":           verbs,
+		"bulk.ran.":            verbs,
 		"bulk.run.":            verbs,
 		"change.":              actions,
 		"changing.":            actions,

@@ -161,7 +161,7 @@ func bulkSamples() []sample {
 	partly.ReloadAfter = 15
 	partly.Rows = []bulkRow{
 		{Name: "done", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "oldAlive", StateText: "Old token still works", OperationURL: "/pat/operations/1", LinkText: "See the rotation", RevokeOld: "/pat/operations/1/revoke-old", Before: at(3), After: at(90)},
-		{Name: hostile, Organization: "fabrikam", State: "failed", StateText: "Not done", What: "You don't have access.", Retry: "2", Before: at(3), After: at(90)},
+		{Name: hostile, Organization: "fabrikam", State: "failed", StateText: "Failed", What: "You don't have access.", Retry: "2", Before: at(3), After: at(90)},
 	}
 	revoked := run("revoke")
 	revoked.State, revoked.Sentence, revoked.Done, revoked.Finished, revoked.LeftOut = "succeeded", text("bulk.state.done", 0).What, 4, 4, nil

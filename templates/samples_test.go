@@ -654,8 +654,8 @@ func otherSamples() []sample {
 		{at(0, -4), "Created", "build agent 8", "contoso", "Secret waiting", "succeeded", "/pat/operations/1", "", "198.51.100.7", "Firefox on Windows"},
 		{at(0, -190), "Rotated", "nuget-publish", "contoso", "Old token still works", "halfway", "/pat/operations/2", "", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "curl/8.5.0"},
 	}}, {at(-1).Date, []changeRow{
-		{at(-1), "Tried to revoke", strings.Repeat("long", 20), "fabrikam", "Not done", "failed", "/pat/operations/3", "You don't have access to this in fabrikam", "198.51.100.7", hostile},
-		{at(-2), "Tried to change", hostile, "contoso", "Not known", "unknown", "", "", "", ""},
+		{at(-1), "Tried to revoke", strings.Repeat("long", 20), "fabrikam", "Failed", "failed", "/pat/operations/3", "You don't have access to this in fabrikam", "198.51.100.7", hostile},
+		{at(-2), "Tried to change", hostile, "contoso", "Not confirmed", "unknown", "", "", "", ""},
 	}}}}
 	keysOn := frame("Keyboard shortcuts", "")
 	keysOn.Look.Shortcuts = true

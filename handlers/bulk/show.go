@@ -82,8 +82,12 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormSta
 	}
 	v.Invalidate("", nil, b.Ended)
 	tally, verb, path := b.Count(), web.BulkVerb(b.Action), web.BatchPath(b.ID)
+	title := v.Words.Text("bulk.run."+verb, "Count", len(b.Items))
+	if !b.Running && tally.Done == len(b.Items) {
+		title = v.Words.Text("bulk.ran."+verb, "Count", len(b.Items))
+	}
 	p := bulkRunPage{
-		Base: v.Base(v.Words.Message("bulk.run."+verb, map[string]any{"Count": len(b.Items)}).Title, "changes"), Problem: state.Problem, Verb: verb,
+		Base: v.Base(title, "changes"), Problem: state.Problem, Verb: verb,
 		Running: b.Running, Stopping: b.Running && (b.Stopped || b.Halt != nil), Address: v.Link(path),
 		All: len(b.Items), Done: tally.Done, Failed: tally.Failed, Unknown: tally.Unknown, Doing: tally.Doing, NotBegun: tally.NotBegun,
 		Finished: tally.Done + tally.Failed + tally.Unknown, SecretFake: h.Site.Demo, BackURL: v.Link(backFrom(b.From)), Return: path,

@@ -66,7 +66,7 @@ func (r tour) form(name string) {
 func (r tour) signedOutPages() {
 	r.t.Helper()
 	r.open(r.demo.url)
-	r.stop("sign-in", "Your Azure DevOps tokens")
+	r.stop("sign-in", "All your Azure DevOps tokens")
 	r.press(link("Sign in"))
 	r.press(button("Decline"))
 	r.stop("sign-in-declined", "You declined the sign-in")
@@ -77,7 +77,7 @@ func (r tour) signedOutPages() {
 	r.open(r.demo.url + "/no/such/page")
 	r.stop("not-found", "There is no such page")
 	r.open(r.demo.url + "/scopes")
-	r.stop("scopes-signed-out", "Brings along")
+	r.stop("scopes-signed-out", "Also grants")
 }
 
 func (r tour) overview() {
@@ -290,7 +290,7 @@ func (r tour) calendar() {
 	r.press(button("Make an address"))
 	r.stop("calendar-made", "Copy it now")
 	r.open(r.demo.url + "/calendar")
-	r.stop("calendar", "How it stands")
+	r.stop("calendar", "Status")
 	r.press(button("Revoke the address"))
 	r.stop("calendar-revoked", "is revoked")
 }

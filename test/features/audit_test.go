@@ -224,7 +224,7 @@ func TestChangesSayFromWhere(t *testing.T) {
 	b.Press("Revoke")
 	rows := b.Open(d.URL + "/changes").Page.Find("tbody tr")
 	for i, want := range [][]string{
-		{"Tried to revoke from here", "contoso", "127.0.0.1", "Go-http-client/1.1", "Not done", "You don't have access"},
+		{"Tried to revoke from here", "contoso", "127.0.0.1", "Go-http-client/1.1", "Failed", "You don't have access"},
 		{"Created from here", "contoso", "127.0.0.1", "Firefox on Windows", "Done"},
 	} {
 		text := webtest.Fold(rows.Eq(i).Text())

@@ -243,19 +243,19 @@ func TestBulkStoppedInTheMiddle(t *testing.T) {
 	for _, h := range held {
 		<-h.Reached()
 	}
-	if b.Press("Stop"); !strings.Contains(apptest.Says(b), "It is being stopped") {
+	if b.Press("Stop"); !strings.Contains(apptest.Says(b), "Stopping:") {
 		t.Errorf("after Stop:\n%s", apptest.Says(b))
 	}
 	for _, h := range held {
 		h.Release()
 	}
-	if apptest.WaitForBatch(t, b); d.Sim.Created() != 3 || apptest.CountStates(b)["Not begun"] != 9 || !strings.Contains(apptest.Says(b), "It was stopped") {
+	if apptest.WaitForBatch(t, b); d.Sim.Created() != 3 || apptest.CountStates(b)["Not started"] != 9 || !strings.Contains(apptest.Says(b), "You stopped it") {
 		t.Fatalf("%d created, %v\n%s", d.Sim.Created(), apptest.CountStates(b), apptest.Says(b))
 	}
 	if got := apptest.Banners(b.Twin().Open(d.URL + "/tokens")); !strings.Contains(got, "3 new secrets") {
 		t.Errorf("banner %q", got)
 	}
-	if apptest.WaitForBatch(t, b.Press("Go on with the 9 not begun")); d.Sim.Created() != 12 || apptest.CountStates(b)["Secret waiting"] != 12 {
+	if apptest.WaitForBatch(t, b.Press("Continue with the remaining 9")); d.Sim.Created() != 12 || apptest.CountStates(b)["Secret waiting"] != 12 {
 		t.Errorf("%d created, %v", d.Sim.Created(), apptest.CountStates(b))
 	}
 }
@@ -280,15 +280,15 @@ func TestBulkFailuresAreTriedAgain(t *testing.T) {
 	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen")
 	d.Sim.SetFault("throttled429", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1, RetryAfter: time.Second})
 	d.Sim.SetFault("patTokenError:accessDenied", simulator.FaultOptions{Call: simulator.CallCreate, After: 1, Times: 2})
-	if apptest.WaitForBatch(t, b.Press("Rotate 5 tokens")); d.Sim.Created() != 2 || apptest.CountStates(b)["Not done"] != 2 || apptest.CountStates(b)["Not known"] != 1 {
+	if apptest.WaitForBatch(t, b.Press("Rotate 5 tokens")); d.Sim.Created() != 2 || apptest.CountStates(b)["Failed"] != 2 || apptest.CountStates(b)["Not confirmed"] != 1 {
 		t.Fatalf("%d created, %v\n%s", d.Sim.Created(), apptest.CountStates(b), apptest.Says(b))
 	}
 	calls := d.Sim.Calls(simulator.CallCreate)
-	name := strings.TrimSuffix(apptest.BatchStates(b)[slices.IndexFunc(apptest.BatchStates(b), func(s string) bool { return strings.HasSuffix(s, "Not done") })], ": Not done")
-	if apptest.WaitForBatch(t, b.Press("Try again: "+name+", org-01")); d.Sim.Created() != 3 || apptest.CountStates(b)["Not done"] != 1 || d.Sim.Calls(simulator.CallCreate) != calls+1 {
+	name := strings.TrimSuffix(apptest.BatchStates(b)[slices.IndexFunc(apptest.BatchStates(b), func(s string) bool { return strings.HasSuffix(s, "Failed") })], ": Failed")
+	if apptest.WaitForBatch(t, b.Press("Try again: "+name+", org-01")); d.Sim.Created() != 3 || apptest.CountStates(b)["Failed"] != 1 || d.Sim.Calls(simulator.CallCreate) != calls+1 {
 		t.Fatalf("one again: %d created, %v", d.Sim.Created(), apptest.CountStates(b))
 	}
-	if apptest.WaitForBatch(t, b.Press("Try again what isn't done")); d.Sim.Created() != 4 || apptest.CountStates(b)["Secret waiting"] != 4 || apptest.CountStates(b)["Not known"] != 1 {
+	if apptest.WaitForBatch(t, b.Press("Retry what failed")); d.Sim.Created() != 4 || apptest.CountStates(b)["Secret waiting"] != 4 || apptest.CountStates(b)["Not confirmed"] != 1 {
 		t.Errorf("all again: %d created, %v\n%s", d.Sim.Created(), apptest.CountStates(b), apptest.Says(b))
 	}
 }
@@ -299,18 +299,18 @@ func TestBulkUnknownOutcome(t *testing.T) {
 	d, b := apptest.StartWithTokens(t, 1, 3, apptest.Options{})
 	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen")
 	d.Sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
-	if apptest.WaitForBatch(t, b.Press("Rotate 3 tokens")); d.Sim.Created() != 3 || apptest.CountStates(b)["Not known"] != 1 || b.Has("button", "Try again what isn't done") {
+	if apptest.WaitForBatch(t, b.Press("Rotate 3 tokens")); d.Sim.Created() != 3 || apptest.CountStates(b)["Not confirmed"] != 1 || b.Has("button", "Retry what failed") {
 		t.Fatalf("%d created, %v\n%s", d.Sim.Created(), apptest.CountStates(b), apptest.Says(b))
 	}
-	if got := apptest.Says(b); strings.Contains(got, "not everything was done") || !strings.Contains(got, "it isn't known what became of one of them") {
+	if got := apptest.Says(b); strings.Contains(got, "Not everything was done") || !strings.Contains(got, "couldn't confirm one of them") {
 		t.Errorf("what may have been done is summed up as not done: %s", got)
 	}
-	name := strings.TrimSuffix(apptest.BatchStates(b)[slices.IndexFunc(apptest.BatchStates(b), func(s string) bool { return strings.HasSuffix(s, "Not known") })], ": Not known")
+	name := strings.TrimSuffix(apptest.BatchStates(b)[slices.IndexFunc(apptest.BatchStates(b), func(s string) bool { return strings.HasSuffix(s, "Not confirmed") })], ": Not confirmed")
 	batch := b.URL.String()
 	if b.Click("Find out: " + name + ", org-01").Press("Revoke this token"); d.Sim.Revoked() != 1 {
 		t.Errorf("%d revoked\n%s", d.Sim.Revoked(), apptest.Says(b))
 	}
-	if b.Open(batch); !b.Has("button", "Try again what isn't done") && !b.Has("button", "Try again: "+name+", org-01") {
+	if b.Open(batch); !b.Has("button", "Retry what failed") && !b.Has("button", "Try again: "+name+", org-01") {
 		t.Errorf("when nothing is left of it, it can't be tried again:\n%s", apptest.Says(b))
 	}
 }
@@ -323,17 +323,17 @@ func TestBulkLeavesABrokenOrganizationAlone(t *testing.T) {
 	apptest.PickAll(b, d.URL+"/overview", "Rotate chosen")
 	d.Sim.SetFault("serverError500", simulator.FaultOptions{Call: simulator.CallCreate, Organization: "org-02"})
 	apptest.WaitForBatch(t, b.Press("Rotate 20 tokens"))
-	if n := apptest.CountStates(b); n["Secret waiting"] != 10 || n["Not begun"] < 4 || !strings.Contains(apptest.Says(b), "org-02: ") {
+	if n := apptest.CountStates(b); n["Secret waiting"] != 10 || n["Not started"] < 4 || !strings.Contains(apptest.Says(b), "org-02: ") {
 		t.Fatalf("%v\n%s", n, apptest.Says(b))
 	}
-	if n := apptest.CountStates(b); n["Not begun"]+n["Not known"]+n["Not done"] != 10 {
+	if n := apptest.CountStates(b); n["Not started"]+n["Not confirmed"]+n["Failed"] != 10 {
 		t.Errorf("%v", n)
 	}
 	if got := apptest.Says(b); strings.Contains(got, "Try again in a few minutes") || !strings.Contains(got, "Don't rotate again what isn't known yet") {
 		t.Errorf("a second successor is suggested: %s", got)
 	}
 	d.Sim.ClearFaults()
-	if apptest.WaitForBatch(t, b.Press(fmt.Sprintf("Go on with the %d not begun", apptest.CountStates(b)["Not begun"]))); apptest.CountStates(b)["Not begun"] != 0 {
+	if apptest.WaitForBatch(t, b.Press(fmt.Sprintf("Continue with the remaining %d", apptest.CountStates(b)["Not started"]))); apptest.CountStates(b)["Not started"] != 0 {
 		t.Errorf("going on: %v\n%s", apptest.CountStates(b), apptest.Says(b))
 	}
 }
@@ -343,8 +343,8 @@ func TestBulkRevokedElsewhere(t *testing.T) {
 	t.Parallel()
 	for button, want := range map[string]string{
 		"Revoke": "Done It was already revoked",
-		"Rotate": "Not done It was revoked elsewhere meanwhile",
-		"Extend": "Not done It was revoked elsewhere meanwhile",
+		"Rotate": "Failed It was revoked elsewhere meanwhile",
+		"Extend": "Failed It was revoked elsewhere meanwhile",
 	} {
 		t.Run(button, func(t *testing.T) {
 			t.Parallel()
@@ -376,7 +376,7 @@ func TestBulkOrganizationGone(t *testing.T) {
 	apptest.OpenWhole(t, b, d.URL+"/overview")
 	apptest.PickAll(b, d.URL+"/overview", "Revoke chosen")
 	d.Sim.SetFault("notFound", simulator.FaultOptions{Organization: "org-02"})
-	if apptest.WaitForBatch(t, b.Press("Revoke 8 tokens")); apptest.CountStates(b)["Done"] != 4 || apptest.CountStates(b)["Not done"] != 4 || strings.Count(apptest.Says(b), "No organization named org-02") != 4 {
+	if apptest.WaitForBatch(t, b.Press("Revoke 8 tokens")); apptest.CountStates(b)["Done"] != 4 || apptest.CountStates(b)["Failed"] != 4 || strings.Count(apptest.Says(b), "No organization named org-02") != 4 {
 		t.Errorf("%v\n%s", apptest.CountStates(b), apptest.Says(b))
 	}
 }
@@ -404,10 +404,10 @@ func TestBulkEndsWithTheSession(t *testing.T) {
 		h.Release()
 	}
 	b = d.SignedIn(apptest.Mona)
-	if apptest.WaitForBatch(t, b.Open(batch)); d.Sim.Revoked() != 3 || apptest.CountStates(b)["Not begun"] != 9 || !strings.Contains(apptest.Says(b), "sign in") {
+	if apptest.WaitForBatch(t, b.Open(batch)); d.Sim.Revoked() != 3 || apptest.CountStates(b)["Not started"] != 9 || !strings.Contains(apptest.Says(b), "sign in") {
 		t.Fatalf("%d revoked, %v\n%s", d.Sim.Revoked(), apptest.CountStates(b), apptest.Says(b))
 	}
-	if apptest.WaitForBatch(t, b.Press("Go on with the 9 not begun")); d.Sim.Revoked() != 12 || apptest.CountStates(b)["Done"] != 12 {
+	if apptest.WaitForBatch(t, b.Press("Continue with the remaining 9")); d.Sim.Revoked() != 12 || apptest.CountStates(b)["Done"] != 12 {
 		t.Errorf("%d revoked, %v\n%s", d.Sim.Revoked(), apptest.CountStates(b), apptest.Says(b))
 	}
 }
@@ -480,7 +480,7 @@ func TestBulkSelections(t *testing.T) {
 		t.Errorf("%d %q", b.Status, b.Heading())
 	}
 	b.Open(d.URL + "/overview").Press("Rotate chosen")
-	if b.Status != http.StatusUnprocessableEntity || b.Heading() != "Change several tokens" || !strings.Contains(apptest.Says(b), "No token is chosen") {
+	if b.Status != http.StatusUnprocessableEntity || b.Heading() != "Change several tokens" || !strings.Contains(apptest.Says(b), "No token is selected") {
 		t.Errorf("nothing chosen: %d\n%s", b.Status, apptest.Says(b))
 	}
 	form := func(pairs ...string) url.Values {

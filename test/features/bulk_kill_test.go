@@ -101,15 +101,15 @@ func TestBulkKilledInTheMiddle(t *testing.T) {
 				t.Errorf("the same form again: %s", r.Says())
 			}
 			accounted(t, s, apptest.WaitForBatch(t, b.Open(to.String())), tokens)
-			if n := apptest.CountStates(b)["Not begun"]; n > 0 {
+			if n := apptest.CountStates(b)["Not started"]; n > 0 {
 				apptest.WaitForBatch(t, b.Press(apptest.GoOn(n)))
 			}
-			for b.Has("button", "Try again what isn't done") || b.Page.Find("form[action$='/retry'] input[name=all]").Length() > 0 {
+			for b.Has("button", "Retry what failed") || b.Page.Find("form[action$='/retry'] input[name=all]").Length() > 0 {
 				button := webtest.Fold(b.Page.Find("form[action$='/retry']:has(input[name=all]) button").Text())
 				apptest.WaitForBatch(t, b.Press(button))
 			}
 			accounted(t, s, b, tokens)
-			if apptest.CountStates(b)["Secret waiting"]+apptest.CountStates(b)["Not known"] != tokens { // what was being sent may still turn up
+			if apptest.CountStates(b)["Secret waiting"]+apptest.CountStates(b)["Not confirmed"] != tokens { // what was being sent may still turn up
 				t.Errorf("%v\n%s", apptest.CountStates(b), apptest.Says(b))
 			}
 			s.WantQuietLog()
@@ -140,10 +140,10 @@ func TestBulkAndGracefulStop(t *testing.T) {
 		t.Errorf("ended with %d, %d created\n%s", code, s.Sim.Created(), m.Log)
 	}
 	m.Start()
-	if b.Open(b.URL.String()); apptest.CountStates(b)["Secret waiting"] != 3 || apptest.CountStates(b)["Not begun"] != 5 {
+	if b.Open(b.URL.String()); apptest.CountStates(b)["Secret waiting"] != 3 || apptest.CountStates(b)["Not started"] != 5 {
 		t.Errorf("%v\n%s", apptest.CountStates(b), apptest.Says(b))
 	}
-	if apptest.WaitForBatch(t, b.Press("Go on with the 5 not begun")); apptest.CountStates(b)["Secret waiting"] != 8 || s.Sim.Created() != 8 {
+	if apptest.WaitForBatch(t, b.Press("Continue with the remaining 5")); apptest.CountStates(b)["Secret waiting"] != 8 || s.Sim.Created() != 8 {
 		t.Errorf("%v, %d created", apptest.CountStates(b), s.Sim.Created())
 	}
 }
@@ -175,10 +175,10 @@ func TestBulkOverReplicas(t *testing.T) {
 	for _, h := range held {
 		h.Release()
 	}
-	if apptest.WaitForBatch(t, b.Open(s.URL+batch)); s.Sim.Created() != 3 || apptest.CountStates(b)["Not begun"] != 7 {
+	if apptest.WaitForBatch(t, b.Open(s.URL+batch)); s.Sim.Created() != 3 || apptest.CountStates(b)["Not started"] != 7 {
 		t.Errorf("%d created, %v\n%s", s.Sim.Created(), apptest.CountStates(b), apptest.Says(b))
 	}
-	_, to, form := b.Form("Go on with the 7 not begun")
+	_, to, form := b.Form("Continue with the remaining 7")
 	var answers []<-chan apptest.Reply
 	for range 4 {
 		answers = append(answers, apptest.Sending(context.Background(), b, s.Trip(), to, form))

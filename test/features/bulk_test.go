@@ -27,7 +27,7 @@ func TestBulkRevoke(t *testing.T) {
 			t.Errorf("the plan doesn't say %q:\n%s", want, apptest.Says(b))
 		}
 	}
-	if apptest.WaitForBatch(t, b.Press("Revoke 3 tokens")); b.Heading() != "Revoking 3 tokens" || apptest.CountStates(b)["Done"] != 3 || d.Sim.Revoked() != 3 {
+	if apptest.WaitForBatch(t, b.Press("Revoke 3 tokens")); b.Heading() != "3 tokens revoked" || apptest.CountStates(b)["Done"] != 3 || d.Sim.Revoked() != 3 {
 		t.Fatalf("%q %v, %d revoked\n%s", b.Heading(), apptest.CountStates(b), d.Sim.Revoked(), apptest.Says(b))
 	}
 	if got := apptest.Banners(b.Open(d.URL + "/tokens")); got != "" {

@@ -340,11 +340,11 @@ func TestCalendarThatIsNotRefreshed(t *testing.T) {
 	}
 	clock.Move(76 * 24 * time.Hour)
 	dry := apptest.ReadFeed(t, d, http.MethodGet, address)
-	if dry.Status != http.StatusGone || !strings.Contains(dry.Body, "run dry") || !strings.Contains(dry.Body, d.URL) || strings.Contains(dry.Body, "Terraform") {
+	if dry.Status != http.StatusGone || !strings.Contains(dry.Body, "out of date") || !strings.Contains(dry.Body, d.URL) || strings.Contains(dry.Body, "Terraform") {
 		t.Errorf("after 91 days: %d\n%s", dry.Status, dry.Body)
 	}
 	b := d.SignedInAt(apptest.Mona, "/calendar") // and no list
-	if !strings.Contains(b.Text(), "has run dry") {
+	if !strings.Contains(b.Text(), "is out of date") {
 		t.Errorf("%s", b.Text())
 	}
 	apptest.OpenWhole(t, b, d.URL+"/overview")

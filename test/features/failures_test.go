@@ -177,7 +177,7 @@ func TestCreatedWithoutAnAnswer(t *testing.T) {
 				t.Errorf("a second token is suggested: %s", apptest.Says(b))
 			}
 			testkit.Until(t, "the token is found", func() bool {
-				return strings.Contains(apptest.Banners(b.Open(d.URL+"/sessions")), "It isn't known what became of “lost-answer”. A token is there")
+				return strings.Contains(apptest.Banners(b.Open(d.URL+"/sessions")), "We couldn't confirm what happened to “lost-answer”. A token that fits was found")
 			})
 			b.Click("Find out")
 			if d.Sim.Calls("create") != 1 || !b.Has("button", "Revoke this token") {

@@ -164,7 +164,7 @@ func TestBannerOnEveryPage(t *testing.T) {
 	}
 	want := map[string]string{
 		s.Waiting: "“waits” is waiting to be saved", s.Halfway: "The rotation of “waits” isn't finished",
-		s.Unknown: "It isn't known what became of “in doubt”", "": "what became of “refused, perhaps”",
+		s.Unknown: "We couldn't confirm what happened to “in doubt”", "": "what became of “refused, perhaps”",
 	}
 	pages := map[string]int{"/no/such/page": http.StatusNotFound, "/tokens?organization=nobody-has-this": http.StatusNotFound}
 	for _, r := range apptest.RouteTable(t) {

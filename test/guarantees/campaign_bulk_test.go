@@ -225,8 +225,8 @@ func (r *round) tidyBulk() {
 			}
 		}
 	}
-	if r.page().Has("button", "Leave it at that") {
-		r.b.Press("Leave it at that")
+	if r.page().Has("button", "Dismiss") {
+		r.b.Press("Dismiss")
 	}
 	if got := apptest.Banners(r.b.Open(r.URL + "/sessions")); got != "" {
 		r.T.Errorf("still waiting: %q", got)

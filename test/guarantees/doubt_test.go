@@ -71,9 +71,9 @@ func TestRefusedByAnIntermediary(t *testing.T) {
 					if b.Status < 400 || strings.Contains(apptest.Says(b), "This was not done") || b.Has("link", "Try again") {
 						t.Errorf("%s: %d %s", name, b.Status, apptest.Says(b))
 					}
-					want := "It isn't known what became of “" + name + "”"
+					want := "We couldn't confirm what happened to “" + name + "”"
 					if done != "" {
-						want += ". A token is there"
+						want += ". A token that fits was found"
 					}
 					clock.Move(time.Minute) // longer than a pause that it may ask for
 					afterAWhile(t, d, b, want)
@@ -129,7 +129,7 @@ func TestChangesRefusedByAnIntermediary(t *testing.T) {
 				}
 				clock.Move(6 * time.Minute)
 				testkit.Until(t, "it is settled", settled)
-				if b.Open(d.URL + "/changes"); !strings.Contains(apptest.Says(b), "Not done") {
+				if b.Open(d.URL + "/changes"); !strings.Contains(apptest.Says(b), "Failed") {
 					t.Error(apptest.Says(b))
 				}
 			})
@@ -161,7 +161,7 @@ func TestTokenTurnsUpLate(t *testing.T) {
 			clock.Move(2 * time.Hour)
 			b = d.SignedIn(apptest.Mona)
 		}
-		afterAWhile(t, d, b, "It isn't known what became of “"+name+"”. A token is there")
+		afterAWhile(t, d, b, "We couldn't confirm what happened to “"+name+"”. A token that fits was found")
 		b.Click("Find out")
 		if tokens := apptest.Made(d.Sim, name); len(tokens) != 1 || apptest.Fate(b, tokens[0]) != "named" {
 			t.Errorf("%s: %d tokens; %s", name, len(tokens), apptest.Says(b))
@@ -198,7 +198,7 @@ func TestDoubtAfterSigningOut(t *testing.T) {
 	clock.Move(10 * time.Second)
 	<-goOn
 	testkit.Until(t, "nothing can be looked at", func() bool { return strings.Contains(d.Log.String(), "left until their person is there again") })
-	found := "It isn't known what became of “seen later”. A token is there"
+	found := "We couldn't confirm what happened to “seen later”. A token that fits was found"
 	afterAWhile(t, d, d.SignedIn(apptest.Mona), found)
 	_ = d.Stop()
 	next := apptest.StartOn(t, sim, o, dir)
@@ -237,7 +237,7 @@ func TestRotationInDoubtIsNotBegunAgain(t *testing.T) {
 		t.Errorf("%d creations", d.Sim.Calls(simulator.CallCreate))
 	}
 	clock.Move(12 * time.Minute)
-	afterAWhile(t, d, b, "It isn't known what became of “Terraform”.")
+	afterAWhile(t, d, b, "We couldn't confirm what happened to “Terraform”.")
 	apptest.OpenWhole(t, b, d.URL+"/tokens?organization=contoso&q=Terraform")
 	if apptest.Tick(b, "Terraform, contoso").Press("Rotate chosen"); !b.Has("button", "Rotate one token") {
 		t.Errorf("bulk work leaves it out:\n%s", apptest.Says(b))
@@ -256,7 +256,7 @@ func TestPagesOfSeveralChangesWait(t *testing.T) {
 		call, doubt, done string
 		change            func(t *testing.T, d *apptest.Program, b *webtest.Browser)
 	}{
-		"batch": {simulator.CallRevoke, "2 not known", "2 of 2 finished: 2 done.", func(t *testing.T, d *apptest.Program, b *webtest.Browser) {
+		"batch": {simulator.CallRevoke, "2 not confirmed", "2 of 2 finished: 2 done.", func(t *testing.T, d *apptest.Program, b *webtest.Browser) {
 			t.Helper()
 			apptest.OpenWhole(t, b, d.URL+"/overview")
 			apptest.WaitForBatch(t, apptest.Tick(b, "Terraform, contoso", "Container scan, fabrikam").Press("Revoke chosen").Press("Revoke 2 tokens"))
@@ -324,7 +324,7 @@ func TestForeignTokenIsNotClaimed(t *testing.T) {
 				add()
 				clock.Move(time.Minute)
 			}
-			afterAWhile(t, d, b, "It isn't known what became of “"+name+"”. A token is there")
+			afterAWhile(t, d, b, "We couldn't confirm what happened to “"+name+"”. A token that fits was found")
 			b.Click("Find out")
 			if b.Heading() != "A token is there that may have come of this" || strings.Contains(apptest.Says(b), "was created, but") || b.Page.Find(".button-danger").Length() != 0 {
 				t.Errorf("%q: %s", b.Heading(), apptest.Says(b))

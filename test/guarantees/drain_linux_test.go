@@ -72,10 +72,10 @@ func TestStopBesideASlowReader(t *testing.T) {
 	next := apptest.StartOn(t, sim, apptest.Options{}, dir)
 	path := b.URL.Path
 	b = next.SignedIn(apptest.Mona)
-	if b.Open(next.URL + path); apptest.CountStates(b)["Secret waiting"] != 3 || apptest.CountStates(b)["Not begun"] != 9 || !strings.Contains(apptest.Says(b), "patdesk was stopped in the middle") {
+	if b.Open(next.URL + path); apptest.CountStates(b)["Secret waiting"] != 3 || apptest.CountStates(b)["Not started"] != 9 || !strings.Contains(apptest.Says(b), "patdesk was restarted in the middle") {
 		t.Fatalf("%v\n%s", apptest.CountStates(b), apptest.Says(b))
 	}
-	if apptest.WaitForBatch(t, b.Press("Go on with the 9 not begun")); apptest.CountStates(b)["Secret waiting"] != 12 || sim.Created() != 12 {
+	if apptest.WaitForBatch(t, b.Press("Continue with the remaining 9")); apptest.CountStates(b)["Secret waiting"] != 12 || sim.Created() != 12 {
 		t.Errorf("%v, %d created\n%s", apptest.CountStates(b), sim.Created(), apptest.Says(b))
 	}
 }
@@ -93,7 +93,7 @@ func TestStoppingStillServes(t *testing.T) {
 	apptest.Tick(b, "Terraform, contoso").Press("Rotate chosen")
 	over := stopping(d)
 	b.Press("Rotate one token")
-	if b.Status != http.StatusOK || apptest.CountStates(b)["Not begun"] != 1 || !b.Has("button", "Go on with the one not begun") || d.Sim.Created() != 0 {
+	if b.Status != http.StatusOK || apptest.CountStates(b)["Not started"] != 1 || !b.Has("button", "Continue with the remaining one") || d.Sim.Created() != 0 {
 		t.Errorf("confirming a batch: %d, %d created\n%s", b.Status, d.Sim.Created(), apptest.Says(b))
 	}
 	to, form := createForm(b, d.URL, "contoso", "at the last moment")
@@ -120,7 +120,7 @@ func TestStopFinishesOperationsBesideASlowReader(t *testing.T) {
 	slow := dial(d, true)
 	slow.ask(t, b, http.MethodGet, apptest.MustParse(t, d.URL+"/tokens?organization=contoso"), nil)
 	slow.trickle(t)
-	to, form := createForm(b, d.URL, "contoso", "in flight")
+	to, form := createForm(b, d.URL, "contoso", "has been sent")
 	held := d.Sim.Hold(simulator.CallCreate, "", true)
 	answer := apptest.Sending(t.Context(), b, d.Transport(), to, form)
 	<-held.Reached()

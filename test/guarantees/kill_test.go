@@ -165,7 +165,7 @@ func TestKilledBeforeTheServiceActs(t *testing.T) {
 	held.Release()
 	testkit.Until(t, "the service has made the token", func() bool { return len(apptest.Made(s.Sim, "late")) == 1 })
 	testkit.Until(t, "the token is found by itself", func() bool {
-		return strings.Contains(apptest.Banners(b.Open(s.URL+"/sessions")), "A token is there that may have come of it")
+		return strings.Contains(apptest.Banners(b.Open(s.URL+"/sessions")), "A token that fits was found")
 	})
 	b.Click("Find out")
 	wantEnd(t, s.Sim, b, "late", "named")
@@ -181,11 +181,11 @@ func TestKilledInDoubt(t *testing.T) {
 		to, form := createForm(b, s.URL, "contoso", fault)
 		s.Sim.SetFault(fault, simulator.FaultOptions{Call: simulator.CallCreate, Times: 1, RetryAfter: time.Second})
 		death{at: "refused"}.strike(s, b, simulator.CallCreate, to, form)
-		if got := apptest.Banners(b.Open(s.URL + "/sessions")); !strings.Contains(got, "It isn't known what became of “"+fault+"”") {
+		if got := apptest.Banners(b.Open(s.URL + "/sessions")); !strings.Contains(got, "We couldn't confirm what happened to “"+fault+"”") {
 			t.Errorf("banner: %q", got)
 		}
 		testkit.Until(t, "it was looked, as soon as the service allows", func() bool {
-			return strings.Contains(apptest.Banners(b.Open(s.URL+"/sessions")), "A token is there that may have come of it")
+			return strings.Contains(apptest.Banners(b.Open(s.URL+"/sessions")), "A token that fits was found")
 		})
 		b.Click("Find out")
 		wantEnd(t, s.Sim, b, fault, "named")

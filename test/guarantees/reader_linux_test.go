@@ -274,7 +274,7 @@ func TestUnkeptSecretBesideASlowOrganization(t *testing.T) {
 			<-slow.Reached()
 			other := b.Twin()
 			testkit.Until(t, "the fast one's secret is given up", func() bool {
-				return outcomeIn(other.Open(d.URL+"/changes"), "contoso") == "Not known"
+				return outcomeIn(other.Open(d.URL+"/changes"), "contoso") == "Not confirmed"
 			})
 			fault.Mend()
 			fast := apptest.NamedTokens(d, "Global clone")["contoso"]
@@ -292,7 +292,7 @@ func TestUnkeptSecretBesideASlowOrganization(t *testing.T) {
 				slow.Release()
 			}
 			testkit.Until(t, "the slow one's secret waits", func() bool { return outcomeIn(other.Open(d.URL+"/changes"), "fabrikam") == "Secret waiting" })
-			testkit.Until(t, "the fast one's is settled", func() bool { return outcomeIn(other.Open(d.URL+"/changes"), "contoso") != "Not known" })
+			testkit.Until(t, "the fast one's is settled", func() bool { return outcomeIn(other.Open(d.URL+"/changes"), "contoso") != "Not confirmed" })
 			wantFate(d, other.Open(d.URL+changeIn(other, "contoso").Find("a").AttrOr("href", "")), fast, read)
 		})
 	}

@@ -366,7 +366,7 @@ func batchOverReleases(t *testing.T, s *apptest.Site, b *webtest.Browser, i int)
 	s.Members[i].Kill()
 	s.Front.Use(1 - i)
 	apptest.WaitForBatch(t, b.Open(to.String()))
-	if n := apptest.CountStates(b)["Not begun"]; n > 0 {
+	if n := apptest.CountStates(b)["Not started"]; n > 0 {
 		apptest.WaitForBatch(t, b.Press(apptest.GoOn(n)))
 	}
 	here := apptest.CountStates(b)
@@ -382,7 +382,7 @@ func batchOverReleases(t *testing.T, s *apptest.Site, b *webtest.Browser, i int)
 			t.Errorf("%q: %d creates", name(n), one)
 		}
 	}
-	if told := here["Secret waiting"] + here["Not known"]; creates > told || told+here["Not done"] != tokens || here["Secret waiting"] == 0 {
+	if told := here["Secret waiting"] + here["Not confirmed"]; creates > told || told+here["Failed"] != tokens || here["Secret waiting"] == 0 {
 		t.Errorf("%d creates, told are %v", creates, here)
 	}
 	saved := fmt.Sprintf("I have saved all %d", here["Secret waiting"])

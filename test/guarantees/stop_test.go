@@ -84,7 +84,7 @@ func TestStopCutsOff(t *testing.T) {
 	}
 	next := apptest.StartOn(t, sim, apptest.Seeded(), dir)
 	b = next.SignedIn(apptest.Mona)
-	if got := apptest.Banners(b); !strings.Contains(got, "It isn't known what became of “cut off”") {
+	if got := apptest.Banners(b); !strings.Contains(got, "We couldn't confirm what happened to “cut off”") {
 		t.Errorf("banner: %q", got)
 	}
 	held.Release()

@@ -13,9 +13,9 @@ import (
 // GoOn is the button that goes on with n tokens of a batch.
 func GoOn(n int) string {
 	if n == 1 {
-		return "Go on with the one not begun"
+		return "Continue with the remaining one"
 	}
-	return fmt.Sprintf("Go on with the %d not begun", n)
+	return fmt.Sprintf("Continue with the remaining %d", n)
 }
 
 // PickAll opens a list, ticks all that match and presses the button.
