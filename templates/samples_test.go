@@ -280,6 +280,7 @@ type (
 	}
 	scopeGroupRows struct {
 		Name   term
+		Words  string
 		Scopes []scopeRow
 	}
 	shortcutsPage struct{ base }
@@ -660,8 +661,8 @@ func otherSamples() []sample {
 	keysOn := frame("Keyboard shortcuts", "")
 	keysOn.Look.Shortcuts = true
 	reference := scopesPage{base: frame("Scopes", "scopes"), Query: "code", Count: 3, Groups: []scopeGroupRows{
-		{term{Text: "Build"}, []scopeRow{{ID: "vso.build", Name: term{Text: "Build: Read"}, Description: "See builds, definitions, artifacts; build hooks", Known: true, Implies: []string{"vso.hooks_write", "vso.hooks", "vso.profile"}}}},
-		{term{Text: "Code"}, []scopeRow{{ID: "vso.code", Name: term{Text: "Code: Read"}, Description: "Read and search repositories, commits, pull request metadata", Known: true}, {ID: "vso.code_write", Name: term{Text: "Code: Read & write"}, Description: "Also push, delete, run pull requests", High: true, Known: true, Implies: []string{"vso.code"}}}},
+		{term{Text: "Build"}, "pipeline", []scopeRow{{ID: "vso.build", Name: term{Text: "Build: Read"}, Description: "See builds, definitions, artifacts; build hooks", Known: true, Implies: []string{"vso.hooks_write", "vso.hooks", "vso.profile"}}}},
+		{term{Text: "Code"}, "git", []scopeRow{{ID: "vso.code", Name: term{Text: "Code: Read"}, Description: "Read and search repositories, commits, pull request metadata", Known: true}, {ID: "vso.code_write", Name: term{Text: "Code: Read & write"}, Description: "Also push, delete, run pull requests", High: true, Known: true, Implies: []string{"vso.code"}}}},
 	}}
 	open := reference
 	open.base = visitor("Scopes")

@@ -27,6 +27,7 @@ type scopesPage struct {
 
 type scopeGroupRows struct {
 	Name   web.Term
+	Words  string // of jobs that take these scopes
 	Scopes []scopeRow
 }
 
@@ -45,9 +46,9 @@ func (h *Handlers) ListScopes(v *web.Request) (web.Answer, error) {
 	p := scopesPage{Base: v.Base(v.Words.Message("scopes.title", nil).Title, "scopes"), Query: query}
 	search := web.SearchFor(query)
 	for _, g := range web.ScopeGroups(v.Words) {
-		box := scopeGroupRows{Name: web.GroupTerm(v.Words, g.ID)}
+		box := scopeGroupRows{Name: web.GroupTerm(v.Words, g.ID), Words: web.JobWords(v.Words, g.ID)}
 		for _, s := range g.Scopes {
-			if row := explain(v.Words, s.ID); search.In(web.Searchable(v.Words, []string{s.ID}) + " " + row.Description) {
+			if row := explain(v.Words, s.ID); search.In(strings.Join([]string{web.Searchable(v.Words, []string{s.ID}), row.Description, box.Words}, " ")) {
 				box.Scopes = append(box.Scopes, row)
 			}
 		}
