@@ -535,7 +535,7 @@ func TestBulkSelectionSurvivesASignIn(t *testing.T) {
 		t.Fatalf("%s %s", b.URL, apptest.Says(b))
 	}
 	apptest.SignIn(b, apptest.Mona)
-	if !strings.Contains(apptest.Says(b), "The 2 tokens selected tokens are kept") {
+	if !strings.Contains(apptest.Says(b), "The 2 selected tokens are kept") {
 		t.Fatalf("%s %s", b.URL, apptest.Says(b))
 	}
 	if b.Press("Revoke chosen"); b.Heading() != "Revoke 2 tokens?" {

@@ -69,7 +69,7 @@ func TestBrowserGoesAwayBeforeTheCall(t *testing.T) {
 	giveUp()
 	<-answer
 	held.Release()
-	if b.Open(d.URL + "/changes").Click("Create gone early"); apptest.Fate(b, apptest.Made(d.Sim, "gone early")[0]) != "shown" {
+	if apptest.OpenChange(b.Open(d.URL+"/changes"), "Create gone early"); apptest.Fate(b, apptest.Made(d.Sim, "gone early")[0]) != "shown" {
 		t.Errorf("%d %s", b.Status, apptest.Says(b))
 	}
 }
@@ -369,7 +369,7 @@ func TestManyRequestsBesideACreate(t *testing.T) {
 				t.Errorf("%s: %d %s", tab.URL, tab.Status, apptest.Says(tab))
 			}
 		}
-		if b.Open(d.URL + "/changes").Click("Create " + name); apptest.Fate(b, apptest.Made(d.Sim, name)[0]) != "shown" || createsOf(d.Sim, name) != 1 {
+		if apptest.OpenChange(b.Open(d.URL+"/changes"), "Create "+name); apptest.Fate(b, apptest.Made(d.Sim, name)[0]) != "shown" || createsOf(d.Sim, name) != 1 {
 			t.Errorf("%d %s", b.Status, apptest.Says(b))
 		}
 		b.Press("I have saved it")

@@ -71,7 +71,7 @@ func TestKilledWhileCreating(t *testing.T) {
 			to, form := createForm(b, s.URL, "contoso", name)
 			d.strike(s, b, simulator.CallCreate, to, form)
 			wantBanner(t, b.Open(s.URL+"/tokens"), name, d.want)
-			operation := b.Open(s.URL + "/changes").Click("Create " + name).URL.Path
+			operation := apptest.OpenChange(b.Open(s.URL+"/changes"), "Create "+name).URL.Path
 			wantEnd(t, s.Sim, b, name, d.want)
 
 			r := apptest.Send(context.Background(), b, s.Trip(), to, form)
@@ -160,7 +160,7 @@ func TestKilledBeforeTheServiceActs(t *testing.T) {
 	<-held.Reached()
 	restart(s.Members[0])
 	<-answer
-	b.Open(s.URL + "/changes").Click("Create late")
+	apptest.OpenChange(b.Open(s.URL+"/changes"), "Create late")
 	wantEnd(t, s.Sim, b, "late", "nothing found")
 	held.Release()
 	testkit.Until(t, "the service has made the token", func() bool { return len(apptest.Made(s.Sim, "late")) == 1 })
@@ -216,7 +216,7 @@ func TestKilledWhileRotating(t *testing.T) {
 			_, to, form := b.Form("Rotate")
 			d.strike(s, b, simulator.CallCreate, to, form)
 			wantBanner(t, b.Open(s.URL+"/tokens"), name, d.want)
-			b.Open(s.URL + "/changes").Click("Rotate " + name)
+			apptest.OpenChange(b.Open(s.URL+"/changes"), "Rotate "+name)
 			tokens := apptest.Made(s.Sim, name)
 			old, tokens = tokens[0], tokens[1:]
 			if len(tokens) != d.creates || len(tokens) == 1 && apptest.Fate(b, tokens[0]) != d.want {
@@ -282,7 +282,7 @@ func TestKilledWhileChanging(t *testing.T) {
 				if done == (d.at == "claimed") {
 					t.Fatalf("done: %t", done)
 				}
-				b.Open(s.URL + "/changes").Click(what)
+				apptest.OpenChange(b.Open(s.URL+"/changes"), what)
 				if said := b.Status == http.StatusOK; said != done {
 					t.Errorf("done: %t, but the page is %d\n%s", done, b.Status, apptest.Says(b))
 				}

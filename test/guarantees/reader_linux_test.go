@@ -250,7 +250,7 @@ func TestUnkeptSecretAndItsBrowser(t *testing.T) {
 					t.Error("the answer lacks the secret")
 				}
 			}
-			wantFate(d, b.Open(d.URL+"/changes").Click(change), token, read)
+			wantFate(d, apptest.OpenChange(b.Open(d.URL+"/changes"), change), token, read)
 		})
 	}
 }

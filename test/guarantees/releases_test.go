@@ -105,7 +105,7 @@ func TestStoreOfTheFirstRelease(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"secret waiting", "killed with the secret kept"} {
-		b.Open(public + "/changes").Click("Create " + name)
+		apptest.OpenChange(b.Open(public+"/changes"), "Create "+name)
 		wantSecret(name)
 	}
 	for click, want := range map[string]string{
@@ -115,7 +115,7 @@ func TestStoreOfTheFirstRelease(t *testing.T) {
 		"Revoke revoked one":            "no longer works",
 		"Create killed before the call": "This was not done",
 	} {
-		if b.Open(public + "/changes").Click(click); !strings.Contains(b.Text(), want) {
+		if apptest.OpenChange(b.Open(public+"/changes"), click); !strings.Contains(b.Text(), want) {
 			t.Errorf("%s: %d\n%s", click, b.Status, apptest.Says(b))
 		}
 	}
@@ -138,12 +138,12 @@ func TestStoreOfTheFirstRelease(t *testing.T) {
 	apptest.SignIn(b.Open(public+"/sign-in?ended=1"), left.Person)
 	clock.Move(time.Minute) // without a sign-in nothing could be looked at: the next look is due
 	for name, id := range candidates {
-		b.Open(public + "/changes").Click("Create " + name)
+		apptest.OpenChange(b.Open(public+"/changes"), "Create "+name)
 		if strings.Contains(b.Text(), "This was not done") || b.Page.Find("#candidate-"+id).Length() != 1 {
 			t.Errorf("%s: %d\n%s", name, b.Status, apptest.Says(b))
 		}
 	}
-	if b.Open(public + "/changes").Click("Create killed and looked at"); b.Page.Find("[id^=candidate-]").Length() != 1 {
+	if apptest.OpenChange(b.Open(public+"/changes"), "Create killed and looked at"); b.Page.Find("[id^=candidate-]").Length() != 1 {
 		t.Errorf("the token that was named then isn't now: %d\n%s", b.Status, apptest.Says(b))
 	}
 	wantStrangersThings(t, d, public, left)
@@ -299,7 +299,7 @@ func (d deathInACreate) besideTheOther(t *testing.T, s *apptest.Site, b *webtest
 	release()
 	<-answer
 	s.Front.Use(1 - i)
-	b.Open(s.URL + "/changes").Click("Create " + name)
+	apptest.OpenChange(b.Open(s.URL+"/changes"), "Create "+name)
 	if tokens := apptest.Made(s.Sim, name); len(tokens) != 1 || apptest.Fate(b, tokens[0]) != d.fate || strings.Contains(b.Text(), "This was not done") {
 		t.Errorf("%d tokens, at the other process: %d\n%s", len(tokens), b.Status, apptest.Says(b))
 	}

@@ -89,7 +89,7 @@ func TestStopCutsOff(t *testing.T) {
 	}
 	held.Release()
 	<-answer
-	b.Open(next.URL + "/changes").Click("Create cut off")
+	apptest.OpenChange(b.Open(next.URL+"/changes"), "Create cut off")
 	page := b.URL.String()
 	testkit.Until(t, "the token is found", func() bool { return apptest.Fate(b.Open(page), apptest.Made(sim, "cut off")[0]) != "lost" })
 	if got := apptest.Fate(b, apptest.Made(sim, "cut off")[0]); got == "lost" || createsOf(sim, "cut off") != 1 {

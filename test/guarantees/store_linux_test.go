@@ -81,7 +81,7 @@ func storeFailsForTheSecret(t *testing.T, d *apptest.Program, b *webtest.Browser
 	if r.Status != http.StatusOK || !strings.Contains(r.Body, secret) || !strings.Contains(r.Body, "Copy it now") {
 		t.Error(r.Says())
 	}
-	b.Open(d.URL + "/changes").Click("Create " + name)
+	apptest.OpenChange(b.Open(d.URL+"/changes"), "Create "+name)
 	if !strings.Contains(apptest.Says(b), "couldn't keep its secret. It stood in the answer to your form") || apptest.SecretOf(b) != "" || !b.Has("link", "Rotate the token") {
 		t.Errorf("%d\n%s", b.Status, apptest.Says(b))
 	}
@@ -108,7 +108,7 @@ func storeFailsWithNobodyThere(t *testing.T, d *apptest.Program, b *webtest.Brow
 	held.Release()
 	testkit.Until(t, "the program is done with it", func() bool { return strings.Contains(d.Log.String(), "could be neither kept nor shown") })
 	fault.Mend()
-	b.Open(d.URL + "/changes").Click("Create " + name)
+	apptest.OpenChange(b.Open(d.URL+"/changes"), "Create "+name)
 	got := apptest.Fate(b, apptest.Made(d.Sim, name)[0])
 	if got != "revoked" && got != "named" || createsOf(d.Sim, name) != 1 {
 		t.Errorf("%s, %d creates\n%s", got, createsOf(d.Sim, name), apptest.Says(b))

@@ -148,3 +148,16 @@ func Seeded() Options { return Options{Sim: simulator.Options{Seed: true, KeepSe
 func TokenNames(b *webtest.Browser) []string {
 	return b.Page.Find("tbody tr").Map(func(_ int, s *goquery.Selection) string { return webtest.Fold(s.Find("a").First().Text()) })
 }
+
+// OpenChange opens a change from the list of changes on b's page, the latest that fits: "Create name" in whatever tense
+// the list has it.
+func OpenChange(b *webtest.Browser, change string) *webtest.Browser {
+	verb, name, _ := strings.Cut(change, " ")
+	stem := strings.ToLower(strings.TrimSuffix(verb, "e")) // "creat" of "Created" and of "Tried to create"
+	links := b.Page.Find("table.changes th a").FilterFunction(func(_ int, s *goquery.Selection) bool {
+		text := webtest.Fold(s.Text())
+		before, fits := strings.CutSuffix(text, " "+name)
+		return fits && strings.Contains(strings.ToLower(before), stem)
+	})
+	return b.Click(webtest.Fold(links.First().Text()))
+}
