@@ -60,9 +60,9 @@ rolling: ## Restart two replicas under 300 requests per second behind HAProxy, C
 	go test -count=1 -timeout 10m -v -run TestRollingRestart ./test/proxies -rolling
 
 .PHONY: gallery
-gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark
+gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark, in each language
 	@scripts/test-deps
-	go test -count=1 -run 'TestGallery|TestClickThrough' ./test/browser -gallery "$(CURDIR)/gallery"
+	go test -count=1 -timeout 50m -run 'TestGallery|TestClickThrough' ./test/browser -gallery "$(CURDIR)/gallery"
 
 .PHONY: pages
 pages: ## Write the HTML of every page in every state into ./pages, to compare two versions with diff -r

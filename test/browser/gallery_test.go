@@ -2,8 +2,10 @@ package browser
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -63,6 +65,23 @@ func TestGallery(t *testing.T) {
 		}
 	}
 	r.all()
+	r.translated(*gallery)
+}
+
+// translated takes the pages that have an address in the other languages.
+func (r tour) translated(folder string) {
+	r.t.Helper()
+	r.open(r.demo.url)
+	r.signIn("Mona Rivera")
+	paths := r.mainPaths(r.demo)
+	for _, language := range languages {
+		r.press(button(language.name))
+		for i, path := range paths {
+			r.open(r.demo.url + path)
+			name := strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(strings.TrimPrefix(path, "/"))
+			r.picture(folder, fmt.Sprintf("%s-%02d-%.60s", language.tag, i+1, name))
+		}
+	}
 }
 
 // tallest is the most of a page that a picture shows, in CSS pixels: enough to see how a long list goes on.

@@ -126,18 +126,24 @@ func TestNoPageIsTooWide(t *testing.T) {
 	b.open(d.url)
 	b.widths()
 	b.signIn("Mona Rivera")
-	b.open(d.url + "/tokens?organization=contoso")
-	token := read(b, "a token", chromedp.Evaluate[string](`[...document.querySelectorAll("main a")].map(a => a.pathname).find(p => /^\/tokens\/contoso\/[^/]+$/.test(p))`))
-	paths := []string{
-		"/overview", "/tokens?organization=contoso", "/tokens?organization=northwind-labs", "/tokens/new?organization=contoso", token, token + "/edit", token + "/rotate",
-		token + "/revoke", "/global-tokens", "/organizations", "/changes", "/scopes", "/calendar", "/sessions", "/sign-out", "/no/such/page",
-	}
+	paths := b.mainPaths(d)
 	for _, name := range []string{"English", languages[0].name, languages[1].name} {
 		b.press(button(name))
 		for _, path := range paths {
 			b.open(d.url + path)
 			b.widths()
 		}
+	}
+}
+
+// mainPaths are the pages that a person who is signed in can open by their address.
+func (b *tab) mainPaths(d *demo) []string {
+	b.t.Helper()
+	b.open(d.url + "/tokens?organization=contoso")
+	token := read(b, "a token", chromedp.Evaluate[string](`[...document.querySelectorAll("main a")].map(a => a.pathname).find(p => /^\/tokens\/contoso\/[^/]+$/.test(p))`))
+	return []string{
+		"/overview", "/tokens?organization=contoso", "/tokens?organization=northwind-labs", "/tokens/new?organization=contoso", token, token + "/edit", token + "/rotate",
+		token + "/revoke", "/global-tokens", "/organizations", "/changes", "/scopes", "/calendar", "/sessions", "/sign-out", "/no/such/page",
 	}
 }
 

@@ -66,14 +66,19 @@ func openTab(t *testing.T) *tab {
 }
 
 // tabLimit bounds what one test does in its tab.
-const tabLimit = 6 * time.Minute
+func tabLimit() time.Duration {
+	if *gallery != "" {
+		return 40 * time.Minute
+	}
+	return 6 * time.Minute
+}
 
 func openTabIn(t *testing.T, c *chromium) *tab {
 	t.Helper()
 	if c.err != nil {
 		t.Fatalf("no browser: %v", c.err)
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, tabLimit)
+	ctx, cancel := context.WithTimeout(c.ctx, tabLimit())
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
