@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/patdesk/patdesk/handlers/bulk"
+	"github.com/patdesk/patdesk/handlers/overview"
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/static"
@@ -31,15 +32,17 @@ func (h *Handlers) Routes() http.Handler {
 
 	in := t.SignedIn()
 	in.Get(web.OverviewPath, h.overview.Show)
-	in.Get(web.OverviewPath+".csv", h.overview.CSV)
-	in.Get(web.OverviewPath+".json", h.overview.JSON)
+	in.Get(web.OverviewPath+".csv", overview.Moved(".csv"))
+	in.Get(web.OverviewPath+".json", overview.Moved(".json"))
+	in.Get(web.TokensPath, h.overview.List)
+	in.Get(web.TokensPath+".csv", h.overview.CSV)
+	in.Get(web.TokensPath+".json", h.overview.JSON)
 	in.Get(web.GlobalTokensPath, h.global.List)
 	in.Get(web.GlobalPattern, h.global.AskReplace).Post("", h.global.Replace)
 	in.Get(web.GlobalPattern+"/result", h.global.Result).Post("/saved", h.global.SaveAll)
 
 	form := web.Form{Sent: h.tokens.Sent}
 	in.Get(web.OrganizationsPath, h.tokens.ChooseOrganization)
-	in.Get(web.TokensPath, h.tokens.List)
 	in.Get(web.NewTokenPath, h.tokens.New).Form(form.For(operation.Create, h.tokens.Create).Again(h.tokens.CreateTooSoon))
 	in.Get(web.TokenPattern, h.tokens.Show)
 	in.Get(web.TokenPattern+"/edit", h.tokens.Edit).Form(form.For(operation.Update, h.tokens.Update))

@@ -19,7 +19,7 @@ import (
 
 var assets = map[string]string{
 	"app.css": "text/css; charset=utf-8", "favicon.svg": "image/svg+xml", "filter.js": "text/javascript; charset=utf-8",
-	"batch.js": "text/javascript; charset=utf-8", "dialogs.js": "text/javascript; charset=utf-8", "picking.js": "text/javascript; charset=utf-8", "forms.js": "text/javascript; charset=utf-8", "menus.js": "text/javascript; charset=utf-8", "overview.js": "text/javascript; charset=utf-8", "progress.js": "text/javascript; charset=utf-8",
+	"batch.js": "text/javascript; charset=utf-8", "dialogs.js": "text/javascript; charset=utf-8", "picking.js": "text/javascript; charset=utf-8", "forms.js": "text/javascript; charset=utf-8", "menus.js": "text/javascript; charset=utf-8", "arriving.js": "text/javascript; charset=utf-8", "list.js": "text/javascript; charset=utf-8", "progress.js": "text/javascript; charset=utf-8",
 	"secret.js": "text/javascript; charset=utf-8", "token-form.js": "text/javascript; charset=utf-8", "favicon.ico": "image/x-icon",
 }
 

@@ -10,8 +10,11 @@ import (
 
 type (
 	picking struct {
-		PickAction, PickForm, PickView    string
-		PickMatching, PickGlobal, PickMax int
+		PickAction, PickForm, PickAll string
+		PickedAll                     bool
+		PickMatching, PickGlobal      int
+		PickHidden                    []string
+		PickCount                     string
 	}
 	bulkPage struct {
 		base
@@ -101,7 +104,10 @@ type (
 )
 
 func picks(n int) picking {
-	return picking{PickAction: "/pat/bulk", PickForm: "form", PickView: "/tokens?organization=contoso", PickMatching: n, PickGlobal: n / 3, PickMax: 500}
+	return picking{
+		PickAction: "/pat/bulk", PickForm: "form", PickAll: "/tokens?organization=contoso", PickMatching: n, PickGlobal: n / 3,
+		PickHidden: []string{"fabrikam/7"}, PickCount: "2 selected in 2 organizations",
+	}
 }
 
 func bulkSamples() []sample {

@@ -7,20 +7,18 @@ type (
 		base
 		NewURL, ChooseURL string
 		reading
-		Attention                                       []attentionGroup
-		Quiet                                           bool
-		Timeline                                        *timeline
-		Query, Status, Sort, Order, From, To            string
-		Filters                                         []filterLink
-		InPlaces, ScopeChoices, EndChoices, Kinds       []option
-		Narrowed                                        bool
-		ClearURL                                        string
-		Columns                                         []columnLink
-		Tokens                                          []tokenRow
-		Matching, Total, First, Last, Page, Pages       int
-		PreviousURL, NextURL, CSVURL, JSONURL, PrintURL string
-		AllRows, TooManyToShow                          bool
-		picking
+		ListURL   string
+		Attention []attentionGroup
+		Quiet     bool
+		Empty     bool
+		Timeline  *timeline
+		Active    int
+		Places    []place
+	}
+	place struct {
+		Name, URL string
+		Active    int
+		Unread    bool
 	}
 	reading struct {
 		Address          string
@@ -47,10 +45,8 @@ type (
 		AllText, AllURL   string
 	}
 	attentionLine struct {
-		Name, URL, Organization, MadeBy string
-		Expires                         when
-		Past                            bool
-		Action                          nextAction
+		Name, URL, Facts, ISO string
+		Action                nextAction
 	}
 	timeline struct {
 		Months                            []timelineMonth
@@ -133,33 +129,23 @@ func fullReading() reading {
 
 func fullOverview() overviewPage {
 	return overviewPage{
-		base: frame("Overview", "overview"), NewURL: "/pat/tokens/new", ChooseURL: "/pat/organizations", reading: fullReading(),
+		base: frame("Overview", "overview").in(""), NewURL: "/pat/tokens/new", ChooseURL: "/pat/organizations", reading: fullReading(),
 		Attention: []attentionGroup{
-			{ID: "ending", Heading: "About to expire", What: "Rotate them.", Urgent: true, Count: 7, AllText: "Show all 7", AllURL: "/pat/overview?is=ending", Lines: []attentionLine{
-				{hostile, "/pat/tokens/contoso/1", "contoso", "Git Credential Manager", at(2), false, nextAction{"Rotate", "/pat/tokens/contoso/1/rotate", false}},
+			{ID: "ending", Heading: "About to expire", What: "Rotate them.", Urgent: true, Count: 7, AllText: "Show all 7", AllURL: "/pat/tokens?is=ending", Lines: []attentionLine{
+				{hostile, "/pat/tokens/contoso/1", "contoso · made by Git Credential Manager · expires in 2 days", at(2).ISO, nextAction{"Rotate", "/pat/tokens/contoso/1/rotate", false}},
 			}},
 			{ID: "expired30", Heading: "Expired in the last 30 days", What: "Replace them.", Count: 1, Lines: []attentionLine{
-				{"old", "/pat/tokens/contoso/2", "All organizations", "", at(-2), true, nextAction{"Create a replacement", "/pat/tokens/new", false}},
+				{"old", "/pat/tokens/contoso/2", "Global · expired 2 days ago", at(-2).ISO, nextAction{"Replace", "/pat/tokens/new", false}},
 			}},
 		},
 		Timeline: &timeline{
 			Months: []timelineMonth{{"2.19%", "Dec"}, {"10.68%", "Jan"}}, Total: 4, GlobalX: "2.19%", GlobalText: "1 Dec: global tokens end", GlobalAnchor: "start",
 			Marks: []timelineMark{
-				{"0.00%", "1.64%", "0.82%", 20, 84, 15, at(0), at(6), 3, []string{hostile, "b"}, 1, "/pat/overview?from=2026-11-22", "urgent"},
+				{"0.00%", "1.64%", "0.82%", 20, 84, 15, at(0), at(6), 3, []string{hostile, "b"}, 1, "/pat/tokens?from=2026-11-22", "urgent"},
 				{"9.59%", "1.64%", "10.41%", 76, 28, 71, at(35), at(41), 1, []string{"c"}, 0, "/pat/tokens/contoso/3", ""},
 			},
 		},
-		Query: hostile, Status: "active", Sort: "expires", Order: "asc", From: "2026-11-22", To: "2026-11-28",
-		Filters:  []filterLink{{"Active", "/pat/overview", true}, {"All", "/pat/overview?status=all", false}},
-		InPlaces: []option{{"", "All organizations", "", true}, {"contoso", "contoso", "", false}}, ScopeChoices: []option{{"", "Any scope", "", true}},
-		EndChoices: []option{{"", "Any time", "", true}, {"7", "7 days", "", false}}, Kinds: []option{{"full", "Full access", "", true}, {"tool", "Made by a tool", "", false}},
-		Narrowed: true, ClearURL: "/pat/overview",
-		Columns: []columnLink{{"Name", "/pat/overview?sort=name", ""}, {"Scopes", "/1", ""}, {"Organization", "/2", ""}, {"Created", "/3", ""}, {"Expires", "/4", "ascending"}, {"Status", "/5", ""}},
-		Tokens: []tokenRow{
-			{Name: hostile, URL: "/pat/tokens/contoso/1", Scopes: terms("Full access"), FullAccess: true, Organization: "All organizations", Global: true, Created: at(-9), Expires: at(9), Urgency: "soon", Status: "Active", StatusClass: "active"},
-		},
-		Matching: 450, Total: 3000, First: 201, Last: 400, Page: 2, Pages: 3, PreviousURL: "/pat/overview", NextURL: "/pat/overview?page=3",
-		CSVURL: "/pat/overview.csv", JSONURL: "/pat/overview.json", PrintURL: "/pat/overview?rows=all",
+		ListURL: "/pat/tokens", Active: 3000, Places: []place{{"contoso", "/pat/tokens?organization=contoso", 2990, false}, {"fabrikam", "/pat/tokens?organization=fabrikam", 0, true}},
 	}
 }
 
@@ -167,7 +153,7 @@ func overviewSamples() []sample {
 	loading, finding, none, quiet := fullOverview(), overviewPage{base: frame("Overview", "overview"), reading: reading{Loading: true, Finding: true}}, overviewPage{base: frame("Overview", "overview"), ChooseURL: "/pat/organizations"}, fullOverview()
 	loading.Loading, loading.Read, loading.Reading = true, 1, []string{"fabrikam", "northwind"}
 	none.Unfound = &partialProblem{"Azure DevOps isn't available just now", "It is overloaded.", "Try again.", "/pat/overview?retry=", []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}}}
-	quiet.Attention, quiet.Quiet, quiet.Problems, quiet.Timeline, quiet.Tokens, quiet.Narrowed = nil, true, nil, nil, nil, false
+	quiet.Attention, quiet.Quiet, quiet.Problems, quiet.Timeline = nil, true, nil, nil
 	return []sample{
 		{"overview", "full", fullOverview()}, {"overview", "loading", loading}, {"overview", "finding", finding}, {"overview", "unfound", none}, {"overview", "quiet", quiet},
 		{"global-tokens", "before", globalTokensSample(false)}, {"global-tokens", "after", globalTokensSample(true)}, {"global-tokens", "none", globalTokensPage{base: frame("Replace global tokens", "overview"), Complete: true}},

@@ -73,34 +73,42 @@ type (
 	}
 	tokenListPage struct {
 		base
-		NewURL, Query       string
-		Filters             []filterLink
-		Sort, Order, Status string
-		Columns             []columnLink
-		Tokens              []tokenRow
-		Total               int
-		Problems            []partialProblem
-		GlobalNote          string
-		ManualURL           string
-		Done                *notice
+		reading
+		NewURL, ChooseURL                         string
+		Done                                      *notice
+		GlobalHeading, GlobalNote                 string
+		One, Query, Status, Sort, Order, From, To string
+		Tabs                                      []tab
+		InPlaces, ScopeChoices, EndChoices, Kinds []option
+		Narrowed                                  bool
+		Filtered                                  int
+		Columns                                   []column
+		Tokens                                    []tokenRow
+		Several                                   several
+		Matching, Total, Anywhere, First, Last    int
+		Page, Pages, Previous, Next               int
+		CSVURL, JSONURL, PrintURL                 string
+		AllRows, TooManyToShow                    bool
 		picking
 	}
-	filterLink struct {
-		Text, URL string
-		Current   bool
+	tab struct {
+		Value, Text string
+		Current     bool
 	}
-	columnLink struct{ Text, URL, Sorted string }
-	tokenRow   struct {
-		Name, URL                         string
-		Scopes                            []term
-		HighScopes, FullAccess            bool
-		Organization                      string
-		Global                            bool
-		Created, Expires                  when
-		Urgency, Status, StatusClass      string
-		Odd                               string
-		MadeBy, Unfinished, UnfinishedURL string
-		Pick, PickID                      string
+	column   struct{ ID, Text, Sorted string }
+	several  struct{ Organizations, Statuses bool }
+	tokenRow struct {
+		Number                    int
+		Name, URL, Class, Scopes  string
+		FullAccess                bool
+		Powerful, Organization    string
+		Global, Tool              bool
+		Expires                   when
+		Urgency, Status           string
+		MadeBy, Odd               string
+		Unfinished, UnfinishedURL string
+		Pick                      string
+		Picked                    bool
 	}
 	partialProblem struct {
 		Heading, What, Advice, RetryURL string
@@ -420,46 +428,64 @@ func frontSamples() []sample {
 	}
 }
 
+// in is the frame around what is about that organization.
+func (b base) in(organization string) base {
+	b.Organization = organization
+	return b
+}
+
 func list(status string) tokenListPage {
 	return tokenListPage{
-		base: frame("Tokens", "tokens"), NewURL: "/pat/tokens/new", Status: status, Sort: "expires", Order: "asc", ManualURL: "/pat/organizations",
-		Filters: []filterLink{{"Active", "?status=active", status == "active"}, {"Expired", "?status=expired", status == "expired"}, {"Revoked", "?status=revoked", status == "revoked"}, {"All", "?status=all", status == "all"}},
-		Columns: []columnLink{{"Name", "?sort=name", ""}, {"Scopes", "?sort=scopes", ""}, {"Organization", "?sort=organization", ""}, {"Created", "?sort=created", ""}, {"Expires", "?sort=expires", "ascending"}, {"Status", "?sort=status", ""}},
+		base: frame("Tokens in contoso", "tokens"), One: "contoso", NewURL: "/pat/tokens/new", Status: status, Sort: "expires", Order: "asc", ChooseURL: "/pat/organizations",
+		Tabs:    []tab{{"active", "Active", status == "active"}, {"expired", "Expired", status == "expired"}, {"revoked", "Revoked", status == "revoked"}, {"all", "All", status == "all"}},
+		Columns: []column{{"name", "Name", ""}, {"scopes", "Scopes", ""}, {"expires", "Expires", "ascending"}}, Page: 1, Pages: 1,
+		InPlaces: []option{{"", "All organizations", "", false}, {"contoso", "contoso", "", true}, {"fabrikam", "fabrikam", "", false}}, ScopeChoices: []option{{"", "Any scope", "", true}},
+		EndChoices: []option{{"", "Any time", "", true}, {"7", "7 days", "", false}}, Kinds: []option{{"full", "Full access", "", false}, {"tool", "Made by a tool", "", false}},
+		CSVURL: "/pat/tokens.csv", JSONURL: "/pat/tokens.json", PrintURL: "/pat/tokens?rows=all",
 	}
 }
 
 func fullList() tokenListPage {
 	p := list("all")
-	p.base, p.picking = noticed(p.base), picks(42)
-	p.Total = 42
-	p.GlobalNote = english.Message("global.before", nil).What
-	p.Problems = []partialProblem{{"Some tokens are missing here", "contoso: the revoked tokens couldn't be read.", "Azure DevOps took too long to answer. Try again in a minute.", "/pat/tokens", []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}}}}
+	p.base, p.picking, p.Several = noticed(p.base), picks(42), several{true, true}
+	p.Columns = append(p.Columns, column{"organization", "Organization", ""}, column{"status", "Status", ""})
+	p.Total, p.Matching, p.Anywhere = 42, 10, 42
+	note := english.Message("global.before", nil)
+	p.GlobalHeading, p.GlobalNote = note.Title, note.What
+	p.Problems = []organizationProblem{{Heading: "Some tokens are missing here", What: "contoso: the revoked tokens couldn't be read.", Advice: "Azure DevOps took too long to answer. Try again in a minute.", RetryURL: "/pat/tokens", RetryText: "Try again", Details: []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}}}}
 	p.Tokens = []tokenRow{
-		{Pick: "contoso/1", PickID: "pick-1", Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: terms("Agent Pools: Read & manage"), HighScopes: true, Organization: "contoso", Created: at(-87), Expires: at(3), Urgency: "urgent", Status: "Active", StatusClass: "active"},
-		{Pick: "contoso/2", PickID: "pick-2", Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: terms("Marketplace: Manage"), HighScopes: true, Organization: "All organizations", Global: true, Created: at(-200), Expires: at(165), Status: "Active", StatusClass: "active"},
-		{Pick: "contoso/3", PickID: "pick-3", Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Scopes: terms("Packaging: Read & write"), HighScopes: true, Organization: "contoso", Created: at(-70), Expires: at(20), Urgency: "soon", Status: "Active", StatusClass: "active", Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2"},
-		{Pick: "contoso/4", PickID: "pick-4", Name: "git: https://dev.azure.com/contoso on MONA-LAPTOP", URL: "/pat/tokens/contoso/4", Scopes: terms("Code: Read & write"), HighScopes: true, Organization: "contoso", Created: at(-2), Expires: at(88), Status: "Active", StatusClass: "active", MadeBy: "Git Credential Manager"},
-		{Name: hostile, Odd: english.Text("token.odd", "Members", "its id"), Organization: "contoso", Expires: at(88), Status: "Active", StatusClass: "active"},
-		{Pick: "contoso/5", PickID: "pick-5", Name: "migration 2025", URL: "/pat/tokens/contoso/5", Scopes: terms("Full access"), FullAccess: true, Organization: "contoso", Created: at(-300), Expires: at(65), Status: "Active", StatusClass: "active"},
-		{Pick: "contoso/6", PickID: "pick-6", Name: "reporting", URL: "/pat/tokens/contoso/6", Scopes: terms("Analytics: Read", "Build: Read", "Code: Read", "Test Management: Read", "Wiki: Read", "Work Items: Read"), Organization: "contoso", Created: at(-30), Expires: at(335), Status: "Active", StatusClass: "active"},
-		{Pick: "contoso/7", PickID: "pick-7", Name: "old deploy", URL: "/pat/tokens/contoso/7", Scopes: terms("Release: Read, write, & execute", "Code: Read"), HighScopes: true, Organization: "contoso", Created: at(-95), Expires: at(-5), Urgency: "past", Status: "Expired", StatusClass: "expired"},
-		{Pick: "contoso/8", PickID: "pick-8", Name: "leaked-by-accident-with-a-very-long-name-that-nobody-can-break-anywhere-at-all", URL: "/pat/tokens/contoso/8", Scopes: terms("Code: Read"), Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Revoked", StatusClass: "revoked"},
-		{Pick: "contoso/9", PickID: "pick-9", Name: hostile, URL: "/pat/tokens/contoso/9", Scopes: terms("vso.something_new"), Organization: "contoso", Created: at(-40), Expires: at(50), Status: "Active", StatusClass: "active"},
+		{Pick: "contoso/1", Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: "Agent Pools: Read & manage", Organization: "contoso", Expires: at(3), Urgency: "urgent", Status: "Active", Class: "active"},
+		{Pick: "contoso/2", Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: "Marketplace: Manage", Powerful: "High privilege, over 180 days", Organization: "All organizations", Global: true, Expires: at(165), Status: "Active", Class: "active"},
+		{Pick: "contoso/3", Picked: true, Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Scopes: "Packaging: Read & write", Organization: "contoso", Expires: at(20), Urgency: "soon", Status: "Active", Class: "active", Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2"},
+		{Pick: "contoso/4", Name: "git: https://dev.azure.com/contoso on MONA-LAPTOP", URL: "/pat/tokens/contoso/4", Scopes: "Code: Read & write", Organization: "contoso", Tool: true, Expires: at(88), Status: "Active", Class: "active", MadeBy: "Git Credential Manager"},
+		{Name: hostile, Odd: english.Text("token.odd", "Members", "its id"), Organization: "contoso", Expires: at(88), Status: "Active", Class: "active"},
+		{Pick: "contoso/5", Name: "migration 2025", URL: "/pat/tokens/contoso/5", Scopes: "Full access", FullAccess: true, Organization: "contoso", Expires: at(65), Status: "Active", Class: "active"},
+		{Pick: "contoso/6", Name: "reporting", URL: "/pat/tokens/contoso/6", Scopes: "Analytics: Read, Build: Read, Code: Read, Test Management: Read, Wiki: Read, Work Items: Read", Organization: "contoso", Expires: at(335), Status: "Active", Class: "active"},
+		{Name: "old deploy", URL: "/pat/tokens/contoso/7", Scopes: "Release: Read, write, & execute, Code: Read", Organization: "contoso", Expires: at(-5), Status: "Expired", Class: "expired"},
+		{Name: "leaked-by-accident-with-a-very-long-name-that-nobody-can-break-anywhere-at-all", URL: "/pat/tokens/contoso/8", Scopes: "Code: Read", Organization: "contoso", Expires: at(50), Status: "Revoked", Class: "revoked"},
+		{Pick: "contoso/9", Name: hostile, URL: "/pat/tokens/contoso/9", Scopes: "vso.something_new", Organization: "contoso", Expires: at(50), Status: "Active", Class: "active"},
+	}
+	for i := range p.Tokens {
+		p.Tokens[i].Number = i + 1
 	}
 	return p
 }
 
 func listSamples() []sample {
-	found, none, first, trouble, everywhere := list("active"), list("active"), list("all"), list("active"), fullList()
+	found, none, first, trouble, everywhere, loading := list("active"), list("active"), list("all"), list("active"), fullList(), fullList()
 	found.Done = &notice{Kind: "done", Text: english.Message("operation.revoked", map[string]string{"Token": "old deploy"}).What}
-	found.Query, found.Tokens, found.Total, found.picking = "code", fullList().Tokens[3:4], 12, picks(1)
-	none.Query, none.Total = hostile, 12
+	found.Query, found.Narrowed, found.Tokens, found.Matching, found.Total, found.Anywhere, found.picking = "code", true, fullList().Tokens[3:4], 1, 12, 12, picks(1)
+	found.Columns, found.Page, found.Pages, found.Next, found.Filtered, found.From = list("active").Columns, 1, 3, 2, 1, "2026-11-22"
+	none.Query, none.Narrowed, none.Total, none.Anywhere = hostile, true, 12, 12
 	trouble.Problems = fullList().Problems
-	everywhere.Organization, everywhere.Problems, everywhere.Notices, everywhere.GlobalNote = "", nil, nil, ""
+	everywhere.One, everywhere.Problems, everywhere.Notices, everywhere.GlobalNote = "", nil, nil, ""
+	everywhere.base, everywhere.reading = frame("All tokens", "tokens").in(""), fullReading()
+	loading.reading, loading.One = reading{Loading: true, Count: 3, Read: 1, Reading: []string{"fabrikam", "northwind"}, Address: "/pat/tokens"}, ""
+	nowhere := tokenListPage{base: frame("All tokens", "tokens").in(""), NewURL: "/pat/tokens/new", ChooseURL: "/pat/organizations", Status: "active"}
 	return []sample{
 		{"tokens", "full", fullList()}, {"tokens", "found", found}, {"tokens", "nothing-found", none}, {"tokens", "first", first},
 		{"tokens", "no-expired", list("expired")}, {"tokens", "no-revoked", list("revoked")}, {"tokens", "no-active", list("active")},
-		{"tokens", "trouble", trouble}, {"tokens", "everywhere", everywhere},
+		{"tokens", "trouble", trouble}, {"tokens", "everywhere", everywhere}, {"tokens", "loading", loading}, {"tokens", "nowhere", nowhere},
 		{"organizations", "choices", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", Choices: frame("", "").Organizations, CanType: true}},
 		{"organizations", "languages", organizationsPage{base: inLanguages(visitor("Choose an organization")), Action: "/pat/tokens", CanType: true}},
 		{"organizations", "typing", organizationsPage{base: frame("Choose an organization", ""), Action: "/pat/tokens", CanType: true, Typed: "con toso", Error: english.Message("form.organizationInvalid", nil).What,

@@ -127,6 +127,9 @@ func checkLabels(t *testing.T, d *goquery.Document) {
 		if s.AttrOr("type", "") == "hidden" {
 			return
 		}
+		if s.AttrOr("aria-labelledby", "") != "" {
+			return // checkIDs looks for what it names
+		}
 		id := s.AttrOr("id", "")
 		label := d.Find("label").FilterFunction(func(_ int, l *goquery.Selection) bool { return l.AttrOr("for", "") == id })
 		if label.Length() != 1 {
@@ -172,7 +175,9 @@ func checkPolicy(t *testing.T, d *goquery.Document) {
 	}
 }
 
-// checkTables: role attributes keep a table a table where narrow windows show its rows as cards.
+// checkTables: role attributes keep a table a table where narrow windows show its rows as cards. The list of tokens does
+// without: it has too many rows, and today's browsers don't take a table's meaning from how it is shown
+// (https://developer.mozilla.org/docs/Web/HTML/Reference/Elements/table#displaying_large_tables_in_small_spaces).
 func checkTables(t *testing.T, d *goquery.Document) {
 	d.Find("table").Each(func(_ int, table *goquery.Selection) {
 		if words(table.Find("caption")) == "" {
@@ -180,12 +185,12 @@ func checkTables(t *testing.T, d *goquery.Document) {
 		}
 		for selector, role := range map[string]string{"thead, tbody": "rowgroup", "tr": "row", "td": "cell", "thead th": "columnheader", "tbody th": "rowheader"} {
 			table.Find(selector).Each(func(_ int, s *goquery.Selection) {
-				if s.AttrOr("role", "") != role {
+				if s.AttrOr("role", "") != role && !table.HasClass("list") {
 					t.Errorf("<%s> lacks the role %s", goquery.NodeName(s), role)
 				}
 			})
 		}
-		if table.AttrOr("role", "") != "table" {
+		if table.AttrOr("role", "") != "table" && !table.HasClass("list") {
 			t.Error("a table without its role")
 		}
 		table.Find("tbody tr").Each(func(_ int, row *goquery.Selection) {
@@ -294,22 +299,22 @@ func TestTokenList(t *testing.T) {
 			t.Errorf("link %q to %q, want %q to %q", link.Text(), link.AttrOr("href", ""), rows[i].Name, rows[i].URL)
 		}
 	})
-	if got := names(d.Find("thead th a")); !slices.Equal(got, []string{"Name", "Scopes", "Organization", "Created", "Expires", "Status"}) {
+	if got := names(d.Find("thead th button")); !slices.Equal(got, []string{"Name", "Scopes", "Expires", "Organization", "Status"}) {
 		t.Errorf("columns %q", got)
 	}
 	if sorted := d.Find("th[aria-sort]"); words(sorted) != "Expires" || sorted.AttrOr("aria-sort", "") != "ascending" {
 		t.Errorf("sorted by %q", names(sorted))
 	}
-	if got := names(d.Find("nav[aria-label=Status] a[aria-current]")); !slices.Equal(got, []string{"All"}) {
+	if got := names(d.Find("nav[aria-label=Status] button[aria-current]")); !slices.Equal(got, []string{"All"}) {
 		t.Errorf("current filter %q", got)
 	}
 	if got := words(d.Find("caption")); got != "10 of 42 tokens" {
 		t.Errorf("caption %q", got)
 	}
-	if got := d.Find("form[role=search] input[type=hidden]").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("name", "") }); !slices.Equal(got, []string{"organization", "status", "sort", "order"}) {
+	if got := d.Find("#list input[type=hidden], #list select").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("name", "") }); !slices.Equal(got, []string{"status", "sort", "order", "token", "organization", "scope", "within"}) {
 		t.Errorf("the search forgets all but %q", got)
 	}
-	for _, word := range []string{"Git Credential Manager", "Rotation not finished", "Global", "Full access", "High privilege", "in 3 days", "3 more", "Work Items: Read"} {
+	for _, word := range []string{"Git Credential Manager", "Rotation not finished", "Global", "Full access", "High privilege, over 180 days", "in 3 days", "Work Items: Read"} {
 		if !strings.Contains(words(d.Find("table")), word) {
 			t.Errorf("the table doesn't say %q", word)
 		}
@@ -330,8 +335,8 @@ func TestNewTokenIsOfferedOncePerPage(t *testing.T) {
 
 func TestEmptyListSaysWhatToDoNext(t *testing.T) {
 	for state, want := range map[string]string{
-		"first": "Use “New token” above", "no-active": "Use “New token” above", "no-expired": "No expired tokens", "no-revoked": "No revoked tokens",
-		"nothing-found": "clear the search", "trouble": "couldn't be read",
+		"first": "Create the first one", "no-active": "Create one where a program", "no-expired": "No expired tokens", "no-revoked": "No revoked tokens",
+		"nothing-found": "Try part of a name", "trouble": "couldn't be read",
 	} {
 		if got := words(shown(t, "tokens", state).Find("main")); !strings.Contains(got, want) {
 			t.Errorf("%s: %q is missing in %q", state, want, got)

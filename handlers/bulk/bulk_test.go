@@ -205,14 +205,14 @@ func shellReads(t *testing.T, file, name, want string) {
 
 func TestBackFrom(t *testing.T) {
 	for view, want := range map[string]string{
-		"/tokens?organization=contoso": "/tokens?organization=contoso", "/overview?q=a+b": "/overview?q=a+b", "/overview": "/overview",
-		"": "/overview", "https://evil.example/": "/overview", "//evil.example": "/overview", "/sessions": "/overview", "/overview/../sessions": "/overview", "/sign-out": "/overview",
+		"/tokens?organization=contoso": "/tokens?organization=contoso", "/tokens?q=a+b": "/tokens?q=a+b", "/tokens": "/tokens",
+		"": "/tokens", "https://evil.example/": "/tokens", "//evil.example": "/tokens", "/sessions": "/tokens", "/tokens/../sessions": "/tokens", "/sign-out": "/tokens",
 	} {
 		if got := backFrom(view); got != want {
 			t.Errorf("%q leads to %q, want %q", view, got, want)
 		}
 	}
-	if got := readSelection(url.Values{"do": {"revoke"}}, url.Values{"token": {"a/b"}, "all": {"yes"}}); got.verb != "revoke" || !got.all || len(got.tokens) != 1 {
+	if got := readSelection(url.Values{"do": {"revoke"}}, url.Values{"token": {"a/b"}, "all": {"/tokens"}}); got.verb != "revoke" || got.all != "/tokens" || len(got.tokens) != 1 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/tokenform"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -45,30 +46,36 @@ type bulkPage struct {
 type selection struct {
 	verb   string
 	tokens []string // organization/authorizationId
-	all    bool     // all that the view shows
-	view   string
-	first  bool // of too many, take the first
+	all    string   // address of a view, all of which was selected; "": single tokens were
+	view   string   // of the list
+	first  bool     // of too many, take the first
 	form   string
 }
 
 func readSelection(query, form url.Values) selection {
-	return selection{
-		verb: query.Get("do"), tokens: form["token"], all: form.Get("all") == "yes", view: form.Get("view"),
+	s := selection{
+		verb: query.Get("do"), tokens: form["token"], all: form.Get("all"), view: form.Get("view"),
 		first: form.Get("first") == "yes", form: form.Get("form"),
 	}
+	if s.view == "" {
+		view := tokenlist.Read(form) // the fields of the list's own form
+		view.Picked, view.All = nil, ""
+		s.view = view.Address()
+	}
+	return s
 }
 
 // Selection shows a selection that was kept through a sign-in, or says how one is made.
 func (h *Handlers) Selection(v *web.Request) (web.Answer, error) {
 	kept, ok := v.Restore()
 	if !ok {
-		return v.To(web.OverviewPath), nil
+		return v.To(web.TokensPath), nil
 	}
 	s := readSelection(url.Values{}, kept)
 	if h.ownSelection(v, s.form) {
 		return h.selectionAnswer(v, s, web.FormState{}, 0), nil
 	}
-	return v.To(web.OverviewPath), nil // another person's, left in this browser
+	return v.To(web.TokensPath), nil // another person's, left in this browser
 }
 
 // ownSelection says that a list's form was drawn for the visitor.
@@ -136,18 +143,18 @@ func rotating(v *web.Request) func(id string) bool {
 
 // backFrom is the list that a selection was made in, where it plainly is one of ours.
 func backFrom(view string) string {
-	if at := web.SafeReturn(view); strings.HasPrefix(at, web.TokensPath+"?") || at == web.OverviewPath || strings.HasPrefix(at, web.OverviewPath+"?") {
+	if at := web.SafeReturn(view); at == web.TokensPath || strings.HasPrefix(at, web.TokensPath+"?") {
 		return at
 	}
-	return web.OverviewPath
+	return web.TokensPath
 }
 
 func (h *Handlers) selectionAnswer(v *web.Request, s selection, state web.FormState, first int) web.Answer {
 	p := bulkPage{
 		Base: v.Base(v.Words.Message("bulk.title", nil).Title, "tokens"), Problem: state.Problem, Action: v.Link(web.BulkPath),
-		Chosen: s.all || len(s.tokens) > 0, Count: len(s.tokens), First: first, BackURL: v.Link(backFrom(s.view)), Verb: s.verb,
+		Chosen: s.all != "" || len(s.tokens) > 0, Count: len(s.tokens), First: first, BackURL: v.Link(backFrom(s.view)), Verb: s.verb,
 	}
-	if s.all {
+	if s.all != "" {
 		p.Count = 0
 	}
 	form := s.form
@@ -155,8 +162,8 @@ func (h *Handlers) selectionAnswer(v *web.Request, s selection, state web.FormSt
 		form = v.DrawForm(tokenlist.Purpose, "")
 	}
 	p.Fields = []web.HiddenField{{Name: "form", Value: form}, {Name: "view", Value: s.view}}
-	if s.all {
-		p.Fields = append(p.Fields, web.HiddenField{Name: "all", Value: "yes"})
+	if s.all != "" {
+		p.Fields = append(p.Fields, web.HiddenField{Name: "all", Value: s.all})
 	} else {
 		for _, t := range s.tokens {
 			p.Fields = append(p.Fields, web.HiddenField{Name: "token", Value: t})
@@ -168,8 +175,8 @@ func (h *Handlers) selectionAnswer(v *web.Request, s selection, state web.FormSt
 // chosenTokens looks up what was chosen. What can't be found is there all the same, to be reported.
 func (h *Handlers) chosenTokens(v *web.Request, s selection) ([]chosenToken, error) {
 	enough := time.After(bulkWait)
-	if s.all {
-		return h.allMatching(v, s.view, enough)
+	if s.all != "" {
+		return h.allMatching(v, s.all, enough)
 	}
 	var names []string
 	for _, value := range s.tokens {
@@ -231,33 +238,35 @@ const maxPlaces = 200
 // allMatching is everything that a list shows, on all its pages. Organizations that can't be read are named.
 func (h *Handlers) allMatching(v *web.Request, address string, enough <-chan time.Time) ([]chosenToken, error) {
 	u, err := url.Parse(web.SafeReturn(address))
-	if err != nil || u.Path != web.OverviewPath && u.Path != web.TokensPath {
+	if err != nil || u.Path != web.TokensPath {
 		return nil, &web.HTTPError{Status: http.StatusBadRequest}
 	}
 	h.Inventory.Invalidate(v.Session.Hash(), "", h.Site.Now().Add(-freshEnough))
-	view := tokenlist.ReadOverview(u.Query())
+	view := tokenlist.Read(u.Query())
 	var s inventory.Inventory
-	if u.Path == web.TokensPath {
-		name, err := v.OrganizationOf(u.Query().Get("organization"))
+	if view.Organization == "" {
+		s = h.Inventory.Load(v.Context(), v.Owner(), enough)
+	} else {
+		name, err := v.OrganizationOf(view.Organization)
 		if err != nil {
 			return nil, err
 		}
-		view = tokenlist.Read(name, u.Query())
+		h.Inventory.Invalidate(v.Session.Hash(), name, h.Site.Now()) // its list is read anew at each view, too
 		s = h.Inventory.LoadOrganizations(v.Context(), v.Owner(), []string{name}, enough)
-	} else {
-		s = h.Inventory.Load(v.Context(), v.Owner(), enough)
 	}
 	if err := s.SignInErr(web.SignInHelps); err != nil {
 		return nil, err
 	}
 	var chosen []chosenToken
 	for _, t := range view.Selected(v.Words, s.Tokens, v.Now) {
+		if t.Status != azuredevops.Active {
+			continue // the list offers no box for it
+		}
 		chosen = append(chosen, chosenToken{organization: t.Organization, id: t.AuthorizationID, token: &t})
 	}
 	slices.SortFunc(s.Organizations, func(a, b inventory.Organization) int { return cmp.Compare(a.Name, b.Name) })
 	for _, o := range s.Organizations {
-		here := view.Narrow.Organization == "" || strings.EqualFold(o.Name, view.Narrow.Organization)
-		if here && (o.Loading || len(o.Failed) > 0) {
+		if o.Loading || len(o.Failed) > 0 {
 			chosen = append(chosen, chosenToken{organization: o.Name, unread: true})
 		}
 	}

@@ -1,10 +1,14 @@
-// Package overview shows the tokens of all organizations: what needs attention, when they end, the table, and exports
-// of it.
+// Package overview shows the tokens of all organizations: what needs attention and when they end; the list, of one or
+// of all; and exports of it.
 package overview
 
-import "github.com/patdesk/patdesk/internal/inventory"
+import (
+	"github.com/patdesk/patdesk/handlers/web/outcome"
+	"github.com/patdesk/patdesk/internal/inventory"
+)
 
 // Handlers are the actions of this area.
 type Handlers struct {
 	Inventory *inventory.Cache
+	Outcomes  outcome.Outcomes
 }

@@ -5,13 +5,16 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
 )
 
 // exportWait is how long an export waits for organizations that are slow: a file can't be completed later.
@@ -50,12 +53,12 @@ type exportedGap struct {
 
 // exportAll reads everything and picks what the address asks for.
 func (h *Handlers) exportAll(v *web.Request) (export, error) {
-	view := tokenlist.ReadOverview(v.URL.Query())
+	view := tokenlist.Read(v.URL.Query())
 	s := h.Inventory.Load(v.Context(), v.Owner(), time.After(exportWait))
 	if err := s.SignInErr(web.SignInHelps); err != nil {
 		return export{}, err
 	}
-	if err := checkOrganization(s, view.Narrow.Organization); err != nil {
+	if err := checkOrganization(s, view.Organization); err != nil {
 		return export{}, err
 	}
 	if s.Discovering {
@@ -83,6 +86,14 @@ func (h *Handlers) exportAll(v *web.Request) (export, error) {
 		})
 	}
 	return out, nil
+}
+
+func checkOrganization(s inventory.Inventory, name string) error {
+	known := func(o inventory.Organization) bool { return strings.EqualFold(o.Name, name) }
+	if name == "" || s.Discovering || slices.ContainsFunc(s.Organizations, known) {
+		return nil
+	}
+	return &web.HTTPError{Status: http.StatusNotFound, Key: "organization.unknown", Data: map[string]any{"Organization": name}}
 }
 
 // fileName says in the name of the file that it isn't everything, as a CSV file can't say it elsewhere.

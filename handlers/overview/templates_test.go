@@ -8,5 +8,5 @@ import (
 
 func TestTemplatesFitTheirPages(t *testing.T) {
 	t.Parallel()
-	testkit.FitTemplates(t, map[string]any{"overview": overviewPage{}})
+	testkit.FitTemplates(t, map[string]any{"overview": overviewPage{}, "tokens": tokenListPage{}})
 }

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	timelineBar  = 84 // pixels of the longest bar
-	timelineBase = 104
-	shownEnds    = 3 // names in a row of the table
+	timelineBar  = 72  // pixels of the longest bar; above it stand its count, and above all counts when global tokens end
+	timelineBase = 112 // where the bars stand
+	shownEnds    = 3   // names in a row of the table
 )
 
 // timeline is the picture of the next twelve months: one bar for each week in which tokens end. Positions along it are
@@ -94,7 +94,7 @@ func newMark(v *web.Request, first time.Time, span time.Duration, ending []inven
 	m.Class = string(earliest.Urgency(v.Now))
 	m.URL = web.TokenURL(v, earliest.Organization, &earliest.Token)
 	if len(ending) > 1 || m.URL == "" {
-		m.URL = tokenlist.View{Path: web.OverviewPath, Narrow: tokenlist.Filter{From: first, To: last}}.Link(v)
+		m.URL = tokenlist.View{Narrow: tokenlist.Filter{From: first, To: last}}.Link(v)
 	}
 	return m
 }

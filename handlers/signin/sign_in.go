@@ -23,10 +23,10 @@ type attempt struct {
 	Draft  string        `json:"draft,omitempty"`
 }
 
-// Home leads to the tokens, or says what patdesk is.
+// Home leads to the overview, or says what patdesk is.
 func (h *Handlers) Home(v *web.Request) (web.Answer, error) {
 	if v.Session.SignedIn() {
-		return v.To(web.TokensPath), nil
+		return v.To(web.OverviewPath), nil
 	}
 	if v.Barred {
 		return nil, web.ErrBarred

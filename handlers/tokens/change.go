@@ -6,7 +6,6 @@ import (
 	"net/url"
 
 	"github.com/patdesk/patdesk/handlers/web"
-	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
@@ -80,22 +79,4 @@ func (h *Handlers) failed(v *web.Request, op *operation.Operation, r operation.R
 	problem, t := v.Refusal(op)
 	state.Status, state.Problem, state.Header = t.Status, problem, web.RetryHeader(t.RetryAfter)
 	return again(state), nil
-}
-
-// done says what was just done, on the page that a successful change leads to; nil where that isn't known.
-func (h *Handlers) done(v *web.Request) *web.Notice {
-	id := v.URL.Query().Get("done")
-	if id == "" {
-		return nil
-	}
-	op, err := h.Journal.Get(v.Context(), v.Person(), id)
-	if err != nil || op.State != operation.Succeeded {
-		return nil
-	}
-	text := v.Words.Message(outcome.SuccessKey(op), web.OperationWords(v, op))
-	notice := web.Notice{Kind: "done", Text: v.Words.Sentences(text.What, text.Advice)}
-	if outcome.Shortened(op) {
-		notice.Kind = "warning"
-	}
-	return &notice
 }

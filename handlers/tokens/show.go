@@ -47,7 +47,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		Name: web.ShownName(v.Words, t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: web.WorksIn(v.Words, &t.Token, organization),
 		Created: v.When(t.ValidFrom), Expires: web.Ends(v, t), Urgency: t.Urgency(v.Now),
 		Global: t.Global(), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
-		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.done(v),
+		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.Outcomes.Done(v),
 		Odd:        web.OddText(v.Words, &t.Token),
 		ReplaceURL: v.Link(web.ReplacementPath(organization, t.Token)),
 	}

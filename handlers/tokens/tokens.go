@@ -1,5 +1,4 @@
-// Package tokens has the pages of single tokens: an organization's list, and creating, changing, revoking and rotating
-// one.
+// Package tokens has the pages of single tokens: looking at one, creating, changing, revoking and rotating it.
 package tokens
 
 import (

@@ -19,7 +19,7 @@ type Base struct {
 	SignedIn      bool
 	PersonName    string
 	Username      string
-	Organization  string                     // the current one, "" if none
+	Organization  string                     // that the page is about, "" where it is about all
 	Organizations []OrganizationLink         // for the switcher
 	Notices       []Notice                   // on every page: secrets that wait, rotations half-way, unknown outcomes
 	Here          string                     // address of the page below the root, to come back to
@@ -60,7 +60,7 @@ func (v *Request) Base(title, section string) Base {
 		b.Organizations = append(b.Organizations, OrganizationLink{Name: name, URL: v.Link(ListPath(name))})
 	}
 	b.Notices = v.site.notices(v)
-	return b.In(v.CurrentOrganization())
+	return b.In(visitedOrganization(v))
 }
 
 // In is the frame around what is about that organization, "" for none. A form that comes back names its own, which need

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -46,12 +47,19 @@ func (v *Request) Caller() *azuredevops.Caller {
 
 // CurrentOrganization is the visited one, or else the one last looked at.
 func (v *Request) CurrentOrganization() string {
-	for _, name := range []string{v.Param("organization"), v.URL.Query().Get("organization"), v.Session.State().Organization} {
-		if name != "" && v.site.Inventory.Allowed(name) {
-			return name
-		}
+	return cmp.Or(visitedOrganization(v), allowed(v, v.Session.State().Organization))
+}
+
+// visitedOrganization is the one that the address names, "" if it names none.
+func visitedOrganization(v *Request) string {
+	return cmp.Or(allowed(v, v.Param("organization")), allowed(v, v.URL.Query().Get("organization")))
+}
+
+func allowed(v *Request, name string) string {
+	if name == "" || !v.site.Inventory.Allowed(name) {
+		return ""
 	}
-	return ""
+	return name
 }
 
 // OrganizationOf is the organization that a request names; anything that can't be one is answered with 404.

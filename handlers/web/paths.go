@@ -60,12 +60,20 @@ func TokenPath(organization, id, verb string) string {
 	return path
 }
 
-// ListPath is the address of an organization's token list.
+// ListPath is the address of an organization's token list, "" for that of all.
 func ListPath(organization string) string {
 	if organization == "" {
 		return TokensPath
 	}
 	return TokensPath + "?" + url.Values{"organization": {organization}}.Encode()
+}
+
+// NewPath is the form for a new token, in that organization if one is named.
+func NewPath(organization string) string {
+	if organization == "" {
+		return NewTokenPath
+	}
+	return NewTokenPath + "?" + url.Values{"organization": {organization}}.Encode()
 }
 
 // OperationPath is the page of an operation.

@@ -124,7 +124,9 @@ func readLists(ctx context.Context, api *azuredevops.Caller, organization string
 			failed = append(failed, Missing{status, errs[i]})
 		}
 	}
-	return once(tokens), failed
+	tokens = once(tokens)
+	markTwins(tokens)
+	return tokens, failed
 }
 
 // Load reads all organizations, and waits for them at most until enough is closed or ctx ends. What isn't there by then

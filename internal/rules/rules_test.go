@@ -56,7 +56,7 @@ var imports = map[string][]string{
 		"handlers/web", "handlers/web/outcome", "handlers/web/tokenform", "handlers/web/tokenlist", "templates",
 		"internal/azuredevops", "internal/inventory", "internal/operation", "internal/plaintext",
 	},
-	"handlers/overview": {"handlers/web", "handlers/web/tokenlist", "templates", "internal/azuredevops", "internal/inventory"},
+	"handlers/overview": {"handlers/web", "handlers/web/outcome", "handlers/web/tokenlist", "templates", "internal/azuredevops", "internal/inventory"},
 	"handlers/signin": {
 		"handlers/web", "templates", "internal/audit", "internal/batch", "internal/entra", "internal/failure", "internal/inventory", "internal/operation", "internal/session",
 	},

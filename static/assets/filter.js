@@ -1,6 +1,6 @@
 // Narrows a list while somebody types. A search field names the list by data-filters; what is searched in each of
-// the list's entries is marked with data-filtered, and searched with what else it goes by: data-words, and the values
-// of its choices. Entries may be folded away, in a <details data-fold>, which opens where one of them fits. Beside the
+// the list's entries is marked with data-filtered, or for all of them by a selector in the
+// list's data-filtered-by. It is searched with what else it goes by: data-words, and the values of its choices. Entries may be folded away, in a <details data-fold>, which opens where one of them fits. Beside the
 // list "<id>" stand "<id>-none", shown when nothing is left, and "<id>-count", a live region that says how many are.
 
 for (const input of document.querySelectorAll("input[data-filters]")) {
@@ -56,7 +56,8 @@ function count(caption, left, all) {
 }
 
 function searched(element) {
-  const parts = element.matches("[data-filtered]") ? [element] : [...element.querySelectorAll("[data-filtered]")];
+  const by = element.parentElement.dataset.filteredBy ?? "[data-filtered]";
+  const parts = element.matches("[data-filtered]") ? [element] : [...element.querySelectorAll(by)];
   return normal(parts.map(words).join(" "));
 }
 

@@ -10,6 +10,7 @@ document.addEventListener("submit", (event) => {
     return;
   }
   if (form.hasAttribute("data-stays")) return; // what it brings is a file: the page stays, and may be asked again
+  if ((event.submitter?.formMethod ?? form.method) === "get") return; // asks again for what may be this very page
   sent.add(form);
   // A button that is disabled at once would be missing from what the form sends.
   setTimeout(() => {

@@ -39,7 +39,7 @@ func TestBulkInABrowser(t *testing.T) {
 	if n := b.boxes(); n != 5 {
 		t.Errorf("a click with Shift ticks %d boxes", n)
 	}
-	b.see(words("5 tokens chosen"))
+	b.see(words("5 selected in 1 organization"))
 	b.do("a part of it again", chromedp.Click(box(3)))
 	b.shiftClick(box(4))
 	if n := b.boxes(); n != 3 {
@@ -50,15 +50,15 @@ func TestBulkInABrowser(t *testing.T) {
 		t.Errorf("%d of %d are ticked", n, all)
 	}
 	b.do("nothing", chromedp.Click(chromedp.CSS("#pick-page")))
-	if read(b, "disabled", chromedp.Evaluate[bool](`document.querySelector("#picking button").disabled`)) != true {
+	if read(b, "disabled", chromedp.Evaluate[bool](`document.querySelector("[data-picking] button").disabled`)) != true {
 		t.Error("with nothing chosen the buttons can be pressed")
 	}
 
 	b.open(d.url + "/tokens?organization=fabrikam")
 	rows := read(b, "rows", chromedp.Evaluate[int](`document.querySelectorAll("#token-rows tr").length`))
 	b.do("all that match", chromedp.Click(chromedp.CSS("#pick-all")))
-	b.see(words(fmt.Sprintf("%d tokens chosen", rows)))
-	b.press(button("Rotate chosen"))
+	b.see(words(fmt.Sprintf("%d selected in 1 organization", rows)))
+	b.press(button("Rotate selected"))
 	d.failAlways("slow", "create")
 	b.press(startButton)
 	b.do("mark the page", chromedp.Click(chromedp.CSS("h1")))
@@ -89,7 +89,7 @@ func TestBulkWithoutScripts(t *testing.T) {
 	b.signIn("Mona Rivera")
 	b.open(d.url + "/tokens?organization=fabrikam")
 	b.do("choose", chromedp.Click(chromedp.CSS("#pick-all")), chromedp.WaitNotVisible(chromedp.CSS("#pick-page")))
-	b.press(button("Rotate chosen"))
+	b.press(button("Rotate selected"))
 	d.failAlways("slow", "create")
 	b.press(startButton)
 	b.see(words("This page reloads by itself"))

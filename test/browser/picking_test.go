@@ -23,13 +23,13 @@ func TestWhatIsSeenIsWhatIsChosen(t *testing.T) {
 	b.see(words("All 1 that match"))
 	b.see(words("1 of 17 tokens"))
 	b.do("all that match", chromedp.Click(all))
-	b.see(words("1 token chosen"))
-	b.press(button("Revoke chosen"))
+	b.see(words("1 selected in 1 organization"))
+	b.press(button("Revoke selected"))
 	b.see(words("Revoke one token?"))
 
 	b.open(list)
-	b.do("two", chromedp.Click(field("Choose npm restore on CI, contoso")), chromedp.Click(field("Choose Terraform, contoso")))
-	b.press(link("Name"))
+	b.do("two", chromedp.Click(pickBox("npm restore on CI")), chromedp.Click(pickBox("Terraform")))
+	b.press(button("Name"))
 	if n := b.boxes(); n != 2 {
 		t.Errorf("after sorting %d boxes are ticked", n)
 	}
@@ -37,22 +37,23 @@ func TestWhatIsSeenIsWhatIsChosen(t *testing.T) {
 	b.see(words("1 of them isn't shown here."))
 	b.press(button("Search"))
 	b.see(words("1 of them isn't shown here."))
-	b.see(words("2 tokens chosen"))
-	b.press(button("Extend chosen"))
+	b.see(words("2 selected in 1 organization"))
+	b.press(button("Extend selected"))
 	b.do("one year", chromedp.Click(choice("Expiry", "One year")))
 	b.see(words(time.Now().UTC().AddDate(0, 0, 365).Format("2 Jan 2006")))
 	b.see(words("Extend 2 tokens"))
 
-	b.open(d.url + "/overview")
+	b.open(d.url + "/tokens")
 	b.do("all that match", chromedp.Click(all))
-	b.do("type a filter", chromedp.SendKeys(chromedp.CSS("#q"), "npm"))
-	b.see(words("the filter has changed, apply it first"))
-	if !read(b, "disabled", chromedp.Evaluate[bool](`document.getElementById("pick-all").disabled && document.querySelector("#picking button").disabled`)) {
+	b.do("choose a filter", chromedp.Click(chromedp.CSS(".filters summary")), chromedp.SetValue(field("Scope"), "vso.packaging"))
+	read(b, "tell of it", chromedp.Evaluate[bool](`document.getElementById("filter-scope").dispatchEvent(new Event("change", {bubbles: true}))`))
+	b.see(words("apply the filter first"))
+	if !read(b, "disabled", chromedp.Evaluate[bool](`document.getElementById("pick-all").disabled && document.querySelector("[data-picking] button").disabled`)) {
 		t.Error("all that match can be chosen although the filter shows others")
 	}
-	b.press(button("Show"))
-	if !read(b, "focus", chromedp.Evaluate[bool](`document.activeElement.id === "all-tokens" && location.hash === "#all-tokens"`)) {
-		t.Error("the page doesn't open at its list")
+	b.press(button("Apply"))
+	if !read(b, "hash", chromedp.Evaluate[bool](`location.hash === "#tokens" && document.activeElement.textContent === "Apply"`)) {
+		t.Error("the page doesn't open at its list, or the focus isn't where it was")
 	}
 	b.quiet()
 }

@@ -1,24 +1,27 @@
 package browser
 
-import "github.com/chromedp/chromedp"
+import (
+	"fmt"
+
+	"github.com/chromedp/chromedp"
+)
 
 // bulk leads through the pages about many tokens at once.
 func (r tour) bulk() {
 	r.t.Helper()
 	r.list("contoso", "&status=all&sort=name")
-	r.do("tick", chromedp.Click(pickBox("Old laptop, contoso")), chromedp.Click(pickBox("Terraform, contoso")),
-		chromedp.Click(pickBox("vsce publish, All organizations")), chromedp.Click(pickBox("Sprint report, contoso")))
-	r.stop("tokens-chosen", "Revoke chosen")
-	r.press(button("Revoke chosen"))
+	r.do("tick", chromedp.Click(pickBox("Old laptop")), chromedp.Click(pickBox("Terraform")), chromedp.Click(pickBox("vsce publish")))
+	r.stop("tokens-chosen", "Revoke selected")
+	r.press(button("Revoke selected"))
 	r.stop("bulk-revoke", "What will happen")
 	r.press(link("Cancel"))
 	r.list("fabrikam", "")
 	r.do("all that match", chromedp.Click(chromedp.CSS("#pick-all")))
-	r.press(button("Extend chosen"))
+	r.press(button("Extend selected"))
 	r.stop("bulk-extend", "What will happen")
 	r.list("fabrikam", "")
 	r.do("all that match", chromedp.Click(chromedp.CSS("#pick-all")))
-	r.press(button("Rotate chosen"))
+	r.press(button("Rotate selected"))
 	r.stop("bulk-rotate", "What will happen")
 	r.demo.fail("resetAfterDoing", "create")
 	r.press(startButton)
@@ -40,8 +43,10 @@ func (r tour) bulk() {
 	r.stop("bulk-not-found", "There is no such bulk work")
 }
 
-// pickBox is the box that chooses a token.
-func pickBox(name string) chromedp.Search { return field("Choose " + name) }
+// pickBox is the box that selects a token.
+func pickBox(name string) chromedp.Search {
+	return chromedp.Search(fmt.Sprintf(`//tr[th//a[normalize-space()=%q]]//input`, name))
+}
 
 // startButton confirms the plan that is shown.
 const startButton = chromedp.Search(`//*[contains(@class, "form-foot")]//button`)

@@ -63,8 +63,8 @@ func TestBulkOf60(t *testing.T) {
 	t.Parallel()
 	seen := &traffic{}
 	d, b := apptest.StartWithTokens(t, 3, 20, apptest.Options{Wrap: seen.wrap})
-	apptest.OpenWhole(t, b, d.URL+"/overview")
-	if apptest.PickAll(b, d.URL+"/overview", "Rotate chosen"); b.Heading() != "Rotate 60 tokens?" || b.Page.Find("tbody tr").Length() != 60 {
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
+	if apptest.PickAll(b, d.URL+"/tokens", "Rotate selected"); b.Heading() != "Rotate 60 tokens?" || b.Page.Find("tbody tr").Length() != 60 {
 		t.Fatalf("%q, %d rows", b.Heading(), b.Page.Find("tbody tr").Length())
 	}
 	b.Press("Rotate 60 tokens")
@@ -122,8 +122,8 @@ func TestBulkListsAnOrganizationOnce(t *testing.T) {
 	t.Parallel()
 	seen := &calls{count: map[string]int{}}
 	d, b := apptest.StartWithTokens(t, 1, 60, apptest.Options{Wrap: seen.wrap, Sim: simulator.Options{PageSize: 20}})
-	apptest.OpenWhole(t, b, d.URL+"/overview")
-	if apptest.PickAll(b, d.URL+"/overview?q=token+02", "Rotate chosen"); b.Heading() != "Rotate 11 tokens?" { // 002, 020 to 029
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
+	if apptest.PickAll(b, d.URL+"/tokens?q=token+02", "Rotate selected"); b.Heading() != "Rotate 11 tokens?" { // 002, 020 to 029
 		t.Fatalf("%q\n%s", b.Heading(), apptest.Says(b))
 	}
 	seen.counted()
@@ -177,7 +177,7 @@ func TestBulkDownloadOnlyOnRequest(t *testing.T) {
 	for _, name := range []string{"build", "build", "جسر", `quo"te $HOME`} {
 		d.Sim.AddToken(simulator.Token{DisplayName: name, Organization: "org-01", Scope: "vso.code", ValidFrom: now, ValidTo: now.AddDate(0, 0, 30)})
 	}
-	apptest.WaitForBatch(t, apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen").Press("Rotate 4 tokens"))
+	apptest.WaitForBatch(t, apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate selected").Press("Rotate 4 tokens"))
 	page := b.URL.String()
 	b.Choose("Format", "JSON").Press("Download the secrets")
 	if b.Status != http.StatusUnprocessableEntity || !strings.Contains(apptest.Says(b), "Nothing was downloaded") || b.Page.Find("input[value=json][checked]").Length() != 1 {
@@ -200,7 +200,7 @@ func TestBulkDownloadOnlyOnRequest(t *testing.T) {
 func TestBulkConfirmedTwice(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 1, 20, apptest.Options{})
-	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen")
+	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate selected")
 	_, to, form := b.Form("Rotate 20 tokens")
 	var wg sync.WaitGroup
 	for range 8 {
@@ -234,7 +234,7 @@ func TestBulkConfirmedTwice(t *testing.T) {
 func TestBulkStoppedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 1, 12, apptest.Options{})
-	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen")
+	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate selected")
 	var held []*simulator.Held
 	for range 3 {
 		held = append(held, d.Sim.Hold(simulator.CallCreate, "", false))
@@ -264,8 +264,8 @@ func TestBulkStoppedInTheMiddle(t *testing.T) {
 func TestBulkObeysRateLimits(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 2, 6, apptest.Options{})
-	apptest.OpenWhole(t, b, d.URL+"/overview")
-	apptest.PickAll(b, d.URL+"/overview", "Revoke chosen")
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
+	apptest.PickAll(b, d.URL+"/tokens", "Revoke selected")
 	d.Sim.SetFault("throttled429", simulator.FaultOptions{Call: simulator.CallRevoke, Organization: "org-01", After: 2, Times: 3, RetryAfter: time.Second})
 	if apptest.WaitForBatch(t, b.Press("Revoke 12 tokens")); d.Sim.Revoked() != 12 || apptest.CountStates(b)["Done"] != 12 {
 		t.Errorf("%d revoked, %v\n%s", d.Sim.Revoked(), apptest.CountStates(b), apptest.Says(b))
@@ -277,7 +277,7 @@ func TestBulkObeysRateLimits(t *testing.T) {
 func TestBulkFailuresAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 1, 5, apptest.Options{})
-	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen")
+	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate selected")
 	d.Sim.SetFault("throttled429", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1, RetryAfter: time.Second})
 	d.Sim.SetFault("patTokenError:accessDenied", simulator.FaultOptions{Call: simulator.CallCreate, After: 1, Times: 2})
 	if apptest.WaitForBatch(t, b.Press("Rotate 5 tokens")); d.Sim.Created() != 2 || apptest.CountStates(b)["Failed"] != 2 || apptest.CountStates(b)["Not confirmed"] != 1 {
@@ -297,7 +297,7 @@ func TestBulkFailuresAreTriedAgain(t *testing.T) {
 func TestBulkUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 1, 3, apptest.Options{})
-	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen")
+	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate selected")
 	d.Sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
 	if apptest.WaitForBatch(t, b.Press("Rotate 3 tokens")); d.Sim.Created() != 3 || apptest.CountStates(b)["Not confirmed"] != 1 || b.Has("button", "Retry what failed") {
 		t.Fatalf("%d created, %v\n%s", d.Sim.Created(), apptest.CountStates(b), apptest.Says(b))
@@ -319,8 +319,8 @@ func TestBulkUnknownOutcome(t *testing.T) {
 func TestBulkLeavesABrokenOrganizationAlone(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 2, 10, apptest.Options{})
-	apptest.OpenWhole(t, b, d.URL+"/overview")
-	apptest.PickAll(b, d.URL+"/overview", "Rotate chosen")
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
+	apptest.PickAll(b, d.URL+"/tokens", "Rotate selected")
 	d.Sim.SetFault("serverError500", simulator.FaultOptions{Call: simulator.CallCreate, Organization: "org-02"})
 	apptest.WaitForBatch(t, b.Press("Rotate 20 tokens"))
 	if n := apptest.CountStates(b); n["Secret waiting"] != 10 || n["Not started"] < 4 || !strings.Contains(apptest.Says(b), "org-02: ") {
@@ -349,7 +349,7 @@ func TestBulkRevokedElsewhere(t *testing.T) {
 		t.Run(button, func(t *testing.T) {
 			t.Parallel()
 			d, b := apptest.StartWithTokens(t, 1, 3, apptest.Options{})
-			apptest.PickAll(b, d.URL+"/tokens?organization=org-01", button+" chosen")
+			apptest.PickAll(b, d.URL+"/tokens?organization=org-01", button+" selected")
 			other := b.Twin().Open(d.URL + "/tokens?organization=org-01").Click("org-01 token 001").Click("Revoke")
 			if other.Press("Revoke"); d.Sim.Revoked() != 1 {
 				t.Fatalf("%d %s", other.Status, apptest.Says(other))
@@ -373,8 +373,8 @@ func TestBulkRevokedElsewhere(t *testing.T) {
 func TestBulkOrganizationGone(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 2, 4, apptest.Options{})
-	apptest.OpenWhole(t, b, d.URL+"/overview")
-	apptest.PickAll(b, d.URL+"/overview", "Revoke chosen")
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
+	apptest.PickAll(b, d.URL+"/tokens", "Revoke selected")
 	d.Sim.SetFault("notFound", simulator.FaultOptions{Organization: "org-02"})
 	if apptest.WaitForBatch(t, b.Press("Revoke 8 tokens")); apptest.CountStates(b)["Done"] != 4 || apptest.CountStates(b)["Failed"] != 4 || strings.Count(apptest.Says(b), "No organization named org-02") != 4 {
 		t.Errorf("%v\n%s", apptest.CountStates(b), apptest.Says(b))
@@ -385,7 +385,7 @@ func TestBulkOrganizationGone(t *testing.T) {
 func TestBulkEndsWithTheSession(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 1, 12, apptest.Options{})
-	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Revoke chosen")
+	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Revoke selected")
 	var held []*simulator.Held
 	for range 3 {
 		held = append(held, d.Sim.Hold(simulator.CallRevoke, "", false))
@@ -461,7 +461,7 @@ func TestBulkSaysGoneOfWhatIsGone(t *testing.T) {
 			if test.fault != "" {
 				d.Sim.SetFault(test.fault, simulator.FaultOptions{Organization: "org-01"})
 			}
-			if b.Press("Revoke chosen"); !strings.Contains(b.Heading()+apptest.Says(b), test.says) {
+			if b.Press("Revoke selected"); !strings.Contains(b.Heading()+apptest.Says(b), test.says) {
 				t.Errorf("%q doesn't say %q:\n%s", b.Heading(), test.says, apptest.Says(b))
 			}
 		})
@@ -472,14 +472,14 @@ func TestBulkSaysGoneOfWhatIsGone(t *testing.T) {
 func TestBulkSelections(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 3, 167, apptest.Options{})
-	apptest.OpenWhole(t, b, d.URL+"/overview")
-	if apptest.PickAll(b, d.URL+"/overview", "Revoke chosen"); b.Status != http.StatusUnprocessableEntity || !strings.Contains(apptest.Says(b), "501 tokens are too many at once") {
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
+	if apptest.PickAll(b, d.URL+"/tokens", "Revoke selected"); b.Status != http.StatusUnprocessableEntity || !strings.Contains(apptest.Says(b), "501 tokens are too many at once") {
 		t.Fatalf("%d\n%s", b.Status, apptest.Says(b))
 	}
 	if b.Press("Revoke the first 500 only"); b.Heading() != "Revoke 500 tokens?" {
 		t.Errorf("%d %q", b.Status, b.Heading())
 	}
-	b.Open(d.URL + "/overview").Press("Rotate chosen")
+	b.Open(d.URL + "/tokens").Press("Rotate selected")
 	if b.Status != http.StatusUnprocessableEntity || b.Heading() != "Change several tokens" || !strings.Contains(apptest.Says(b), "No token is selected") {
 		t.Errorf("nothing chosen: %d\n%s", b.Status, apptest.Says(b))
 	}
@@ -499,11 +499,12 @@ func TestBulkSelections(t *testing.T) {
 		"unknown verb":         {"/bulk?do=explode", form("token", "org-01/x"), http.StatusUnprocessableEntity},
 		"not there":            {"/bulk?do=revoke", form("token", "org-01/00000000-0000-4000-8000-00000000dead"), http.StatusOK},
 		"nonsense":             {"/bulk?do=revoke", form("token", "///", "token", "", "token", "\x00", "token", "../../x"), http.StatusOK},
-		"elsewhere's view":     {"/bulk?do=revoke", form("all", "yes", "view", "https://evil.example/overview"), http.StatusBadRequest},
+		"elsewhere's view":     {"/bulk?do=revoke", form("all", "https://evil.example/tokens"), http.StatusBadRequest},
 		"no view":              {"/bulk?do=revoke", form("all", "yes"), http.StatusBadRequest},
-		"another page's view":  {"/bulk?do=revoke", form("all", "yes", "view", "/sessions"), http.StatusBadRequest},
-		"view that lacks all":  {"/bulk?do=revoke", form("all", "yes", "view", "/tokens?organization=org-01&q=no+such"), http.StatusUnprocessableEntity},
-		"unknown organization": {"/bulk?do=revoke", form("all", "yes", "view", "/tokens?organization=not/one"), http.StatusNotFound},
+		"the overview":         {"/bulk?do=revoke", form("all", "/overview"), http.StatusBadRequest},
+		"another page's view":  {"/bulk?do=revoke", form("all", "/sessions"), http.StatusBadRequest},
+		"view that lacks all":  {"/bulk?do=revoke", form("all", "/tokens?organization=org-01&q=no+such"), http.StatusUnprocessableEntity},
+		"unknown organization": {"/bulk?do=revoke", form("all", "/tokens?organization=not/one"), http.StatusNotFound},
 	} {
 		if b.Post(d.URL+test.path, test.form); b.Status != test.status {
 			t.Errorf("%s: %d, want %d\n%s", name, b.Status, test.status, apptest.Says(b))
@@ -530,7 +531,7 @@ func TestBulkSelectionSurvivesASignIn(t *testing.T) {
 	d, b := apptest.StartWithTokens(t, 1, 5, apptest.Options{})
 	apptest.Tick(b.Open(d.URL+"/tokens?organization=org-01"), "org-01 token 001, org-01", "org-01 token 002, org-01")
 	d.SignedIn(apptest.Mona).Open(d.URL + "/sessions").Press("End all my other sessions")
-	b.Press("Revoke chosen")
+	b.Press("Revoke selected")
 	if !strings.Contains(apptest.Says(b), "What you typed is kept") {
 		t.Fatalf("%s %s", b.URL, apptest.Says(b))
 	}
@@ -538,7 +539,7 @@ func TestBulkSelectionSurvivesASignIn(t *testing.T) {
 	if !strings.Contains(apptest.Says(b), "The 2 selected tokens are kept") {
 		t.Fatalf("%s %s", b.URL, apptest.Says(b))
 	}
-	if b.Press("Revoke chosen"); b.Heading() != "Revoke 2 tokens?" {
+	if b.Press("Revoke selected"); b.Heading() != "Revoke 2 tokens?" {
 		t.Errorf("%d %q", b.Status, b.Heading())
 	}
 }

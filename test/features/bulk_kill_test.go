@@ -23,7 +23,7 @@ func bulkSite(t *testing.T, processes, tokens int) (*apptest.Site, *webtest.Brow
 	s := apptest.NewSite(t, processes, o)
 	apptest.FillOrganizations(s.Sim, tokens)
 	b := s.SignedIn(apptest.Mona)
-	apptest.PickAll(b, s.URL+"/tokens?organization=org-01", "Rotate chosen")
+	apptest.PickAll(b, s.URL+"/tokens?organization=org-01", "Rotate selected")
 	return s, b
 }
 
@@ -199,7 +199,7 @@ func TestBulkRenewsTheAccessToken(t *testing.T) {
 	old := &apptest.Aging{}
 	old.On.Store(true) // no access token is any good when its call is over
 	d, b := apptest.StartWithTokens(t, 1, 9, apptest.Options{Wrap: old.Wrap})
-	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Revoke chosen")
+	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Revoke selected")
 	var held []*simulator.Held
 	for range 3 {
 		held = append(held, d.Sim.Hold(simulator.CallRevoke, "", false))

@@ -17,8 +17,15 @@ func TestBulkRevoke(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
 	b := d.SignedIn(apptest.Mona)
-	apptest.OpenWhole(t, b, d.URL+"/overview?status=all")
-	apptest.Tick(b, "Terraform, contoso", "Container scan, fabrikam", "vsce publish, All organizations", "Leaked in a screenshot, contoso", "Sprint report, contoso").Press("Revoke chosen")
+	apptest.OpenWhole(t, b, d.URL+"/tokens?status=all")
+	apptest.Tick(b, "Terraform, contoso", "Container scan, fabrikam", "vsce publish, All organizations")
+	_, to, form := b.Form("Revoke selected")
+	for _, over := range d.Sim.Tokens("contoso") { // they were active when the page was opened
+		if over.DisplayName == "Leaked in a screenshot" || over.DisplayName == "Sprint report" {
+			form.Add("token", "contoso/"+over.AuthorizationID)
+		}
+	}
+	b.Post(to.String(), form)
 	if b.Status != http.StatusOK || b.Heading() != "Revoke 3 tokens?" || d.Sim.Revoked() != 0 {
 		t.Fatalf("%d %q, %d revoked\n%s", b.Status, b.Heading(), d.Sim.Revoked(), apptest.Says(b))
 	}
@@ -41,8 +48,8 @@ func TestBulkRevoke(t *testing.T) {
 func TestBulkRotate(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 3, 4, apptest.Options{})
-	apptest.OpenWhole(t, b, d.URL+"/overview")
-	if apptest.PickAll(b, d.URL+"/overview?organization=org-02", "Rotate chosen"); b.Heading() != "Rotate 4 tokens?" {
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
+	if apptest.PickAll(b, d.URL+"/tokens?organization=org-02", "Rotate selected"); b.Heading() != "Rotate 4 tokens?" {
 		t.Fatalf("%q\n%s", b.Heading(), apptest.Says(b))
 	}
 	b.Choose("Expiry", "30 days").Press("Show the new dates")
@@ -81,7 +88,7 @@ func TestBulkExtend(t *testing.T) {
 		d.Sim.AddToken(simulator.Token{DisplayName: fmt.Sprint("ends in ", days), Organization: "org-01", Scope: "vso.code", ValidFrom: now, ValidTo: now.AddDate(0, 0, days)})
 	}
 	b.Open(d.URL + "/tokens?organization=org-01")
-	apptest.Tick(b, "ends in 5, org-01", "ends in 100, org-01").Press("Extend chosen")
+	apptest.Tick(b, "ends in 5, org-01", "ends in 100, org-01").Press("Extend selected")
 	if b.Heading() != "Extend one token?" || !strings.Contains(apptest.Says(b), "It lasts at least as long already") {
 		t.Fatalf("%q\n%s", b.Heading(), apptest.Says(b))
 	}
@@ -105,10 +112,10 @@ func TestBulkExtend(t *testing.T) {
 func TestBulkRotateBesideAnotherRotation(t *testing.T) {
 	t.Parallel()
 	d, b := apptest.StartWithTokens(t, 1, 3, apptest.Options{})
-	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen")
+	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate selected")
 	b.Twin().Open(d.URL + "/tokens?organization=org-01").Click("org-01 token 001").Click("Rotate").Press("Rotate")
 	second := b.Twin()
-	apptest.PickAll(second, d.URL+"/tokens?organization=org-01", "Rotate chosen")
+	apptest.PickAll(second, d.URL+"/tokens?organization=org-01", "Rotate selected")
 	if !strings.Contains(apptest.Says(second), "Its last rotation isn't finished") {
 		t.Errorf("a plan made afterwards:\n%s", apptest.Says(second))
 	}

@@ -27,7 +27,7 @@ func TestCalendarHasEveryExpiryOnce(t *testing.T) {
 	address := apptest.NewCalendar(t, b, d.URL)
 	feed := apptest.ReadFeed(t, d, http.MethodGet, address)
 	events := feed.Events(t)
-	active := apptest.OpenWhole(t, b, d.URL+"/overview?rows=all").Page.Find("#token-rows tr").Length()
+	active := apptest.OpenWhole(t, b, d.URL+"/tokens?rows=all").Page.Find("#token-rows tr").Length()
 	ends := 0
 	for title := range events {
 		if strings.HasPrefix(title, "Token expires: ") {
@@ -41,7 +41,7 @@ func TestCalendarHasEveryExpiryOnce(t *testing.T) {
 	if !ok {
 		t.Fatalf("no Terraform in %q", slices.Collect(keysOf(events)))
 	}
-	b.Open(d.URL + "/overview?q=Terraform&is=high")
+	b.Open(d.URL + "/tokens?q=Terraform&is=high")
 	link := b.Page.Find("#token-rows a").First().AttrOr("href", "")
 	shown := b.Page.Find("#token-rows time").Last().AttrOr("datetime", "")
 	start, err := e.DateTimeStart(time.UTC)
@@ -301,15 +301,15 @@ func TestCalendarFollowsWhatItsOwnerSees(t *testing.T) {
 	if apptest.ReadFeed(t, d, http.MethodGet, address).Has(t, "made elsewhere") {
 		t.Error("the calendar knows what nobody has looked at")
 	}
-	apptest.OpenWhole(t, b, d.URL+"/overview?retry=")
-	apptest.OpenWhole(t, b, d.URL+"/overview")
+	apptest.OpenWhole(t, b, d.URL+"/tokens?retry=")
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
 	if !apptest.ReadFeed(t, d, http.MethodGet, address).Has(t, "made elsewhere") {
 		t.Error("a token made elsewhere isn't in the calendar after looking")
 	}
 	d.Sim.SetFault("serverError500", simulator.FaultOptions{Organization: "fabrikam"})
 	d.Sim.SetFault("notFound", simulator.FaultOptions{Organization: "northwind-labs"})
-	b.Open(d.URL + "/overview?retry=")
-	apptest.OpenWhole(t, b, d.URL+"/overview")
+	b.Open(d.URL + "/tokens?retry=")
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
 	feed := apptest.ReadFeed(t, d, http.MethodGet, address)
 	if !feed.Has(t, "made elsewhere") || feed.Has(t, "Symbol server") {
 		t.Error("an organization that fails keeps its entries, one that is gone doesn't")
@@ -347,7 +347,7 @@ func TestCalendarThatIsNotRefreshed(t *testing.T) {
 	if !strings.Contains(b.Text(), "is out of date") {
 		t.Errorf("%s", b.Text())
 	}
-	apptest.OpenWhole(t, b, d.URL+"/overview")
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
 	if !apptest.ReadFeed(t, d, http.MethodGet, address).Has(t, "Terraform") {
 		t.Error("a visit doesn't fill it again")
 	}

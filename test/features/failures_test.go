@@ -59,7 +59,7 @@ func TestProxiesAreNamed(t *testing.T) {
 			if strings.Contains(b.Body, "url=") || strings.Contains(b.Body, "content inspection") {
 				t.Error("what the proxy sent is shown")
 			}
-			apptest.OpenWhole(t, b, d.URL+"/overview?q=s")
+			apptest.OpenWhole(t, b, d.URL+"/tokens?q=s")
 			if b.Status != http.StatusOK || !strings.Contains(b.Text(), "fabrikam: A proxy answered in place of Azure DevOps") || !slices.Contains(apptest.Listed(b), "Symbol server") {
 				t.Errorf("the overview: %d %s", b.Status, b.Text())
 			}

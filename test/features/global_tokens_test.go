@@ -245,7 +245,7 @@ func TestGlobalTokensBeforeAndAfterTheDay(t *testing.T) {
 		wantAttention string
 	}{
 		"before": {time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), "Global tokens stop working on 1 December 2026", "no longer works", "They stop working on 1 December 2026"},
-		"after":  {time.Date(2026, 12, 1, 0, 0, 1, 0, time.UTC), "Global tokens stopped working on 1 December 2026", "stop working on 1 December", "They no longer work since 1 December 2026"},
+		"after":  {time.Date(2026, 12, 1, 0, 0, 1, 0, time.UTC), "Global tokens stopped working on 1 December 2026", "stop working on 1 December", "They stopped working on 1 December 2026"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := apptest.Seeded()

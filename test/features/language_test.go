@@ -140,7 +140,7 @@ func TestEveryPageIsTranslated(t *testing.T) {
 		b.Open(d.URL + path)
 		check(path)
 	}
-	apptest.OpenWhole(t, b, d.URL+"/overview")
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
 	check("/overview")
 	apptest.OpenWhole(t, b, d.URL+"/global-tokens")
 	check("/global-tokens")

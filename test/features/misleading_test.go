@@ -54,10 +54,10 @@ func TestGlobalTokensEndWithAllOthersOfTheirKind(t *testing.T) {
 			t.Parallel()
 			d := startedOn(t, testkit.NewClockAt(c.at))
 			made := d.Sim.AddToken(simulator.Token{DisplayName: "Publisher", Owner: simulator.Mona, Scope: "vso.gallery_manage", ValidTo: c.at.AddDate(0, 0, 200)})
-			b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
+			b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/tokens")
 			page := d.URL + "/tokens/contoso/" + made.AuthorizationID
 			for _, address := range []string{
-				d.URL + "/overview?q=Publisher", d.URL + "/tokens?organization=contoso&q=Publisher", page, page + "/edit", page + "/rotate", page + "/revoke",
+				d.URL + "/tokens?q=Publisher", d.URL + "/tokens?organization=contoso&q=Publisher", page, page + "/edit", page + "/rotate", page + "/revoke",
 				d.URL + "/global-tokens/contoso/" + made.AuthorizationID,
 			} {
 				b.Open(address)
@@ -106,15 +106,15 @@ func TestGlobalTokensAreSortedByTheirRealEnd(t *testing.T) {
 	d.Sim.AddToken(simulator.Token{DisplayName: "sorted b", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: at.AddDate(0, 0, 300)})
 	d.Sim.AddToken(simulator.Token{DisplayName: "sorted c", Owner: simulator.Mona, Organization: "contoso", Scope: "vso.wiki", ValidTo: at.AddDate(0, 0, 20)})
 	b := d.SignedIn(apptest.Mona)
-	for _, address := range []string{"/tokens?organization=contoso&q=sorted", "/overview?q=sorted"} {
+	for _, address := range []string{"/tokens?organization=contoso&q=sorted", "/tokens?q=sorted"} {
 		if got := strings.Join(apptest.Listed(apptest.OpenWhole(t, b, d.URL+address)), ","); got != "sorted a,sorted b,sorted c" {
 			t.Errorf("%s: %s", address, got)
 		}
 	}
-	if b.Open(d.URL + "/overview.json?q=sorted+b"); !strings.Contains(b.Body, `"ends": "2026-12-01T00:00:00Z"`) {
+	if b.Open(d.URL + "/tokens.json?q=sorted+b"); !strings.Contains(b.Body, `"ends": "2026-12-01T00:00:00Z"`) {
 		t.Errorf("the export says\n%s", b.Body)
 	}
-	if b.Open(d.URL + "/overview.csv?q=sorted+b"); !strings.Contains(b.Body, ",2026-12-01T00:00:00Z") {
+	if b.Open(d.URL + "/tokens.csv?q=sorted+b"); !strings.Contains(b.Body, ",2026-12-01T00:00:00Z") {
 		t.Errorf("the export says\n%s", b.Body)
 	}
 }
@@ -247,7 +247,7 @@ func TestAdviceFitsItsPage(t *testing.T) {
 	} {
 		d.Sim.SetFault(c.fault, simulator.FaultOptions{Call: c.call, Times: 1})
 		b.Open(d.URL + "/organizations?retry=1").Open(d.URL + c.address)
-		if text := b.Text(); !strings.Contains(text, "activity ID below") || b.Page.Find(".panel .support dt").Length() < 2 {
+		if text := b.Text(); !strings.Contains(text, "activity ID below") || b.Page.Find(".support dt").Length() < 2 {
 			t.Errorf("%s speaks of an id that isn't there: %d\n%s", c.address, b.Status, text)
 		}
 		d.Sim.ClearFaults()
@@ -255,7 +255,7 @@ func TestAdviceFitsItsPage(t *testing.T) {
 
 	for _, fault := range []string{"forbiddenJSON", "notFound"} {
 		d.Sim.SetFault(fault, simulator.FaultOptions{Organization: "fabrikam"})
-		b.Open(d.URL + "/overview?retry=")
+		b.Open(d.URL + "/tokens?retry=")
 		for _, address := range []string{"/overview", "/global-tokens"} {
 			apptest.OpenWhole(t, b, d.URL+address)
 			if text := webtest.Fold(b.Page.Find("main").Text()); strings.Contains(text, "hoose another organization") || !strings.Contains(text, "Your other organizations aren't affected.") {
@@ -310,7 +310,7 @@ func TestRotationPageAgreesWithItself(t *testing.T) {
 	if b.Click("Revoke it instead"); b.Status != http.StatusOK || !strings.HasSuffix(b.URL.Path, "/revoke") {
 		t.Errorf("%d %s", b.Status, b.URL)
 	}
-	apptest.OpenWhole(t, b, d.URL+"/overview").Page.Find(".attention-group li").Each(func(_ int, s *goquery.Selection) {
+	apptest.OpenWhole(t, b, d.URL+"/tokens").Page.Find(".attention-group li").Each(func(_ int, s *goquery.Selection) {
 		if line := webtest.Fold(s.Text()); strings.Contains(line, "made by") && strings.Contains(line, "Rotate ") {
 			t.Errorf("a rotation is advised of a tool's token: %s", line)
 		}
@@ -323,20 +323,29 @@ func TestRotationPageAgreesWithItself(t *testing.T) {
 // What narrows, sorts or turns the overview's list leads right to it, and a group's "Show all" to what it counts.
 func TestOverviewsFiltersLeadToItsList(t *testing.T) {
 	t.Parallel()
-	d, _ := ofJune(t)
-	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
+	d, now := ofJune(t)
+	d.Sim.AddToken(simulator.Token{DisplayName: "gone lately", Organization: "contoso", Owner: simulator.Mona, Scope: "vso.wiki", ValidTo: now.AddDate(0, 0, -3)})
+	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/tokens?q=e")
 	leads := func(what, address string) {
 		t.Helper()
-		if !strings.HasPrefix(address, "/overview") || !strings.HasSuffix(address, "#all-tokens") {
+		if !strings.HasPrefix(address, "/tokens") || !strings.HasSuffix(address, "#tokens") {
 			t.Errorf("%s leads to %s", what, address)
 		}
 	}
-	if b.Page.Find("h2#all-tokens[tabindex='-1']").Length() != 1 {
-		t.Error("the list's heading can't take the focus")
+	if b.Page.Find("#tokens[tabindex='-1'] table").Length() != 1 {
+		t.Error("the list can't take the focus")
 	}
-	b.Open(d.URL + "/overview?q=e")
-	leads("Show", b.Page.Find("form.filters").AttrOr("action", ""))
-	for _, link := range []string{".tabs a", "thead a", ".filters-foot a", ".timeline svg a[href*='from=']", ".exports a[href*='rows=all']"} {
+	leads("the form", b.Page.Find("form#list").AttrOr("action", ""))
+	for _, control := range []string{".tabs button", "thead button", ".filters button", "input[name=token]"} {
+		b.Page.Find(control).Each(func(_ int, s *goquery.Selection) {
+			if s.Closest("form").AttrOr("id", "") != "list" {
+				t.Errorf("%s isn't the list's", control)
+			}
+		})
+	}
+	leads("to print", b.Page.Find(".exports a[href*='rows=all']").AttrOr("href", ""))
+	b.Open(d.URL + "/overview")
+	for _, link := range []string{".timeline svg a[href*='from=']"} {
 		found := b.Page.Find(link)
 		if found.Length() == 0 {
 			t.Errorf("there is no %s", link)
@@ -345,15 +354,15 @@ func TestOverviewsFiltersLeadToItsList(t *testing.T) {
 	}
 	groups := 0
 	b.Page.Find(".attention-group").Each(func(_ int, s *goquery.Selection) {
-		heading, count := webtest.Fold(s.Find("h3").Text()), webtest.Fold(s.Find(".badge").First().Text())
-		to := s.Find("p a").AttrOr("href", "")
-		if !strings.HasPrefix(to, "/overview") {
+		heading, all := webtest.Fold(s.Find("h3").Text()), webtest.Fold(s.Find(".attention-head a").Text())
+		to := s.Find(".attention-head a").AttrOr("href", "")
+		if !strings.HasPrefix(to, "/tokens") {
 			return
 		}
 		groups++
 		leads(heading, to)
-		if got := len(apptest.Listed(b.Twin().Open(d.URL + to))); count != strconv.Itoa(got) {
-			t.Errorf("%s: %s leads to %d tokens", heading, to, got)
+		if got := len(apptest.Listed(b.Twin().Open(d.URL + to))); !strings.HasPrefix(all, "Show all "+strconv.Itoa(got)+":") {
+			t.Errorf("%s: %q leads to %d tokens at %s", heading, all, got, to)
 		}
 	})
 	if groups == 0 {
@@ -382,13 +391,13 @@ func TestPlanIsCarriedOutWithTheExpiryThatIsChosen(t *testing.T) {
 		return most
 	}
 	add("stretched", 20)
-	plan("stretched", "Extend chosen")
+	plan("stretched", "Extend selected")
 	apptest.WaitForBatch(t, b.Choose("Expiry", "One year").Press("Extend one token"))
 	if got := days("stretched"); got != 365 {
 		t.Errorf("extended to %d days\n%s", got, b.Text())
 	}
 	add("turned", 20)
-	plan("turned", "Rotate chosen")
+	plan("turned", "Rotate selected")
 	apptest.WaitForBatch(t, b.Choose("Expiry", "60 days").Press("Rotate one token"))
 	if got := days("turned"); got != 60 {
 		t.Errorf("rotated for %d days\n%s", got, b.Text())
@@ -398,7 +407,7 @@ func TestPlanIsCarriedOutWithTheExpiryThatIsChosen(t *testing.T) {
 	add("shorter", 20)
 	add("shorter but lasting", 200)
 	updates := d.Sim.Calls("update")
-	plan("shorter", "Extend chosen")
+	plan("shorter", "Extend selected")
 	b.Choose("Expiry", "One year").Press("Extend one token")
 	if b.Status != http.StatusUnprocessableEntity || d.Sim.Calls("update") != updates || !strings.Contains(b.Text(), "Please look again") || !b.Has("button", "Extend 2 tokens") {
 		t.Errorf("%d\n%s", b.Status, b.Text())
@@ -409,7 +418,7 @@ func TestPlanIsCarriedOutWithTheExpiryThatIsChosen(t *testing.T) {
 	}
 
 	add("dated", 20)
-	plan("dated", "Extend chosen")
+	plan("dated", "Extend selected")
 	b.Choose("Expiry", "60 days").Press("Show the new dates")
 	if b.Status != http.StatusOK || b.URL.Query().Get("expiry") != "60" || b.Page.Find("#expiry-60[checked]").Length() != 1 {
 		t.Errorf("%d %s", b.Status, b.URL)
@@ -435,7 +444,7 @@ func TestPlansNameGlobalTokens(t *testing.T) {
 		if b.Open(d.URL + "/tokens?organization=northwind-labs"); !strings.Contains(b.Page.Find(".pick-bar").Text(), "2 of them are global") {
 			t.Errorf("beside “all that match”: %s", webtest.Fold(b.Page.Find(".pick-bar").Text()))
 		}
-		apptest.PickAll(b, d.URL+"/tokens?organization=northwind-labs", "Revoke chosen")
+		apptest.PickAll(b, d.URL+"/tokens?organization=northwind-labs", "Revoke selected")
 		text := webtest.Fold(b.Page.Find("main").Text())
 		if strings.Contains(text, "in 1 organization") || !strings.Contains(text, c.want) || !strings.Contains(text, "1 Dec 2026") {
 			t.Errorf("the plan says\n%s", text)

@@ -55,7 +55,7 @@ func TestNamesDoNotDisturbTheirNeighbours(t *testing.T) {
 		b.Open(d.URL + path)
 		check(path)
 	}
-	apptest.OpenWhole(t, b, d.URL+"/overview")
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
 	check("/overview")
 	b.Open(d.URL + token + "/rotate").Press("Rotate")
 	check("the operation")

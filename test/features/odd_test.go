@@ -25,7 +25,7 @@ func withOdd(t *testing.T) (*apptest.Program, *webtest.Browser) {
 		one.Organization, one.Owner, one.Scope = "contoso", simulator.Mona, "vso.code"
 		d.Sim.AddToken(one)
 	}
-	return d, d.SignedIn(apptest.Mona)
+	return d, d.SignedInAt(apptest.Mona, "/changes") // where nothing is read yet
 }
 
 const (
@@ -70,7 +70,7 @@ func TestOddMembersCostOneRowAtMost(t *testing.T) {
 			t.Parallel()
 			d, b := withOdd(t)
 			d.Sim.SetFault("oddMember", simulator.FaultOptions{Value: test.member})
-			for _, path := range []string{"/tokens?organization=contoso", "/overview"} {
+			for _, path := range []string{"/tokens?organization=contoso", "/tokens"} {
 				apptest.OpenWhole(t, b, d.URL+path)
 				row := b.Page.Find("#token-rows tr").FilterFunction(func(_ int, s *goquery.Selection) bool { return !strings.Contains(s.Text(), "plain one") })
 				if b.Status != http.StatusOK || b.Page.Find("#token-rows tr").Length() != 2 || row.Length() != 1 || !strings.Contains(webtest.Fold(row.Text()), test.shown) {
@@ -108,28 +108,29 @@ func TestRecordsWithoutAnID(t *testing.T) {
 			t.Parallel()
 			d, b := withOdd(t)
 			d.Sim.SetFault("oddRecord", simulator.FaultOptions{Value: record, Organization: "contoso"})
-			for _, path := range []string{"/tokens?organization=contoso", "/overview"} {
+			for _, path := range []string{"/tokens?organization=contoso", "/tokens"} {
 				apptest.OpenWhole(t, b, d.URL+path)
 				if b.Status != http.StatusOK || !strings.Contains(b.Text(), "3 tokens") || strings.Count(b.Page.Find("#token-rows").Text(), noIDWords) != 1 || b.Page.Find("#token-rows input[name=token]").Length() != 2 {
 					t.Errorf("%s: %d\n%s", path, b.Status, b.Text())
 				}
 			}
+			apptest.OpenWhole(t, b, d.URL+"/overview")
 			if !strings.Contains(b.Page.Find("#overview-attention").Text(), "Not fully understood 1") {
 				t.Errorf("no attention is asked for it\n%s", b.Page.Find("#overview-attention").Text())
 			}
-			b.Click("CSV")
+			b.Open(d.URL + "/tokens").Click("CSV")
 			rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(b.Body, "\ufeff"))).ReadAll()
 			if err != nil || len(rows) != 4 {
 				t.Errorf("CSV: %d rows, %v", len(rows), err)
 			}
-			apptest.OpenWhole(t, b, d.URL+"/overview").Click("JSON")
+			apptest.OpenWhole(t, b, d.URL+"/tokens").Click("JSON")
 			var exported struct {
 				Tokens []struct{ NotUnderstood []string }
 			}
 			if err := json.Unmarshal([]byte(b.Body), &exported); err != nil || len(exported.Tokens) != 3 || !strings.Contains(b.Body, "notUnderstood") {
 				t.Errorf("JSON: %v\n%s", err, b.Body)
 			}
-			apptest.PickAll(b, d.URL+"/tokens?organization=contoso", "Revoke chosen")
+			apptest.PickAll(b, d.URL+"/tokens?organization=contoso", "Revoke selected")
 			if b.Status != http.StatusOK || !strings.Contains(b.Text(), "Azure DevOps sent no id for it") || !b.Has("button", "Revoke 2 tokens") {
 				t.Errorf("the plan: %d\n%s", b.Status, b.Text())
 			}
@@ -172,8 +173,8 @@ func TestOddOrganizations(t *testing.T) {
 			d := apptest.Start(t, apptest.Seeded())
 			d.Sim.SetFault("oddAccount", simulator.FaultOptions{Value: account})
 			b := d.SignedIn(apptest.Mona)
-			apptest.OpenWhole(t, b, d.URL+"/overview")
-			if b.Status != http.StatusOK || b.Page.Find("#token-rows tr").Length() < 5 || !strings.Contains(b.Page.Find("#overview-state").Text(), "Not all of your organizations are here") {
+			apptest.OpenWhole(t, b, d.URL+"/tokens")
+			if b.Status != http.StatusOK || b.Page.Find("#token-rows tr").Length() < 5 || !strings.Contains(b.Page.Find("#list-state").Text(), "Not all of your organizations are here") {
 				t.Errorf("%d\n%s", b.Status, b.Text())
 			}
 			b.Open(d.URL + "/organizations")
@@ -196,7 +197,7 @@ func TestRotatingWhatCannotBeCopied(t *testing.T) {
 		if b.Open(d.URL + "/tokens/contoso/" + oddID + "/rotate"); b.Status != http.StatusConflict || b.Heading() != "This token can't be rotated here" {
 			t.Errorf("%s: %d %s", member, b.Status, b.Text())
 		}
-		apptest.PickAll(b, d.URL+"/tokens?organization=contoso", "Rotate chosen")
+		apptest.PickAll(b, d.URL+"/tokens?organization=contoso", "Rotate selected")
 		if !b.Has("button", "Rotate one token") || !strings.Contains(b.Text(), "what is needed for this isn't known") {
 			t.Errorf("%s: the plan\n%s", member, b.Text())
 		}

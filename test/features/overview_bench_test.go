@@ -15,7 +15,7 @@ import (
 func BenchmarkOverview(b *testing.B) {
 	d := apptest.Start(b, apptest.Options{Sim: apptest.ManyTokens(10)})
 	apptest.FillOrganizations(d.Sim, 300)
-	browser := apptest.OpenWhole(b, d.SignedIn(apptest.Mona), d.URL+"/overview")
+	browser := apptest.OpenWhole(b, d.SignedIn(apptest.Mona), d.URL+"/tokens")
 	cookie := browser.Jar().Cookies(browser.URL)
 	get := func(b *testing.B, path string) {
 		b.Helper()
@@ -39,15 +39,15 @@ func BenchmarkOverview(b *testing.B) {
 	}
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {
-			get(b, "/overview?retry=") // forgets everything
+			get(b, "/tokens?retry=") // forgets everything
 			get(b, "/overview")
 		}
 	})
-	apptest.OpenWhole(b, browser, d.URL+"/overview")
+	apptest.OpenWhole(b, browser, d.URL+"/tokens")
 	feed := newCalendarAddress(b, browser, d)
 	for name, path := range map[string]string{
-		"page": "/overview", "search": "/overview?q=token+299", "filter": "/overview?is=high&within=30&sort=name", "last": "/overview?page=15",
-		"print": "/overview?rows=all", "json": "/overview.json", "calendar": feed,
+		"page": "/tokens", "search": "/tokens?q=token+299", "filter": "/tokens?is=high&within=30&sort=name", "last": "/tokens?page=15",
+		"print": "/tokens?rows=all", "json": "/tokens.json", "calendar": feed,
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -111,9 +111,9 @@ func TestPlansDontFillTheStore(t *testing.T) {
 func wantBounded(t *testing.T, d *apptest.Program, stored func() int64) {
 	t.Helper()
 	apptest.FillOrganizations(d.Sim, 50)
-	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
+	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/tokens")
 	label := webtest.Fold(b.Page.Find("label[for=pick-all]").Text())
-	_, to, form := b.Check(label).Form("Revoke chosen")
+	_, to, form := b.Check(label).Form("Revoke selected")
 	before := stored()
 	planned := b.Twin().Post(to.String(), form)
 	if planned.Status != http.StatusOK || !strings.HasPrefix(planned.URL.Path, "/bulk/") {

@@ -534,7 +534,7 @@ func TestBulkOnRedis(t *testing.T) {
 	redistest.StartReplica(t, server)
 	r := startReplicas(t, "redis://"+server.Addr, 2)
 	b := r.programs[0].SignedIn(apptest.Mona)
-	apptest.PickAll(b, r.front.URL+"/tokens?organization=fabrikam&q=Code", "Rotate chosen")
+	apptest.PickAll(b, r.front.URL+"/tokens?organization=fabrikam&q=Code", "Rotate selected")
 	count := b.Page.Find("tbody").First().Find("tr").Length()
 	before := r.sim.Created()
 	apptest.WaitForBatch(t, b.Press(fmt.Sprintf("Rotate %d tokens", count)))

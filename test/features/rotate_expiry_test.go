@@ -169,7 +169,7 @@ func TestSameLifeDoesNotGrowWithExtensions(t *testing.T) {
 			t.Errorf("after %d extensions: %q", i+1, got)
 		}
 	}
-	apptest.PickAll(b, d.URL+"/tokens?organization=contoso&q=extended", "Rotate chosen")
+	apptest.PickAll(b, d.URL+"/tokens?organization=contoso&q=extended", "Rotate selected")
 	apptest.WaitForBatch(t, b.Press("Rotate one token"))
 	made, _ := newest(d, "extended")
 	if life := made.ValidTo.Sub(clock.Now()); made.AuthorizationID == first.AuthorizationID || life.Round(time.Hour) != 30*24*time.Hour {

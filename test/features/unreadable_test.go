@@ -16,7 +16,7 @@ import (
 func TestPagesAreTextWhateverIsSent(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
-	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
+	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/tokens")
 	check := func(what string) {
 		t.Helper()
 		if b.Status >= http.StatusInternalServerError {
@@ -29,7 +29,7 @@ func TestPagesAreTextWhateverIsSent(t *testing.T) {
 	}
 	bad := []string{"%ff%fe", "%c3%28", "%ed%a0%80", "%f8%88%80%80%80", "%e2%82", "a%00b", "%01%1b%7f%c2%85", "ok%fftoo"}
 	for _, path := range []string{
-		"/tokens?organization=contoso&q=", "/tokens?organization=", "/tokens?status=", "/scopes?q=", "/overview?q=", "/overview?scope=", "/overview?from=",
+		"/tokens?organization=contoso&q=", "/tokens?organization=", "/tokens?status=", "/scopes?q=", "/tokens?q=", "/tokens?scope=", "/tokens?from=",
 		"/tokens/new?organization=contoso&name=", "/tokens/new?organization=contoso&scopes=", "/organizations?organization=", "/bulk?action=revoke&token=",
 		"/sign-in?return=/overview&x=", "/global-tokens?retry=", "/no-such-page?q=", "/tokens/contoso/", "/tokens/",
 	} {
@@ -43,7 +43,7 @@ func TestPagesAreTextWhateverIsSent(t *testing.T) {
 		b.Open(d.URL + "/tokens?organization=contoso&q=" + text)
 		check(text)
 	}
-	b.Open(d.URL + "/overview?%ff=1&q=%ff&q=build")
+	b.Open(d.URL + "/tokens?%ff=1&q=%ff&q=build")
 	check("a name that isn't UTF-8")
 	if b.Open(d.URL + "/scopes?q=%ffwiki"); !strings.Contains(b.Body, `value="`+"\ufffd"+`wiki"`) {
 		t.Error("what was asked for isn't shown in its field")

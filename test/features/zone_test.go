@@ -54,7 +54,7 @@ func TestReadersTimeZone(t *testing.T) {
 	}
 	same, before, after := want.Format(time.DateOnly), want.AddDate(0, 0, -1).Format(time.DateOnly), want.AddDate(0, 0, 1).Format(time.DateOnly)
 	for query, matches := range map[string]bool{"from=" + same + "&to=" + same: true, "from=" + after: false, "to=" + before: false} {
-		apptest.OpenWhole(t, b, d.URL+"/overview?organization=contoso&"+query)
+		apptest.OpenWhole(t, b, d.URL+"/tokens?organization=contoso&"+query)
 		if got := b.Page.Find("main time[datetime='"+want.Format(time.RFC3339)+"']").Length() > 0; got != matches {
 			t.Errorf("%s: %t", query, got)
 		}

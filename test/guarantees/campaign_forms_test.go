@@ -77,10 +77,10 @@ func (r *round) prepareBulk() {
 	for i := range r.tokens {
 		r.addOld(i, r.places()[i%2])
 	}
-	apptest.OpenWhole(r.T, r.b, r.URL+"/overview")
+	apptest.OpenWhole(r.T, r.b, r.URL+"/tokens")
 	verb := strings.TrimSuffix(r.verb, " several")
 	verb = strings.ToUpper(verb[:1]) + verb[1:]
-	apptest.PickAll(r.b, r.URL+"/overview", verb+" chosen")
+	apptest.PickAll(r.b, r.URL+"/tokens", verb+" selected")
 	if r.verb == bulkExtend {
 		r.b.Choose("Expiry", "One year").Press("Show the new dates")
 	}

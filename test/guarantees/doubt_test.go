@@ -230,7 +230,7 @@ func TestRotationInDoubtIsNotBegunAgain(t *testing.T) {
 		t.Errorf("the form leads to %q", b.Heading())
 	}
 	apptest.OpenWhole(t, b, d.URL+"/tokens?organization=contoso&q=Terraform")
-	if apptest.Tick(b, "Terraform, contoso").Press("Rotate chosen"); b.Has("button", "Rotate one token") {
+	if apptest.Tick(b, "Terraform, contoso").Press("Rotate selected"); b.Has("button", "Rotate one token") {
 		t.Errorf("bulk work begins another one:\n%s", apptest.Says(b))
 	}
 	if d.Sim.Calls(simulator.CallCreate) != 1 {
@@ -239,7 +239,7 @@ func TestRotationInDoubtIsNotBegunAgain(t *testing.T) {
 	clock.Move(12 * time.Minute)
 	afterAWhile(t, d, b, "We couldn't confirm what happened to “Terraform”.")
 	apptest.OpenWhole(t, b, d.URL+"/tokens?organization=contoso&q=Terraform")
-	if apptest.Tick(b, "Terraform, contoso").Press("Rotate chosen"); !b.Has("button", "Rotate one token") {
+	if apptest.Tick(b, "Terraform, contoso").Press("Rotate selected"); !b.Has("button", "Rotate one token") {
 		t.Errorf("bulk work leaves it out:\n%s", apptest.Says(b))
 	}
 	testkit.Until(t, "trying again is offered", func() bool { return other.Open(other.URL.String()).Has("link", "Try again") })
@@ -258,8 +258,8 @@ func TestPagesOfSeveralChangesWait(t *testing.T) {
 	}{
 		"batch": {simulator.CallRevoke, "2 not confirmed", "2 of 2 finished: 2 done.", func(t *testing.T, d *apptest.Program, b *webtest.Browser) {
 			t.Helper()
-			apptest.OpenWhole(t, b, d.URL+"/overview")
-			apptest.WaitForBatch(t, apptest.Tick(b, "Terraform, contoso", "Container scan, fabrikam").Press("Revoke chosen").Press("Revoke 2 tokens"))
+			apptest.OpenWhole(t, b, d.URL+"/tokens")
+			apptest.WaitForBatch(t, apptest.Tick(b, "Terraform, contoso", "Container scan, fabrikam").Press("Revoke selected").Press("Revoke 2 tokens"))
 		}},
 		"replaced": {simulator.CallCreate, "0 of 1 token is made", "contoso: The token was most likely created", func(t *testing.T, d *apptest.Program, b *webtest.Browser) {
 			t.Helper()

@@ -36,7 +36,7 @@ func TestStopBesideASlowReader(t *testing.T) {
 	apptest.FillOrganizations(sim, 12)
 	longNames(sim, "org-02", 60)
 	b := d.SignedIn(apptest.Mona)
-	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen")
+	apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate selected")
 	var held []*simulator.Held
 	for range 3 {
 		held = append(held, sim.Hold(simulator.CallCreate, "", false))
@@ -89,8 +89,8 @@ func TestStoppingStillServes(t *testing.T) {
 	o.Env = map[string]string{"SHUTDOWN_DELAY": "4s", "LISTEN_ADDRESS": address, "BASE_URL": "http://" + address}
 	d := apptest.Start(t, o)
 	b := d.SignedIn(apptest.Mona)
-	apptest.OpenWhole(t, b, d.URL+"/overview")
-	apptest.Tick(b, "Terraform, contoso").Press("Rotate chosen")
+	apptest.OpenWhole(t, b, d.URL+"/tokens")
+	apptest.Tick(b, "Terraform, contoso").Press("Rotate selected")
 	over := stopping(d)
 	b.Press("Rotate one token")
 	if b.Status != http.StatusOK || apptest.CountStates(b)["Not started"] != 1 || !b.Has("button", "Continue with the remaining one") || d.Sim.Created() != 0 {

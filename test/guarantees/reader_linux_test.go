@@ -314,7 +314,7 @@ func TestOnlyWrittenSecretsAreReportedShown(t *testing.T) {
 	const tokens = 30
 	d, b := apptest.StartWithTokens(t, 1, 0, apptest.Options{})
 	longNames(d.Sim, "org-01", tokens)
-	apptest.WaitForBatch(t, apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate chosen").Press(fmt.Sprintf("Rotate %d tokens", tokens)))
+	apptest.WaitForBatch(t, apptest.PickAll(b, d.URL+"/tokens?organization=org-01", "Rotate selected").Press(fmt.Sprintf("Rotate %d tokens", tokens)))
 	shown := func() int { return strings.Count(d.Log.String(), "event=show-secret") }
 	testkit.Until(t, "the page is told", func() bool { return shown() >= tokens })
 	want := shown()

@@ -365,3 +365,21 @@ func againPath(v *web.Request, op *operation.Operation) string {
 	}
 	return web.NewTokenPath + "?" + q.Encode()
 }
+
+// Done says what was just done, on the page that a successful change leads to; nil where that isn't known.
+func (o Outcomes) Done(v *web.Request) *web.Notice {
+	id := v.URL.Query().Get("done")
+	if id == "" {
+		return nil
+	}
+	op, err := o.Journal.Get(v.Context(), v.Person(), id)
+	if err != nil || op.State != operation.Succeeded {
+		return nil
+	}
+	text := v.Words.Message(SuccessKey(op), web.OperationWords(v, op))
+	notice := web.Notice{Kind: "done", Text: v.Words.Sentences(text.What, text.Advice)}
+	if Shortened(op) {
+		notice.Kind = "warning"
+	}
+	return &notice
+}

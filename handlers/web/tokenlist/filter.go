@@ -14,13 +14,12 @@ import (
 
 const maxWithin = 3660 // days
 
-// Filter narrows the overview down. Its zero value lets everything through.
+// Filter narrows a list down. Its zero value lets everything through.
 type Filter struct {
-	Organization string
-	Scope        string
-	Within       int       // days between now and the end, ahead or past; 0: any
-	From, To     time.Time // days of the end, both included, whatever their zone; zero: any
-	Is           []string  // kinds, all of which must fit
+	Scope    string
+	Within   int       // days between now and the end, ahead or past; 0: any
+	From, To time.Time // days of the end, both included, whatever their zone; zero: any
+	Is       []string  // kinds, all of which must fit
 }
 
 // TokenKinds are the kinds of tokens that can be asked for.
@@ -45,7 +44,7 @@ func anytime(fits func(inventory.Token) bool) func(inventory.Token, time.Time) b
 
 // readFilter takes what makes sense and leaves the rest out: an address typed by hand still shows something.
 func readFilter(q url.Values) Filter {
-	f := Filter{Organization: strings.TrimSpace(q.Get("organization")), Scope: strings.TrimSpace(q.Get("scope"))}
+	f := Filter{Scope: strings.TrimSpace(q.Get("scope"))}
 	if !azuredevops.ValidScope(f.Scope) {
 		f.Scope = ""
 	}
@@ -62,7 +61,7 @@ func readFilter(q url.Values) Filter {
 	return f
 }
 
-// Values is the filter in an address, but for the organization, which every list has.
+// Values is the filter in an address.
 func (f Filter) Values() url.Values {
 	q := url.Values{}
 	if f.Scope != "" {
@@ -86,8 +85,6 @@ func (f Filter) Values() url.Values {
 // lets says if t passes.
 func (f Filter) lets(t inventory.Token, now time.Time) bool {
 	switch {
-	case f.Organization != "" && !t.Global() && !strings.EqualFold(t.Organization, f.Organization):
-		return false
 	case f.Scope != "" && !slices.Contains(t.Scopes, f.Scope):
 		return false
 	case f.Within > 0 && max(inventory.DaysUntil(t.Ends(), now), -inventory.DaysUntil(t.Ends(), now)) > f.Within:

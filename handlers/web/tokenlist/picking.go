@@ -1,39 +1,63 @@
 package tokenlist
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/patdesk/patdesk/handlers/web"
-	"github.com/patdesk/patdesk/internal/batch"
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/inventory"
 )
 
 const Purpose = "bulk" // what a list's form is drawn for; it begins no operation by itself
 
-// Picking is what a list needs for choosing several of its tokens.
+// Picking is what a list needs for selecting several of its tokens.
 type Picking struct {
-	PickAction   string // "" where nothing can be chosen
+	PickAction   string // "" where nothing can be selected
 	PickForm     string
-	PickView     string // of the list, for "all that match"
+	PickAll      string // value of "all that match"
+	PickedAll    bool
 	PickMatching int
-	PickGlobal   int // of them: tokens that work in all organizations
-	PickMax      int
+	PickGlobal   int      // of them: tokens that work in all organizations
+	PickHidden   []string // selected, and not among the rows
+	PickCount    string   // how many are selected and where, as the page was made; "" for none
 }
 
-// NewPicking is for a list that these tokens match, on all its pages.
-func NewPicking(v *web.Request, view View, matching []inventory.Token) Picking {
-	if len(matching) == 0 {
-		return Picking{}
-	}
-	view.Number = 1
-	global := 0
-	for _, t := range matching {
-		if t.Global() {
-			global++
+// NewPicking is for a list that these tokens match, on all its pages, some of them in these rows.
+func NewPicking(v *web.Request, view View, matching []inventory.Token, rows []Row) Picking {
+	p := Picking{}
+	for _, value := range view.Picked {
+		if !slices.ContainsFunc(rows, func(r Row) bool { return strings.EqualFold(r.Pick, value) }) {
+			p.PickHidden = append(p.PickHidden, value)
 		}
 	}
-	return Picking{
-		PickAction: v.Link(web.BulkPath), PickForm: v.DrawForm(Purpose, ""),
-		PickView: view.Address(), PickMatching: len(matching), PickGlobal: global, PickMax: batch.Max,
+	for _, t := range matching {
+		if changeable(t) {
+			p.PickMatching++
+		}
+		if t.LivingGlobal() {
+			p.PickGlobal++
+		}
 	}
+	if p.PickMatching+len(p.PickHidden) == 0 {
+		return Picking{}
+	}
+	p.PickAction, p.PickForm, p.PickAll = v.Link(web.BulkPath), v.DrawForm(Purpose, ""), view.Matching()
+	p.PickedAll = view.All == p.PickAll
+	p.PickCount = countPicked(v, view.Picked)
+	return p
+}
+
+func countPicked(v *web.Request, picked []string) string {
+	if len(picked) == 0 {
+		return ""
+	}
+	places := map[string]bool{}
+	for _, value := range picked {
+		organization, _, _ := strings.Cut(value, "/")
+		places[strings.ToLower(organization)] = true
+	}
+	return v.Words.Text("picking.where", "Selected", v.Words.Text("picking.selected", "Count", len(picked)), "Organizations", v.Words.Text("picking.places", "Count", len(places)))
 }
 
 // PickValue names a token in a list's form; "": nothing can be done with it.
@@ -43,3 +67,6 @@ func PickValue(t inventory.Token) string {
 	}
 	return t.Organization + "/" + t.AuthorizationID
 }
+
+// changeable says that something can be done with a token beside looking at it.
+func changeable(t inventory.Token) bool { return t.Addressable() && t.Status == azuredevops.Active }

@@ -1,7 +1,8 @@
 package tokenlist
 
 import (
-	"strconv"
+	"slices"
+	"strings"
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -10,43 +11,70 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// Row is a token in a list.
+// Row is a token in a list, in words that are ready: a list has many rows, and each is a template's work.
 type Row struct {
+	Number        int // on its page, from 1: for ids
 	Name          string
 	URL           string // "": it has no id that is understood
-	Scopes        []web.Term
-	HighScopes    bool
+	Class         string // what a row's look depends on: "expired", "revoked"
+	Scopes        string
 	FullAccess    bool
+	Powerful      string // "", or that it has high privileges and a long life
 	Organization  string
 	Global        bool
-	Created       templates.When
+	Tool          bool // made by a tool that won't learn another secret
 	Expires       templates.When
 	Urgency       inventory.Urgency
 	Status        string
-	StatusClass   string
 	MadeBy        string
 	Odd           string // what of its record isn't understood
 	Unfinished    string
 	UnfinishedURL string
-	Pick          string // names the token when it is chosen among others
-	PickID        string // of its checkbox
+	Pick          string // names the token when it is selected among others; "": it can't be changed
+	Picked        bool
+}
+
+// Several says which columns differ from row to row. The others would repeat one value.
+type Several struct{ Organizations, Statuses bool }
+
+// SeveralOf looks at what a list has before it is narrowed down: columns don't come and go while somebody filters.
+func SeveralOf(v *web.Request, view View, tokens []inventory.Token) Several {
+	s := Several{Statuses: view.Status == "all"}
+	for _, t := range tokens {
+		s.Organizations = s.Organizations || t.OrganizationKey() != tokens[0].OrganizationKey()
+		s.Statuses = s.Statuses || t.GlobalOver(v.Now)
+	}
+	s.Organizations = s.Organizations && view.Organization == ""
+	return s
 }
 
 // Rows are tokens as a list shows them.
-func Rows(v *web.Request, tokens []inventory.Token) []Row {
+func Rows(v *web.Request, view View, tokens []inventory.Token) []Row {
 	unfinished := UnfinishedByToken(v)
+	scopes := map[string]string{} // by ids: many tokens have the same
+	powerful := v.Words.Text("kind.powerful")
 	rows := make([]Row, 0, len(tokens))
 	for i, t := range tokens {
-		row := Row{
-			Pick: PickValue(t), PickID: "pick-" + strconv.Itoa(i+1),
-			Name: web.ShownName(v.Words, t.DisplayName), URL: web.TokenURL(v, t.Organization, &t.Token), Odd: web.OddText(v.Words, &t.Token),
-			Organization: web.WorksIn(v.Words, &t.Token, t.Organization), Global: t.Global(),
-			Scopes: web.ScopeTerms(v.Words, t.Scopes), HighScopes: t.HighPrivilege(), FullAccess: t.FullAccess(),
-			Created: v.When(t.ValidFrom), Expires: web.Ends(v, t), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
+		ids := strings.Join(t.Scopes, " ")
+		if _, known := scopes[ids]; !known {
+			scopes[ids] = scopesText(v.Words, t.Scopes)
 		}
-		row.Status, row.StatusClass = web.StatusOf(v, t)
+		tool := azuredevops.MadeBy(t.DisplayName)
+		row := Row{
+			Number: i + 1, Name: web.ShownName(v.Words, t.DisplayName), URL: web.TokenURL(v, t.Organization, &t.Token), Odd: web.OddText(v.Words, &t.Token),
+			Organization: web.WorksIn(v.Words, &t.Token, t.Organization), Global: t.LivingGlobal(), Scopes: scopes[ids], FullAccess: t.FullAccess(),
+			Expires: web.Ends(v, t), Tool: tool != "", MadeBy: web.ToolName(v.Words, tool),
+		}
+		row.Status, row.Class = web.StatusOf(v, t)
 		if t.Status == azuredevops.Active {
 			row.Urgency = t.Urgency(v.Now)
+			if t.HighPrivilege() && t.LongLived() && !t.FullAccess() {
+				row.Powerful = powerful
+			}
+		}
+		if changeable(t) {
+			row.Pick = PickValue(t)
+			row.Picked = slices.ContainsFunc(view.Picked, func(value string) bool { return strings.EqualFold(value, row.Pick) })
 		}
 		if op, ok := unfinished[t.AuthorizationID]; ok {
 			row.Unfinished = PartOfRotation(v.Words, op, t.AuthorizationID)
@@ -55,6 +83,23 @@ func Rows(v *web.Request, tokens []inventory.Token) []Row {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// scopesText is scopes in one line, those first that can do most.
+func scopesText(w *templates.Words, ids []string) string {
+	if len(ids) == 0 {
+		return "–"
+	}
+	ids = slices.Clone(ids)
+	slices.SortStableFunc(ids, func(a, b string) int { return rank(a) - rank(b) })
+	return web.ScopeList(w, ids)
+}
+
+func rank(scope string) int {
+	if azuredevops.LookupScope(scope).High {
+		return 0
+	}
+	return 1
 }
 
 // UnfinishedByToken finds rotations that need the person, by their old and by their new token: of several the last one

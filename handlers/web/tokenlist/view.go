@@ -14,71 +14,46 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// FilterLink leads to the same list of another status.
-type FilterLink struct {
-	Text, URL string
-	Current   bool
+// ListID is the id of the list on its page, with the fields that narrow it down: where what changes is seen.
+const ListID = "tokens"
+
+// Tab is a status that the list can show.
+type Tab struct {
+	Value, Text string
+	Current     bool
 }
 
-// ColumnLink sorts the list by a column.
-type ColumnLink struct {
-	Text, URL string
-	Sorted    string // "", "ascending", "descending": aria-sort
+// Column is a column that the list can be sorted by.
+type Column struct {
+	ID, Text string
+	Sorted   string // "", "ascending", "descending": aria-sort
 }
 
 // View is the state of a list, all of it in the address.
 type View struct {
-	Path                                     string // of the page: "/tokens", "/overview"
-	Organization, Status, Query, Sort, Order string
-	Narrow                                   Filter // on the overview only
-	Number                                   int    // page of the table, from 1; 0: all rows
+	Path                                     string // of the page
+	Organization, Status, Query, Sort, Order string // Organization "": all
+	Narrow                                   Filter
+	Number                                   int      // page of the table, from 1; 0: all rows
+	Picked                                   []string // selected tokens, as PickValue names them
+	All                                      string   // Matching of the view that was selected whole, "" for none
 }
 
 var listDefaults = map[string]string{"status": "active", "sort": "expires", "order": "asc"}
 
-// sortable are the columns, in their order.
-var sortable = []string{"name", "scopes", "organization", "created", "expires", "status"}
+var (
+	statuses = []string{"active", "expired", "revoked", "all"}
+	sortable = []string{"name", "scopes", "expires", "organization", "status"} // in the order of the columns
+)
 
-// ReadOverview is the view of the overview that an address asks for.
-func ReadOverview(q url.Values) View {
-	filter := readFilter(q)
-	view := Read(filter.Organization, q)
-	view.Path, view.Narrow, view.Number = web.OverviewPath, filter, 1
-	if n, err := strconv.Atoi(q.Get("page")); err == nil && n > 1 {
-		view.Number = n
-	}
-	if q.Get("rows") == "all" {
-		view.Number = 0
-	}
-	return view
-}
-
-// Selected is what the view shows of the tokens, sorted.
-func (l View) Selected(w *templates.Words, tokens []inventory.Token, now time.Time) []inventory.Token {
-	statuses := l.Statuses()
-	var out []inventory.Token
-	for _, t := range tokens {
-		if slices.Contains(statuses, t.Status) {
-			out = append(out, t)
-		}
-	}
-	return l.Arrange(w, out, now)
-}
-
-// ExportAddress is where the tokens of this view are to be had as a file, all of them.
-func (l View) ExportAddress(format string) string {
-	l.Number = 1
-	l.Path += "." + format
-	return l.Address()
-}
-
-// Read is the view of an organization's list that an address asks for.
-func Read(organization string, q url.Values) View {
+// Read is the view that an address asks for. What makes no sense is left out: an address typed by hand still shows
+// something.
+func Read(q url.Values) View {
 	view := View{
-		Path: web.TokensPath, Organization: organization, Status: strings.ToLower(q.Get("status")), Query: strings.TrimSpace(q.Get("q")),
-		Sort: q.Get("sort"), Order: q.Get("order"),
+		Path: web.TokensPath, Organization: strings.TrimSpace(q.Get("organization")), Status: strings.ToLower(q.Get("status")), Query: strings.TrimSpace(q.Get("q")),
+		Sort: q.Get("sort"), Order: q.Get("order"), Narrow: readFilter(q), Number: 1, All: q.Get("all"),
 	}
-	if !slices.Contains([]string{"active", "expired", "revoked", "all"}, view.Status) {
+	if !slices.Contains(statuses, view.Status) {
 		view.Status = "active"
 	}
 	if !slices.Contains(sortable, view.Sort) {
@@ -90,7 +65,57 @@ func Read(organization string, q url.Values) View {
 	if len(view.Query) > 200 {
 		view.Query = strings.ToValidUTF8(view.Query[:200], "")
 	}
+	if n, err := strconv.Atoi(q.Get("page")); err == nil && n > 1 {
+		view.Number = n
+	}
+	if q.Get("rows") == "all" {
+		view.Number = 0
+	}
+	for _, value := range q["token"] {
+		if organization, id, ok := strings.Cut(value, "/"); ok && organization != "" && id != "" && !slices.Contains(view.Picked, value) {
+			view.Picked = append(view.Picked, value)
+		}
+	}
 	return view
+}
+
+// Pressed is the view that a button of the list's form leads to, ok if one was pressed: they are buttons, so that what
+// was selected by then is sent along, without any script.
+func (l View) Pressed(q url.Values) (to View, ok bool) {
+	to = l
+	switch by, show := q.Get("by"), q.Get("show"); {
+	case q.Has("clear"):
+		to = View{Path: l.Path, Organization: l.Organization, Status: l.Status, Sort: l.Sort, Order: l.Order, Picked: l.Picked, All: l.All}
+	case slices.Contains(statuses, show):
+		to.Status = show
+	case by == l.Sort && l.Order == "asc":
+		to.Order = "desc"
+	case slices.Contains(sortable, by):
+		to.Sort, to.Order = by, "asc"
+	default:
+		return l, false
+	}
+	to.Number = min(l.Number, 1)
+	return to, true
+}
+
+// Selected is what the view shows of the tokens, sorted.
+func (l View) Selected(w *templates.Words, tokens []inventory.Token, now time.Time) []inventory.Token {
+	wanted := l.Statuses()
+	var out []inventory.Token
+	for _, t := range tokens {
+		if slices.Contains(wanted, t.Status) && (l.Organization == "" || t.Global() || strings.EqualFold(t.Organization, l.Organization)) {
+			out = append(out, t)
+		}
+	}
+	return l.Arrange(w, out, now)
+}
+
+// ExportAddress is where the tokens of this view are to be had as a file, all of them.
+func (l View) ExportAddress(format string) string {
+	l.Number, l.Picked, l.All = 1, nil, ""
+	l.Path += "." + format
+	return l.Address()
 }
 
 // Statuses are those that the view shows.
@@ -109,24 +134,22 @@ func (l View) Address() string {
 	return l.Path
 }
 
-// ListID is the id of the overview's heading above its list, which stands far below what needs attention.
-const ListID = "all-tokens"
+// Matching is the address of all that the view shows, on whatever page, in whatever order: "all that match".
+func (l View) Matching() string {
+	l.Sort, l.Order, l.Number, l.Picked, l.All = "", "", 1, nil, ""
+	return l.Address()
+}
 
-// Link leads to this view, on the overview right to its list: that is what changes.
+// Link leads to the list in this view.
 func (l View) Link(v *web.Request) string {
-	if l.Path == web.OverviewPath {
-		return v.Link(l.Address()) + "#" + ListID
-	}
-	return v.Link(l.Address())
+	l.Path = web.TokensPath
+	return v.Link(l.Address()) + "#" + ListID
 }
 
 // Values is the view as the query of its address.
 func (l View) Values() url.Values {
 	q := l.Narrow.Values()
-	if l.Organization != "" {
-		q.Set("organization", l.Organization)
-	}
-	for name, value := range map[string]string{"status": l.Status, "q": l.Query, "sort": l.Sort, "order": l.Order} {
+	for name, value := range map[string]string{"organization": l.Organization, "status": l.Status, "q": l.Query, "sort": l.Sort, "order": l.Order, "all": l.All} {
 		if value != "" && value != listDefaults[name] {
 			q.Set(name, value)
 		}
@@ -134,16 +157,20 @@ func (l View) Values() url.Values {
 	if l.Number > 1 {
 		q.Set("page", strconv.Itoa(l.Number))
 	}
+	if len(l.Picked) > 0 {
+		q["token"] = l.Picked
+	}
 	return q
 }
 
-// Filters lead to the same view of each status.
-func (l View) Filters(v *web.Request) []FilterLink {
-	var out []FilterLink
-	for _, status := range []string{"active", "expired", "revoked", "all"} {
-		other := l
-		other.Status, other.Number = status, min(l.Number, 1)
-		out = append(out, FilterLink{Text: v.Words.Message("status."+status, nil).Title, URL: other.Link(v), Current: status == l.Status})
+// Narrowed says that more than the status and the organization is asked for.
+func (l View) Narrowed() bool { return l.Query != "" || len(l.Narrow.Values()) > 0 }
+
+// Tabs are the statuses.
+func (l View) Tabs(w *templates.Words) []Tab {
+	var out []Tab
+	for _, status := range statuses {
+		out = append(out, Tab{Value: status, Text: w.Text("status." + status), Current: status == l.Status})
 	}
 	return out
 }
@@ -157,7 +184,6 @@ func comparing(w *templates.Words, column string) func(a, b inventory.Token) int
 		"organization": func(a, b inventory.Token) int {
 			return cmp.Or(cmp.Compare(globalRank(a), globalRank(b)), order(a.OrganizationKey(), b.OrganizationKey()))
 		},
-		"created": func(a, b inventory.Token) int { return a.ValidFrom.Compare(b.ValidFrom) },
 		"expires": func(a, b inventory.Token) int { return a.Ends().Compare(b.Ends()) },
 		"status":  func(a, b inventory.Token) int { return cmp.Compare(a.Status, b.Status) },
 	}
@@ -171,21 +197,20 @@ func globalRank(t inventory.Token) int {
 	return 0
 }
 
-// Columns sort the view by each column.
-func (l View) Columns(v *web.Request) []ColumnLink {
-	var out []ColumnLink
-	for _, name := range sortable {
-		other, column := l, ColumnLink{Text: v.Words.Message("column."+name, nil).Title}
-		other.Sort, other.Order, other.Number = name, "asc", min(l.Number, 1)
-		if l.Sort == name {
+// Columns are those of a list, without those that would say the same on every row.
+func (l View) Columns(w *templates.Words, several Several) []Column {
+	var out []Column
+	for _, id := range sortable {
+		if id == "organization" && !several.Organizations || id == "status" && !several.Statuses {
+			continue
+		}
+		column := Column{ID: id, Text: w.Text("column." + id)}
+		if l.Sort == id {
 			column.Sorted = "ascending"
 			if l.Order == "desc" {
 				column.Sorted = "descending"
-			} else {
-				other.Order = "desc"
 			}
 		}
-		column.URL = other.Link(v)
 		out = append(out, column)
 	}
 	return out

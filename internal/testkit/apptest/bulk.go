@@ -25,10 +25,18 @@ func PickAll(b *webtest.Browser, address, button string) *webtest.Browser {
 	return b.Check(webtest.Fold(all)).Press(button)
 }
 
-// Tick ticks single tokens of the list that is shown.
+// Tick ticks single tokens of the list that is shown: "name, organization", as a list of one organization has no column
+// for it.
 func Tick(b *webtest.Browser, names ...string) *webtest.Browser {
 	for _, name := range names {
-		b.Check("Choose " + name)
+		at := strings.LastIndex(name, ", ")
+		label := name[:at] + " " + name[at+2:]
+		for _, other := range []string{name[:at], "Choose " + name} { // of one organization; of the first release
+			if !b.Has("field", label) {
+				label = other
+			}
+		}
+		b.Check(label)
 	}
 	return b
 }
@@ -68,5 +76,5 @@ func StartWithTokens(t *testing.T, organizations, each int, o Options) (*Program
 	o.Sim = sim
 	d := Start(t, o)
 	FillOrganizations(d.Sim, each)
-	return d, d.SignedIn(Mona)
+	return d, d.SignedInAt(Mona, "/changes") // where nothing is read yet
 }

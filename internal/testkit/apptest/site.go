@@ -185,10 +185,10 @@ func WantNoSecret(t testing.TB, sim *simulator.Simulator, where, text string) {
 // Trip is the way of browsers to the services and the program.
 func (s *Site) Trip() http.RoundTripper { return s.Sim.Client().Transport }
 
-// SignedIn opens a window and signs in as person.
+// SignedIn opens a window and signs in as person, at a page that reads no tokens.
 func (s *Site) SignedIn(person string) *webtest.Browser {
 	s.T.Helper()
-	b := webtest.New(s.T, s.Trip()).Open(s.URL + "/")
+	b := webtest.New(s.T, s.Trip()).Open(s.URL + "/sign-in" + Query("return", "/changes"))
 	SignIn(b, person)
 	if b.Status != http.StatusOK || !b.Has("button", "Sign out") {
 		s.T.Fatalf("signing in ended at %s (%d):\n%s\n%s", b.URL, b.Status, Says(b), s.log())

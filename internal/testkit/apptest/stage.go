@@ -81,7 +81,7 @@ func SetStageOn(t *testing.T, d *Program) *Stage {
 	s.Unknown = operation()
 	s.Calendar = NewCalendar(t, s.B, s.D.URL)
 	s.B.Open(s.D.URL + "/tokens?organization=contoso&q=Nightly").Check("All 1 that match")
-	if s.B.Press("Revoke chosen"); s.B.Heading() != "Revoke one token?" {
+	if s.B.Press("Revoke selected"); s.B.Heading() != "Revoke one token?" {
 		t.Fatalf("no bulk change to be confirmed: %s\n%s", s.B.URL, Says(s.B))
 	}
 	s.batch = s.B.URL.Path

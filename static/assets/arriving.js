@@ -3,7 +3,7 @@
 // page reloads by itself.
 
 const pause = 800; // milliseconds between two questions; the server holds back each answer for a while, too
-const parts = ["overview-state", "overview-attention", "overview-table"];
+const parts = [...document.querySelectorAll("[data-arriving]")].map((part) => part.id);
 
 async function ask() {
   try {
