@@ -1,7 +1,8 @@
 // Narrows a list while somebody types. A search field names the list by data-filters; what is searched in each of
-// the list's entries is marked with data-filtered, or for all of them by a selector in the
-// list's data-filtered-by. It is searched with what else it goes by: data-words, and the values of its choices. Entries may be folded away, in a <details data-fold>, which opens where one of them fits. Beside the
-// list "<id>" stand "<id>-none", shown when nothing is left, and "<id>-count", a live region that says how many are.
+// the list's entries is marked with data-filtered, or for all of them by a selector in the list's data-filtered-by. It
+// is searched with what else it goes by: data-words, and the values of its choices. Entries may be folded away, in a
+// <details data-fold>, which opens where one of them fits. Beside the list "<id>" stand "<id>-none", shown when nothing
+// is left, and "<id>-count", a live region that says how many are.
 
 for (const input of document.querySelectorAll("input[data-filters]")) {
   const list = document.getElementById(input.dataset.filters);
