@@ -77,7 +77,7 @@ func (r tour) signedOutPages() {
 	r.open(r.demo.url + "/no/such/page")
 	r.stop("not-found", "There is no such page")
 	r.open(r.demo.url + "/scopes")
-	r.stop("scopes-signed-out", "Also grants")
+	r.stop("scopes-signed-out", "What a token may do")
 }
 
 func (r tour) overview() {
