@@ -30,7 +30,7 @@ func TestReadersTimeZone(t *testing.T) {
 	if !strings.Contains(footer(), "Dates and times are in Pacific/Auckland") || !strings.Contains(b.Text(), "until that day ends in Pacific/Auckland") {
 		t.Errorf("with a zone: %s", b.Text())
 	}
-	b.Fill("Name", "down under").Choose("Code", "Read").Choose("Expiry", "Own date").Fill("Date", day.Format(time.DateOnly)).Press("Create token")
+	b.Fill("Name", "down under").Choose("Code", "Read").Choose("Expiry", "Custom date").Fill("Date", day.Format(time.DateOnly)).Press("Create token")
 	b.Press("I have saved it")
 	auckland, err := time.LoadLocation("Pacific/Auckland")
 	if err != nil {
