@@ -240,6 +240,7 @@ type (
 		SecretUntil                       when
 		SecretFake                        bool
 		SecretNote                        string
+		Uses                              []use
 		Unkept                            bool
 		Asked, Granted                    when
 		Shortened, Warned                 bool
@@ -252,6 +253,11 @@ type (
 		DismissAction, CheckAction        string
 		ReloadAfter                       int
 	}
+	use struct {
+		ID    string
+		Parts []usePart
+	}
+	usePart  struct{ Shell, Lines string }
 	oldToken struct {
 		State, Name, URL         string
 		Expires                  when
@@ -620,6 +626,9 @@ func operationSample(key, state string) operationPage {
 }
 
 func withSecret(p operationPage) operationPage {
+	for _, id := range strings.Fields("git nuget npm pip maven agent extension az curl") {
+		p.Uses = append(p.Uses, use{id, []usePart{{"sh", "read -rs PAT\ncurl https://dev.azure.com/contoso"}, {"ps1", "Read-Host 'Token' -AsSecureString"}, {"xml", "<id>FEED</id>"}}})
+	}
 	p.Secret, p.SecretUntil, p.SecretFake, p.SaveAction = secret, at(0, 9), true, "/pat/operations/1/acknowledge"
 	p.Scopes, p.Expires, p.TokenURL = terms("Packaging: Read & write", "Code: Read"), at(90), "/pat/tokens/contoso/3"
 	return p

@@ -104,8 +104,8 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 		if expiry.settle(&trial); len(trial.Items) == 0 {
 			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.nothingToDo", nil)}), nil
 		}
-		if shown := bulkExpiryOf(b.Action, v.PostForm.Get("shown"), v.PostForm.Get("shownDate"), expiry.zone); v.PostForm.Has("shown") && !sameTokens(b, shown, expiry) {
-			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.otherTokens", nil)}), nil
+		if key := unlikeShown(b, expiry, v.PostForm); key != "" {
+			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, key, nil)}), nil
 		}
 	}
 	if err := h.ready(v)(v.Context()); err != nil { // where a new sign-in is what it takes, that comes first
@@ -127,7 +127,21 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 	return h.runBatch(v, b.ID)
 }
 
-// sameTokens says that a plan changes the same tokens with one expiry as with another. Whoever confirms has seen which.
+// unlikeShown names what to say where a plan was confirmed with another expiry than the page had dates for: whoever
+// confirms is to have seen them. It is "" where they are the same.
+func unlikeShown(b *batch.Batch, expiry bulkExpiry, form url.Values) string {
+	shown := bulkExpiryOf(b.Action, form.Get("shown"), form.Get("shownDate"), expiry.zone)
+	switch {
+	case !form.Has("shown") || shown.choice == expiry.choice && shown.date == expiry.date:
+		return ""
+	case sameTokens(b, shown, expiry):
+		return "bulk.otherDates"
+	default:
+		return "bulk.otherTokens"
+	}
+}
+
+// sameTokens says that a plan changes the same tokens with one expiry as with another.
 func sameTokens(b *batch.Batch, one, other bulkExpiry) bool {
 	x, y := *b, *b
 	one.settle(&x)

@@ -1,5 +1,5 @@
-// Copies the secret. Without this script, or where the clipboard is closed to it, the secret can be selected by a
-// click and copied by hand.
+// Copies the secret, and lines that use it, and counts down the time that it is shown. Without this script, or where the
+// clipboard is closed to it, they can be selected and copied by hand.
 
 for (const button of document.querySelectorAll("[data-copies]")) {
   const source = document.getElementById(button.dataset.copies);
@@ -37,4 +37,20 @@ async function copy(source) {
 
 function select(element) {
   getSelection().selectAllChildren(element);
+}
+
+// The words for a time come from the browser. When the time is over, the page says what that means.
+for (const countdown of document.querySelectorAll("[data-until]")) {
+  const until = Date.parse(countdown.dataset.until);
+  const words = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "always" });
+  const count = () => {
+    const seconds = Math.round((until - Date.now()) / 1000);
+    if (seconds < -1) return location.reload();
+    const left = seconds >= 60 ? words.format(Math.floor(seconds / 60), "minute") : words.format(Math.max(seconds, 0), "second");
+    countdown.textContent = countdown.dataset.label.replace("{count}", left);
+    countdown.classList.toggle("is-urgent", seconds < 120);
+    countdown.hidden = false;
+    setTimeout(count, seconds > 61 ? 5000 : 1000);
+  };
+  count();
 }

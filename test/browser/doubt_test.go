@@ -22,7 +22,7 @@ func TestPageShowsWhatALookFinds(t *testing.T) {
 			b.press(button("I have saved it"))
 			d.failAlways("resetAfterDoing", "revoke")
 			d.failAlways("cutJSON", "list")
-			b.press(button("The new one is in place"))
+			b.press(button("Revoke the old token"))
 			b.see(words("It isn't known yet whether the old token was revoked"))
 			d.mend()
 			b.see(words("The old token is revoked"))

@@ -59,7 +59,7 @@ func mainJob(b *tab, d *demo, in speech, take func(secret string)) {
 		b.t.Errorf("the new secret is %q", second)
 	}
 	b.press(in.button("I have saved it"))
-	b.press(in.button("The new one is in place"))
+	b.press(in.button("Revoke the old token"))
 
 	b.press(in.link("Back to tokens"))
 	b.press(in.link("deploy-web"))

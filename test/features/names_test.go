@@ -65,7 +65,7 @@ func TestNamesDoNotDisturbTheirNeighbours(t *testing.T) {
 	check("/changes")
 	b.Click("Rotated " + name).Press("I have saved it")
 	check("saved")
-	b.Press("The new one is in place")
+	b.Press("Revoke the old token")
 	check("finished")
 	b.Open(d.URL+"/tokens?organization=contoso&q=7").Click(name).Click("Edit").Fill("Name", name+" b")
 	d.Sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallUpdate, Times: 1})

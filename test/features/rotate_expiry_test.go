@@ -117,7 +117,7 @@ func TestRotateForLessThanTheOldOneHas(t *testing.T) {
 	if _, active := newest(d, "longer"); apptest.SecretOf(b) == "" || active != 2 || d.Sim.Calls("revoke") != 0 {
 		t.Errorf("%d, %d active\n%s", b.Status, active, apptest.Says(b))
 	}
-	if b.Press("I have saved it"); !b.Has("button", "The new one is in place") {
+	if b.Press("I have saved it"); !b.Has("button", "Revoke the old token") {
 		t.Errorf("it isn't asked:\n%s", apptest.Says(b))
 	}
 }

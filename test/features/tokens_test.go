@@ -58,7 +58,7 @@ func TestMainJob(t *testing.T) {
 		t.Errorf("more than the changed field was sent: %s", got)
 	}
 
-	b.Click("Rotate").Choose("The old token", "Revoke it when I confirm that the new one is in place").Press("Rotate")
+	b.Click("Rotate").Choose("The old token", "Keep it until I revoke it").Press("Rotate")
 	second := apptest.SecretOf(b)
 	if second == "" || second == first {
 		t.Fatalf("no new secret (%d):\n%s", b.Status, b.Text())
@@ -68,7 +68,7 @@ func TestMainJob(t *testing.T) {
 	if got := apptest.TokenNames(b.Open(list)); len(got) != 2 || !strings.Contains(b.Text(), "Rotation not finished") {
 		t.Errorf("half-way the list shows %q:\n%s", got, b.Text())
 	}
-	b.Click("Finish the rotation").Press("The new one is in place")
+	b.Click("Finish the rotation").Press("Revoke the old token")
 	if got := apptest.TokenNames(b.Open(list)); len(got) != 1 || strings.Contains(b.Text(), "Rotation not finished") {
 		t.Errorf("in the end the list shows %q:\n%s", got, b.Text())
 	}
@@ -102,6 +102,34 @@ func lastBody(sim *simulator.Simulator, method string) string {
 		}
 	}
 	return ""
+}
+
+// What people do most takes few steps: one for each link, button and field.
+func TestEffort(t *testing.T) {
+	t.Parallel()
+	d := apptest.Start(t, apptest.Seeded())
+	b := d.SignedInAt(apptest.Mona, "/tokens?organization=contoso")
+	steps := 0
+	step := func(*webtest.Browser) { steps++ }
+	step(b.Click("New token"))
+	step(b.Press("Clone and push"))
+	step(b.Choose("Expiry", "90 days"))
+	step(b.Press("Create token"))
+	secret := apptest.SecretOf(b)
+	if text := b.Text(); secret == "" || steps > 5 || strings.Count(b.Body, secret) != 1 || !strings.Contains(text, "git credential approve") || strings.Contains(text, "npmrc") {
+		t.Errorf("a token for cloning and pushing: %d steps, the secret %d times\n%s", steps, strings.Count(b.Body, secret), text)
+	}
+	if title := b.Page.Find("title").Text(); !strings.HasPrefix(title, "Token created: Clone and push ") {
+		t.Errorf("its page is titled %q", title)
+	}
+	b.Press("I have saved it").Open(d.URL + "/tokens?organization=contoso")
+	steps = 0
+	step(b.Click("Build agent pool"))
+	step(b.Click("Rotate"))
+	step(b.Press("Rotate"))
+	if apptest.SecretOf(b) == "" || steps > 3 || !b.Has("button", "Revoke the old token") {
+		t.Errorf("a rotation that keeps the old token: %d steps\n%s", steps, b.Text())
+	}
 }
 
 func TestCreateOnce(t *testing.T) {

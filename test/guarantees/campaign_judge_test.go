@@ -393,7 +393,7 @@ func (r *round) judgeAnswers(p piece) {
 func (r *round) tidy(pieces []piece) {
 	for _, p := range pieces {
 		r.b.Open(p.address)
-		for _, button := range []string{"I have saved it", "Revoke this token", "The new one is in place", "Revoke the old token", "Dismiss"} {
+		for _, button := range []string{"I have saved it", "Revoke this token", "Revoke the old token", "Dismiss"} {
 			if r.b.Has("button", button) {
 				r.b.Press(button)
 			}

@@ -235,8 +235,8 @@ func TestKilledWhileRotating(t *testing.T) {
 					t.Errorf("the banner says %q", got)
 				}
 				b.Click("Finish the rotation")
-				if b.Has("button", "The new one is in place") {
-					b.Press("The new one is in place")
+				if b.Has("button", "Revoke the old token") {
+					b.Press("Revoke the old token")
 				} else { // it was being revoked, and nobody knows how that went
 					b.Press("Revoke the old token")
 				}

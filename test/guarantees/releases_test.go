@@ -335,7 +335,7 @@ func finishedByTheOther(t *testing.T, s *apptest.Site, b *webtest.Browser, i int
 		t.Errorf("the secret that was saved is shown: %d\n%s", b.Status, apptest.Says(b))
 	}
 	s.Front.Use(1 - i)
-	b.Open(change).Press("The new one is in place")
+	b.Open(change).Press("Revoke the old token")
 	s.Front.Use(i)
 	if now, _ := s.Sim.Token(old.AuthorizationID); !now.Revoked || strings.Contains(b.Open(change).Text(), "still works") {
 		t.Errorf("revoked: %v; %d\n%s", now.Revoked, b.Status, apptest.Says(b))

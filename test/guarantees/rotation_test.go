@@ -18,7 +18,7 @@ func rotate(sim *simulator.Simulator, b *webtest.Browser, home, name, old string
 }
 
 const (
-	whenConfirmed = "Revoke it when I confirm that the new one is in place"
+	whenConfirmed = "Keep it until I revoke it"
 	atOnce        = "Revoke it at once"
 )
 
@@ -28,7 +28,7 @@ func TestRotationHalfWayOutlivesTheProcess(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewSite(t, 1, apptest.Seeded().Sim)
 	b := s.SignedIn(apptest.Mona)
-	for next, wantRevoked := range map[string]bool{"The new one is in place": true, "Keep the old token": false} {
+	for next, wantRevoked := range map[string]bool{"Revoke the old token": true, "Keep the old token": false} {
 		t.Run(next, func(t *testing.T) {
 			old, _ := rotate(s.Sim, b, s.URL, next, whenConfirmed)
 			if apptest.SecretOf(b) == "" || !b.Has("button", next) {
@@ -119,13 +119,13 @@ func TestRotationWhoseOldTokenIsGone(t *testing.T) {
 			old, _ := rotate(d.Sim, b, d.URL, "revoked elsewhere", whenConfirmed)
 			operation := b.Press("I have saved it").URL.String()
 			b.Twin().Open(d.URL + "/tokens/contoso/" + old.AuthorizationID + "/revoke").Press("Revoke")
-			if b.Open(operation).Press("The new one is in place"); !strings.Contains(apptest.Says(b), "The old token is revoked") {
+			if b.Open(operation).Press("Revoke the old token"); !strings.Contains(apptest.Says(b), "The old token is revoked") {
 				t.Errorf("revoked elsewhere: %s", apptest.Says(b))
 			}
 			rotate(d.Sim, b, d.URL, "forgotten", whenConfirmed)
 			operation = b.Press("I have saved it").URL.String()
 			d.Sim.Forget("forgotten")
-			if b.Open(operation).Press("The new one is in place"); !strings.Contains(apptest.Says(b), "The old token is revoked") || apptest.Banners(b) != "" {
+			if b.Open(operation).Press("Revoke the old token"); !strings.Contains(apptest.Says(b), "The old token is revoked") || apptest.Banners(b) != "" {
 				t.Errorf("forgotten: %d %s", b.Status, apptest.Says(b))
 			}
 		})

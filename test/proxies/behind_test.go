@@ -116,12 +116,12 @@ func goThrough(t *testing.T, d *apptest.Program) {
 	if b.Heading() != "behind a real proxy" {
 		t.Errorf("%d %s\n%s", b.Status, b.URL, b.Text())
 	}
-	b.Click("Rotate").Choose("The old token", "Revoke it when I confirm that the new one is in place").Press("Rotate")
+	b.Click("Rotate").Choose("The old token", "Keep it until I revoke it").Press("Rotate")
 	if second := apptest.SecretOf(b); second == "" || second == first {
 		t.Fatalf("no new secret: %d\n%s", b.Status, b.Text())
 	}
 	b.Press("I have saved it")
-	b.Open(d.URL + "/tokens?organization=contoso&q=behind").Click("Finish the rotation").Press("The new one is in place")
+	b.Open(d.URL + "/tokens?organization=contoso&q=behind").Click("Finish the rotation").Press("Revoke the old token")
 	b.Open(d.URL + "/tokens?organization=contoso&q=behind").Click("behind a real proxy").Click("Revoke").Press("Revoke")
 	if got := apptest.TokenNames(b.Open(d.URL + "/tokens?organization=contoso&q=behind&status=revoked")); len(got) != 2 {
 		t.Errorf("revoked: %q", got)

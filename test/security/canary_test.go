@@ -133,7 +133,7 @@ func (c *canaries) changes() {
 	b.Open(b.URL.String()).Press("I have saved it")
 	b.Open(c.d.URL+"/tokens?organization=contoso&q=canary").Click("canary").Click("Edit").Fill("Name", "canary 2").Press("Save changes")
 	b.Click("Rotate").Press("Rotate").Press("I have saved it")
-	b.Open(c.d.URL + "/changes").Open(c.d.URL + "/tokens?organization=contoso&q=canary+2").Click("Finish the rotation").Press("The new one is in place")
+	b.Open(c.d.URL + "/changes").Open(c.d.URL + "/tokens?organization=contoso&q=canary+2").Click("Finish the rotation").Press("Revoke the old token")
 	b.Open(c.d.URL+"/tokens/new?organization=fabrikam").Fill("Name", "challenged").Choose("Code", "Read")
 	c.d.Sim.SetFault("claimsChallenge", simulator.FaultOptions{})
 	b.Press("Create token")

@@ -34,6 +34,7 @@ type Page struct {
 	SecretUntil    templates.When
 	SecretFake     bool
 	SecretNote     string
+	Uses           []use // where such a token goes
 	Unkept         bool
 	Asked, Granted templates.When
 	Shortened      bool
@@ -73,10 +74,11 @@ type candidate struct {
 // Answer is the page of an operation as it stands. An outcome that isn't known, or a failure, is shown with the status
 // of what went wrong: neither is ever a 200.
 func (o *Outcomes) Answer(v *web.Request, op *operation.Operation) (web.Answer, error) {
-	p, status, err := o.Describe(v, op, v.Base(plaintext.InSentence(web.OperationToken(v.Words, op)), "changes").In(op.Organization))
+	p, status, err := o.Describe(v, op, v.Base("", "changes").In(op.Organization))
 	if err != nil {
 		return nil, err
 	}
+	p.Title = v.Words.Text("operation.pageTitle", "Heading", p.Heading, "Token", plaintext.InSentence(web.OperationToken(v.Words, op)))
 	p.Notices = slices.DeleteFunc(p.Notices, func(n web.Notice) bool { return n.URL == v.Link(web.OperationPath(op.ID)) }) // this is what it leads to
 	return web.Page{Status: status, Template: "operation", Data: p}, nil
 }
@@ -119,14 +121,19 @@ func (o *Outcomes) Describe(v *web.Request, op *operation.Operation, frame web.B
 	return p, status, nil
 }
 
+// scopesOf are the scopes that a token was made with, or those that were asked for where the service names none.
+func scopesOf(op *operation.Operation) []string {
+	if op.Result != nil && len(op.Result.Scopes) > 0 {
+		return op.Result.Scopes
+	}
+	return op.Want.Scopes
+}
+
 func (p *Page) describeResult(v *web.Request, op *operation.Operation) {
-	p.Scopes = web.ScopeTerms(v.Words, op.Want.Scopes)
+	p.Scopes = web.ScopeTerms(v.Words, scopesOf(op))
 	if op.Result == nil {
 		p.Expires = v.When(op.Want.ValidTo)
 		return
-	}
-	if len(op.Result.Scopes) > 0 {
-		p.Scopes = web.ScopeTerms(v.Words, op.Result.Scopes)
 	}
 	p.Expires = web.TokenEnds(v, op.Result)
 	if p.Shortened, p.Warned = Shortened(op), Shortened(op); p.Shortened {
@@ -160,6 +167,9 @@ func (o *Outcomes) describeSuccess(v *web.Request, op *operation.Operation, p *P
 		if op.Secret == operation.SecretSaved {
 			p.SecretNote = v.Words.Message("operation.secretSaved", words).What
 		}
+	}
+	if p.Secret != "" && op.Result != nil {
+		p.Uses = usesOf(op.Organization, scopesOf(op), strings.Contains(v.UserAgent(), "Windows"))
 	}
 	if p.Old = describeOld(v, op); p.Old != nil && p.Old.State == string(operation.OldSent) && p.Secret == "" { // a secret is not to move while it is copied
 		p.ReloadAfter = ReloadAfter(v, op)

@@ -1,0 +1,1 @@
+.\config.cmd --url https://dev.azure.com/{organization} --auth pat --pool Default

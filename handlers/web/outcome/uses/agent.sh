@@ -1,0 +1,1 @@
+./config.sh --url https://dev.azure.com/{organization} --auth pat --pool Default

@@ -1,0 +1,3 @@
+printf 'Token: '; read -rs AZURE_ARTIFACTS_TOKEN; echo
+export AZURE_ARTIFACTS_TOKEN
+mvn verify
