@@ -134,7 +134,7 @@ func bulkSamples() []sample {
 			},
 		}
 		if verb != "revoke" {
-			p.Choice, p.Expiry, p.DateMin, p.DateMax = "90", []option{{Value: "90", Text: "90 days", Selected: true}, {Value: "date", Text: "Own date"}}, "2026-11-22", "2027-11-22"
+			p.Choice, p.Expiry, p.DateMin, p.DateMax = "90", []option{{Value: "90", Text: "90 days", Selected: true}, {Value: "date", Text: "Custom date"}}, "2026-11-22", "2027-11-22"
 		}
 		return p
 	}

@@ -533,7 +533,7 @@ func tokenSamples() []sample {
 }
 
 func expiries(keep bool) []option {
-	all := []option{{"7", "7 days", "29 Nov 2026", false}, {"30", "30 days", "22 Dec 2026", false}, {"60", "60 days", "21 Jan 2027", false}, {"90", "90 days", "20 Feb 2027", !keep}, {"365", "One year", "22 Nov 2027", false}, {"date", "Own date", "", false}}
+	all := []option{{"7", "7 days", "29 Nov 2026", false}, {"30", "30 days", "22 Dec 2026", false}, {"60", "60 days", "21 Jan 2027", false}, {"90", "90 days", "20 Feb 2027", !keep}, {"365", "One year", "22 Nov 2027", false}, {"date", "Custom date", "", false}}
 	if keep {
 		all = append([]option{{"keep", "Keep 1 Dec 2026", "", true}}, all...)
 	}

@@ -352,7 +352,7 @@ func TestTokenForm(t *testing.T) {
 			t.Errorf("label %q leads to %q", label, field.AttrOr("name", ""))
 		}
 	}
-	if got := names(d.Find("#expiry label")); !slices.Equal(got, []string{"7 days", "30 days", "60 days", "90 days", "One year", "Own date", "Date"}) {
+	if got := names(d.Find("#expiry label")); !slices.Equal(got, []string{"7 days", "30 days", "60 days", "90 days", "One year", "Custom date", "Date"}) {
 		t.Errorf("expiry %q", got)
 	}
 	code := d.Find("fieldset").FilterFunction(func(_ int, s *goquery.Selection) bool { return s.Find("legend").Text() == "Code" })
