@@ -12,7 +12,7 @@ import (
 
 // What ends within 30 days is named on the page that signing in leads to, and 20 tokens of three organizations are
 // revoked from the list by a box, a button and a confirmation.
-func TestEffort(t *testing.T) {
+func TestEffortOfManyTokens(t *testing.T) {
 	t.Parallel()
 	d, _ := apptest.StartWithTokens(t, 3, 100, apptest.Options{})
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
