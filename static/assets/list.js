@@ -2,27 +2,47 @@
 // and the focus and the scroll position where they were when the list comes anew.
 
 const menu = document.getElementById("row-menu")?.content.firstElementChild;
-let opener; // the link whose menu is open
+let opener; // the button whose menu is open
+
+// Made here, as a button in each row would be a fifth of the page.
+function addOpeners() {
+  for (const box of document.querySelectorAll("#token-rows [name=token]")) {
+    const row = box.closest("tr");
+    if (row.querySelector(".do")) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "do";
+    button.textContent = "⋯";
+    button.setAttribute("aria-labelledby", `do ${row.querySelector("th [id]").id}`);
+    button.setAttribute("aria-expanded", "false");
+    row.lastElementChild.append(button);
+  }
+}
+const table = document.getElementById("list-table");
+if (menu && table) {
+  addOpeners();
+  new MutationObserver(addOpeners).observe(table, { childList: true, subtree: true }); // rows arrive, and go
+}
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a.do");
+  const button = event.target.closest?.(".do");
+  const again = button && button === opener;
   if (opener && !menu.contains(event.target)) close();
-  if (!link || !menu || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  open(link);
+  if (button && menu && !again) open(button);
 });
 
-function open(link) {
-  opener = link;
-  const row = link.closest("tr");
+function open(button) {
+  opener = button;
+  const row = button.closest("tr");
+  const { pathname } = row.querySelector("th a");
   for (const item of menu.querySelectorAll("a")) {
     const { verb } = item.dataset;
     const global = row.classList.contains("global");
-    item.href = verb === "replace" ? link.pathname.replace("/tokens/", "/global-tokens/") : `${link.pathname}/${verb}`;
+    item.href = verb === "replace" ? pathname.replace("/tokens/", "/global-tokens/") : `${pathname}/${verb}`;
     item.parentElement.hidden = verb === "replace" ? !global : verb === "rotate" && (global || row.classList.contains("tool"));
   }
-  link.after(menu);
-  link.setAttribute("aria-expanded", "true");
+  button.after(menu);
+  button.setAttribute("aria-expanded", "true");
   menu.querySelector("li:not([hidden]) a").focus();
 }
 
@@ -38,9 +58,9 @@ document.addEventListener("keydown", (event) => {
   const at = items.indexOf(document.activeElement);
   const to = { ArrowDown: at + 1, ArrowUp: at - 1 + items.length, Home: 0, End: items.length - 1 }[event.key];
   if (event.key === "Escape") {
-    const link = opener;
+    const button = opener;
     close();
-    link.focus();
+    button.focus();
   } else if (to !== undefined) {
     event.preventDefault();
     items[to % items.length].focus();

@@ -68,6 +68,35 @@ func TestShortcuts(t *testing.T) {
 	b.quiet()
 }
 
+// Each row has its actions in a menu, which keys alone open, walk through and leave.
+func TestRowMenu(t *testing.T) {
+	t.Parallel()
+	b, d := openTab(t), startDemo(t)
+	b.open(d.url)
+	b.signIn("Mona Rivera")
+	chosen := func() string { return read(b, "focused", chromedp.Evaluate[string](`document.activeElement.textContent`)) }
+	for width, height := range map[int64]int64{1280: 900, 390: 844} {
+		b.do("take a window", chromedp.EmulateViewport(width, height))
+		b.open(d.url + "/tokens?organization=contoso&q=Terraform")
+		b.do("open its menu", chromedp.Focus(chromedp.CSS(".do")), chromedp.KeyEvent(kb.Enter))
+		if got := chosen(); got != "Rotate" {
+			t.Errorf("%d px: the menu begins with %q", width, got)
+		}
+		b.do("go down", chromedp.KeyEvent(kb.ArrowDown))
+		if got := chosen(); got != "Edit" {
+			t.Errorf("%d px: then comes %q", width, got)
+		}
+		b.do("go back", chromedp.KeyEvent(kb.Escape))
+		if got := chosen(); got != "⋯" {
+			t.Errorf("%d px: Escape leads to %q", width, got)
+		}
+		b.do("again", chromedp.KeyEvent(kb.Enter))
+		b.leave("rotate", chromedp.KeyEvent(kb.Enter))
+		b.see(words("Rotate Terraform"))
+	}
+	b.quiet()
+}
+
 // A page that only asks is a dialog over the page that led to it; its form does what the page's does.
 func TestRevokeInADialog(t *testing.T) {
 	t.Parallel()
