@@ -84,8 +84,10 @@ document.getElementById("list")?.addEventListener("submit", (event) => {
 const place = JSON.parse(sessionStorage.getItem(here) ?? "null");
 sessionStorage.removeItem(here);
 if (place && location.hash === "#tokens") {
-  const used = place.selector && document.querySelector(`#list ${place.selector}`);
-  if (used) used.focus({ preventScroll: true });
-  if (used?.type === "search") used.setSelectionRange(used.value.length, used.value.length);
-  scrollTo({ top: place.y, behavior: "instant" });
+  addEventListener("load", () => setTimeout(() => { // when the browser itself has gone to the fragment
+    const used = place.selector && document.querySelector(`#list ${place.selector}`);
+    if (used) used.focus({ preventScroll: true });
+    if (used?.type === "search") used.setSelectionRange(used.value.length, used.value.length);
+    scrollTo({ top: place.y, behavior: "instant" });
+  }));
 }

@@ -52,8 +52,6 @@ func TestWhatIsSeenIsWhatIsChosen(t *testing.T) {
 		t.Error("all that match can be chosen although the filter shows others")
 	}
 	b.press(button("Apply"))
-	if !read(b, "hash", chromedp.Evaluate[bool](`location.hash === "#tokens" && document.activeElement.textContent === "Apply"`)) {
-		t.Error("the page doesn't open at its list, or the focus isn't where it was")
-	}
+	read(b, "the focus where it was", chromedp.Poll[bool](`location.hash === "#tokens" && document.activeElement.id === "apply"`))
 	b.quiet()
 }

@@ -27,8 +27,9 @@
     }
   }
 
+  const namedBy = (element) => [...(element.ariaLabelledByElements ?? [])].map((one) => one.textContent.trim()).join(" ");
   for (const field of all("input:not([type=hidden]), select, textarea").filter(shown)) {
-    const label = [...(field.labels ?? [])].map((l) => l.textContent.trim()).join("") || field.ariaLabel;
+    const label = [...(field.labels ?? [])].map((l) => l.textContent.trim()).join("") || field.ariaLabel || namedBy(field);
     if (!label) faults.push(`no label: ${told(field)}`);
     if (field.type === "radio" && !field.closest("fieldset")?.querySelector("legend")) faults.push(`a choice of nothing: ${told(field)}`);
   }

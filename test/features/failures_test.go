@@ -49,8 +49,8 @@ func TestProxiesAreNamed(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			d := apptest.Start(t, apptest.Seeded())
-			b := d.SignedIn(apptest.Mona)
 			d.Sim.SetFault(fault, simulator.FaultOptions{Organization: "fabrikam"})
+			b := d.SignedIn(apptest.Mona)
 			b.Open(d.URL + "/tokens?organization=fabrikam")
 			if b.Status != http.StatusBadGateway || b.Heading() != "A proxy answered in place of Azure DevOps" || b.Has("link", "Sign in again") ||
 				!strings.Contains(b.Text(), "The answer came from "+host+", which") || !strings.Contains(b.Text(), "app.vssps.visualstudio.com") {

@@ -69,7 +69,7 @@ func TestBrowsersLanguages(t *testing.T) {
 			t.Errorf("%.30q: no %q in %s", accept, want[1], b.Text())
 		}
 		b.Page.Find("form[action$='/language'] button").Each(func(_ int, button *goquery.Selection) {
-			if current := button.AttrOr("aria-current", "") == "true"; current != (button.AttrOr("lang", "") == want[0]) {
+			if current := button.AttrOr("aria-pressed", "") == "true"; current != (button.AttrOr("lang", "") == want[0]) {
 				t.Errorf("%.30q: %q is marked: %t", accept, button.Text(), current)
 			}
 		})

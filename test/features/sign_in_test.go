@@ -68,7 +68,7 @@ func TestForeignReturnAddresses(t *testing.T) {
 	for _, evil := range []string{"https://evil.example", "//evil.example", `/\evil.example`, "/%5cevil.example", "/\t/evil.example", "javascript:alert(1)", "/..//evil.example", "/sign-out"} {
 		b := webtest.New(t, d.Transport()).Open(d.URL + "/sign-in" + apptest.Query("return", evil))
 		apptest.SignIn(b, apptest.Mona)
-		if !strings.HasPrefix(b.URL.String(), d.URL+"/tokens") {
+		if b.URL.String() != d.URL+"/overview" {
 			t.Errorf("%q led to %s", evil, b.URL)
 		}
 	}
@@ -127,7 +127,7 @@ func TestForgedCallbacks(t *testing.T) {
 		t.Fatalf("%d\n%s", victim.Status, victim.Text())
 	}
 	tokenCalls = d.Sim.Calls("token")
-	if victim.Open(address); victim.Status != http.StatusOK || !strings.HasPrefix(victim.URL.Path, "/tokens") {
+	if victim.Open(address); victim.Status != http.StatusOK || victim.URL.Path != "/overview" {
 		t.Errorf("replay by the signed-in person: %d at %s", victim.Status, victim.URL)
 	}
 	if other := webtest.New(t, d.Transport()).Open(address); other.Status != http.StatusBadRequest {
