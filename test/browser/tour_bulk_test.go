@@ -11,7 +11,7 @@ func (r tour) bulk() {
 	r.t.Helper()
 	r.list("contoso", "&status=all&sort=name")
 	r.do("tick", chromedp.Click(pickBox("Old laptop")), chromedp.Click(pickBox("Terraform")), chromedp.Click(pickBox("vsce publish")))
-	r.stop("tokens-chosen", "Revoke selected")
+	r.stop("tokens-chosen", "that match")
 	r.press(button("Revoke selected"))
 	r.stop("bulk-revoke", "What will happen")
 	r.press(link("Cancel"))

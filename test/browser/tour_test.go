@@ -153,7 +153,8 @@ func (r tour) newToken() {
 	r.template("Run pipelines")
 	r.do("explain", chromedp.Click(field("Explain levels")))
 	r.stop("new-explained", "Queue builds")
-	r.do("full access", chromedp.Click(fold("Other scopes and Full access")), chromedp.SendKeys(field("Full access"), " "))
+	read(r.tab, "unfold", chromedp.Evaluate[bool](`document.querySelector("details:has([name=full])").open = true`)) // or it is already
+	r.do("full access", chromedp.SendKeys(field("Full access"), " "))
 	r.press(button("Create token"))
 	r.stop("new-conflict", "Choose either Full access or single scopes")
 	r.form("no-more-than-30-days")
@@ -274,7 +275,7 @@ func (r tour) otherPages() {
 	r.at("shortcuts")
 	r.open(r.demo.url + "/jump")
 	r.stop("jump", "northwind-labs")
-	r.press(link("Tokens"))
+	r.press(link("Overview"))
 	r.press(link("Another organization"))
 	r.do("a name that is none", chromedp.SendKeys(field("Organization"), "not/a name"))
 	r.at("organizations")
