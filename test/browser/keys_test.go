@@ -74,7 +74,9 @@ func TestRowMenu(t *testing.T) {
 	b, d := openTab(t), startDemo(t)
 	b.open(d.url)
 	b.signIn("Mona Rivera")
-	chosen := func() string { return read(b, "focused", chromedp.Evaluate[string](`document.activeElement.textContent`)) }
+	chosen := func() string {
+		return read(b, "focused", chromedp.Evaluate[string](`document.activeElement.textContent`))
+	}
 	for width, height := range map[int64]int64{1280: 900, 390: 844} {
 		b.do("take a window", chromedp.EmulateViewport(width, height))
 		b.open(d.url + "/tokens?organization=contoso&q=Terraform")
