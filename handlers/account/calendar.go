@@ -133,6 +133,7 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state we
 	if feed.Unreadable && p.Problem == nil {
 		p.Problem = web.Summary(v.Words, "calendar.unreadable", nil)
 	}
+	p.Failed = p.Problem != nil
 	if address != "" {
 		p.Address = v.Address.URL(web.FeedPath(address))
 	}

@@ -209,6 +209,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 	if fault != "" && state.Status == 0 {
 		state.Status = http.StatusUnprocessableEntity
 	}
+	p.Failed = p.Problem != nil || len(p.Errors) > 0
 	return web.Page{Status: state.Status, Template: "bulk-plan", Data: p, Header: state.Header}
 }
 

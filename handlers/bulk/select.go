@@ -169,6 +169,7 @@ func (h *Handlers) selectionAnswer(v *web.Request, s selection, state web.FormSt
 			p.Fields = append(p.Fields, web.HiddenField{Name: "token", Value: t})
 		}
 	}
+	p.Failed = p.Problem != nil
 	return web.Page{Status: state.Status, Template: "bulk", Data: p, Header: state.Header}
 }
 

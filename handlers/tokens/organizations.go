@@ -54,6 +54,7 @@ func (h *Handlers) ChooseOrganization(v *web.Request) (web.Answer, error) {
 		Base:   v.Base(v.Words.Message("organizations.title", nil).Title, "tokens"),
 		Action: v.Link(web.OrganizationsPath), Typed: typed, Error: problem, CanType: !h.Inventory.Fixed(),
 	}
+	p.Failed = problem != ""
 	for _, name := range names {
 		p.Choices = append(p.Choices, web.OrganizationLink{Name: name, URL: v.Link(web.ListPath(name)), Current: name == p.Organization})
 	}

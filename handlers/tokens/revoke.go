@@ -67,5 +67,6 @@ func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, stat
 		p.GlobalNote = web.GlobalText(v, "global.revoke.", nil).What
 		p.GlobalURL = v.Link(web.GlobalPath(organization, t.AuthorizationID))
 	}
+	p.Failed = p.Problem != nil
 	return web.Page{Status: state.Status, Template: "token-revoke", Data: p, Header: state.Header}
 }

@@ -195,6 +195,7 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, f rota
 		p.GlobalNote = web.GlobalText(v, "global.rotate.", map[string]any{"Organization": organization}).What
 		p.GlobalURL = v.Link(web.GlobalPath(organization, t.AuthorizationID))
 	}
+	p.Failed = p.Problem != nil || len(p.Errors) > 0
 	return web.Page{Status: state.Status, Template: "token-rotate", Data: p, Header: state.Header}
 }
 

@@ -92,6 +92,10 @@ func TestRowMenu(t *testing.T) {
 		if got := chosen(); got != "⋯" {
 			t.Errorf("%d px: Escape leads to %q", width, got)
 		}
+		exact := read(b, "exact moment", chromedp.Evaluate[string](`getComputedStyle(document.querySelector("tr:has(:focus) time"), "::after").content`))
+		if width > 1000 && !strings.Contains(exact, " UTC") {
+			t.Errorf("beside the focus, the exact moment is %q", exact)
+		}
 		b.do("again", chromedp.KeyEvent(kb.Enter))
 		b.leave("rotate", chromedp.KeyEvent(kb.Enter))
 		b.see(words("Rotate Terraform"))
