@@ -78,6 +78,9 @@ func (h *Handlers) Result(v *web.Request) (web.Answer, error) {
 
 // SaveAll is "I have saved all". That is said of the secrets that the page showed.
 func (h *Handlers) SaveAll(v *web.Request) (web.Answer, error) {
+	if len(v.PostForm["operation"]) == 0 {
+		return nil, &web.HTTPError{Status: http.StatusNotFound}
+	}
 	for _, id := range v.PostForm["operation"] {
 		op, err := h.Journal.Get(v.Context(), v.Person(), id)
 		if err == nil && op.Phase() == operation.PhaseSecretWaiting {

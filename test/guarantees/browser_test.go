@@ -164,11 +164,11 @@ func TestBannerOnEveryPage(t *testing.T) {
 	}
 	want := map[string]string{
 		s.Waiting: "“waits” is waiting to be saved", s.Halfway: "The rotation of “waits” isn't finished",
-		s.Unknown: "We couldn't confirm what happened to “in doubt”", "": "what became of “refused, perhaps”",
+		s.Unknown: "We couldn't confirm what happened to “in doubt”", "": "what happened to “refused, perhaps”",
 	}
 	pages := map[string]int{"/no/such/page": http.StatusNotFound, "/tokens?organization=nobody-has-this": http.StatusNotFound}
 	for _, r := range apptest.RouteTable(t) {
-		quiet := slices.Contains([]string{"/healthz", "/readyz", "/favicon.ico", "/robots.txt", "/static/*", "/sign-in/start", "/tokens.csv", "/tokens.json", "/calendar/{address}/tokens.ics"}, r.Pattern)
+		quiet := slices.Contains([]string{"/healthz", "/readyz", "/favicon.ico", "/robots.txt", "/static/*", "/sign-in/start", "/tokens.csv", "/tokens.json", "/overview.csv", "/overview.json", "/calendar/{address}/tokens.ics"}, r.Pattern)
 		if r.Method != http.MethodGet || quiet {
 			continue
 		}

@@ -124,7 +124,7 @@ func TestChangesRefusedByAnIntermediary(t *testing.T) {
 					testkit.Until(t, "it is seen to be done", settled)
 					return
 				}
-				if settled() || !strings.Contains(apptest.Banners(b), "It isn't known") {
+				if settled() || !strings.Contains(apptest.Banners(b), "We couldn't confirm") {
 					t.Errorf("banner %q", apptest.Banners(b))
 				}
 				clock.Move(6 * time.Minute)
@@ -271,6 +271,7 @@ func TestPagesOfSeveralChangesWait(t *testing.T) {
 			t.Parallel()
 			d, clock, b := startInDoubt(t)
 			d.Sim.AddToken(simulator.Token{DisplayName: "Global clone", Owner: simulator.Mona, Scope: "vso.code", ValidTo: clock.Now().AddDate(0, 0, 200)})
+			apptest.OpenWhole(t, b.Open(d.URL+"/overview?retry="), d.URL+"/overview")
 			d.Sim.SetFault("lagging", simulator.FaultOptions{Call: c.call, Delay: 5 * time.Minute})
 			d.Sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: c.call})
 			c.change(t, d, b)

@@ -45,7 +45,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for _, verb := range []string{"create", "edit", "revoke", "rotate", "list"} { // what an ordinary use takes
 		newNetworkCase(t, d, b, verb, verb+" as usual").act()
 	}
-	const allowed = 20 // MB: an 8 MB list in a growing buffer, and what the collector hasn't taken back yet
+	const allowed = 30 // MB: an 8 MB list in a growing buffer, compressors, and what the collector hasn't taken back yet
 	for _, fault := range []string{"hugeBody", "gzipBomb"} {
 		for _, verb := range []string{"create", "edit", "revoke", "rotate", "list"} {
 			name := verb + " with " + fault

@@ -58,7 +58,7 @@ func (s *neighbours) storm(ctx context.Context, atOnce int) (ended *sync.WaitGro
 	for i := range atOnce {
 		jar := s.others[i%len(s.others)].Jar()
 		client := &http.Client{Jar: jar, Transport: s.d.Transport()}
-		path := []string{"/tokens?organization=org-01", "/overview"}[i/len(s.others)%2]
+		path := []string{"/tokens?organization=org-01", "/tokens"}[i/len(s.others)%2]
 		ended.Go(func() {
 			for ctx.Err() == nil {
 				request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.d.URL+path, http.NoBody)
@@ -83,7 +83,7 @@ func (s *neighbours) load(t *testing.T, when string, lasts time.Duration) {
 	t.Helper()
 	var took []time.Duration
 	for begun := time.Now(); time.Since(begun) < lasts || len(took) < 20; {
-		for _, path := range []string{"/tokens?organization=org-01", "/overview"} {
+		for _, path := range []string{"/tokens?organization=org-01", "/tokens"} {
 			started := time.Now()
 			s.healthy.Open(s.d.URL + path)
 			took = append(took, time.Since(started))

@@ -141,7 +141,7 @@ var comesTo = map[string]string{
 	"oddMember at list": "doesn't fully understand", "oddMember at create": "Token created", "oddRecord": "doesn't fully understand",
 	"oddAccount": "Not all of your organizations are here", "oddPatTokenError": "Token created",
 	"claimsChallenge at profile":    "Choose",
-	"repeatingContinuation at list": "missing here", "endlessList at list": "missing here",
+	"repeatingContinuation at list": "couldn't be loaded", "endlessList at list": "couldn't be loaded",
 	"shortenedValidTo at create": "for a shorter time", "shortenedValidTo at update": "has been changed",
 	"noClientInfo": "Choose", "noRefreshToken": "Choose", "scopeDeclined": "Choose", "shortAccessToken": "Choose", "refreshInNow": "Choose",
 	"tokenHang": "Choose", "tokenHangAfterDoing": "Choose", // late, but there

@@ -232,7 +232,7 @@ func TestPartOfTheListIsMissing(t *testing.T) {
 		for _, status := range []string{"active", "expired", "revoked"} {
 			shown[status] = b.Page.Find("tbody .status-" + status).Length()
 		}
-		said := regexp.MustCompile(`(Active|Expired|Revoked) tokens are missing here`).FindAllStringSubmatch(apptest.Says(b), -1)
+		said := regexp.MustCompile(`Some (active|expired|revoked) tokens couldn't be loaded`).FindAllStringSubmatch(apptest.Says(b), -1)
 		if b.Status != http.StatusOK || len(said) != 1 || !strings.EqualFold(said[0][1], missing) || shown[missing] >= counts[missing] {
 			t.Errorf("%s is missing: %d, said %q; shown %v of %v", missing, b.Status, said, shown, counts)
 		}
@@ -263,7 +263,7 @@ func TestListWithoutEnd(t *testing.T) {
 		if n := d.Sim.Calls(simulator.CallList) - before; n > most {
 			t.Errorf("%s: %d calls", fault, n)
 		}
-		if len(apptest.TokenNames(b)) == 0 || !strings.Contains(apptest.Says(b), "Active tokens are missing here, some or all of them") {
+		if len(apptest.TokenNames(b)) == 0 || !strings.Contains(apptest.Says(b), "Some active tokens couldn't be loaded") {
 			t.Errorf("%s: %d, %d tokens: %s", fault, b.Status, len(apptest.TokenNames(b)), apptest.Says(b))
 		}
 	}

@@ -282,7 +282,7 @@ func MainText(page *goquery.Selection) string {
 	main := page.Find("main").Clone()
 	main.Find("fieldset, select").Remove()
 	text := webtest.Fold(main.Text())
-	return text[:min(len(text), 1500)]
+	return text[:min(len(text), 4000)]
 }
 
 // Banners are the banners of the page.
