@@ -186,7 +186,7 @@ func (c *abortingConn) Read(p []byte) (int, error) {
 // returned function breaks it off.
 func (r *round) crawlAt(m *apptest.Member) (end func()) {
 	r.add("a page of megabytes is read very slowly")
-	client := http.Client{Jar: r.other.Jar(), Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	client := http.Client{Jar: r.other.Jar(), Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return narrow(ctx, m.Address)
 	}}}
 	ctx, cancel := context.WithCancel(context.Background())
