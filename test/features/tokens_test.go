@@ -184,6 +184,8 @@ func TestList(t *testing.T) {
 			t.Errorf("%s: %d %q", c.address, b.Status, got)
 			continue
 		}
+		// Global tokens all end on one day: on the one before, they end before every other.
+		got = slices.DeleteFunc(got, func(name string) bool { return name == "Everything everywhere" || name == "vsce publish" })
 		if c.first == "Weekend experiment" && got[0] != c.first {
 			t.Errorf("%s: begins with %q", c.address, got[0])
 		}
