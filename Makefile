@@ -8,7 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Start with simulated services on http://localhost:5000; nothing real is touched
@@ -82,7 +82,16 @@ fuzz: ## Run every fuzz target for 30s; FUZZTIME=5m for longer
 	@scripts/fuzz
 
 .PHONY: bench
-bench: ## Run the benchmarks
+bench: ## Load the released program beside a bare proxy, and print what pages cost as ratios; LASTS=10s for longer
+	@scripts/test-deps
+	go test -count=1 -timeout 60m -v -run TestLoad ./test/bench -load $(if $(LASTS),-lasts $(LASTS))
+
+.PHONY: bench-record
+bench-record: ## Record what pages allocate and how large they are, which "make test" holds against
+	go test -count=1 -run TestPagesCost ./test/bench -record
+
+.PHONY: benchmarks
+benchmarks: ## Run Go's benchmarks, in the form that benchstat compares
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: build
