@@ -1,5 +1,5 @@
-// Package failure holds why something that was asked of Azure DevOps, of Entra ID or of the store was not done: in one
-// form that is an error and can be recorded. The words for people are kept elsewhere, by Source and Kind.
+// Package failure holds why something that was asked of Azure DevOps, of Entra ID, of a vault or of the store was not
+// done: in one form that is an error and can be recorded. The words for people are kept elsewhere, by Source and Kind.
 package failure
 
 import (
@@ -9,6 +9,7 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/vault"
 )
 
 // Where a Failure comes from.
@@ -16,6 +17,7 @@ const (
 	SourceAzureDevOps = "azuredevops" // Kind is an azuredevops.Kind
 	SourceEntra       = "entra"       // no access token could be had, nothing was sent; Kind is an entra.Kind
 	SourceStore       = "store"       // our own store failed before anything was sent; Kind is Unavailable or Full with a kind of record
+	SourceVault       = "vault"       // Kind is a vault.Kind
 	SourceOperation   = "operation"   // Kind is Interrupted, Unreadable or NotKept
 )
 
@@ -44,7 +46,10 @@ type Failure struct {
 	Claims     string        `json:"Claims"`
 	Unknown    bool          `json:"Unknown,omitempty"` // whatever the status: what was refused may have been done
 
-	Organization string `json:"-"` // what it belongs to records it
+	// What it belongs to records these.
+	Organization string `json:"-"`
+	Vault        string `json:"-"` // address
+	Name         string `json:"-"` // of the secret in the vault
 }
 
 // Of is the one place where an error becomes a Failure. An error of no known kind comes from getting an access token.
@@ -53,6 +58,7 @@ func Of(err error) *Failure {
 		already *Failure
 		api     *azuredevops.Error
 		sign    *entra.Error
+		kept    *vault.Error
 		full    *session.FullError
 	)
 	switch {
@@ -62,6 +68,11 @@ func Of(err error) *Failure {
 		return &Failure{
 			Source: SourceAzureDevOps, Kind: string(api.Kind), Status: api.Status, Code: api.Code, ActivityID: api.ActivityID,
 			RetryAfter: api.RetryAfter, Claims: api.Claims, Unknown: api.Unknown, Organization: api.Organization,
+		}
+	case errors.As(err, &kept):
+		return &Failure{
+			Source: SourceVault, Kind: string(kept.Kind), Status: kept.Status, Code: kept.Code, RetryAfter: kept.RetryAfter, Claims: kept.Claims,
+			Unknown: kept.Unknown, Vault: kept.Vault, Name: kept.Name,
 		}
 	case errors.As(err, &full):
 		return &Failure{Source: SourceStore, Kind: FullPrefix + full.Kind}
@@ -80,6 +91,8 @@ func (f *Failure) Error() string {
 		return session.ErrUnavailable.Error()
 	case SourceEntra:
 		return (&entra.Error{Kind: entra.Kind(f.Kind), Code: f.Code}).Error()
+	case SourceVault:
+		return (&vault.Error{Vault: f.Vault, Name: f.Name, Kind: vault.Kind(f.Kind), Status: f.Status, Code: f.Code, Unknown: f.Unknown}).Error()
 	}
 	return (&azuredevops.Error{
 		Organization: f.Organization, Kind: azuredevops.Kind(f.Kind), Status: f.Status, Code: f.Code, ActivityID: f.ActivityID,
@@ -108,6 +121,8 @@ func (f *Failure) NeedsSignIn() (claims string, ok bool) {
 		return f.Claims, f.Kind == string(entra.KindInteraction)
 	case SourceAzureDevOps:
 		return f.Claims, f.Kind == string(azuredevops.KindClaims)
+	case SourceVault:
+		return f.Claims, f.Kind == string(vault.KindConsent) || f.Kind == string(vault.KindSignIn)
 	}
 	return "", false
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/vault"
 )
 
 func TestOf(t *testing.T) {
@@ -32,6 +33,11 @@ func TestOf(t *testing.T) {
 		{&entra.Error{Kind: entra.KindUnavailable}, failure.Failure{Source: failure.SourceEntra, Kind: string(entra.KindUnavailable)}, false},
 		{&entra.Error{Kind: entra.KindOther, Err: session.ErrUnavailable}, failure.Failure{Source: failure.SourceStore, Kind: failure.Unavailable}, false},
 		{&session.FullError{Kind: "operation"}, failure.Failure{Source: failure.SourceStore, Kind: "full.operation"}, false},
+		{
+			&vault.Error{Kind: vault.KindSignIn, Vault: "https://team.vault.azure.net", Name: "ci", Status: 401, Claims: "{}"},
+			failure.Failure{Source: failure.SourceVault, Kind: "signIn", Status: 401, Claims: "{}", Vault: "https://team.vault.azure.net", Name: "ci"}, true,
+		},
+		{&vault.Error{Kind: vault.KindConsent}, failure.Failure{Source: failure.SourceVault, Kind: "consent"}, true},
 		{context.Canceled, failure.Failure{Source: failure.SourceEntra, Kind: "other"}, false},
 		{recorded, *recorded, false},
 	} {

@@ -70,11 +70,12 @@ var imports = map[string][]string{
 	"internal/entra":              {"internal/network"},
 	"internal/batch":              {"internal/azuredevops", "internal/failure", "internal/formid", "internal/operation", "internal/session"},
 	"internal/calendar":           {"internal/session"},
-	"internal/failure":            {"internal/azuredevops", "internal/entra", "internal/session"},
+	"internal/failure":            {"internal/azuredevops", "internal/entra", "internal/session", "internal/vault"},
 	"internal/formid":             {"internal/session"},
 	"internal/inventory":          {"internal/azuredevops"},
-	"internal/operation":          {"internal/azuredevops", "internal/failure", "internal/formid", "internal/session"},
+	"internal/operation":          {"internal/azuredevops", "internal/failure", "internal/formid", "internal/session", "internal/vault"},
 	"internal/session/redisstore": {"internal/session"},
+	"internal/vault":              {"internal/network"},
 }
 
 // everywhere is what any package may import: it says nothing about what the package is for.
@@ -94,8 +95,8 @@ var singles = []single{
 		"MSAL's errors and caches hold secrets; internal/entra is the one place that knows how to handle them",
 	},
 	{
-		"github.com/Azure/azure-sdk-for-go", []string{"internal/keyvault/"}, false,
-		"the SDK's errors hold whole answers; internal/keyvault is the one place that knows how to handle them",
+		"github.com/Azure/azure-sdk-for-go", []string{"internal/keyvault/", "internal/vault/"}, false,
+		"the SDK's errors hold whole answers; internal/keyvault, for the app, and internal/vault, for people, know how to handle them",
 	},
 	{
 		"github.com/redis/go-redis", []string{"internal/session/redisstore/"}, false,
