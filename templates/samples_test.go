@@ -151,6 +151,7 @@ type (
 		FormAction, Form    string
 		Errors              []fieldError
 		Problem             *problemSummary
+		Remarks             []notice
 		Name, NameError     string
 		OrganizationChoices []option
 		CanTypeOrganization bool
@@ -374,8 +375,8 @@ func noticed(b base) base {
 	b.Notices = []notice{
 		{"secret", "The secret of build agent 7 is waiting to be saved; the time runs out in 9 minutes.", "Show the secret", "/pat/operations/1"},
 		{"rotation", "The rotation of nuget-publish isn't finished: the old token still works.", "Finish the rotation", "/pat/operations/2"},
-		{"unknown", "It isn't known what became of terraform.", "Find out", "/pat/operations/3"},
-		{"warning", "Unfinished changes can't be shown just now.", "", ""},
+		{"unknown", "We couldn't confirm what happened to terraform.", "Find out", "/pat/operations/3"},
+		{"running", "Revoking 12 tokens is under way.", "See how it goes", "/pat/bulk/1"},
 	}
 	return b
 }

@@ -45,15 +45,15 @@ func (h *Handlers) New(v *web.Request) (web.Answer, error) {
 	}
 	f := formOf(v, values)
 	f.FormID = form
-	var notices []web.Notice
+	var remarks []web.Notice
 	if sent != nil {
 		text := v.Words.Message("notice.formSent", web.OperationWords(v, sent))
-		notices = append(notices, web.Notice{Kind: "warning", Text: text.What, LinkText: text.Title, URL: v.Link(web.OperationPath(sent.ID))})
+		remarks = append(remarks, web.Notice{Kind: "warning", Text: text.What, LinkText: text.Title, URL: v.Link(web.OperationPath(sent.ID))})
 	}
 	if values.Has("from") {
-		notices = append(notices, linkNotice(v.Words, values))
+		remarks = append(remarks, linkNotice(v.Words, values))
 	}
-	return h.tokenFormAnswer(v, f, tokenform.Faults{}, web.FormState{}, notices...)
+	return h.tokenFormAnswer(v, f, tokenform.Faults{}, web.FormState{}, remarks...)
 }
 
 // formOf is the form that an address fills in. What it doesn't say is proposed.
@@ -136,7 +136,7 @@ func (h *Handlers) wanted(v *web.Request, f tokenform.Form) (azuredevops.Wanted,
 	return azuredevops.Wanted{DisplayName: f.Name, Scopes: f.WantedScopes(faults), ValidTo: end}, faults
 }
 
-func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults tokenform.Faults, state web.FormState, notices ...web.Notice) (web.Answer, error) {
+func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults tokenform.Faults, state web.FormState, remarks ...web.Notice) (web.Answer, error) {
 	if f.FormID == "" { // the form came without its id: by hand, or cut
 		f.FormID = h.Journal.Form(v.Person(), operation.Create, "")
 	}
@@ -151,10 +151,9 @@ func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults toke
 	p := tokenform.Page{
 		Base:       v.Base(v.Words.Message("newToken.title", nil).Title, "tokens").In(place),
 		FormAction: v.Link(web.NewTokenPath), Problem: state.Problem, Presets: tokenform.Presets(v.Words, f.Scopes, v.Now.UTC()), CancelURL: v.Link(web.ListPath(f.Organization)),
-		NameNote: h.nameNote(v, f.Organization, f.Name), LinkURL: v.Link(linkTo(f)),
+		Remarks: remarks, NameNote: h.nameNote(v, f.Organization, f.Name), LinkURL: v.Link(linkTo(f)),
 		JustChosen: v.URL.Query().Has("preset") && !v.URL.Query().Has("from"),
 	}
-	p.Notices = append(p.Notices, notices...)
 	p.CanTypeOrganization = !h.Inventory.Fixed() && len(names) == 0
 	if f.Organization != "" && !inventory.ContainsFold(names, f.Organization) && !h.Inventory.Fixed() {
 		if p.CanTypeOrganization || !azuredevops.ValidOrganization(f.Organization) {

@@ -1,12 +1,28 @@
 package web
 
 import (
+	"cmp"
+	"slices"
+	"time"
+
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
 // Notice is a banner. Kind: "secret", "rotation", "running", "unknown", "done" or "warning".
 type Notice struct {
 	Kind, Text, LinkText, URL string
+	until                     time.Time // when a secret is deleted; zero for everything else
+}
+
+// urgency is the order of the kinds in the frame: a secret is lost for good, an outcome that isn't known may be asked for
+// twice, and what runs needs nobody.
+var urgency = []string{"warning", "secret", "unknown", "rotation", "running"}
+
+// byUrgency sorts the banners of the frame. It shows the first and all secrets, and folds the others.
+func byUrgency(notices []Notice) {
+	slices.SortStableFunc(notices, func(a, b Notice) int {
+		return cmp.Or(slices.Index(urgency, a.Kind)-slices.Index(urgency, b.Kind), a.until.Compare(b.until))
+	})
 }
 
 // pending is what needs the visitor, as it stood when the page was first about it: a page shows it in several places.
@@ -23,10 +39,10 @@ func (s *Site) notices(v *Request) []Notice {
 		return []Notice{{Kind: "warning", Text: v.Words.Message("notice.unreadable", nil).What}}
 	}
 	s.Journal.LookSoon(v.Context(), v.Caller(), v.Person(), pending)
-	secrets := map[string]int{} // that wait to be saved, by batch
+	secrets := map[string]waiting{}
 	for i := range pending {
 		if kind, _ := NoticeKind(&pending[i]); kind == "secret" {
-			secrets[pending[i].Batch]++
+			secrets[pending[i].Batch] = secrets[pending[i].Batch].and(pending[i].SecretUntil)
 		}
 	}
 	out, batches, err := s.batchNotices(v, secrets)
@@ -41,9 +57,24 @@ func (s *Site) notices(v *Request) []Notice {
 		}
 		kind, key := NoticeKind(op)
 		text := v.Words.Message(key, OperationWords(v, op))
-		out = append(out, Notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.Link(OperationPath(op.ID))})
+		out = append(out, Notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.Link(OperationPath(op.ID)), until: op.SecretUntil})
 	}
+	byUrgency(out)
 	return out
+}
+
+// waiting are the secrets of a batch that wait to be saved.
+type waiting struct {
+	count int
+	until time.Time // when the first is deleted
+}
+
+func (w waiting) and(until time.Time) waiting {
+	if w.count == 0 || until.Before(w.until) {
+		w.until = until
+	}
+	w.count++
+	return w
 }
 
 // NoticeKind says which banner an unfinished operation gets: the most pressing first.
@@ -72,8 +103,8 @@ func NoticeKind(op *operation.Operation) (kind, key string) {
 	}
 }
 
-// batchNotices are the banners of batches that aren't finished. secrets counts what waits to be saved, by batch.
-func (s *Site) batchNotices(v *Request, secrets map[string]int) (out []Notice, open map[string]bool, err error) {
+// batchNotices are the banners of batches that aren't finished. secrets are those that wait to be saved, by batch.
+func (s *Site) batchNotices(v *Request, secrets map[string]waiting) (out []Notice, open map[string]bool, err error) {
 	batches, err := s.Batches.Open(v.Context(), v.Person())
 	if err != nil {
 		return nil, nil, err
@@ -88,11 +119,11 @@ func (s *Site) batchNotices(v *Request, secrets map[string]int) (out []Notice, o
 		switch {
 		case b.Running:
 			kind, key = "running", "notice.batchRunning."+BulkVerb(b.Action)
-		case secrets[b.ID] > 0:
-			kind, key, count = "secret", "notice.batchSecrets", secrets[b.ID]
+		case secrets[b.ID].count > 0:
+			kind, key, count = "secret", "notice.batchSecrets", secrets[b.ID].count
 		}
 		text := v.Words.Message(key, map[string]any{"Count": count})
-		out = append(out, Notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.Link(BatchPath(b.ID))})
+		out = append(out, Notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.Link(BatchPath(b.ID)), until: secrets[b.ID].until})
 	}
 	return out, open, nil
 }

@@ -153,7 +153,7 @@ func TestFormsThatMakeNothing(t *testing.T) {
 }
 
 // Every page there is, by the route table, leads to each pending secret and unfinished change, error pages too; but for
-// those that stand on the page themselves.
+// those that stand on the page themselves. A secret is never folded away; the others are where there are several.
 func TestBannerOnEveryPage(t *testing.T) {
 	t.Parallel()
 	s := apptest.SetStage(t)
@@ -185,6 +185,9 @@ func TestBannerOnEveryPage(t *testing.T) {
 		b := s.B.Twin().Open(s.D.URL + path)
 		if status != 0 && b.Status != status || !b.Has("button", "Sign out") {
 			t.Errorf("%s: %d %s", path, b.Status, apptest.Says(b))
+		}
+		if banners := b.Page.Find("[aria-label='Waiting for you']"); banners.Find("details .notice-secret").Length() > 0 || banners.Children().Length() > 2 {
+			t.Errorf("%s folds a secret away, or piles up banners: %s", path, apptest.Banners(b))
 		}
 		for id, text := range want {
 			if id != "" && strings.Contains(b.URL.String(), id) {

@@ -23,6 +23,7 @@ type Page struct {
 	Form                string
 	Errors              []web.FieldError
 	Problem             *web.ProblemSummary
+	Remarks             []web.Notice // on how this form was filled in, or that it was sent
 	Name                string
 	NameError           string
 	OrganizationChoices []web.Option
