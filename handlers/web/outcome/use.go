@@ -9,16 +9,19 @@ import (
 )
 
 // use is one way to use a new secret: the lines to run, for each kind of shell. None of them has the secret in it: they
-// ask for it, so that no shell keeps it in its history.
+// ask for it, so that no shell keeps it in its history, and pass it on by pipes, files and the environment, so that no list
+// of processes shows it. Lines that ask are one command, in brackets: a terminal that takes pasted lines one by one would
+// give the next line as the answer.
 type use struct {
 	ID    string // in the catalogue: useIt.<ID>
 	Parts []usePart
 }
 
 // usePart are lines for one kind of shell, or for a file.
-type usePart struct{ Shell, Lines string } // "sh", "ps1", "xml"
+type usePart struct{ Shell, Lines string } // "sh", "ps1", "xml", "config"
 
-// Formats are those of https://learn.microsoft.com/azure/devops/artifacts (npm, nuget, python, maven),
+// Formats are those of https://learn.microsoft.com/azure/devops/artifacts (npm, python, maven),
+// https://learn.microsoft.com/nuget/consume-packages/consuming-packages-authenticated-feeds,
 // https://git-scm.com/docs/git-credential, https://learn.microsoft.com/azure/devops/cli/log-in-via-pat and
 // https://learn.microsoft.com/azure/devops/pipelines/agents/linux-agent. Azure DevOps has no registry of container images,
 // so there is nothing for Docker.
@@ -34,7 +37,7 @@ var ways = []struct {
 	shells []string
 }{
 	{"git", []azuredevops.GroupID{"code"}, shells},
-	{"nuget", packaging, shells},
+	{"nuget", packaging, []string{"config", "sh", "ps1"}},
 	{"npm", packaging, shells},
 	{"pip", packaging, shells},
 	{"maven", packaging, []string{"xml", "sh", "ps1"}},

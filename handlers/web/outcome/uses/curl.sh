@@ -1,4 +1,4 @@
+(
 printf 'Token: '; read -rs PAT; echo
-printf 'header = "Authorization: Basic %s"\n' "$(printf ':%s' "$PAT" | base64 | tr -d '\n')" |
-  curl --config - --fail-with-body '{api}'
-unset PAT
+printf 'user = ":%s"\n' "$PAT" | curl --config - --fail-with-body '{api}'
+)

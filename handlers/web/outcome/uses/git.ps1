@@ -1,5 +1,6 @@
+& {
 $pat = [Net.NetworkCredential]::new('', (Read-Host 'Token' -AsSecureString)).Password
 git config --global credential.azreposCredentialType pat
 "protocol=https`nhost=dev.azure.com`npath={organization}`nusername={organization}`npassword=$pat`n" | git credential approve
-Remove-Variable pat
 git clone https://{organization}@dev.azure.com/{organization}/PROJECT/_git/REPOSITORY
+}

@@ -1,3 +1,5 @@
+{
 printf 'Token: '; read -rs AZURE_ARTIFACTS_TOKEN; echo
 export AZURE_ARTIFACTS_TOKEN
 mvn verify
+}

@@ -1,4 +1,5 @@
-printf 'Token: '; read -rs PAT; echo
-dotnet nuget add source https://pkgs.dev.azure.com/{organization}/_packaging/FEED/nuget/v3/index.json \
-  --name FEED --username {organization} --password "$PAT" --store-password-in-clear-text
-unset PAT
+{
+printf 'Token: '; read -rs AZURE_ARTIFACTS_TOKEN; echo
+export AZURE_ARTIFACTS_TOKEN
+dotnet restore
+}
