@@ -17,6 +17,7 @@ import (
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/vault"
 )
 
 // TestCampaign carries out changes under random faults of the service and the store, lists that lag and deaths of
@@ -77,6 +78,9 @@ type round struct {
 	storeHow   fault
 	storeKind  string // "" for every kind of record
 	dieAt      string
+	into       bool // the secret is for a vault
+	unseen     bool
+	vault      map[string][]callFault
 
 	world   *world
 	service operation.Service
@@ -89,8 +93,8 @@ type round struct {
 }
 
 func (r *round) String() string {
-	return fmt.Sprintf("%s (at once %t), %d sendings, nobody there %t, service %v, lag %v, store from write %d of %q %d times (%d), dies at %q",
-		r.action, r.atOnce, r.sendings, r.nobody, r.callFaults, r.lag, r.storeFrom, r.storeKind, r.storeTimes, r.storeHow, r.dieAt)
+	return fmt.Sprintf("%s (at once %t), %d sendings, nobody there %t, service %v, lag %v, store from write %d of %q %d times (%d), dies at %q, into a vault %t, unseen %t, vault %v",
+		r.action, r.atOnce, r.sendings, r.nobody, r.callFaults, r.lag, r.storeFrom, r.storeKind, r.storeTimes, r.storeHow, r.dieAt, r.into, r.unseen, r.vault)
 }
 
 // callFault is what becomes of one call of the service.
@@ -130,8 +134,10 @@ func (r *round) run() {
 		r.world.events = nil
 	}
 	r.prepare()
+	r.prepareVault()
 	r.send()
 	r.world.azure.fail(nil, nil)
+	r.world.vault.fail(nil, nil)
 	r.judge()
 }
 
@@ -173,6 +179,71 @@ func (r *round) draw() {
 	if r.chance(40) {
 		r.dieAt = points[r.rand.IntN(len(points))]
 	}
+	r.drawVault()
+}
+
+// drawVault throws the dice for rounds with a vault.
+func (r *round) drawVault() {
+	if r.action != operation.Create && r.action != operation.Rotate || r.chance(50) {
+		return
+	}
+	r.into, r.unseen, r.vault = true, r.chance(70), map[string][]callFault{}
+	if r.chance(50) {
+		for _, call := range []string{"versions", "write", "disable"} {
+			for range 4 {
+				f := fine
+				if r.chance(40) {
+					f = callFault(1 + r.rand.IntN(3))
+				}
+				r.vault[call] = append(r.vault[call], f)
+			}
+		}
+	}
+	if points := []string{"sent-to-vault", "written", "delivered", "disabled"}; r.chance(25) {
+		r.dieAt = points[r.rand.IntN(len(points))]
+	}
+}
+
+// prepareVault has the secret put into a vault that fails as was drawn.
+func (r *round) prepareVault() {
+	if !r.into {
+		return
+	}
+	w := r.world
+	w.vault.add(nuget, "the old one", vault.Properties{})
+	w.into(&r.request, r.unseen, true)
+	r.request.Content += " into a vault"
+	calls := map[string]int{}
+	var mu sync.Mutex
+	fault := func(call string) callFault {
+		mu.Lock()
+		defer mu.Unlock()
+		if n := len(r.vault[call]); n > 0 {
+			return r.vault[call][calls[call]%n]
+		}
+		return fine
+	}
+	w.vault.fail(func(_ context.Context, call string) error {
+		switch fault(call) {
+		case refused:
+			calls[call]++
+			return vaultRefusal()
+		case lostBefore:
+			calls[call]++
+			return vaultLost()
+		}
+		if old := w.azure.find(w.before); call == "write" && r.action == operation.Rotate && old.revoked {
+			r.t.Errorf("the old token is revoked before the version is there")
+		}
+		return nil
+	}, func(_ context.Context, call string) error {
+		lost := fault(call) == lostAfter
+		calls[call]++
+		if lost {
+			return vaultLost()
+		}
+		return nil
+	})
 }
 
 // prepare sets the scene: tokens that are there before, one of them like the new one, and one that somebody makes.
@@ -296,7 +367,7 @@ func (r *round) judge() {
 		r.judgeWithoutRecord()
 		return
 	}
-	op := r.visit(at, recent[0].ID)
+	op := r.deliver(at, r.visit(at, recent[0].ID))
 	r.count("ended "+string(op.State), 1)
 	pending := w.pending(at)
 	if slices.Contains(pending, op.ID) != op.Pending() {
@@ -328,6 +399,43 @@ func (r *round) visit(at *replica, id string) *operation.Operation {
 		}
 		r.world.clock.Move(40 * time.Second)
 	}
+}
+
+// deliver has the person try a failed delivery again, whose vault is all right now.
+func (r *round) deliver(at *replica, op *operation.Operation) *operation.Operation {
+	if !r.into || op.State != operation.Succeeded {
+		return op
+	}
+	if r.unseen && r.secret != "" {
+		r.t.Errorf("a secret was shown that is for a vault, unseen")
+	}
+	r.count("secret's way into a vault: "+string(op.Into.State), 1)
+	if op.Into.State == operation.IntoPending {
+		r.t.Errorf("its worker is gone, and it is still on its way into the vault: %+v", op.Into)
+	}
+	op, err := at.Deliver(context.Background(), r.service, r.world.vault, mona, op.ID)
+	if err != nil {
+		r.t.Errorf("Deliver: %v", err)
+		return op
+	}
+	if op.Secret == operation.SecretWaiting && op.Into.State != operation.IntoWritten {
+		r.t.Errorf("tried again, it isn't in the vault: %+v", op.Into)
+	}
+	written := r.world.vault.of(op.ID)
+	if len(written) > 1 {
+		r.t.Errorf("%d versions hold one secret", len(written))
+	}
+	if op.Into.State == operation.IntoWritten && (len(written) != 1 || r.made[written[0].value] != op.Result.AuthorizationID || !written[0].Enabled) {
+		r.t.Errorf("%+v, and the vault holds %+v", op.Into, written)
+	}
+	if op.Into.State == operation.IntoWritten && r.unseen {
+		r.secret = written[0].value
+	}
+	old := r.world.vault.find("version0")
+	if op.Into.Disabled && old.Enabled || !old.Enabled && op.Old != operation.OldRevoked {
+		r.t.Errorf("the previous version is enabled: %t; %+v, old token %s", old.Enabled, op.Into, op.Old)
+	}
+	return op
 }
 
 // judgeSeen: what was done was never told as failed, and while a first token could turn up, no second one was
@@ -408,6 +516,9 @@ func (r *round) judgeOldToken(op *operation.Operation) {
 	case operation.Rotate:
 		if old.revoked && (op.State != operation.Succeeded || op.Secret == operation.SecretUnkept) {
 			r.t.Errorf("the old token was revoked although the new one is not in place: %+v", op)
+		}
+		if old.revoked && r.into && len(r.world.vault.of(op.ID)) == 0 {
+			r.t.Errorf("the old token was revoked although the new one's secret is not in the vault: %+v", op)
 		}
 		if !old.revoked && op.Old == operation.OldRevoked {
 			r.t.Errorf("the old token is not revoked, as %+v says", op)

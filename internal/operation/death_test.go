@@ -17,6 +17,7 @@ import (
 	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/testkit"
+	"github.com/patdesk/patdesk/internal/vault"
 )
 
 // death is a worker's end at one of its points, and what another process must find.
@@ -134,11 +135,16 @@ type message struct {
 	Call   string `json:",omitempty"` // of the service, to be answered
 	At     string `json:",omitempty"` // the point that is reached
 	Wanted azuredevops.Wanted
+
+	Value      string           // a call of the vault's
+	Properties vault.Properties //
+	Version    string           //
 }
 
 type reply struct {
-	Tokens []azuredevops.Token
-	Secret string
+	Tokens   []azuredevops.Token
+	Secret   string
+	Versions []vault.Secret
 }
 
 // F6: a process that works on an operation is killed with SIGKILL, at every point. The system frees its locks, and
@@ -221,6 +227,13 @@ func (w *world) answer(in io.Writer, q operation.Request, m message) {
 		a.Tokens[0], err = w.azure.Update(ctx, q.Organization, q.Before.AuthorizationID, m.Wanted)
 	case "revoke":
 		err = w.azure.Revoke(ctx, q.Organization, q.Before.AuthorizationID)
+	case "versions":
+		a.Versions, err = w.vault.Versions(ctx, q.Into.Secret)
+	case "write":
+		a.Versions = make([]vault.Secret, 1)
+		a.Versions[0], err = w.vault.Write(ctx, q.Into.Secret, m.Value, m.Properties)
+	case "disable":
+		err = w.vault.Disable(ctx, q.Into.Secret, m.Version)
 	default:
 		err = fmt.Errorf("unexpected call %q", m.Call)
 	}
@@ -247,6 +260,7 @@ func child() {
 			select {}
 		}
 	})
+	e.Request.Vault = s
 	_, err := r.Do(context.Background(), s, e.Request)
 	panic(fmt.Sprintf("the operation ended without reaching %s: %v", e.Point, err))
 }
@@ -300,6 +314,21 @@ func (p *parent) Update(_ context.Context, _, _ string, w azuredevops.Wanted) (a
 
 func (p *parent) Revoke(context.Context, string, string) error {
 	_, err := p.ask(message{Call: "revoke"})
+	return err
+}
+
+func (p *parent) Versions(context.Context, vault.Reference) ([]vault.Secret, error) {
+	a, err := p.ask(message{Call: "versions"})
+	return a.Versions, err
+}
+
+func (p *parent) Write(_ context.Context, _ vault.Reference, value string, with vault.Properties) (vault.Secret, error) {
+	a, err := p.ask(message{Call: "write", Value: value, Properties: with})
+	return a.Versions[0], err
+}
+
+func (p *parent) Disable(_ context.Context, _ vault.Reference, version string) error {
+	_, err := p.ask(message{Call: "disable", Version: version})
 	return err
 }
 

@@ -23,7 +23,9 @@ type Request struct {
 	From         Origin       // where the person asked from
 	Batch        string       // ID of the batch that it is a part of
 	Known        *KnownTokens // create, rotate: of the wanted name, from a list that the caller has; nil: they are listed before the creation
-	RevokeAtOnce bool         // rotate: revoke the old token as soon as the new secret is kept
+	RevokeAtOnce bool         // rotate: revoke the old token as soon as the new secret is kept, or in its vault
+	Into         *Into        // create, rotate: where the secret is put (Secret, Unseen, DisableOld); nil: into no vault
+	Vault        Vault        `json:"-"` // with Into
 	Begun        func()       `json:"-"` // called when it is under way, for Repeat; nil: nothing waits for that
 	Delivery     *Delivery    `json:"-"` // the answer that a secret may be handed out for; nil: there is none to read it in
 }
@@ -83,7 +85,7 @@ func (j *Journal) Repeat(ctx context.Context, r Request) (op *Operation, sent bo
 // carryOut is the work on a call. Where it leaves a doubt, it is looked at again, or else at the next visit.
 func (j *Journal) carryOut(ctx context.Context, c *call, s Service) {
 	defer j.calls.leave()
-	w := &worker{store: j.store, call: c, op: &locked{store: j.store, service: s, record: newRecord(c)}}
+	w := &worker{store: j.store, call: c, op: &locked{store: j.store, service: s, vault: c.request.Vault, record: newRecord(c)}}
 	w.run(ctx)
 	if w.op.record.unsettled() {
 		_, _ = j.watchers.watch(ctx, s, w.op.record.Person, true)
@@ -216,10 +218,14 @@ func (w *worker) recordClaim(ctx context.Context) error {
 // newRecord is the intent.
 func newRecord(c *call) *record {
 	r := &c.request
+	var into *Into
+	if r.Into != nil {
+		into = &Into{Secret: r.Into.Secret, Unseen: r.Into.Unseen, DisableOld: r.Into.DisableOld, State: IntoPending}
+	}
 	return &record{
 		Operation: Operation{
 			ID: c.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization, From: r.From,
-			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: c.started, Batch: r.Batch,
+			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: c.started, Batch: r.Batch, Into: into,
 		},
 		Fingerprint: r.fingerprint(),
 		Called:      r.Action == Update || r.Action == Revoke, // nothing comes between the record and the call

@@ -145,7 +145,7 @@ func (s *store) Wait(ctx context.Context, person, id string) (*Operation, error)
 
 // await waits for the lock of an operation in progress: who gets it finds the outcome, or a dead worker.
 func (s *store) await(ctx context.Context, r *record) (*Operation, error) {
-	if r.State != Sent && !r.beingSettled() {
+	if !r.underWay() && !r.beingSettled() {
 		return r.at(s.options.Now()), nil
 	}
 	release, err := s.records.Lock(ctx, r.key())

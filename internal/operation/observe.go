@@ -24,7 +24,9 @@ const (
 	RevokingCandidate Step = "revoke-candidate" // a token that the operation may have made
 	RevokingOrphan    Step = "revoke-orphan"    // a token whose secret could be neither kept nor shown
 	ShowingSecret     Step = "show-secret"
-	SavingSecret      Step = "save-secret" // "I have saved it"
+	SavingSecret      Step = "save-secret"      // "I have saved it"
+	WritingVault      Step = "write-vault"      // a new secret is put into a vault
+	DisablingPrevious Step = "disable-previous" // the version there that holds a revoked token's secret
 	Dismissing        Step = "dismiss"
 )
 
@@ -98,8 +100,39 @@ func between(before, after *Operation) (events []Event) {
 	if before.Secret != after.Secret && after.Secret == SecretSaved {
 		events = append(events, Event{Step: SavingSecret, Outcome: WasDone, Token: after.Result})
 	}
+	events = append(events, vaultEvents(before, after)...)
 	if !before.Dismissed && after.Dismissed {
 		events = append(events, Event{Step: Dismissing, Outcome: WasDone, Token: after.subject()})
+	}
+	return events
+}
+
+// vaultEvents report how far a secret is on its way into a vault.
+func vaultEvents(before, after *Operation) (events []Event) {
+	if after.Into == nil || after.State != Succeeded {
+		return nil
+	}
+	was, is := &Into{}, after.Into
+	if before.Into != nil && before.State == Succeeded {
+		was = before.Into
+	}
+	if was.State != is.State {
+		e := Event{Step: WritingVault, Outcome: WasDone, Token: after.Result, Failure: is.Failure}
+		switch {
+		case is.State == IntoPending:
+			e.Outcome = WasSent
+		case is.State == IntoFailed && is.Failure != nil && is.Failure.Unknown:
+			e.Outcome = IsUnknown
+		case is.State == IntoFailed:
+			e.Outcome = WasRefused
+		}
+		events = append(events, e)
+	}
+	switch {
+	case !was.Disabled && is.Disabled:
+		events = append(events, Event{Step: DisablingPrevious, Outcome: WasDone, Token: after.Before})
+	case is.DisableFailure != nil && (was.DisableFailure == nil || *was.DisableFailure != *is.DisableFailure):
+		events = append(events, Event{Step: DisablingPrevious, Outcome: WasRefused, Token: after.Before, Failure: is.DisableFailure})
 	}
 	return events
 }

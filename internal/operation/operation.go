@@ -45,11 +45,12 @@ type SecretState string
 
 // A secret is waiting or unkept first; SecretExpired is a matter of the clock and never stored.
 const (
-	SecretNone    SecretState = ""
-	SecretWaiting SecretState = "waiting" // kept, to be shown until SecretUntil
-	SecretSaved   SecretState = "saved"   // "I have saved it"
-	SecretExpired SecretState = "expired" // display time over without acknowledgement
-	SecretUnkept  SecretState = "unkept"  // could not be kept: in the answer to its form only (see Shown), or the token was revoked
+	SecretNone      SecretState = ""
+	SecretWaiting   SecretState = "waiting"   // kept, to be shown until SecretUntil
+	SecretSaved     SecretState = "saved"     // "I have saved it"
+	SecretExpired   SecretState = "expired"   // display time over without acknowledgement
+	SecretDelivered SecretState = "delivered" // put into a vault unseen, and kept no more
+	SecretUnkept    SecretState = "unkept"    // could not be kept: in the answer to its form only (see Shown), or the token was revoked
 )
 
 // OldState says how far a rotation is with the old token.
@@ -92,6 +93,7 @@ type Operation struct {
 	Doubtful      bool                `json:"Doubtful"`        // recorded by earlier releases only, of a Failed creation: its outcome is unknown
 	Dismissed     bool                `json:"Dismissed"`
 	Batch         string              `json:"Batch,omitempty"` // ID of the batch that it is a part of, "" if it is none's
+	Into          *Into               `json:"Into,omitempty"`  // create, rotate: the vault that the secret is put into; nil: none
 
 	LookUntil time.Time `json:"LookUntil,omitzero"` // until then something of what was sent may turn up (doubt.go)
 	NextLook  time.Time `json:"NextLook,omitzero"`  // when it is looked again
@@ -160,12 +162,19 @@ func (o *Operation) at(now time.Time) *Operation {
 		c.LookUntil = c.lookUntil()
 	}
 	c.Failure, c.OldFailure = c.Failure.In(c.Organization), c.OldFailure.In(c.Organization)
+	if c.Into != nil {
+		c.Into.Failure, c.Into.DisableFailure = c.Into.about(c.Into.Failure), c.Into.about(c.Into.DisableFailure)
+	}
 	return c
 }
 
 // clone is a copy that its reader may change.
 func (o *Operation) clone() *Operation {
 	c := *o
+	if o.Into != nil {
+		in := *o.Into
+		c.Into = &in
+	}
 	c.Candidates, c.Revoked, c.Revoking = slices.Clone(o.Candidates), slices.Clone(o.Revoked), slices.Clone(o.Revoking)
 	return &c
 }

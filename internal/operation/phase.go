@@ -22,6 +22,8 @@ const (
 	// Done, with a token that was made:
 
 	PhaseShowOnce      Phase = "showOnce"      // its secret is in this answer only, see Operation.Unkept
+	PhaseDelivering    Phase = "delivering"    // its secret is being put into a vault
+	PhaseUndelivered   Phase = "undelivered"   // its secret isn't known to be in the vault that it is for, and isn't shown either
 	PhaseSecretWaiting Phase = "secretWaiting" // to be saved
 	PhaseSecretExpired Phase = "secretExpired" // its display time ended before it was saved
 	PhaseSecretUnkept  Phase = "secretUnkept"  // it could be shown once only, and was
@@ -50,6 +52,12 @@ func (o *Operation) Phase() Phase {
 	}
 	switch o.Secret {
 	case SecretWaiting:
+		switch {
+		case o.delivering():
+			return PhaseDelivering
+		case o.hidden():
+			return PhaseUndelivered
+		}
 		return PhaseSecretWaiting
 	case SecretExpired:
 		return PhaseSecretExpired

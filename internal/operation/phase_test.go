@@ -16,12 +16,13 @@ type phased struct {
 	found, revoked, reconciled        bool
 	secret                            operation.SecretState
 	shown, takenBack, halfWay, unkept bool
+	into                              *operation.Into
 }
 
 func (p phased) operation() *operation.Operation {
 	one := []azuredevops.Token{{AuthorizationID: "a"}}
 	op := &operation.Operation{
-		State: p.state, Secret: p.secret, Reconciled: p.reconciled, Shown: p.shown, OrphanRevoked: p.takenBack, LookUntil: time.Unix(1, 0),
+		Into: p.into, State: p.state, Secret: p.secret, Reconciled: p.reconciled, Shown: p.shown, OrphanRevoked: p.takenBack, LookUntil: time.Unix(1, 0),
 	}
 	if p.found {
 		op.Candidates = one
@@ -38,15 +39,22 @@ func (p phased) operation() *operation.Operation {
 	return op
 }
 
+var allInto = []*operation.Into{
+	nil, {State: operation.IntoPending}, {State: operation.IntoWritten}, {State: operation.IntoFailed},
+	{State: operation.IntoPending, Unseen: true}, {State: operation.IntoWritten, Unseen: true}, {State: operation.IntoFailed, Unseen: true},
+}
+
 // allPhased are all combinations.
 func allPhased() (all []phased) {
 	for _, state := range operation.States() {
 		for _, secret := range []operation.SecretState{
-			operation.SecretNone, operation.SecretWaiting, operation.SecretSaved, operation.SecretExpired, operation.SecretUnkept,
+			operation.SecretNone, operation.SecretWaiting, operation.SecretSaved, operation.SecretExpired, operation.SecretUnkept, operation.SecretDelivered,
 		} {
 			for bits := range 1 << 7 {
 				is := func(bit int) bool { return bits>>bit&1 == 1 }
-				all = append(all, phased{state, is(0), is(1), is(2), secret, is(3), is(4), is(5), is(6)})
+				for _, into := range allInto {
+					all = append(all, phased{state, is(0), is(1), is(2), secret, is(3), is(4), is(5), is(6), into})
+				}
 			}
 		}
 	}
@@ -67,6 +75,12 @@ var phaseRules = []struct {
 	{operation.PhaseNothingFound, func(p phased) bool { return p.state == operation.Unknown }, always},
 	{operation.PhaseShowOnce, func(p phased) bool { return p.unkept }, unlessSettled},
 	{operation.PhaseTakenBack, func(p phased) bool { return p.takenBack }, unlessSettled},
+	{operation.PhaseDelivering, func(p phased) bool {
+		return p.secret == operation.SecretWaiting && p.into != nil && p.into.State == operation.IntoPending
+	}, unlessSettled},
+	{operation.PhaseUndelivered, func(p phased) bool {
+		return p.secret == operation.SecretWaiting && p.into != nil && p.into.Unseen && p.into.State == operation.IntoFailed
+	}, unlessSettled},
 	{operation.PhaseSecretWaiting, func(p phased) bool { return p.secret == operation.SecretWaiting }, unlessSettled},
 	{operation.PhaseSecretExpired, func(p phased) bool { return p.secret == operation.SecretExpired }, unlessSettled},
 	{operation.PhaseSecretUnkept, func(p phased) bool { return p.secret == operation.SecretUnkept && p.shown }, unlessSettled},
@@ -79,7 +93,7 @@ func always(phased) bool { return true }
 
 // unlessSettled: a secret is saved, or its token revoked; and no old token is left.
 func unlessSettled(p phased) bool {
-	open := p.secret != operation.SecretNone && p.secret != operation.SecretSaved
+	open := p.secret != operation.SecretNone && p.secret != operation.SecretSaved && p.secret != operation.SecretDelivered
 	return p.halfWay || open && (p.found || !p.revoked)
 }
 

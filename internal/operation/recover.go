@@ -14,10 +14,10 @@ import (
 // the lock of a process that dies. So "sent" with a free lock means: the worker died. The process that sees it first
 // takes the lock and writes down what can be known; the lock makes that one at a time.
 
-// recoverIfDead brings r up to date if it says "sent" and no process is at work on it. If the store can't be asked, r
+// recoverIfDead brings r up to date if it says that work is under way and no process is at it. If the store can't be asked, r
 // stays as it was.
 func (s *store) recoverIfDead(ctx context.Context, r *record) {
-	if r.State != Sent || s.calls.worksOn(r) {
+	if !r.underWay() || s.calls.worksOn(r) {
 		return
 	}
 	release, ok, err := s.records.TryLock(ctx, r.key())
@@ -27,6 +27,9 @@ func (s *store) recoverIfDead(ctx context.Context, r *record) {
 	defer release()
 	s.recoverDead(ctx, r)
 }
+
+// underWay reports whether a worker is at it, or has died.
+func (r *record) underWay() bool { return r.State == Sent || r.delivering() }
 
 // worksOn reports whether this process is carrying out the operation.
 func (c *calls) worksOn(r *record) bool {
@@ -48,6 +51,15 @@ func (s *store) loadLocked(ctx context.Context, person, id string) (*record, err
 
 // recoverDead records what became of an operation whose worker died. The caller holds the operation's lock.
 func (s *store) recoverDead(ctx context.Context, r *record) {
+	if r.delivering() {
+		_ = s.change(ctx, r, func(r *record) error {
+			if !r.delivering() {
+				return errUnchanged
+			}
+			r.leaveVault(s.options.Now(), interrupted())
+			return nil
+		})
+	}
 	if r.State != Sent {
 		return
 	}
@@ -94,6 +106,7 @@ func (s *store) adopt(ctx context.Context, r *record) (adopted bool, err error) 
 		}
 		r.succeed(s.options.Now(), k.Token)
 		r.Secret, r.SecretUntil = SecretWaiting, k.Until
+		r.leaveVault(s.options.Now(), notTried()) // that comes after the outcome is recorded
 		return nil
 	})
 	return err == nil, err

@@ -12,10 +12,10 @@ import (
 
 // RevokeOld finishes a rotation ("the new one is in place"), also after a failed revoke. It is safe to repeat. A
 // failure of the service is in the operation (Old, OldFailure); the error is the store's. If ctx ends first, the work
-// goes on.
+// goes on. While the new secret awaits its vault, nothing is done.
 func (j *Journal) RevokeOld(ctx context.Context, s Service, person, id string) (*Operation, error) {
 	return j.continued(ctx, s, person, id, func(ctx context.Context, o *locked) error {
-		if !o.record.OldOpen() && o.record.Old != OldKept {
+		if !o.record.OldOpen() && o.record.Old != OldKept || o.record.AwaitsVault() {
 			return nil
 		}
 		_ = o.store.change(ctx, o.record, func(r *record) error { // revoke even if this write fails

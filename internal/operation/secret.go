@@ -33,8 +33,10 @@ func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret st
 		r.Secret, r.SecretUntil = SecretUnkept, time.Time{}
 		if kept {
 			r.Secret, r.SecretUntil = SecretWaiting, until
+		} else {
+			r.leaveVault(w.store.options.Now(), notTried())
 		}
-		if kept && r.Old == OldAlive && r.RevokeAtOnce && !r.EndsSooner() { // which comes next
+		if kept && r.Into == nil && r.retires() { // which comes next
 			r.Old = OldSent
 			w.store.beginDoubt(r, w.store.options.Now())
 		}
@@ -43,13 +45,17 @@ func (w *worker) deliver(ctx context.Context, token azuredevops.Token, secret st
 	recorded := w.store.report(ctx, w.op.record, succeed) == nil
 	w.store.reach("recorded")
 	if kept && recorded {
-		if w.op.record.Action == Rotate && w.op.record.RevokeAtOnce && !w.op.record.EndsSooner() { // readers whose time is up meanwhile get the success
-			w.call.update(w.op.record.at(w.store.options.Now()))
+		w.call.update(w.op.record.at(w.store.options.Now())) // for readers whose time is up meanwhile
+		switch {
+		case w.op.record.Into != nil:
+			w.op.putInto(ctx, secret)
+		case w.op.record.Action == Rotate && w.op.record.RevokeAtOnce && !w.op.record.EndsSooner():
 			_ = w.op.revokeOld(ctx)
 		}
 		w.finished()
 		return
 	}
+	w.op.record.leaveVault(w.store.options.Now(), notTried())
 	op := w.op.record.at(w.store.options.Now())
 	op.Unkept = secret
 	w.store.calls.finish(w.call, op, nil)
@@ -128,11 +134,11 @@ func (w *worker) revokeOrphan(ctx context.Context) (settle func(*record)) {
 
 var errNoID = errors.New("the service did not tell its authorizationId")
 
-// RevealSecret hands out the secret for an answer while it is waiting; "" otherwise. Reading it changes nothing: a page
+// RevealSecret hands out the secret for an answer while it is waiting to be seen; "" otherwise. Reading it changes nothing: a page
 // can be reloaded.
 func (j *Journal) RevealSecret(ctx context.Context, to *Delivery, person, id string) (string, error) {
 	op, err := j.Get(ctx, person, id)
-	if err != nil || op.Secret != SecretWaiting {
+	if err != nil || op.Secret != SecretWaiting || op.hidden() {
 		return "", err
 	}
 	var k keptSecret
@@ -158,7 +164,7 @@ func (s *store) emitShown(ctx context.Context, op *Operation) {
 // Acknowledge records "I have saved it" and deletes the secret. Repeating it is fine.
 func (j *Journal) Acknowledge(ctx context.Context, person, id string) (*Operation, error) {
 	op, err := j.edit(ctx, person, id, func(r *record) error {
-		if !r.secretOpen() {
+		if !r.secretOpen() || r.AwaitsVault() {
 			return errUnchanged
 		}
 		r.Secret = SecretSaved

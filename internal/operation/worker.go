@@ -29,6 +29,7 @@ type worker struct {
 type locked struct {
 	store   *store
 	service Service
+	vault   Vault // nil where none is needed
 	record  *record
 }
 

@@ -40,6 +40,7 @@ type world struct {
 	keys   [][]byte
 	clock  *testkit.Clock
 	azure  *azure
+	vault  *keyVault
 	log    *testkit.Log
 	before string // authorizationId of the token that change requests are about
 
@@ -52,7 +53,7 @@ func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	c := testkit.NewClockAt(start)
 	w := &world{
-		t: tb, dir: tb.TempDir(), keys: [][]byte{key('a')}, clock: c, azure: newAzure(c.Now), log: &testkit.Log{}, events: map[string][]operation.Event{},
+		t: tb, dir: tb.TempDir(), keys: [][]byte{key('a')}, clock: c, azure: newAzure(c.Now), vault: newKeyVault(c.Now), log: &testkit.Log{}, events: map[string][]operation.Event{},
 	}
 	tb.Cleanup(w.end)
 	return w
@@ -117,6 +118,9 @@ func (w *world) checkTold(op *operation.Operation) {
 	// One that was revoked while the store failed is told as revoked, and recorded as sent.
 	if got := told[operation.RevokingOld]; op.Old == operation.OldRevoked && got != operation.WasDone || op.Old == operation.OldSent && got == "" {
 		w.t.Errorf("the old token of %s is %s, and the last that was told is %q", op.ID, op.Old, got)
+	}
+	if op.Into != nil && op.State == operation.Succeeded && op.Into.State == operation.IntoWritten && told[operation.WritingVault] != operation.WasDone {
+		w.t.Errorf("nobody was told that the secret of %s is in the vault", op.ID)
 	}
 	if op.Secret == operation.SecretSaved && told[operation.SavingSecret] != operation.WasDone {
 		w.t.Errorf("nobody was told that the secret of %s was saved", op.ID)
