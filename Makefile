@@ -59,9 +59,16 @@ rolling: ## Restart two replicas under 300 requests per second behind HAProxy, C
 	go test -count=1 -timeout 10m -v -run TestRollingRestart ./test/proxies -rolling
 
 .PHONY: gallery
-gallery: ## Take pictures of every page into ./gallery: desktop and phone, light and dark, in each language
+gallery: ## Take pictures of every page in every state into ./gallery, in each language and window, and check them all with axe
 	@scripts/test-deps
-	go test -count=1 -timeout 50m -run 'TestGallery|TestClickThrough' ./test/browser -gallery "$(CURDIR)/gallery"
+	go test -count=1 -timeout 60m -run TestGallery ./test/browser -gallery "$(CURDIR)/gallery"
+
+.PHONY: lighthouse
+lighthouse: ## Let Lighthouse judge the main pages; less than 100 fails. Needs npm. Reports go to ./lighthouse
+	@scripts/test-deps
+	@scripts/tool lighthouse >/dev/null
+	@mkdir -p lighthouse
+	go test -count=1 -timeout 20m -v -run TestLighthouse ./test/browser -lighthouse "$(CURDIR)/lighthouse"
 
 .PHONY: pages
 pages: ## Write the HTML of every page in every state into ./pages, to compare two versions with diff -r
@@ -104,4 +111,4 @@ release: ## Make archives, SBOMs and checksums of VERSION=v1.2.3 in ./dist, each
 
 .PHONY: clean
 clean: ## Remove what was built here; settings and sessions stay
-	rm -rf patdesk .bin gallery dist pages
+	rm -rf patdesk .bin gallery lighthouse dist pages

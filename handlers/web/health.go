@@ -66,9 +66,9 @@ func (h *Health) Readyz(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Robots keeps search engines away.
+// Robots lets search engines find the start page and nothing else (RFC 9309, 2.2.3 has the "$").
 func Robots(w http.ResponseWriter, _ *http.Request) {
-	writeText(w, http.StatusOK, "User-agent: *\nDisallow: /\n")
+	writeText(w, http.StatusOK, "User-agent: *\nAllow: /$\nDisallow: /\n")
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {

@@ -19,8 +19,8 @@ var axe = sync.OnceValues(func() (source string, err error) {
 	return string(text), err
 })
 
-// runAxe gives the faults that axe finds, with where they are.
-const runAxe = `axe.run(document, {resultTypes: ["violations"], preload: false}).then((found) =>
+// runAxe gives the faults that axe finds by WCAG and by its best practices, with where they are.
+const runAxe = `axe.run(document, {resultTypes: ["violations"], preload: false, rules: {"target-size": {enabled: true}}}).then((found) =>
 	found.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.target.join(" ") + " " + (n.any[0]?.message ?? n.failureSummary))))`
 
 // accessible checks the page in these windows: in each by our own rules, and in the first few by those of axe.

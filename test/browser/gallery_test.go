@@ -5,82 +5,88 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
-// gallery is where pictures of every page are put: "make gallery". Without it TestGallery takes two pages, to throw
-// away, and TestClickThrough looks at each page through two windows of four.
-var gallery = flag.String("gallery", "", "folder for pictures of every page, in light and dark, on a desktop and a phone")
+// gallery is where pictures of every page are put, in every state, window and language: "make gallery". Without it
+// TestGallery takes two pages, to throw away, and TestClickThrough looks at each page through three windows of seven.
+var gallery = flag.String("gallery", "", "folder for pictures of every page, in light and dark, on a desktop and a phone, in each language")
 
 // A window is what a page is looked at with.
 type window struct {
 	name          string
-	width, height int64
+	width, height int64 // in CSS pixels
 	dark          bool
+	forced        bool // forced colours, as Windows' contrast themes have them
+	large         bool // text alone at 200 % (WCAG 2.2, 1.4.4)
 }
 
-// In CSS pixels.
 var windows = []window{
-	{"desktop-light", 1280, 900, false}, {"desktop-dark", 1280, 900, true},
-	{"phone-light", 390, 844, false}, {"phone-dark", 390, 844, true},
+	{name: "desktop-light", width: 1280, height: 900}, {name: "desktop-dark", width: 1280, height: 900, dark: true},
+	{name: "phone-light", width: 390, height: 844}, {name: "phone-dark", width: 390, height: 844, dark: true},
+}
+
+// otherWindows are those of readers with other needs.
+var otherWindows = []window{
+	{name: "forced-colours", width: 1280, height: 900, dark: true, forced: true},
+	{name: "large-text", width: 1280, height: 900, large: true},
+	{name: "narrow", width: 320, height: 640}, // a desktop at 400 % (WCAG 2.2, 1.4.10)
 }
 
 // through makes the tab a window of that kind.
 func (b *tab) through(w window) {
 	b.t.Helper()
-	scheme := "light"
+	scheme, colours, size := "light", "none", ""
 	if w.dark {
 		scheme = "dark"
 	}
+	if w.forced {
+		colours = "active"
+	}
+	if w.large {
+		size = "200%"
+	}
 	b.do("look through "+w.name, chromedp.EmulateViewport(w.width, w.height),
 		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-		}))
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "forced-colors", Value: colours}},
+		}),
+		chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.documentElement.style.fontSize = %q`, size)))
 }
 
-// TestGallery takes pictures of pages.
+// TestGallery takes pictures of pages, and checks each where it takes all of them.
 func TestGallery(t *testing.T) {
 	t.Parallel()
-	b, d := openTab(t), startDemo(t)
-	r := tour{tab: b, demo: d, at: func(string) {}}
 	if *gallery == "" {
-		into := t.TempDir()
-		r.open(d.url)
-		r.picture(into, "sign-in")
+		into, r := t.TempDir(), tour{tab: openTab(t), demo: startDemo(t)}
+		r.open(r.demo.url)
+		r.picture(into, "sign-in", windows)
 		r.signIn("Mona Rivera")
-		r.picture(into, "tokens")
+		r.picture(into, "tokens", windows)
 		return
 	}
-	if err := os.MkdirAll(*gallery, 0o750); err != nil {
-		t.Fatal(err)
-	}
-	r.at = func(name string) {
-		r.picture(*gallery, name)
-		if name == "overview" { // for the README
-			r.save(filepath.Join(*gallery, "overview.png"))
-		}
-	}
-	r.all()
-	r.translated(*gallery)
-}
-
-// translated takes the pages that have an address in the other languages.
-func (r tour) translated(folder string) {
-	r.t.Helper()
-	r.open(r.demo.url)
-	r.signIn("Mona Rivera")
-	paths := r.mainPaths(r.demo)
-	for _, language := range languages {
-		r.press(button(language.name))
-		for i, path := range paths {
-			r.open(r.demo.url + path)
-			name := strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(strings.TrimPrefix(path, "/"))
-			r.picture(folder, fmt.Sprintf("%s-%02d-%.60s", language.tag, i+1, name))
-		}
+	for _, language := range append([]language{{"en", "English"}}, languages...) {
+		t.Run(language.tag, func(t *testing.T) {
+			t.Parallel()
+			folder := filepath.Join(*gallery, language.tag)
+			if err := os.MkdirAll(folder, 0o750); err != nil {
+				t.Fatal(err)
+			}
+			r, all := tour{tab: openTab(t), demo: startDemo(t), in: speak(t, language.tag)}, slices.Concat(windows, otherWindows)
+			r.at = func(name string) {
+				if name == "overview" { // for the README
+					r.save(filepath.Join(folder, "overview.png"))
+				}
+				r.picture(folder, name, all)
+				r.accessible(name, all, len(windows))
+			}
+			r.into(language.name)
+			r.all()
+			r.quiet()
+		})
 	}
 }
 
@@ -88,7 +94,7 @@ func (r tour) translated(folder string) {
 const tallest int64 = 3000
 
 // picture takes the page as each window shows it.
-func (r tour) picture(folder, name string) {
+func (r tour) picture(folder, name string, windows []window) {
 	r.t.Helper()
 	for _, w := range windows {
 		r.through(w)

@@ -14,23 +14,32 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// languages are those of the pages besides English, with their names for themselves.
-var languages = []struct{ tag, name string }{{"ko", "한국어"}, {"zh-Hant", "繁體中文"}}
+// A language of the pages, with its name for itself.
+type language struct{ tag, name string }
 
-// speech finds controls in one language by what they are called in English; its zero value is English.
+// languages are those besides English.
+var languages = []language{{"ko", "한국어"}, {"zh-Hant", "繁體中文"}}
+
+// speech finds what a page says in one language by what it is in English; its zero value is English. It has each text
+// with those that stand for it.
 type speech map[string][]string
 
 // speak reads the words of a language.
 func speak(t *testing.T, tag string) speech {
 	t.Helper()
 	english, theirs, s := messages(t, "en"), messages(t, tag), speech{}
-	for key, text := range english {
-		s[text] = append(s[text], theirs[key], theirs[key]+" ("+text+")") // scopes have their English term beside them
+	for key, texts := range english {
+		for _, text := range texts {
+			for _, translated := range theirs[key] {
+				s[text] = append(s[text], translated, translated+" ("+text+")") // scopes have their English term beside them
+			}
+		}
 	}
 	return s
 }
 
-func messages(t *testing.T, tag string) map[string]string {
+// messages are the texts of a language by their key: one, or one for each plural.
+func messages(t *testing.T, tag string) map[string][]string {
 	t.Helper()
 	content, err := os.ReadFile("../../templates/words/" + tag + ".json")
 	if err != nil {
@@ -40,20 +49,51 @@ func messages(t *testing.T, tag string) map[string]string {
 	if err := json.Unmarshal(content, &all); err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]string{}
-	for key, text := range all {
-		out[key], _ = text.(string)
+	out := map[string][]string{}
+	for key, value := range all {
+		switch value := value.(type) {
+		case string:
+			out[key] = []string{value}
+		case map[string]any:
+			for _, form := range value {
+				text, _ := form.(string)
+				out[key] = append(out[key], text)
+			}
+		}
 	}
 	return out
 }
 
+var (
+	tags     = regexp.MustCompile(`<[^>]*>`)
+	fillings = regexp.MustCompile(`\{\{.*?\}\}|<[^>]*>`)
+)
+
 // called is what holds in XPath of an element that is called so.
 func (s speech) called(english string) string {
-	var any []string
-	for _, name := range append([]string{english}, s[english]...) {
-		any = append(any, fmt.Sprintf(`normalize-space()=%q`, name))
+	any := []string{fmt.Sprintf(`normalize-space()=%q`, english)}
+	for text, theirs := range s {
+		if tags.ReplaceAllString(text, "") == english {
+			for _, name := range theirs {
+				any = append(any, fmt.Sprintf(`normalize-space()=%q`, tags.ReplaceAllString(name, "")))
+			}
+		}
 	}
-	return strings.Join(slices.Compact(any), " or ")
+	return strings.Join(any, " or ")
+}
+
+// saying is what holds in XPath of an element that has the text: in other languages, of each message that has it the
+// longest part between what is filled in.
+func (s speech) saying(english string) string {
+	any := []string{fmt.Sprintf(`contains(., %q)`, english)}
+	for text, theirs := range s {
+		if strings.Contains(text, english) {
+			parts := fillings.Split(theirs[0], -1)
+			longest := slices.MaxFunc(parts, func(a, b string) int { return len(a) - len(b) })
+			any = append(any, fmt.Sprintf(`contains(., %q)`, strings.TrimSpace(longest)))
+		}
+	}
+	return strings.Join(any, " or ")
 }
 
 func (s speech) button(name string) chromedp.Search {
@@ -72,17 +112,13 @@ func (s speech) choice(group, label string) chromedp.Search {
 	return chromedp.Search(`//fieldset[legend[` + s.called(group) + `]]//label[` + s.called(label) + `]`)
 }
 
-// words is words, by the longest part of each message that has the text, between what is filled in.
+// with is the first of these elements ("button") that has the text.
+func (s speech) with(element, text string) chromedp.Search {
+	return chromedp.Search(`(//main//` + element + `[` + s.saying(text) + `])[1]`)
+}
+
 func (s speech) words(text string) chromedp.Search {
-	parts := []string{fmt.Sprintf(`contains(., %q)`, text)}
-	for english, theirs := range s {
-		if strings.Contains(english, text) {
-			literal := regexp.MustCompile(`\{\{.*?\}\}|<[^>]*>`).Split(theirs[0], -1)
-			longest := slices.MaxFunc(literal, func(a, b string) int { return len(a) - len(b) })
-			parts = append(parts, fmt.Sprintf(`contains(., %q)`, strings.TrimSpace(longest)))
-		}
-	}
-	return chromedp.Search(`(//main//*[text()[` + strings.Join(parts, " or ") + `]])[1]`)
+	return chromedp.Search(`(//main//*[text()[` + s.saying(text) + `]])[1]`)
 }
 
 // The main job in the other languages: one asked for by the browser, one chosen at the foot of the page. The reader's

@@ -39,6 +39,18 @@
     if (control.tagName === "BUTTON" && (box.height < 24 || box.width < 24) && !control.closest(".templates")) faults.push(`too small to hit: ${told(control)}`);
   }
 
+  // What a box cuts off has a cue: an ellipsis, or a bar to scroll with. What doesn't fit into a control stays in it.
+  for (const box of all("body *")) {
+    const [wide, high] = [box.scrollWidth > box.clientWidth + 1, box.scrollHeight > box.clientHeight + 1];
+    if (!(wide || high) || !shown(box) || !box.textContent.trim()) continue;
+    const { display, overflowX, overflowY, textOverflow, webkitLineClamp, clipPath } = getComputedStyle(box);
+    if (display === "inline" || clipPath !== "none" || webkitLineClamp !== "none") continue;
+    const cut = (overflow) => overflow === "hidden" || overflow === "clip";
+    if (wide && cut(overflowX) && textOverflow !== "ellipsis") faults.push(`cut off at the side: ${told(box)}`);
+    if (high && cut(overflowY)) faults.push(`cut off below: ${told(box)}`);
+    if (wide && overflowX === "visible" && box.matches("button, .button, .badge, td, th, h1, h2, h3, dd")) faults.push(`text leaves ${told(box)}`);
+  }
+
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) faults.push(`${scrollWidth - clientWidth} pixels wider than the window`);
   return faults;
