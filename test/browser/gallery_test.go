@@ -54,7 +54,7 @@ func (b *tab) through(w window) {
 		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "forced-colors", Value: colours}},
 		}),
-		chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.documentElement.style.fontSize = %q`, size)))
+		chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.documentElement?.style.setProperty("font-size", %q)`, size)))
 }
 
 // TestGallery takes pictures of pages, and checks each where it takes all of them.
