@@ -3,40 +3,26 @@ package templates
 import (
 	"fmt"
 	"html/template"
-	"io"
 	"strings"
-	texttemplate "text/template"
 
+	"github.com/nicksnyder/go-i18n/v2/i18n"
 	parsing "github.com/nicksnyder/go-i18n/v2/i18n/template"
 )
 
-// messageParser parses a message in one of its two forms. go-i18n caches what it makes.
-type messageParser func(source string) (executor, error)
-
-type executor interface {
-	Execute(out io.Writer, data any) error
-}
-
-// plainText makes text of a message.
-func plainText(source string) (executor, error) {
-	return texttemplate.New("").Option("missingkey=zero").Parse(source)
-}
-
-// asHTML makes HTML of a message: its own tags are markup, and values are escaped for where they stand.
-func asHTML(source string) (executor, error) {
-	return template.New("").Option("missingkey=zero").Parse(source)
-}
+// htmlMessages makes HTML of a message: its own tags are markup, and values are escaped for where they stand. go-i18n
+// keeps what it makes.
+type htmlMessages struct{}
 
 // Cacheable implements go-i18n's Parser.
-func (messageParser) Cacheable() bool { return true }
+func (htmlMessages) Cacheable() bool { return true }
 
 // Parse implements go-i18n's Parser.
-func (p messageParser) Parse(source, _, _ string) (parsing.ParsedTemplate, error) {
-	t, err := p(source)
+func (htmlMessages) Parse(source, _, _ string) (parsing.ParsedTemplate, error) {
+	t, err := template.New("").Option("missingkey=zero").Parse(source)
 	return parsedMessage{t}, err
 }
 
-type parsedMessage struct{ t executor }
+type parsedMessage struct{ t *template.Template }
 
 // Execute implements go-i18n's ParsedTemplate.
 func (m parsedMessage) Execute(data any) (string, error) {
@@ -62,7 +48,11 @@ func (w *Words) t(key string, pairs ...any) (template.HTML, error) {
 			data[name] = w.Number(n)
 		}
 	}
-	text, err := w.html.Localize(w.config(key, data, count, asHTML))
+	c := &i18n.LocalizeConfig{MessageID: key, TemplateData: data, TemplateParser: htmlMessages{}}
+	if isPlural(m) {
+		c.PluralCount = count
+	}
+	text, err := w.html.Localize(c)
 	return template.HTML(text), err //nolint:gosec // escaped by the message's own template
 }
 
@@ -87,8 +77,8 @@ func (w *Words) counted(key string) (template.HTMLAttr, error) {
 	if w.messages[key] == nil {
 		return "", fmt.Errorf("no message %q", key)
 	}
-	one := w.plain(key, values{text: map[string]string{"Count": "1"}, count: 1})
-	many := w.plain(key, values{text: map[string]string{"Count": "{count}"}})
+	one := w.filled(key, values{all: []value{{"Count", "1"}}, count: 1})
+	many := w.filled(key, values{all: []value{{"Count", "{count}"}}})
 	attributes := fmt.Sprintf(`data-one="%s" data-many="%s"`, template.HTMLEscapeString(one), template.HTMLEscapeString(many))
 	return template.HTMLAttr(attributes), nil //nolint:gosec // escaped one by one
 }

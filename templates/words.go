@@ -41,8 +41,8 @@ type Words struct {
 	tag      language.Tag
 	messages map[string]*i18n.Message
 	optional map[string][]string // placeholders that a message can do without, in the order of the alphabet
-	text     *i18n.Localizer     // messages as plain text
-	html     *i18n.Localizer     // the same messages as HTML
+	plain    map[string]plainMessage
+	html     *i18n.Localizer // messages as HTML
 	numbers  *message.Printer
 	small    []string // the numbers from 0 on, which nearly all are
 	pages    func() map[string]*template.Template
@@ -122,10 +122,10 @@ func completed(messages []*i18n.Message) []*i18n.Message {
 func newWords(tag language.Tag, messages []*i18n.Message) *Words {
 	w := &Words{
 		tag: tag, messages: make(map[string]*i18n.Message, len(messages)), optional: map[string][]string{},
-		text: localizer(tag, messages), html: localizer(tag, messages), numbers: message.NewPrinter(tag),
+		plain: make(map[string]plainMessage, len(messages)), html: localizer(tag, messages), numbers: message.NewPrinter(tag),
 	}
 	for _, m := range messages {
-		w.messages[m.ID] = m
+		w.messages[m.ID], w.plain[m.ID] = m, newPlainMessage(m)
 		if names := strings.Split(m.ID, without); len(names) == 2 {
 			w.optional[names[0]] = append(w.optional[names[0]], names[1])
 		}
@@ -140,7 +140,6 @@ func newWords(tag language.Tag, messages []*i18n.Message) *Words {
 	return w
 }
 
-// localizer has a bundle of its own: one bundle would keep each message parsed either as text or as HTML.
 func localizer(tag language.Tag, messages []*i18n.Message) *i18n.Localizer {
 	bundle := i18n.NewBundle(tag)
 	bundle.MustAddMessages(tag, messages...)
@@ -177,7 +176,7 @@ func (w *Words) Message(key string, data any) Text {
 	if w.messages[title] == nil {
 		title = key
 	}
-	return Text{Title: w.plain(title, values), What: w.plain(key+".what", values), Advice: w.plain(key+".advice", values)}
+	return Text{Title: w.filled(title, values), What: w.filled(key+".what", values), Advice: w.filled(key+".advice", values)}
 }
 
 // Text is the single message key, filled with pairs of a placeholder and its value.
@@ -185,15 +184,15 @@ func (w *Words) Text(key string, pairs ...any) string {
 	if w.messages[key] == nil {
 		return w.Message(unknownKey, nil).Title
 	}
-	data, err := pairsOf(pairs)
-	if err != nil {
-		panic(err) // names are literals
+	v := values{all: make([]value, 0, 4)}
+	for i := 0; i < len(pairs); i += 2 {
+		name, of := pairs[i].(string), pairs[i+1] //nolint:errcheck,forcetypeassert // names are literals
+		v.all = append(v.all, value{name, w.valueText(of)})
+		if name == "Count" {
+			v.count = of
+		}
 	}
-	v := values{text: make(map[string]string, len(data)), count: data["Count"]}
-	for name, value := range data {
-		v.text[name] = w.valueText(reflect.ValueOf(value))
-	}
-	return w.plain(key, v)
+	return w.filled(key, v)
 }
 
 // Has says if there is a message key, or one of its parts.
@@ -217,72 +216,58 @@ func (w *Words) Number(n int) string {
 	return w.numbers.Sprint(number.Decimal(n))
 }
 
-// values are what fills a message: text by placeholder, and the number that chooses a plural form.
-type values struct {
-	text  map[string]string
-	count any
-}
-
-func (w *Words) plain(key string, v values) string {
+func (w *Words) filled(key string, v values) string {
 	variant := key
 	for _, name := range w.optional[key] {
-		if v.text[name] == "" {
+		if v.text(name) == "" {
 			variant += without + name
 		}
 	}
-	if w.messages[variant] == nil {
-		return ""
-	}
-	// Over a map only a fault of the message itself can fail, and tests fill every message.
-	text, _ := w.text.Localize(w.config(variant, v.text, v.count, plainText))
-	return strings.TrimSpace(text)
-}
-
-func (w *Words) config(key string, data, count any, parser messageParser) *i18n.LocalizeConfig {
-	c := &i18n.LocalizeConfig{MessageID: key, TemplateData: data, TemplateParser: parser}
-	if isPlural(w.messages[key]) {
-		c.PluralCount = count
-	}
-	return c
+	return strings.TrimSpace(w.plain[variant].fill(w.tag, v))
 }
 
 func isPlural(m *i18n.Message) bool { return m.Zero+m.One+m.Two+m.Few+m.Many != "" }
 
 // valuesOf makes strings of data's entries or exported fields.
-func (w *Words) valuesOf(data any) values {
-	out := values{text: map[string]string{}}
+func (w *Words) valuesOf(data any) (out values) {
 	set := func(name string, v reflect.Value) {
-		out.text[name] = w.valueText(v)
-		if name == "Count" && v.IsValid() {
-			out.count = v.Interface()
+		var of any
+		if v.IsValid() {
+			of = v.Interface()
+		}
+		out.all = append(out.all, value{name, w.valueText(of)})
+		if name == "Count" {
+			out.count = of
 		}
 	}
 	v := reflect.Indirect(reflect.ValueOf(data))
 	switch v.Kind() {
 	case reflect.Map:
 		for entry := v.MapRange(); entry.Next(); {
-			set(entry.Key().String(), unwrapped(entry.Value()))
+			set(entry.Key().String(), entry.Value())
 		}
 	case reflect.Struct:
 		for field, value := range v.Fields() {
 			if field.IsExported() {
-				set(field.Name, unwrapped(value))
+				set(field.Name, value)
 			}
 		}
 	}
 	return out
 }
 
-func unwrapped(v reflect.Value) reflect.Value {
-	if v.Kind() == reflect.Interface {
-		return v.Elem()
-	}
-	return v
-}
-
 // valueText is the value as printed; a zero one (0, nil) counts as not given.
-func (w *Words) valueText(v reflect.Value) string {
-	switch {
+func (w *Words) valueText(of any) string {
+	switch of := of.(type) {
+	case string:
+		return of
+	case int:
+		if of == 0 {
+			return ""
+		}
+		return w.Number(of)
+	}
+	switch v := reflect.ValueOf(of); {
 	case !v.IsValid() || v.IsZero():
 		return ""
 	case v.Kind() == reflect.String:
@@ -290,6 +275,6 @@ func (w *Words) valueText(v reflect.Value) string {
 	case v.CanInt():
 		return w.Number(int(v.Int()))
 	default:
-		return fmt.Sprint(v)
+		return fmt.Sprint(of)
 	}
 }
