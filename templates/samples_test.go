@@ -98,6 +98,7 @@ type (
 	column   struct{ ID, Text, Sorted string }
 	several  struct{ Organizations, Statuses bool }
 	tokenRow struct {
+		Several                   several
 		Number                    int
 		Name, URL, Class, Scopes  string
 		FullAccess                bool
@@ -473,7 +474,7 @@ func fullList() tokenListPage {
 		{Pick: "contoso/9", Name: hostile, URL: "/pat/tokens/contoso/9", Scopes: "vso.something_new", Organization: "contoso", Expires: at(50), Status: "Active", Class: "active"},
 	}
 	for i := range p.Tokens {
-		p.Tokens[i].Number = i + 1
+		p.Tokens[i].Number, p.Tokens[i].Several = i+1, p.Several
 	}
 	return p
 }
@@ -483,6 +484,7 @@ func listSamples() []sample {
 	found.Done = &notice{Kind: "done", Text: english.Message("operation.revoked", map[string]string{"Token": "old deploy"}).What}
 	found.Query, found.Narrowed, found.Tokens, found.Matching, found.Total, found.Anywhere, found.picking = "code", true, fullList().Tokens[3:4], 1, 12, 12, picks(1)
 	found.Columns, found.Page, found.Pages, found.Next, found.Filtered, found.From = list("active").Columns, 1, 3, 2, 1, "2026-11-22"
+	found.Tokens[0].Several = found.Several
 	none.Query, none.Narrowed, none.Total, none.Anywhere = hostile, true, 12, 12
 	trouble.Problems = fullList().Problems
 	everywhere.One, everywhere.Problems, everywhere.Notices, everywhere.GlobalNote = "", nil, nil, ""

@@ -50,7 +50,7 @@ func Names() []string { return slices.Sorted(maps.Keys(english.pages())) }
 // parsePages has one set for each page: the layout, the partials and that page, whose "main" the layout calls.
 func parsePages(w *Words) map[string]*template.Template {
 	common := template.New("layout.html").Funcs(template.FuncMap{
-		"asset": static.Path, "clock": w.clock, "codes": w.codes, "counted": w.counted, "exactClock": w.exactClock, "lang": w.Language, "list": w.list,
+		"asset": static.Path, "clock": w.clock, "codes": w.codes, "counted": w.counted, "exactClock": w.exactClock, "kept": w.kept, "lang": w.Language, "list": w.list,
 		"names": w.names, "number": w.Number, "subscription": subscription, "t": w.t,
 	})
 	for _, name := range filesIn("layout.html", "partials/*.html") {

@@ -142,10 +142,10 @@ func (h *Handlers) newList(v *web.Request, view tokenlist.View, title string, li
 	}
 	found := view.Selected(v.Words, listed, v.Now)
 	p.Matching = len(found)
-	p.Total = len(tokenlist.View{Status: view.Status, Organization: view.Organization, Sort: "name"}.Selected(v.Words, listed, v.Now))
+	p.Total = view.Total(listed)
 	p.Several = tokenlist.SeveralOf(v, view, listed)
 	p.Columns = view.Columns(v.Words, p.Several)
-	p.Tokens = tokenlist.Rows(v, view, p.cut(view, found))
+	p.Tokens = tokenlist.Rows(v, view, p.Several, p.cut(view, found))
 	p.Picking = tokenlist.NewPicking(v, view, found, p.Tokens)
 	p.chooseFilters(v, view, listed)
 	all := view

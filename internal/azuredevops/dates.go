@@ -1,7 +1,6 @@
 package azuredevops
 
 import (
-	"encoding/json"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,7 +23,9 @@ func (m *moment) UnmarshalJSON(b []byte) error {
 	if ok {
 		s = string(b)
 	} else if b[0] == '"' && len(b) <= maxText {
-		ok = json.Unmarshal(b, &s) == nil
+		var t text
+		_ = t.UnmarshalJSON(b) // never fails
+		s, ok = t.string, true
 	}
 	if t, understood := parseMoment(strings.TrimSpace(s)); ok && understood {
 		m.Time, m.odd = t, false
@@ -52,6 +53,9 @@ var spaceForT = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T| +)([0-9:.
 func parseMoment(s string) (t time.Time, ok bool) {
 	if s == "" {
 		return time.Time{}, true
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil { // nearly always
+		return bounded(t), true
 	}
 	if m := msDate.FindStringSubmatch(s); m != nil {
 		ms, _ := strconv.ParseInt(m[1], 10, 64) // at most 15 figures

@@ -54,7 +54,7 @@ func (c *Caller) Organizations(ctx context.Context) ([]Organization, error) {
 		return nil, err
 	}
 	var w struct {
-		Value list[wireAccount] `json:"value"`
+		Value list[wireAccount, *wireAccount] `json:"value"`
 	}
 	if failure := q.decode(a, &w); failure != nil {
 		return nil, failure

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,11 +59,16 @@ type Wanted struct {
 	ValidTo     time.Time `json:"validTo,omitzero"`
 }
 
-var authorizationIDPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
-
 // ValidAuthorizationID reports whether id can be a token's id, so that nothing else gets into an address. Ids are
 // GUIDs; the check is a little wider.
-func ValidAuthorizationID(id string) bool { return authorizationIDPattern.MatchString(id) }
+func ValidAuthorizationID(id string) bool {
+	if id == "" || len(id) > 64 || id[0] == '-' {
+		return false
+	}
+	return !strings.ContainsFunc(id, func(r rune) bool {
+		return !('0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || r == '-')
+	})
+}
 
 // List returns all pages of the organization's tokens with that status, in the order of the service. With an error it
 // also returns the tokens it got before.
@@ -120,34 +124,34 @@ func (c *Caller) listCall(organization string, s Status, next string) (call, err
 
 // page reads one page of a list and the continuation token of the next, "" at the end.
 func (q call) page(a answer) ([]Token, string, *Error) {
-	var w wirePage
-	if failure := q.decode(a, &w); failure != nil {
-		return nil, "", failure
-	}
-	if w.PatTokenError.failed() {
-		return nil, "", q.refused(a, w.PatTokenError)
-	}
-	found := w.wireTokens
-	if !found.PatTokens.there && (w.Value.PatTokens.there || w.Value.PatTokens.null) {
-		next := found.ContinuationToken
-		if found = wireTokens(w.Value); found.ContinuationToken.string == "" {
-			found.ContinuationToken = next
-		}
-	}
-	if !found.PatTokens.there && !found.PatTokens.null {
+	w, err := readPage(a.body)
+	if err != nil {
 		return nil, "", q.notUnderstood(a, errType)
 	}
-	tokens := make([]Token, 0, len(found.PatTokens.items))
-	for i := range found.PatTokens.items {
-		tokens = append(tokens, found.PatTokens.items[i].token())
+	if w.patTokenError.failed() {
+		return nil, "", q.refused(a, w.patTokenError)
 	}
-	if found.PatTokens.more {
+	found := w.wireTokens
+	if !found.patTokens.there && (w.value.patTokens.there || w.value.patTokens.null) {
+		next := found.continuationToken
+		if found = w.value; found.continuationToken.string == "" {
+			found.continuationToken = next
+		}
+	}
+	if !found.patTokens.there && !found.patTokens.null {
+		return nil, "", q.notUnderstood(a, errType)
+	}
+	tokens := make([]Token, 0, len(found.patTokens.items))
+	for i := range found.patTokens.items {
+		tokens = append(tokens, found.patTokens.items[i].token())
+	}
+	if found.patTokens.more {
 		return tokens, "", q.notUnderstood(a, errLength)
 	}
-	if found.ContinuationToken.odd {
+	if found.continuationToken.odd {
 		return tokens, "", q.notUnderstood(a, errType)
 	}
-	return tokens, strings.TrimSpace(found.ContinuationToken.string), nil
+	return tokens, strings.TrimSpace(found.continuationToken.string), nil
 }
 
 // report says what of the tokens in an answer isn't understood.

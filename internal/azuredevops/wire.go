@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Caps of what is in an answer. They are far over anything real and keep a body within its own cap from unfolding into
@@ -114,33 +115,14 @@ type wireResult struct {
 	PatTokenError patTokenError `json:"patTokenError"`
 }
 
-// wirePage is one page of a list. Older answers have it, or only its tokens, in value.
-type wirePage struct {
-	wireTokens
-	Value         wireValue     `json:"value"`
-	PatTokenError patTokenError `json:"patTokenError"`
-}
-
-type wireTokens struct {
-	ContinuationToken text            `json:"continuationToken"`
-	PatTokens         list[wireToken] `json:"patTokens"`
-}
-
-type wireValue wireTokens
-
-// UnmarshalJSON reads an array of tokens or a page of them, and takes anything else for neither.
-func (v *wireValue) UnmarshalJSON(b []byte) error {
-	switch b[0] {
-	case '{':
-		return json.Unmarshal(b, (*wireTokens)(v))
-	case '[':
-		return v.PatTokens.UnmarshalJSON(b)
-	}
-	return nil
+// reads is a *T that reads itself from any JSON value.
+type reads[T any] interface {
+	*T
+	json.Unmarshaler
 }
 
 // list is a JSON array, of which it holds at most maxItems, or null.
-type list[T any] struct {
+type list[T any, P reads[T]] struct {
 	there bool // as an array
 	null  bool
 	items []T
@@ -148,11 +130,11 @@ type list[T any] struct {
 }
 
 // UnmarshalJSON reads an array or null. Anything else is no list.
-func (l *list[T]) UnmarshalJSON(b []byte) error {
+func (l *list[T, P]) UnmarshalJSON(b []byte) error {
 	switch {
 	case b[0] == '[':
 		l.there = true
-		l.items, l.more = items[T](b, maxItems)
+		l.items, l.more = items[T, P](b, maxItems)
 	case string(b) == "null":
 		l.null = true
 	}
@@ -160,11 +142,11 @@ func (l *list[T]) UnmarshalJSON(b []byte) error {
 }
 
 // items are at most limit of those of an array; more: it has others.
-func items[T any](b []byte, limit int) (found []T, more bool) {
+func items[T any, P reads[T]](b []byte, limit int) (found []T, more bool) {
 	parts, more := split(b, limit)
 	found = make([]T, len(parts))
 	for i, part := range parts {
-		_ = json.Unmarshal(part, &found[i]) // a T takes anything
+		_ = P(&found[i]).UnmarshalJSON(part) // it takes anything
 	}
 	return found, more
 }
@@ -202,7 +184,7 @@ func split(b []byte, limit int) (parts [][]byte, more bool) {
 
 // texts are the strings of an array; odd: it has other items, or more than limit.
 func texts(b []byte, limit int) (found []string, odd bool) {
-	all, more := items[text](b, limit)
+	all, more := items[text, *text](b, limit)
 	for _, t := range all {
 		odd = odd || t.odd || t.string == ""
 		if !t.odd && t.string != "" {
@@ -284,6 +266,10 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	switch {
 	case string(b) == "null":
 	case b[0] == '"' && len(b) <= maxText+2:
+		if inner := b[1 : len(b)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+			t.string = string(inner)
+			return nil
+		}
 		_ = json.Unmarshal(b, &t.string) // b is a JSON string
 	case b[0] == '"':
 		t.string, t.odd = beginning(b), true

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jba/templatecheck"
@@ -8,12 +9,17 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// FitTemplates checks templates against the structs of their pages, given by template: a field that was renamed fails
+// FitTemplates checks templates against the structs of their pages, given by template, "page/part" for a part that is made
+// by itself: a field that was renamed fails
 // here and not in front of a person, also inside a range that happens to be empty.
 func FitTemplates(t *testing.T, pages map[string]any) {
 	t.Helper()
 	for name, data := range pages {
+		name, part, _ := strings.Cut(name, "/")
 		set := templates.Offered()[0].Page(name)
+		if set != nil && part != "" {
+			set = set.Lookup(part)
+		}
 		if set == nil {
 			t.Errorf("there is no template %q", name)
 			continue

@@ -11,8 +11,10 @@ import (
 	"github.com/patdesk/patdesk/templates"
 )
 
-// Row is a token in a list, in words that are ready: a list has many rows, and each is a template's work.
+// Row is a token in a list, in words that are ready: a list has many rows, and each is a template's work. It is all that
+// its row shows, as rows are kept by it.
 type Row struct {
+	Several       Several
 	Number        int // on its page, from 1: for ids
 	Name          string
 	URL           string // "": it has no id that is understood
@@ -49,7 +51,7 @@ func SeveralOf(v *web.Request, view View, tokens []inventory.Token) Several {
 }
 
 // Rows are tokens as a list shows them.
-func Rows(v *web.Request, view View, tokens []inventory.Token) []Row {
+func Rows(v *web.Request, view View, several Several, tokens []inventory.Token) []Row {
 	unfinished := UnfinishedByToken(v)
 	scopes := map[string]string{} // by ids: many tokens have the same
 	powerful := v.Words.Text("kind.powerful")
@@ -61,7 +63,7 @@ func Rows(v *web.Request, view View, tokens []inventory.Token) []Row {
 		}
 		tool := azuredevops.MadeBy(t.DisplayName)
 		row := Row{
-			Number: i + 1, Name: web.ShownName(v.Words, t.DisplayName), URL: web.TokenURL(v, t.Organization, &t.Token), Odd: web.OddText(v.Words, &t.Token),
+			Several: several, Number: i + 1, Name: web.ShownName(v.Words, t.DisplayName), URL: web.TokenURL(v, t.Organization, &t.Token), Odd: web.OddText(v.Words, &t.Token),
 			Organization: web.WorksIn(v.Words, &t.Token, t.Organization), Global: t.LivingGlobal(), Scopes: scopes[ids], FullAccess: t.FullAccess(),
 			Expires: web.Ends(v, t), Tool: tool != "", MadeBy: web.ToolName(v.Words, tool),
 		}

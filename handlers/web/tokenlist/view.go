@@ -104,11 +104,26 @@ func (l View) Selected(w *templates.Words, tokens []inventory.Token, now time.Ti
 	wanted := l.Statuses()
 	var out []inventory.Token
 	for _, t := range tokens {
-		if slices.Contains(wanted, t.Status) && (l.Organization == "" || t.Global() || strings.EqualFold(t.Organization, l.Organization)) {
+		if l.in(wanted, t) {
 			out = append(out, t)
 		}
 	}
 	return l.Arrange(w, out, now)
+}
+
+// Total is how many tokens have the view's status and organization, whatever it is narrowed down to.
+func (l View) Total(tokens []inventory.Token) (n int) {
+	wanted := l.Statuses()
+	for _, t := range tokens {
+		if l.in(wanted, t) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l View) in(wanted []azuredevops.Status, t inventory.Token) bool {
+	return slices.Contains(wanted, t.Status) && (l.Organization == "" || t.Global() || strings.EqualFold(t.Organization, l.Organization))
 }
 
 // ExportAddress is where the tokens of this view are to be had as a file, all of them.
@@ -228,10 +243,14 @@ func (l View) Arrange(w *templates.Words, listed []inventory.Token, now time.Tim
 	by, order := comparing(w, l.Sort), w.Order()
 	slices.SortStableFunc(out, func(a, b inventory.Token) int {
 		first := by(a, b)
-		if l.Order == "desc" {
-			first = -first
+		switch {
+		case first == 0: // only then, as comparing names takes long
+			return cmp.Or(order(a.DisplayName, b.DisplayName), cmp.Compare(a.AuthorizationID, b.AuthorizationID))
+		case l.Order == "desc":
+			return -first
+		default:
+			return first
 		}
-		return cmp.Or(first, order(a.DisplayName, b.DisplayName), cmp.Compare(a.AuthorizationID, b.AuthorizationID))
 	})
 	return out
 }
