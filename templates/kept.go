@@ -17,7 +17,7 @@ const (
 const anyPage = "problem" // each page has all partials
 
 // pieces are those that were made lately, by what they show.
-var pieces, _ = lru.New[piece, template.HTML](keptPieces) // fails for sizes below one
+var pieces, _ = lru.New[piece, string](keptPieces) // fails for sizes below one
 
 type piece struct {
 	words *Words
@@ -29,9 +29,9 @@ type piece struct {
 // What shows the same as lately isn't made again, whoever looks at it. So dots are of a comparable type, hold all that
 // the template shows, and nothing that is for one answer only.
 func (w *Words) kept(name string, dots any) (template.HTML, error) {
-	var b strings.Builder
 	all := reflect.ValueOf(dots)
-	for i := range all.Len() {
+	made := make([]string, all.Len())
+	for i := range made {
 		p := piece{w, name, all.Index(i).Interface()}
 		html, ok := pieces.Get(p)
 		if !ok {
@@ -39,11 +39,11 @@ func (w *Words) kept(name string, dots any) (template.HTML, error) {
 			if err := w.pages()[anyPage].ExecuteTemplate(&one, name, p.dot); err != nil {
 				return "", fmt.Errorf("template %q: %w", name, err)
 			}
-			if html = template.HTML(one.String()); len(html) <= keptBytes { //nolint:gosec // html/template has made it
+			if html = one.String(); len(html) <= keptBytes {
 				pieces.Add(p, html)
 			}
 		}
-		b.WriteString(string(html))
+		made[i] = html
 	}
-	return template.HTML(b.String()), nil //nolint:gosec // html/template has made its parts
+	return template.HTML(strings.Join(made, "")), nil //nolint:gosec // html/template has made its parts
 }

@@ -44,6 +44,9 @@ func refreshCalendar(ctx context.Context, feeds *calendar.Feeds, r inventory.Rea
 	if !slices.Contains(r.Statuses, azuredevops.Active) {
 		return nil
 	}
+	if has, err := feeds.Has(ctx, r.Person); err != nil || !has {
+		return err
+	}
 	var expiries []calendar.Expiry
 	for _, t := range r.Tokens {
 		if t.Status != azuredevops.Active {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/operation"
@@ -119,8 +120,9 @@ func (s *Site) writeAnswer(v *Request, result Answer) error {
 	case Download:
 		return send(v, false, result.write)
 	case Page:
-		var body bytes.Buffer
-		if err := v.Words.Render(&body, result.Template, result.Data); err != nil {
+		body := pageBuffers.Get().(*bytes.Buffer) //nolint:forcetypeassert,errcheck // nothing else is put there
+		defer reuse(body)
+		if err := v.Words.Render(body, result.Template, result.Data); err != nil {
 			s.Log.ErrorContext(v.Context(), "page could not be rendered", "request_id", v.RequestID(), "template", result.Template, "error", err)
 			s.writePlain(v.Writer, v.Request, http.StatusInternalServerError)
 			return err
@@ -131,6 +133,20 @@ func (s *Site) writeAnswer(v *Request, result Answer) error {
 		s.writePlain(v.Writer, v.Request, http.StatusInternalServerError)
 		return errNotShown
 	}
+}
+
+// pageBuffers are those that pages were rendered into.
+var pageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// reuse gives a buffer back, with nothing left of its page, unless it has become large.
+func reuse(b *bytes.Buffer) {
+	const most = 256 << 10 // bytes
+	if b.Cap() > most {
+		return
+	}
+	clear(b.Bytes()[:b.Len()])
+	b.Reset()
+	pageBuffers.Put(b)
 }
 
 // maxLocation bounds an address that is redirected to, in bytes: the head of an answer has to stay below 4 KB, with

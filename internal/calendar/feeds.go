@@ -326,6 +326,12 @@ func (f *Feeds) Parts(ctx context.Context, person string) (parts []Part, err err
 	return parts, err
 }
 
+// Has says that the person has a feed.
+func (f *Feeds) Has(ctx context.Context, person string) (bool, error) {
+	kept, _, err := f.load(ctx, person)
+	return kept.Address != "", err
+}
+
 // Refresh takes over a reading of an organization that began at read; of tokens without an ID or Ends only the number. For a person without a feed nothing is kept. A
 // reading that began before the one that is kept changes nothing. session.ErrFull: of so many organizations that this
 // one isn't kept.

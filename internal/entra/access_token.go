@@ -2,6 +2,7 @@ package entra
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
@@ -55,10 +56,28 @@ type holding struct {
 	token string // good still; "" if there is none
 	due   bool   // a token is to be asked for: this one is getting old, or there is none
 	over  bool   // there is nothing that a token could be had with
+
+	until time.Time // the same cache holds the same token, and it isn't due
 }
 
-// peek looks into a cache.
+// peek looks into a cache. MSAL takes long to read one, so what it has found is known for as long as it would find the
+// same in a cache of the same content.
 func (p *Provider) peek(ctx context.Context, blob []byte, account string) (holding, error) {
+	key := sha256.Sum256(append([]byte(account+"\n"), blob...))
+	if known, ok := p.peeked.Get(key); ok && time.Now().Before(known.until) { // MSAL's clock
+		return known, nil
+	}
+	held, err := p.look(ctx, blob, account)
+	if err == nil && held.token != "" && !held.due {
+		p.peeked.Add(key, held)
+	}
+	return held, err
+}
+
+const manyPeeked = 2000 // caches whose token is known, of some 2 KB
+
+// look has MSAL look into a cache.
+func (p *Provider) look(ctx context.Context, blob []byte, account string) (holding, error) {
 	client, err := p.client(offlineCredential, &sessionCache{blob: blob})
 	if err != nil {
 		return holding{}, err
@@ -69,7 +88,11 @@ func (p *Provider) peek(ctx context.Context, blob []byte, account string) (holdi
 	case err == nil && result.Account.IsZero() && result.IDToken.RawToken == "":
 		return holding{over: true}, nil // a token of the app, not of the person: never to be used
 	case err == nil:
-		return holding{token: result.AccessToken, due: x.refused}, nil
+		until := result.ExpiresOn.Add(-msalMargin)
+		if due := result.Metadata.RefreshOn; !due.IsZero() && due.Before(until) {
+			until = due
+		}
+		return holding{token: result.AccessToken, due: x.refused, until: until}, nil
 	case x.refused:
 		return holding{due: true}, nil
 	case ctx.Err() != nil:

@@ -3,6 +3,7 @@ package entra
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/patdesk/patdesk/internal/panics"
 )
@@ -81,7 +83,8 @@ type Provider struct {
 
 	vault      *memo[Credential] // of Credential.Current
 	refreshing panics.Flights
-	pauses     pauses // after failed refreshes, by session
+	pauses     pauses                                 // after failed refreshes, by session
+	peeked     *lru.Cache[[sha256.Size]byte, holding] // what token caches hold, by their content
 }
 
 // New makes a Provider. It makes no call.
@@ -100,6 +103,7 @@ func New(o Options) (*Provider, error) {
 		}
 	}
 	p := &Provider{o: o, metadata: o.Authority + "/v2.0/.well-known/openid-configuration", pauses: newPauses(o.Now)}
+	p.peeked, _ = lru.New[[sha256.Size]byte, holding](manyPeeked) // fails for sizes below one
 	p.wire = newWire(o, p.metadata)
 	p.vault = &memo[Credential]{fetch: p.readCurrent, fresh: credentialFresh, now: o.Now, log: o.Log, words: "the app's credential could not be read"}
 	if first := (Credential{Secret: o.Credential.Secret, Certificate: o.Credential.Certificate}); first.Secret != "" || first.Certificate != nil {

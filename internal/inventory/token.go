@@ -82,8 +82,7 @@ func statusRank(s azuredevops.Status) int { return slices.Index(Statuses(), s) }
 
 // once keeps each token once. A global one is in the list of every organization, under the same id.
 func once(tokens []Token) []Token {
-	seen := make(map[string]int, len(tokens))
-	var out []Token
+	seen, out := make(map[string]int, len(tokens)), make([]Token, 0, len(tokens))
 	for _, t := range tokens {
 		at, twice := seen[t.AuthorizationID]
 		if !twice || !t.Addressable() {

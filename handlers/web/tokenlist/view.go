@@ -241,7 +241,7 @@ func (l View) Arrange(w *templates.Words, listed []inventory.Token, now time.Tim
 		}
 	}
 	by, order := comparing(w, l.Sort), w.Order()
-	slices.SortStableFunc(out, func(a, b inventory.Token) int {
+	slices.SortFunc(out, func(a, b inventory.Token) int {
 		first := by(a, b)
 		switch {
 		case first == 0: // only then, as comparing names takes long
