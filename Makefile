@@ -84,6 +84,10 @@ lint: ## Run gofmt, go vet, staticcheck, golangci-lint, actionlint and govulnche
 	"$$(scripts/tool actionlint)"
 	@scripts/vulncheck
 
+.PHONY: later
+later: ## Run the tests as on a later day, DAYS=3 from now: what a date breaks in them shows before it comes
+	@scripts/later
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for 30s; FUZZTIME=5m for longer
 	@scripts/fuzz
