@@ -5,6 +5,18 @@
 const pause = 800; // milliseconds between two questions; the server holds back each answer for a while, too
 const parts = [...document.querySelectorAll("[data-arriving]")].map((part) => part.id);
 
+// What has arrived is heard once a step. The parts themselves say too much, and are exchanged too often, to be read aloud.
+const said = document.createElement("p");
+said.id = "arrived";
+said.className = "visually-hidden";
+said.setAttribute("role", "status");
+document.getElementById("main").append(said);
+
+function say(page) {
+  const text = page.querySelector("[data-in-progress] p, [data-arriving] > .hint")?.textContent ?? "";
+  if (said.textContent !== text) said.textContent = text;
+}
+
 async function ask() {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
@@ -15,6 +27,7 @@ async function ask() {
     }
     const exchanged = parts.map((id) => exchange(document.getElementById(id), page.getElementById(id)));
     fillIn(page);
+    say(page);
     if (!page.querySelector("[data-in-progress]") && exchanged.every(Boolean)) return;
   } catch {
     // The server may be starting anew: ask again.

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -23,6 +24,12 @@ func TestOverviewWhileOneOrganizationHangs(t *testing.T) {
 			b.open(d.url + "/tokens")
 			b.see(words("2 of 3 organizations read"))
 			b.see(words("Still reading"))
+			if scripts {
+				heard := read(b, "heard", chromedp.Poll[string](`document.getElementById("arrived")?.textContent`))
+				if !strings.Contains(heard, "2 of 3 organizations read") {
+					t.Errorf("read aloud is %q", heard)
+				}
+			}
 			if rows := read(b, "rows", chromedp.Evaluate[int](`document.querySelectorAll("#token-rows tr").length`)); rows < 10 {
 				t.Errorf("%d tokens beside the organization that hangs", rows)
 			}

@@ -67,7 +67,7 @@ func openTab(t *testing.T) *tab {
 
 // tabLimit bounds what one test does in its tab.
 func tabLimit() time.Duration {
-	if *gallery != "" {
+	if *gallery != "" || *lighthouse != "" {
 		return 55 * time.Minute
 	}
 	return 6 * time.Minute

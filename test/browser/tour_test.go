@@ -194,7 +194,7 @@ func (r tour) secret() {
 	r.stop("tokens-secret-waiting", "is waiting to be saved")
 	r.ask(r.in.button("Sign out"), "A secret is still waiting")
 	r.at("sign-out-question")
-	r.press(chromedp.Search(`(//a[`+r.in.called("Show the secret")+`])[last()]`)) // behind a dialog stands the banner's
+	r.press(chromedp.Search(`(//a[` + r.in.called("Show the secret") + `])[last()]`)) // behind a dialog stands the banner's
 	r.press(r.in.button("I have saved it"))
 	r.stop("secret-saved", "You have saved its secret")
 }
