@@ -304,15 +304,25 @@ func TestAlerts(t *testing.T) {
 	if err != nil {
 		t.Fatalf("promtool is missing; scripts/test-deps installs it: %v", err)
 	}
-	for _, args := range [][]string{{"check", "rules", "observability/patdesk-alerts.yaml"}, {"test", "rules", "observability/patdesk-alerts-test.yaml"}} {
-		if output, err := run(t, os.Environ(), promtool, args...); err != nil {
-			t.Errorf("%v: %v\n%s", args, err, output)
+	for file, alerts := range map[string][]string{
+		"patdesk": {"PatdeskDown", "PatdeskNotReady", "PatdeskErrors", "PatdeskAzureDevOpsFailing", "PatdeskNobodySignsIn", "PatdeskRefreshesFailing", "PatdeskSlow"},
+		"patdesk-tokens": {
+			"PatdeskTokenExpires", "PatdeskTokenLastDay", "PatdeskTokensOutOfDate", "PatdeskOrganizationUnread", "PatdeskTokensLeftOut", "PatdeskTokensGone",
+		},
+	} {
+		rules, cases := "observability/"+file+"-alerts.yaml", "observability/"+file+"-alerts-test.yaml"
+		for _, args := range [][]string{{"check", "rules", rules}, {"test", "rules", cases}} {
+			if output, err := run(t, os.Environ(), promtool, args...); err != nil {
+				t.Errorf("%v: %v\n%s", args, err, output)
+			}
+		}
+		for _, alert := range alerts {
+			if !strings.Contains(read(t, cases), "alertname: "+alert+"\n") {
+				t.Errorf("no case of %s", alert)
+			}
 		}
 	}
-	cases := read(t, "observability/patdesk-alerts-test.yaml")
-	for _, alert := range []string{"Down", "NotReady", "Errors", "AzureDevOpsFailing", "NobodySignsIn", "RefreshesFailing", "Slow"} {
-		if !strings.Contains(cases, "alertname: Patdesk"+alert+"\n") {
-			t.Errorf("no case of Patdesk%s", alert)
-		}
+	if output, err := run(t, os.Environ(), promtool, "check", "config", "observability/patdesk-tokens-prometheus.yaml"); err != nil {
+		t.Errorf("%v\n%s", err, output)
 	}
 }

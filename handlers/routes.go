@@ -18,7 +18,9 @@ func (h *Handlers) Routes() http.Handler {
 	t.Any(web.StaticPattern, static.Handler())
 	t.File(web.FaviconPath, static.Favicon)
 	t.File(web.RobotsPath, web.Robots)
-	t.File(web.FeedPattern, web.Compressed(h.Site.Limits.LimitGuesses(h.account.ServeCalendar, h.account.UnknownCalendar))) // open to all who know the address
+	for _, file := range web.FeedFiles { // open to all who know the address
+		t.File(web.FeedPath("{address}", file), web.Compressed(h.Site.Limits.LimitGuesses(h.account.ServeFeed(file), h.account.UnknownFeed)))
+	}
 
 	anyone := t.Anyone()
 	home := anyone.Get(web.HomePath, h.signin.Home).Post(web.ThemeStep, h.Site.ChooseTheme)

@@ -32,7 +32,7 @@ func TestPathsLeadSomewhere(t *testing.T) {
 		web.HomePath, web.SignInPath, web.StartSignInPath, web.SignOutPath, web.OverviewPath, web.OrganizationsPath, web.TokensPath, web.NewTokenPath,
 		web.ScopesPath, web.GlobalTokensPath, web.BulkPath, web.ChangesPath, web.SessionsPath, web.CalendarPath, web.ShortcutsPath, web.JumpPath, web.HealthPath, web.ReadyPath,
 		web.TokenPath("contoso", "1", ""), web.TokenPath("contoso", "1", "edit"), web.TokenPath("contoso", "1", "revoke"), web.TokenPath("contoso", "1", "rotate"),
-		web.ListPath(""), web.ListPath("contoso"), web.OperationPath("1"), web.BatchPath("1"), web.GlobalPath("contoso", "1"), web.FeedPath("x"),
+		web.ListPath(""), web.ListPath("contoso"), web.OperationPath("1"), web.BatchPath("1"), web.GlobalPath("contoso", "1"), web.FeedPath("x", web.CalendarFile), web.FeedPath("x", web.MetricsFile),
 		web.StartPath("/tokens", "x"), web.ReplacementPath("contoso", azuredevops.Token{}),
 	} {
 		path, _, _ := strings.Cut(path, "?")

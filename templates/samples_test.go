@@ -317,6 +317,7 @@ type (
 	calendarPage struct {
 		base
 		Address                                       string
+		Files                                         []calendarFile
 		Exists                                        bool
 		Made, Refreshed                               when
 		Lapsed                                        bool
@@ -331,10 +332,11 @@ type (
 		MakeAction, RevokeAction, Public, OverviewURL string
 		Language, SpeakAction                         string
 	}
+	calendarFile  struct{ Name, Purpose, Address string }
 	calendarPlace struct {
 		Organization string
 		Count, Left  int
-		Read         when
+		Read, Failed when
 		Undated      int
 	}
 	sessionRow struct {
@@ -706,12 +708,14 @@ func otherSamples() []sample {
 	open.base = visitor("Scopes")
 	const browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 	calendar := calendarPage{base: frame("Calendar of expiries", "overview"), Form: "form", MakeAction: "/pat/calendar/make", Language: "한국어", SpeakAction: "/pat/calendar/language", RevokeAction: "/pat/calendar/revoke", OverviewURL: "/pat/overview"}
+	calendar.Files = []calendarFile{{"tokens.atom", "A feed.", ""}, {"metrics", "Metrics.", ""}}
 	kept := calendar
 	kept.Exists, kept.Mark, kept.Public, kept.Made, kept.Refreshed, kept.Asked, kept.AskedBy = true, "mark", "mark", at(-9), at(0, -5), at(0, -190), hostile+", from 198.51.100.7"
 	kept.Total, kept.Counted = 5010, 5012
-	kept.Places = []calendarPlace{{"contoso", 12, 0, at(0, -5), 1}, {strings.Repeat("long", 12), 5000, 730, at(-40), 0}}
+	kept.Places = []calendarPlace{{"contoso", 12, 0, at(0, -5), when{}, 1}, {strings.Repeat("long", 12), 5000, 730, at(-40), at(0, -5), 0}, {"fabrikam", 0, 0, when{}, at(0, -5), 0}}
 	made, changed, dry := kept, kept, kept
 	made.Asked, made.AskedBy, made.Address, made.LocalOnly = when{}, "", "https://tools.example/pat/calendar/"+strings.Repeat("x", 64)+"/tokens.ics", true
+	made.Files = []calendarFile{{"tokens.atom", "A feed.", strings.Replace(made.Address, ".ics", ".atom", 1)}, {"metrics", "Metrics.", strings.Replace(made.Address, "tokens.ics", "metrics", 1)}}
 	changed.Problem = &problemSummary{Heading: "Your calendar's address has changed meanwhile", What: "Nothing was changed now."}
 	dry.Lapsed, dry.Places, dry.Done = true, nil, "Done."
 	return []sample{

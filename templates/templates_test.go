@@ -456,7 +456,7 @@ func TestControlsByName(t *testing.T) {
 		{"tokens", "full", "button", "Search", 1}, {"scopes", "found", "button", "Search", 1},
 		{"organizations", "typing", "button", "Open", 1}, {"sign-out", "pending", "button", "Sign out", 1},
 		{"sessions", "two", "button", "End all my other sessions", 1},
-		{"calendar", "none", "button", "Make an address", 1}, {"calendar", "none", "button", "Revoke the address", 0}, {"calendar", "made", "button", "Copy", 1},
+		{"calendar", "none", "button", "Make an address", 1}, {"calendar", "none", "button", "Revoke the address", 0}, {"calendar", "made", "button", "Copy", 1}, {"calendar", "made", "button", "Copy the address of metrics", 1},
 		{"calendar", "kept", "button", "Make a new address", 1}, {"calendar", "kept", "button", "Revoke the address", 1}, {"calendar", "kept", "button", "Copy", 0}, {"problem", "throttled", "a", "Try again", 1},
 	} {
 		found := shown(t, c.page, c.state).Find(c.control).FilterFunction(func(_ int, s *goquery.Selection) bool { return words(s) == c.name })

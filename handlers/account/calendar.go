@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
@@ -25,6 +26,7 @@ const (
 type calendarPage struct {
 	web.Base
 	Address         string // just made
+	Files           []calendarFile
 	Exists          bool
 	Made, Refreshed templates.When
 	Lapsed          bool // refreshed too long ago to be shown
@@ -45,11 +47,18 @@ type calendarPage struct {
 	OverviewURL     string
 }
 
+// calendarFile is a file at the private address, beside the calendar.
+type calendarFile struct {
+	Name    string
+	Purpose string
+	Address string // where the page shows it: just made
+}
+
 // calendarPlace is an organization in the calendar.
 type calendarPlace struct {
 	Organization string
 	Count, Left  int
-	Read         templates.When
+	Read, Failed templates.When // Failed: after Read
 	Undated      int
 }
 
@@ -135,8 +144,9 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state we
 	}
 	p.Failed = p.Problem != nil
 	if address != "" {
-		p.Address = v.Address.URL(web.FeedPath(address))
+		p.Address = v.Address.URL(web.FeedPath(address, web.CalendarFile))
 	}
+	p.Files = calendarFiles(v, address)
 	if !feed.Asked.IsZero() {
 		p.AskedBy = v.Words.Message("calendar.askedBy", map[string]any{"Browser": web.BrowserName(v.Words, feed.AskedBy.Program), "Address": feed.AskedBy.Address}).Title
 	}
@@ -147,16 +157,28 @@ func (h *Handlers) calendarAnswer(v *web.Request, address, done string, state we
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{} // a global token is in the list of every organization
-	for _, part := range parts {
-		for _, e := range part.Expiries {
-			seen[e.ID] = true
-		}
-		p.Counted += len(part.Expiries)
-		p.Places = append(p.Places, calendarPlace{part.Organization, len(part.Expiries), part.Left, v.When(part.Read), part.Undated})
+	for range calendar.Each(parts) {
+		p.Total++
 	}
-	p.Total = len(seen)
+	for _, part := range parts {
+		p.Counted += len(part.Expiries)
+		p.Places = append(p.Places, calendarPlace{part.Organization, len(part.Expiries), part.Left, v.When(part.Read), v.When(part.Failed), part.Undated})
+	}
 	return web.Page{Status: state.Status, Template: "calendar", Data: p, Private: address != ""}, nil
+}
+
+// calendarFiles are the files beside the calendar, with their addresses if that is known.
+func calendarFiles(v *web.Request, address string) (files []calendarFile) {
+	for _, one := range []struct{ file, key string }{
+		{web.AtomFile, "calendar.file.atom"}, {web.ListFile, "calendar.file.json"}, {web.MetricsFile, "calendar.file.metrics"},
+	} {
+		file := calendarFile{Name: strings.TrimPrefix(one.file, "/"), Purpose: v.Words.Text(one.key)}
+		if address != "" {
+			file.Address = v.Address.URL(web.FeedPath(address, one.file))
+		}
+		files = append(files, file)
+	}
+	return files
 }
 
 // loopbackOrigin says that only this machine can open our address.

@@ -30,16 +30,19 @@ func RefreshCalendars(feeds *calendar.Feeds, t web.Telemetry, log *slog.Logger) 
 }
 
 // refreshCalendar keeps the active tokens, if all of them were read. What an organization that there isn't any more had
-// goes; any other failure says nothing about the tokens.
+// goes; any other failure says nothing about the tokens, and is noted.
 func refreshCalendar(ctx context.Context, feeds *calendar.Feeds, r inventory.Read) error {
 	for _, missing := range r.Failed {
 		var api *azuredevops.Error
-		if missing.Status == azuredevops.Active && errors.As(missing.Err, &api) && api.Kind == azuredevops.KindOrganization {
+		switch {
+		case missing.Status != azuredevops.Active:
+			continue
+		case errors.As(missing.Err, &api) && api.Kind == azuredevops.KindOrganization:
 			return feeds.Forget(ctx, r.Person, r.Organization)
-		}
-		if missing.Status == azuredevops.Active {
+		case errors.Is(missing.Err, context.Canceled): // nobody waited for it
 			return nil
 		}
+		return feeds.Miss(ctx, r.Person, r.Organization, r.Begun)
 	}
 	if !slices.Contains(r.Statuses, azuredevops.Active) {
 		return nil

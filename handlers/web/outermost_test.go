@@ -231,7 +231,7 @@ func FuzzCalendarAddressInLog(f *testing.F) {
 	const address = "Zk3vR9tXw2LmQ8bYc5NhJ7pDs1GfAe4KuTiVoBzrxC6qWlMnEyHjSgPdFaR0-_UQ"
 	for _, path := range []string{
 		"/calendar/%s/tokens.ics", "/\xff/calendar/%s", "/\xc8\xba\xc8\xba\xc8\xba\xc8\xba/calendar/%s/tokens.ics", "/ȾȾȾȾ/CALENDAR/%s", "/" + strings.Repeat("\xff", 20) + "/calendar/%s", "/" + strings.Repeat("Ⱥ", 9) + "/calendar/%s", "/İ/Calendar/%s", "/calender/%s/tokens.ics", "/%s", "/x/%s/",
-		"/calendar%s", "/calendar\\%s", "/calendar//%s", "/pat/calendar/%s/tokens.ics", "/calendar/make/%s", "/calendar/\n%s", "/calendar", "/calendar/", "/calendar/make", "calendar/%s", "*", "", "/%%63alendar/%s",
+		"/calendar%s", "/calendar\\%s", "/calendar//%s", "/pat/calendar/%s/tokens.ics", "/calendar/make/%s", "/calendar/%s/metrics", "/calendar/%s/tokens.atom", "/calendar/\n%s", "/calendar", "/calendar/", "/calendar/make", "calendar/%s", "*", "", "/%%63alendar/%s",
 		"/\xed\xa0\x80/calendar/%s", "/tokens/calendar/%s", "/static/calendar/%s",
 	} {
 		f.Add(path, 0, len(address), false)

@@ -42,7 +42,6 @@ const (
 	GlobalPattern    = GlobalTokensPath + "/{organization}/{id}"
 	OperationPattern = operationsPath + "/{operation}"
 	BatchPattern     = BulkPath + "/{batch}"
-	FeedPattern      = CalendarPath + "/{address}/tokens.ics"
 
 	LanguageStep = "language" // below HomePath, which ends with a slash
 	ThemeStep    = "theme"
@@ -50,6 +49,20 @@ const (
 	RevokeStep   = "/revoke"
 	SpeakStep    = "/language"
 )
+
+// Files below the private address of a person's calendar.
+const (
+	CalendarFile = "/tokens.ics"
+	AtomFile     = "/tokens.atom"
+	ListFile     = "/tokens.json"
+	MetricsFile  = "/metrics"
+)
+
+// FeedFiles are all of them.
+var FeedFiles = []string{CalendarFile, AtomFile, ListFile, MetricsFile}
+
+// FeedPath is where programs read one of them, and with "{address}" its pattern.
+func FeedPath(address, file string) string { return CalendarPath + "/" + address + file }
 
 // TokenPath is the address of a token's page, or with a verb of one of its forms.
 func TokenPath(organization, id, verb string) string {
@@ -86,9 +99,6 @@ func BatchPath(id string) string { return BulkPath + "/" + url.PathEscape(id) }
 func GlobalPath(organization, id string) string {
 	return GlobalTokensPath + "/" + url.PathEscape(organization) + "/" + url.PathEscape(id)
 }
-
-// FeedPath is where programs read a calendar.
-func FeedPath(address string) string { return CalendarPath + "/" + address + "/tokens.ics" }
 
 // StartPath begins a sign-in that leads back to a page, with what was typed there.
 func StartPath(returnTo, draft string) string {

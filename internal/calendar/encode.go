@@ -25,6 +25,7 @@ type Document struct {
 	Name, Description string
 	Product           string // PRODID
 	Modified          time.Time
+	ID, Language, URL string // of an Atom feed: what it is known by, BCP 47 tag, the page about it
 	Events            []Event
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -74,6 +75,26 @@ type Part struct {
 	Left         int       `json:"Left"`     // tokens that were too many to be kept
 
 	Undated int `json:"Undated,omitempty"` // tokens whose end or id isn't known: no entry can stand for them
+
+	Failed time.Time `json:"Failed,omitzero"` // when a reading began that failed, if that was after Read; Read is zero if none succeeded
+}
+
+// Each goes through the expiries of all parts, each token once: a global one is in the list of every organization.
+func Each(parts []Part) iter.Seq2[Part, Expiry] {
+	return func(yield func(Part, Expiry) bool) {
+		seen := map[string]bool{}
+		for _, part := range parts {
+			for _, e := range part.Expiries {
+				if seen[e.ID] {
+					continue
+				}
+				seen[e.ID] = true
+				if !yield(part, e) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Feed is what its owner may know of a feed.
@@ -351,14 +372,31 @@ func (f *Feeds) Refresh(ctx context.Context, person, organization string, read t
 	return f.prolong(ctx, person, fresh)
 }
 
+// Miss notes that a reading of an organization that began then has failed. What was read before stays.
+func (f *Feeds) Miss(ctx context.Context, person, organization string, begun time.Time) error {
+	kept, _, err := f.load(ctx, person)
+	if err != nil || kept.Address == "" {
+		return err
+	}
+	missed := Part{Organization: organization, Failed: begun.UTC()}
+	written, err := f.write(ctx, person, missed)
+	if err != nil || !written {
+		return err
+	}
+	return f.prolong(ctx, person, missed)
+}
+
 // write puts a part into the store. It tries again where another request was faster.
 func (f *Feeds) write(ctx context.Context, person string, fresh Part) (written bool, err error) {
-	key, until := partKey(person, fresh.Organization), fresh.Read.Add(Life)
+	key, until := partKey(person, fresh.Organization), time.Time{}
+	if !fresh.Read.IsZero() {
+		until = fresh.Read.Add(Life)
+	}
 	for range 5 {
 		var kept Part
 		err = f.records.Change(ctx, key, &kept, until, func() error {
-			next := fresh.after(kept)
-			if !fresh.Read.After(kept.Read) || slices.EqualFunc(next.Expiries, kept.Expiries, same) && next.Undated == kept.Undated && fresh.Read.Sub(kept.Read) < noteEvery {
+			next, news := fresh.over(kept)
+			if !news {
 				return errUnchanged
 			}
 			kept = next
@@ -368,7 +406,8 @@ func (f *Feeds) write(ctx context.Context, person string, fresh Part) (written b
 			return false, nil
 		}
 		if errors.Is(err, session.ErrNotFound) {
-			err = f.records.Create(ctx, key, fresh.after(Part{}), until)
+			first := fresh.after(Part{})
+			err = f.records.Create(ctx, key, first, cmp.Or(until, first.Failed.Add(Life)))
 		}
 		if !errors.Is(err, session.ErrExists) {
 			break
@@ -419,6 +458,21 @@ func (f *Feeds) Forget(ctx context.Context, person, organization string) error {
 // same says that two expiries look the same in a calendar.
 func same(a, b Expiry) bool {
 	return a.ID == b.ID && a.Name == b.Name && a.Ends.Equal(b.Ends) && a.Global == b.Global
+}
+
+// over is what is kept after a reading p, and if that is worth writing down.
+func (p Part) over(kept Part) (next Part, news bool) {
+	if p.Read.IsZero() { // it failed
+		news = p.Failed.After(kept.Read) && p.Failed.Sub(kept.Failed) >= noteEvery
+		kept.Failed = p.Failed
+		return kept, news
+	}
+	next = p.after(kept)
+	if kept.Failed.After(p.Read) {
+		next.Failed = kept.Failed
+	}
+	same := slices.EqualFunc(next.Expiries, kept.Expiries, same) && next.Undated == kept.Undated && next.Failed.Equal(kept.Failed)
+	return next, p.Read.After(kept.Read) && (!same || p.Read.Sub(kept.Read) >= noteEvery)
 }
 
 // after counts what has changed since an earlier part: calendar programs go by that.

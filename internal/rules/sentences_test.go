@@ -20,7 +20,7 @@ var speaking = []string{"handlers/", "internal/azuredevops/", "internal/batch/",
 // english looks like words for people: two that follow one another, or one that begins like a heading.
 var english = regexp.MustCompile(`[A-Za-z]{2,}[,.:;]? [A-Za-z“(]|^[A-Z][a-z]+$`)
 
-var mediaType = regexp.MustCompile(`^[a-z]+/[a-z]+; `)
+var mediaType = regexp.MustCompile(`^[a-z]+/[a-z+]+; `)
 
 // unheard are the calls whose texts nobody reads on a page: errors and records of the log, panics, and what is compared
 // with, or written into, the protocols.
@@ -33,12 +33,14 @@ var spoken = map[string]string{
 	"internal/azuredevops.toolTerms":  "likewise, for exports: a file is the same in every language",
 	"handlers/web.browsers":           "names of products, and what a User-Agent has of them",
 	"handlers/web.systems":            "likewise",
+	"internal/calendar.families":      "what metrics mean, for who reads them in Prometheus",
 
 	"-//patdesk//Token expiries//EN":                           "names patdesk to programs that read calendars",
 	"not ready: stopping\n":                                    "for operators and their probes",
 	"not ready: the session store can't be read and written\n": "likewise",
 	"ready, but nobody can sign in just now: the metadata of the authority can't be fetched\n": "likewise",
 	"Purpose":            "name of a header",
+	"Accept":             "name of a header",
 	"Activityid":         "name of a header",
 	"patdesk token ":     "goes into a hash",
 	"calendar address":   "goes into a key",

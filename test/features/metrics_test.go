@@ -250,6 +250,13 @@ func TestDashboardAndAlertsAskForWhatThereIs(t *testing.T) {
 			known[name] = append(known[name], m[1])
 		}
 	}
+	feed := apptest.ReadFeed(t, d, http.MethodGet, apptest.FeedFile(apptest.NewCalendar(t, b, d.URL), "metrics"))
+	for _, m := range regexp.MustCompile(`(?m)^(patdesk_[a-z_]+)(\{.*\})? `).FindAllStringSubmatch(feed.Body, -1) { // of a person's tokens
+		for _, label := range regexp.MustCompile(`([a-z_]+)="`).FindAllStringSubmatch(m[2], -1) {
+			known[m[1]] = append(known[m[1]], label[1])
+		}
+		known[m[1]] = append(known[m[1]], "job")
+	}
 	check := func(where, expression string) {
 		for _, name := range metricNames.FindAllString(withoutStrings(expression), -1) {
 			if _, ok := known[name]; !ok {
@@ -264,28 +271,28 @@ func TestDashboardAndAlertsAskForWhatThereIs(t *testing.T) {
 			}
 		}
 	}
-	var board struct {
-		Title  string
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
+	for file, panels := range map[string]int{"patdesk": 20, "patdesk-tokens": 5} {
+		var board struct {
+			Panels []struct {
+				Title   string
+				Targets []struct{ Expr string }
+			}
 		}
-	}
-	content := testkit.ReadFile(t, "deploy/observability/patdesk-dashboard.json")
-	if err := json.Unmarshal(content, &board); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range board.Panels {
-		for _, target := range p.Targets {
-			check("panel "+p.Title, target.Expr)
+		if err := json.Unmarshal(testkit.ReadFile(t, "deploy/observability/"+file+"-dashboard.json"), &board); err != nil {
+			t.Fatal(err)
 		}
-	}
-	rules := regexp.MustCompile(`(?m)^\s+expr: (?:'(.*)'|(.*))$`).FindAllStringSubmatch(string(testkit.ReadFile(t, "deploy/observability/patdesk-alerts.yaml")), -1)
-	for _, m := range rules {
-		check("rules", m[1]+m[2])
-	}
-	if len(board.Panels) < 10 || len(rules) < 8 {
-		t.Errorf("%d panels and %d rules were read", len(board.Panels), len(rules))
+		for _, p := range board.Panels {
+			for _, target := range p.Targets {
+				check("panel "+p.Title, target.Expr)
+			}
+		}
+		rules := regexp.MustCompile(`(?m)^\s+expr: (?:'(.*)'|(.*))$`).FindAllStringSubmatch(string(testkit.ReadFile(t, "deploy/observability/"+file+"-alerts.yaml")), -1)
+		for _, m := range rules {
+			check("rules", m[1]+m[2])
+		}
+		if len(board.Panels) < panels || len(rules) < 6 {
+			t.Errorf("%s: %d panels and %d rules were read", file, len(board.Panels), len(rules))
+		}
 	}
 }
 

@@ -168,7 +168,7 @@ func TestBannerOnEveryPage(t *testing.T) {
 	}
 	pages := map[string]int{"/no/such/page": http.StatusNotFound, "/tokens?organization=nobody-has-this": http.StatusNotFound}
 	for _, r := range apptest.RouteTable(t) {
-		quiet := slices.Contains([]string{"/healthz", "/readyz", "/favicon.ico", "/robots.txt", "/static/*", "/sign-in/start", "/tokens.csv", "/tokens.json", "/overview.csv", "/overview.json", "/calendar/{address}/tokens.ics"}, r.Pattern)
+		quiet := slices.Contains([]string{"/healthz", "/readyz", "/favicon.ico", "/robots.txt", "/static/*", "/sign-in/start", "/tokens.csv", "/tokens.json", "/overview.csv", "/overview.json", "/calendar/{address}/tokens.ics", "/calendar/{address}/tokens.atom", "/calendar/{address}/tokens.json", "/calendar/{address}/metrics"}, r.Pattern)
 		if r.Method != http.MethodGet || quiet {
 			continue
 		}

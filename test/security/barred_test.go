@@ -55,8 +55,10 @@ func TestTenantTakenOut(t *testing.T) {
 		reader := webtest.New(t, d.Transport())
 		reader.Edit(func(r *http.Request) { r.Header.Set("If-None-Match", condition) })
 		unknown := webtest.New(t, d.Transport()).OpenOnce(f.URL + "/calendar/unknown/tokens.ics")
-		if reader.OpenOnce(feed); reader.Status != http.StatusNotFound || reader.Body != unknown.Body {
-			t.Errorf("the calendar: %d %s", reader.Status, reader.Body)
+		for _, file := range apptest.FeedFiles {
+			if reader.OpenOnce(apptest.FeedFile(feed, file)); reader.Status != http.StatusNotFound || reader.Body != unknown.Body {
+				t.Errorf("%s: %d %s", file, reader.Status, reader.Body)
+			}
 		}
 	}
 	if n := len(d.Sim.Requests()) - calls; n != 0 || d.Sim.Created() != 0 {

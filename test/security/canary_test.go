@@ -151,6 +151,10 @@ func (c *canaries) calendars(b *webtest.Browser) {
 	for _, address := range []string{first, second, second + "/", strings.TrimSuffix(second, "/tokens.ics"), strings.TrimSuffix(second, ".ics")} {
 		apptest.ReadFeed(c.t, c.d, http.MethodGet, address)
 	}
+	for _, file := range apptest.FeedFiles {
+		apptest.ReadFeed(c.t, c.d, http.MethodGet, apptest.FeedFile(second, file))
+		apptest.ReadFeed(c.t, c.d, http.MethodGet, apptest.FeedFile(second, file)+"x")
+	}
 	c.look()
 	b.Open(c.d.URL + "/calendar").Press("Revoke the address")
 	for _, address := range []string{first, second} {

@@ -142,7 +142,7 @@ func TestLinksPlantNoOrganization(t *testing.T) {
 // openToAll are the routes for people who aren't signed in. Everything else needs a session: a new route that isn't in
 // this list has to be behind the sign-in. A calendar is for who knows its address; these tests know none, and
 // TestCalendarAddressesOfStrangers tries many.
-var openToAll = []string{"/calendar/{address}/tokens.ics", "/", "/sign-in", "/sign-in/start", "/sign-out", "/getAToken", "/scopes", "/shortcuts", "/theme", "/language", "/healthz", "/readyz", "/static/*", "/favicon.ico", "/robots.txt"}
+var openToAll = []string{"/calendar/{address}/tokens.ics", "/calendar/{address}/tokens.atom", "/calendar/{address}/tokens.json", "/calendar/{address}/metrics", "/", "/sign-in", "/sign-in/start", "/sign-out", "/getAToken", "/scopes", "/shortcuts", "/theme", "/language", "/healthz", "/readyz", "/static/*", "/favicon.ico", "/robots.txt"}
 
 // ASVS 8.2.1: whatever isn't meant for everybody asks for a sign-in first, and tells nothing before.
 func TestEveryRouteNeedsASession(t *testing.T) {

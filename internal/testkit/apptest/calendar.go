@@ -17,6 +17,12 @@ func MadeAddress(b *webtest.Browser) string {
 	return strings.TrimSpace(b.Page.Find("#calendar-address").Text())
 }
 
+// FeedFiles are the files at a calendar's address, by their names.
+var FeedFiles = []string{"tokens.ics", "tokens.atom", "tokens.json", "metrics"}
+
+// FeedFile is the address of another file beside the calendar.
+func FeedFile(calendar, name string) string { return strings.TrimSuffix(calendar, "tokens.ics") + name }
+
 // NewCalendar makes an address on the calendar's page.
 func NewCalendar(t *testing.T, b *webtest.Browser, at string) string {
 	t.Helper()
