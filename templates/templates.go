@@ -16,9 +16,11 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/patdesk/patdesk/static"
 )
@@ -35,10 +37,40 @@ func (w *Words) Render(out io.Writer, name string, page any) error {
 	if t == nil {
 		return fmt.Errorf("templates: no page %q", name)
 	}
-	if err := t.Execute(out, page); err != nil {
+	if err := t.Execute(out, flat(page)); err != nil {
 		return fmt.Errorf("templates: page %q: %w", name, err)
 	}
 	return nil
+}
+
+// flat is a page's struct as a map of its fields. A template looks up each by its name, a hundred times for a page, which
+// takes long in a struct that has others embedded in it.
+func flat(page any) any {
+	v := reflect.ValueOf(page)
+	if v.Kind() != reflect.Struct {
+		return page
+	}
+	known, ok := fieldsOf.Load(v.Type())
+	if !ok {
+		known, _ = fieldsOf.LoadOrStore(v.Type(), exportedFields(v.Type()))
+	}
+	fields := known.([]reflect.StructField) //nolint:forcetypeassert,errcheck // nothing else is stored
+	all := make(map[string]any, len(fields))
+	for i := range fields {
+		all[fields[i].Name] = v.FieldByIndex(fields[i].Index).Interface()
+	}
+	return all
+}
+
+var fieldsOf sync.Map // reflect.Type -> []reflect.StructField: there are as many as pages
+
+func exportedFields(t reflect.Type) (fields []reflect.StructField) {
+	for _, f := range reflect.VisibleFields(t) {
+		if f.IsExported() && !f.Anonymous {
+			fields = append(fields, f)
+		}
+	}
+	return fields
 }
 
 // Page is the named page's parsed template, for checking it against the struct that fills it; nil if there is none.
@@ -49,7 +81,7 @@ func Names() []string { return slices.Sorted(maps.Keys(english.pages())) }
 
 // parsePages has one set for each page: the layout, the partials and that page, whose "main" the layout calls.
 func parsePages(w *Words) map[string]*template.Template {
-	common := template.New("layout.html").Funcs(template.FuncMap{
+	common := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{
 		"asset": static.Path, "clock": w.clock, "codes": w.codes, "counted": w.counted, "exactClock": w.exactClock, "kept": w.kept, "lang": w.Language, "list": w.list,
 		"names": w.names, "number": w.Number, "subscription": subscription, "t": w.t,
 	})

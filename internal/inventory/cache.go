@@ -116,6 +116,11 @@ func readLists(ctx context.Context, api *azuredevops.Caller, organization string
 		})
 	}
 	_ = group.Wait() // always nil, see above
+	count := 0
+	for i := range found {
+		count += len(found[i])
+	}
+	tokens = make([]Token, 0, count)
 	for i, status := range statuses {
 		for _, t := range found[i] {
 			tokens = append(tokens, Token{Token: t, Status: status, Organization: organization})

@@ -102,13 +102,7 @@ func (l View) Pressed(q url.Values) (to View, ok bool) {
 // Selected is what the view shows of the tokens, sorted.
 func (l View) Selected(w *templates.Words, tokens []inventory.Token, now time.Time) []inventory.Token {
 	wanted := l.Statuses()
-	var out []inventory.Token
-	for _, t := range tokens {
-		if l.in(wanted, t) {
-			out = append(out, t)
-		}
-	}
-	return l.Arrange(w, out, now)
+	return l.arrange(w, tokens, now, func(t inventory.Token) bool { return l.in(wanted, t) })
 }
 
 // Total is how many tokens have the view's status and organization, whatever it is narrowed down to.
@@ -233,10 +227,14 @@ func (l View) Columns(w *templates.Words, several Several) []Column {
 
 // Arrange filters, searches and sorts. Every word of the search must be found in the name or in a scope.
 func (l View) Arrange(w *templates.Words, listed []inventory.Token, now time.Time) []inventory.Token {
+	return l.arrange(w, listed, now, func(inventory.Token) bool { return true })
+}
+
+func (l View) arrange(w *templates.Words, listed []inventory.Token, now time.Time, fits func(inventory.Token) bool) []inventory.Token {
 	query := web.SearchFor(l.Query)
-	var out []inventory.Token
+	out := make([]inventory.Token, 0, len(listed))
 	for _, t := range listed {
-		if l.Narrow.lets(t, now) && (len(query) == 0 || query.In(t.DisplayName+" "+web.Searchable(w, t.Scopes))) {
+		if fits(t) && l.Narrow.lets(t, now) && (len(query) == 0 || query.In(t.DisplayName+" "+web.Searchable(w, t.Scopes))) {
 			out = append(out, t)
 		}
 	}
