@@ -52,7 +52,7 @@ var attentionRules = []attentionRule{
 		view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"global"}}}, action: globalAction},
 	{id: "ending", urgent: true, whole: true, fits: inventory.Token.Ending, view: tokenlist.View{Narrow: tokenlist.Filter{Is: []string{"ending"}}}, action: renewAction},
 	{id: "days30", whole: true, fits: func(t inventory.Token, now time.Time) bool {
-		return t.Status == azuredevops.Active && !t.Ends().IsZero() && inventory.DaysUntil(t.Ends(), now) <= 30
+		return t.Status == azuredevops.Active && !t.Ends().IsZero() && inventory.Within(t.Ends(), now, 30)
 	}, view: tokenlist.View{Narrow: tokenlist.Filter{Within: 30, Is: []string{"notEnding"}}}, action: renewAction},
 	{id: "expired30", fits: func(t inventory.Token, now time.Time) bool {
 		return t.Status == azuredevops.Expired && inventory.DaysUntil(t.Ends(), now) >= -30
@@ -153,7 +153,7 @@ func (r attentionRule) group(v *web.Request, found, all []inventory.Token) atten
 		g.AllText, g.AllURL = v.Words.Text("action.replaceGlobals"), v.Link(web.GlobalTokensPath)
 	case len(found) > len(lines):
 		view := tokenlist.Read(r.view.Values()) // has those, too, that stand in another group
-		g.AllText, g.AllURL = v.Words.Text("attention.all", "Count", len(view.Selected(v.Words, all, v.Now))), r.view.Link(v)
+		g.AllText, g.AllURL = v.Words.Text("attention.all", "Count", view.Matches(all, v.Now)), r.view.Link(v)
 	}
 	return g
 }

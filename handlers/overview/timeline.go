@@ -45,9 +45,10 @@ func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
 	start := web.Midnight(v.Now)
 	end := start.AddDate(1, 0, 0)
 	span := end.Sub(start)
-	weeks := make([][]inventory.Token, int(span/(7*web.Day))+1)
+	weeks := make([][]*inventory.Token, int(span/(7*web.Day))+1)
 	line, most := &timeline{}, 0
-	for _, t := range tokens {
+	for i := range tokens {
+		t := &tokens[i]
 		if t.Status != azuredevops.Active || t.Ends().Before(start) || !t.Ends().Before(end) {
 			continue
 		}
@@ -71,7 +72,7 @@ func newTimeline(v *web.Request, tokens []inventory.Token) *timeline {
 	return line
 }
 
-func newMark(v *web.Request, first time.Time, span time.Duration, ending []inventory.Token, most int) timelineMark {
+func newMark(v *web.Request, first time.Time, span time.Duration, ending []*inventory.Token, most int) timelineMark {
 	start := web.Midnight(v.Now)
 	last := first.AddDate(0, 0, 6)
 	at, width := first.Sub(start), min(7*web.Day, span-first.Sub(start))

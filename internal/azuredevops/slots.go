@@ -16,7 +16,7 @@ const (
 	// maxOwnExchanges is what one person can have under way with one organization: a page asks for three lists at once,
 	// a batch works on three tokens.
 	maxOwnExchanges = 8
-	// maxPersonExchanges is what one person can have under way with all organizations: an overview reads six of them at
+	// maxPersonExchanges is what one person can have under way with all organizations: an overview reads ten of them at
 	// a time.
 	maxPersonExchanges = 32
 	// maxShared is what all people share. An exchange that is held up costs a socket, three goroutines and some 60 KB

@@ -129,8 +129,8 @@ func readLists(ctx context.Context, api *azuredevops.Caller, organization string
 			failed = append(failed, Missing{status, errs[i]})
 		}
 	}
-	tokens = once(tokens)
-	markTwins(tokens)
+	tokens = once(tokens, anyToken)
+	markTwins(tokens, anyToken)
 	return tokens, failed
 }
 

@@ -45,8 +45,8 @@ func inventoryOf(all []*orgTokens) (i Inventory) {
 		}
 		i.Organizations = append(i.Organizations, o)
 	}
-	i.Tokens = once(i.Tokens)
-	markTwins(i.Tokens)
+	i.Tokens = once(i.Tokens, Token.Global) // each organization's own are so already
+	markTwins(i.Tokens, Token.Global)
 	return i
 }
 

@@ -21,7 +21,7 @@ const (
 	snapshotLimit = 2000        // sessions whose tokens are kept in memory
 	snapshotBytes = 128 << 20   // of the tokens of all of them
 	sessionBytes  = 32 << 20    // of the tokens of one: at least 50,000 usual ones
-	readsAtOnce   = 6           // organizations read at the same time for one session
+	readsAtOnce   = 10          // organizations read at the same time for one session
 )
 
 // snapshots are those of all sessions. They are bounded in number and in bytes: those that weren't looked at for the

@@ -80,12 +80,17 @@ func (t Token) Ends() time.Time {
 // statusRank orders what several organizations say of one global token: the later status is the stronger.
 func statusRank(s azuredevops.Status) int { return slices.Index(Statuses(), s) }
 
-// once keeps each token once. A global one is in the list of every organization, under the same id.
-func once(tokens []Token) []Token {
-	seen, out := make(map[string]int, len(tokens)), make([]Token, 0, len(tokens))
+// once keeps each token once. Those can be there twice for which which is true: any of one answer, as tokens move from
+// page to page meanwhile; of several organizations the global ones, which each of them lists, under the same id.
+func once(tokens []Token, which func(Token) bool) []Token {
+	seen, out := map[string]int{}, make([]Token, 0, len(tokens))
 	for _, t := range tokens {
+		if !t.Addressable() || !which(t) {
+			out = append(out, t)
+			continue
+		}
 		at, twice := seen[t.AuthorizationID]
-		if !twice || !t.Addressable() {
+		if !twice {
 			seen[t.AuthorizationID] = len(out)
 			out = append(out, t)
 			continue
@@ -97,16 +102,22 @@ func once(tokens []Token) []Token {
 	return out
 }
 
-// markTwins marks active tokens that share their name with another one of the same organization.
-func markTwins(tokens []Token) {
-	name := func(t Token) string { return t.OrganizationKey() + "\n" + strings.TrimSpace(t.DisplayName) }
-	count := map[string]int{}
+func anyToken(Token) bool { return true }
+
+// markTwins marks active tokens, of those for which which is true, that share their name with another one of the same
+// organization.
+func markTwins(tokens []Token, which func(Token) bool) {
+	type named struct{ organization, name string }
+	of := func(t Token) named { return named{t.OrganizationKey(), strings.TrimSpace(t.DisplayName)} }
+	count := map[named]int{}
 	for _, t := range tokens {
-		if t.Status == azuredevops.Active {
-			count[name(t)]++
+		if t.Status == azuredevops.Active && which(t) {
+			count[of(t)]++
 		}
 	}
 	for i, t := range tokens {
-		tokens[i].Twin = t.Status == azuredevops.Active && count[name(t)] > 1
+		if which(t) {
+			tokens[i].Twin = t.Status == azuredevops.Active && count[of(t)] > 1
+		}
 	}
 }

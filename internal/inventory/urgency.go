@@ -43,7 +43,7 @@ func (t Token) Urgency(now time.Time) Urgency {
 func (t Token) endsWithin(now time.Time, days, part int) bool {
 	life := t.Ends().Sub(t.ValidFrom)
 	if t.ValidFrom.IsZero() || life <= 0 || life >= time.Duration(part*days)*day {
-		return DaysUntil(t.Ends(), now) <= days
+		return Within(t.Ends(), now, days)
 	}
 	return t.Ends().Sub(now) <= life/time.Duration(part)
 }
@@ -58,6 +58,12 @@ func (t Token) Ending(now time.Time) bool {
 // ends within 7 days. What is past has less than none.
 func DaysUntil(t, now time.Time) int {
 	return int(date(t.In(now.Location())).Sub(date(now)) / day)
+}
+
+// Within says that t is at most so many calendar days from now, or past. Most moments are far off, which costs less to
+// see than on which day they are.
+func Within(t, now time.Time, days int) bool {
+	return t.Sub(now) < time.Duration(days+2)*day && DaysUntil(t, now) <= days
 }
 
 // date is the day of the calendar, as a time that days can be counted from: they are of 24 hours in UTC only.

@@ -105,6 +105,17 @@ func (l View) Selected(w *templates.Words, tokens []inventory.Token, now time.Ti
 	return l.arrange(w, tokens, now, func(t inventory.Token) bool { return l.in(wanted, t) })
 }
 
+// Matches is how many tokens of a view without a search Selected would return.
+func (l View) Matches(tokens []inventory.Token, now time.Time) (n int) {
+	wanted := l.Statuses()
+	for _, t := range tokens {
+		if l.in(wanted, t) && l.Narrow.lets(t, now) {
+			n++
+		}
+	}
+	return n
+}
+
 // Total is how many tokens have the view's status and organization, whatever it is narrowed down to.
 func (l View) Total(tokens []inventory.Token) (n int) {
 	wanted := l.Statuses()
