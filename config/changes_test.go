@@ -31,6 +31,8 @@ func TestRestart(t *testing.T) {
 		"ENDPOINT":                    {now: settings{"ENDPOINT": "https://vssps.dev.azure.com?api-version=7.2-preview.1"}},
 		"ORGANIZATIONS":               {now: settings{"ORGANIZATIONS": "contoso"}},
 		"DISCOVERY_ENDPOINT":          {now: settings{"DISCOVERY_ENDPOINT": "http://localhost:1"}},
+		"VAULTS":                      {now: settings{"VAULTS": "https://team.vault.azure.net"}},
+		"VAULTS_ALLOW":                {now: settings{"VAULTS_ALLOW": "*.vault.azure.net"}},
 		"LISTEN_ADDRESS":              {now: settings{"LISTEN_ADDRESS": "localhost:1"}},
 		"BASE_URL":                    {now: settings{"BASE_URL": "https://p.example", "SHUTDOWN_DELAY": "0s"}},
 		"ALLOW_HTTP":                  {now: settings{"ALLOW_HTTP": "true"}},
@@ -67,7 +69,7 @@ func TestRestart(t *testing.T) {
 			t.Errorf("%s: without a change %q", name, again)
 		}
 	}
-	if n := len(config.Settings()); n != 36 {
+	if n := len(config.Settings()); n != 38 {
 		t.Errorf("there are %d settings: add the new one above", n)
 	}
 }

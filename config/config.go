@@ -32,6 +32,7 @@ type Config struct {
 	APIVersion        string   // "7.1-preview.1"
 	Organizations     []string // the one named in ENDPOINT comes first; empty: discover them
 	DiscoveryEndpoint string   // of profile and accounts, no trailing slash
+	Vaults            Vaults   // people's own, for their tokens' secrets
 
 	ListenAddress  string // host:port; an empty host is all interfaces, port 0 any free one
 	BaseURL        string // as people open it, no trailing slash, sub-path kept; "" if not set
@@ -89,6 +90,7 @@ func Load(getenv func(string) string, dotenv string) (Config, error) {
 	var c Config
 	readEntra(s, &c)
 	readAzureDevOps(s, &c)
+	readVaults(s, &c)
 	readServing(s, &c)
 	readSessions(s, &c)
 	readLimits(s, &c)

@@ -133,6 +133,10 @@ func TestAccepted(t *testing.T) {
 		{"endpoint's organization first", settings{"ENDPOINT": "https://localhost/Fabrikam", "ORGANIZATIONS": "contoso,fabrikam, contoso"}, service, "https://localhost 7.1-preview.1 Fabrikam|contoso"},
 		{"organizations", settings{"ORGANIZATIONS": "contoso, Fabrikam-2 ,CONTOSO,old_name,"}, service, "https://vssps.dev.azure.com 7.1-preview.1 contoso|Fabrikam-2|old_name"},
 		{"discovery stand-in", settings{"DISCOVERY_ENDPOINT": "http://localhost:9/ado/"}, func(c config.Config) string { return c.DiscoveryEndpoint }, "http://localhost:9/ado"},
+		{"vaults", settings{"VAULTS": "https://Team.vault.azure.net/, https://team.vault.azure.net:443,https://a-1.vault.azure.net"}, vaultsOf, "https://team.vault.azure.net|https://a-1.vault.azure.net; ; https://vault.azure.net/user_impersonation"},
+		{"patterns of vaults", settings{"VAULTS_ALLOW": "*.Vault.azure.net, team-*.vault.azure.net"}, vaultsOf, "; *.vault.azure.net|team-*.vault.azure.net; https://vault.azure.net/user_impersonation"},
+		{"no vaults", settings{"VAULTS_ALLOW": "none"}, vaultsOf, "; ; "},
+		{"vaults of a sovereign cloud", settings{"AUTHORITY": "https://login.partner.microsoftonline.cn/t", "VAULTS": "https://team.vault.azure.cn"}, vaultsOf, "https://team.vault.azure.cn; ; https://vault.azure.cn/user_impersonation"},
 		{"redirect path", settings{"REDIRECT_PATH": "/auth/callback_1.x"}, public, "http://localhost:5000 http://localhost:5000/auth/callback_1.x"},
 		{"IPv6 loopback", settings{"LISTEN_ADDRESS": "[::1]:80"}, public, "http://[::1]:80 http://[::1]:80/getAToken"},
 		{"all interfaces", settings{"LISTEN_ADDRESS": ":5000", "BASE_URL": "https://p.example"}, public, "https://p.example https://p.example/getAToken"},
@@ -190,6 +194,10 @@ func keyLengths(c config.Config) string {
 		all = append(all, strconv.Itoa(len(k)))
 	}
 	return strings.Join(all, "|")
+}
+
+func vaultsOf(c config.Config) string {
+	return strings.Join(c.Vaults.Addresses, "|") + "; " + strings.Join(c.Vaults.Allow, "|") + "; " + strings.Join(c.Vaults.Scopes(), " ")
 }
 
 func TestTrustedProxies(t *testing.T) {

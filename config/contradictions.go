@@ -11,7 +11,7 @@ import (
 
 // contradictions are the faults that no setting has alone.
 func (c Config) contradictions() []contradiction {
-	return slices.Concat(c.exposure(), c.plainHTTP(), c.doubledPath(), c.timeouts(), c.tenants(), c.metricsBeside())
+	return slices.Concat(c.exposure(), c.plainHTTP(), c.doubledPath(), c.timeouts(), c.tenants(), c.vaultsOfCloud(), c.metricsBeside())
 }
 
 // exposure: who listens to other machines must know by which address people come. Otherwise any client's Host header

@@ -17,6 +17,8 @@ const (
 	endpoint              = "ENDPOINT"
 	organizations         = "ORGANIZATIONS"
 	discoveryEndpoint     = "DISCOVERY_ENDPOINT"
+	vaults                = "VAULTS"
+	vaultsAllow           = "VAULTS_ALLOW"
 	listenAddress         = "LISTEN_ADDRESS"
 	baseURL               = "BASE_URL"
 	allowHTTP             = "ALLOW_HTTP"
@@ -72,6 +74,8 @@ func Settings() []Setting {
 		{Name: endpoint, Default: "https://vssps.dev.azure.com", fixed: func(c *Config) any { return []string{c.Endpoint, c.APIVersion} }},
 		{Name: organizations, fixed: func(c *Config) any { return c.Organizations }},
 		{Name: discoveryEndpoint, Default: "https://app.vssps.visualstudio.com", fixed: func(c *Config) any { return c.DiscoveryEndpoint }},
+		{Name: vaults, fixed: func(c *Config) any { return c.Vaults.Addresses }},
+		{Name: vaultsAllow, fixed: func(c *Config) any { return c.Vaults.Allow }},
 		{Name: listenAddress, Default: "localhost:5000", fixed: func(c *Config) any { return c.ListenAddress }},
 		{Name: baseURL, fixed: func(c *Config) any { return c.BaseURL }},
 		{Name: allowHTTP, Default: "false", fixed: func(c *Config) any { return c.AllowHTTP }},

@@ -19,6 +19,7 @@ import (
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/vault"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -30,6 +31,9 @@ type Options struct {
 	Journal   *operation.Journal
 	Batches   *batch.Batches
 	Inventory *inventory.Cache
+
+	Vaults      *vault.Client // people's; nil: none, and nothing of them is on any page
+	VaultScopes []string      // what a person's access token for them is asked for with
 
 	BaseURL        *url.URL       // public address; nil if it is not configured
 	Local          *url.URL       // address on the loopback interface, used when nothing else says the public one; may be nil

@@ -29,6 +29,7 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/vault"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -52,7 +53,7 @@ const (
 type Options struct {
 	Version string              // of a release, see Version
 	Log     io.Writer           // gets the log
-	Client  *http.Client        // to Entra ID, Azure DevOps and the Key Vault; nil: each has its own
+	Client  *http.Client        // to Entra ID, Azure DevOps and Key Vaults; nil: each has its own
 	Demo    bool                // pages are marked as a demo's
 	Pseudo  bool                // the pseudo-language is offered, too
 	More    templates.Languages // and these
@@ -186,6 +187,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	a.handlers, err = handlers.New(handlers.Options{
 		Options: web.Options{
 			Sessions: a.sessions, Entra: a.provider, Journal: a.journal, API: a.api,
+			Vaults: newVaults(cfg, o, tel), VaultScopes: cfg.Vaults.Scopes(),
 			Batches:   batch.New(a.sessions.Records(), a.journal),
 			Telemetry: tel,
 			BaseURL:   baseURL(cfg), Local: a.local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
@@ -200,6 +202,16 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	a.routes = a.handlers.Routes()
 	tel.Watch(a.sources())
 	return nil
+}
+
+// newVaults are people's vaults; nil: none.
+func newVaults(cfg config.Config, o Options, tel *telemetry) *vault.Client {
+	if !cfg.Vaults.On() {
+		return nil
+	}
+	return vault.New(vault.Options{
+		Vaults: cfg.Vaults.Addresses, Allow: cfg.Vaults.Allow, Suffix: cfg.Vaults.Suffix, HTTPClient: o.Client, Now: o.Now, Watch: tel.watchVaults,
+	})
 }
 
 func newProvider(ctx context.Context, cfg config.Config, o Options, tel *telemetry, log *slog.Logger) (*entra.Provider, error) {

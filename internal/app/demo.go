@@ -105,6 +105,7 @@ func demoConfig(getenv func(string) string, sim *simulator.Simulator, dir string
 
 func demoEnv(getenv func(string) string, sim *simulator.Simulator, dir string) func(string) string {
 	made := map[string]string{
+		"VAULTS":    simulator.TeamVault + "," + simulator.PlatformVault,
 		"CLIENT_ID": sim.ClientID(), "CLIENT_SECRET": sim.ClientSecret(), "AUTHORITY": sim.Authority(),
 		"ENDPOINT": sim.Endpoint(), "DISCOVERY_ENDPOINT": sim.DiscoveryEndpoint(), "SESSION_DIR": dir,
 	}

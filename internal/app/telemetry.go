@@ -20,12 +20,14 @@ import (
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
 	"github.com/patdesk/patdesk/internal/tracing"
+	"github.com/patdesk/patdesk/internal/vault"
 )
 
 // Names of the services that are called, as metrics and spans have them.
 const (
 	serviceEntra       = "entra"
 	serviceAzureDevOps = "azuredevops"
+	serviceVaults      = "vaults"
 )
 
 // tracesStopTimeout is how long the last spans may take to be sent when the program stops.
@@ -41,11 +43,15 @@ type telemetry struct {
 // newTelemetry makes it before the parts that report to it. The metrics learn of those at last, see sources.
 func newTelemetry(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (*telemetry, error) {
 	t := &telemetry{}
+	upstream := map[string][]string{serviceEntra: entra.Calls(), serviceAzureDevOps: azuredevops.Operations()}
+	if cfg.Vaults.On() {
+		upstream[serviceVaults] = vault.Operations()
+	}
 	if cfg.MetricsAddress != "" {
 		t.Metrics = metrics.New(metrics.Options{
 			Version: version, Revision: buildRevision(),
-			Upstream:  map[string][]string{serviceEntra: entra.Calls(), serviceAzureDevOps: azuredevops.Operations()},
-			Outcomes:  append(texts(azuredevops.Kinds()), texts(entra.Kinds())...),
+			Upstream:  upstream,
+			Outcomes:  slices.Concat(texts(azuredevops.Kinds()), texts(entra.Kinds()), texts(vault.Kinds())),
 			Refreshes: entra.Refreshes(), SignIns: append([]string{web.SignInOK, web.SignInStore}, texts(entra.Kinds())...),
 			Limits: web.LimitNames(), Sessions: session.Events(), Actions: texts(operation.Actions()), States: texts(operation.States()),
 			Bounds: texts(azuredevops.Bounds()),
@@ -93,10 +99,19 @@ func (t *telemetry) watchAzureDevOps(ctx context.Context, operation string, head
 
 // watchEntra is entra.Options.Watch.
 func (t *telemetry) watchEntra(ctx context.Context, call string, header http.Header) func(int, string) {
-	start, traced := time.Now(), t.tracer.Call(ctx, serviceEntra, call, header)
+	return t.watch(ctx, serviceEntra, call, header)
+}
+
+// watchVaults is vault.Options.Watch.
+func (t *telemetry) watchVaults(ctx context.Context, operation string, header http.Header) func(int, string) {
+	return t.watch(ctx, serviceVaults, operation, header)
+}
+
+func (t *telemetry) watch(ctx context.Context, service, call string, header http.Header) func(int, string) {
+	start, traced := time.Now(), t.tracer.Call(ctx, service, call, header)
 	return func(status int, outcome string) {
 		took := time.Since(start)
-		t.Upstream(serviceEntra, call, outcome, took)
+		t.Upstream(service, call, outcome, took)
 		traced(status, outcome, "")
 		web.NoteUpstream(ctx, took, "")
 	}

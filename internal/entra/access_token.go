@@ -3,6 +3,8 @@ package entra
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
@@ -26,24 +28,47 @@ const (
 // without lock and without network. When it has to be refreshed, one call does it for all who wait, in this process and
 // in others; sessions don't wait for one another. Errors: *Error, or the cache's own.
 func (p *Provider) AccessToken(ctx context.Context, c TokenCache, account string) (string, error) {
-	blob, err := c.Load(ctx)
+	return p.accessToken(ctx, want{c, account, p.o.Scopes})
+}
+
+// OtherAccessToken is AccessToken for another resource than the API, out of the same sign-in. Its failures are that
+// resource's alone: they never end the sign-in. KindConsent: a sign-in that asks for these scopes is needed.
+func (p *Provider) OtherAccessToken(ctx context.Context, c TokenCache, account string, scopes []string) (string, error) {
+	return p.accessToken(ctx, want{c, account, scopes})
+}
+
+// want is whose access token is wanted, and for what.
+type want struct {
+	cache   TokenCache
+	account string
+	scopes  []string
+}
+
+// key names it inside this process.
+func (w want) key() string { return w.cache.Key() + " " + strings.Join(w.scopes, " ") }
+
+// other reports whether it isn't for the API, which the sign-in is for.
+func (p *Provider) other(w want) bool { return !slices.Equal(w.scopes, p.o.Scopes) }
+
+func (p *Provider) accessToken(ctx context.Context, w want) (string, error) {
+	blob, err := w.cache.Load(ctx)
 	if err != nil {
 		return "", err
 	}
-	held, err := p.peek(ctx, blob, account)
+	held, err := p.peek(ctx, blob, w)
 	switch {
 	case err != nil:
 		return "", err
 	case held.over:
-		return "", p.signInAgain(ctx, c, &Error{})
+		return "", p.signInAgain(ctx, w, &Error{})
 	case held.token != "":
 		if held.due { // good still, but its time has come: behind the scenes
-			p.startRefresh(c, account)
+			p.startRefresh(w)
 		}
 		return held.token, nil
 	}
 	select {
-	case result := <-p.startRefresh(c, account):
+	case result := <-p.startRefresh(w):
 		token, _ := result.Val.(string)
 		return token, result.Err
 	case <-ctx.Done():
@@ -62,12 +87,12 @@ type holding struct {
 
 // peek looks into a cache. MSAL takes long to read one, so what it has found is known for as long as it would find the
 // same in a cache of the same content.
-func (p *Provider) peek(ctx context.Context, blob []byte, account string) (holding, error) {
-	key := sha256.Sum256(append([]byte(account+"\n"), blob...))
+func (p *Provider) peek(ctx context.Context, blob []byte, w want) (holding, error) {
+	key := sha256.Sum256(append([]byte(w.account+"\n"+strings.Join(w.scopes, " ")+"\n"), blob...))
 	if known, ok := p.peeked.Get(key); ok && time.Now().Before(known.until) { // MSAL's clock
 		return known, nil
 	}
-	held, err := p.look(ctx, blob, account)
+	held, err := p.look(ctx, blob, w)
 	if err == nil && held.token != "" && !held.due {
 		p.peeked.Add(key, held)
 	}
@@ -77,13 +102,13 @@ func (p *Provider) peek(ctx context.Context, blob []byte, account string) (holdi
 const manyPeeked = 2000 // caches whose token is known, of some 2 KB
 
 // look has MSAL look into a cache.
-func (p *Provider) look(ctx context.Context, blob []byte, account string) (holding, error) {
+func (p *Provider) look(ctx context.Context, blob []byte, w want) (holding, error) {
 	client, err := p.client(offlineCredential, &sessionCache{blob: blob})
 	if err != nil {
 		return holding{}, err
 	}
 	x := &exchange{offline: true}
-	result, err := silent(withExchange(ctx, x), client, p.o.Scopes, account)
+	result, err := silent(withExchange(ctx, x), client, w)
 	switch {
 	case err == nil && result.Account.IsZero() && result.IDToken.RawToken == "":
 		return holding{over: true}, nil // a token of the app, not of the person: never to be used
@@ -102,14 +127,23 @@ func (p *Provider) look(ctx context.Context, blob []byte, account string) (holdi
 	}
 }
 
-func silent(ctx context.Context, client confidential.Client, scopes []string, account string) (confidential.AuthResult, error) {
-	return client.AcquireTokenSilent(ctx, scopes, confidential.WithSilentAccount(confidential.Account{HomeAccountID: account}))
+func silent(ctx context.Context, client confidential.Client, w want) (confidential.AuthResult, error) {
+	return client.AcquireTokenSilent(ctx, w.scopes, confidential.WithSilentAccount(confidential.Account{HomeAccountID: w.account}))
 }
 
-// signInAgain ends the sign-in: with what the cache holds no token can be had any more. cause may say why.
-func (p *Provider) signInAgain(ctx context.Context, c TokenCache, cause *Error) error {
-	if err := c.Drop(ctx); err != nil {
-		return err
+// signInAgain ends the sign-in: with what the cache holds no token can be had any more. cause may say why. Where the
+// token would have been for another resource, the sign-in may serve the API still; it isn't asked for again at once.
+func (p *Provider) signInAgain(ctx context.Context, w want, cause *Error) error {
+	again := &Error{Kind: KindInteraction, Code: cause.Code, AADSTS: cause.AADSTS, CorrelationID: cause.CorrelationID, Claims: cause.Claims}
+	if !p.other(w) {
+		if err := w.cache.Drop(ctx); err != nil {
+			return err
+		}
+		return again
 	}
-	return &Error{Kind: KindInteraction, Code: cause.Code, AADSTS: cause.AADSTS, CorrelationID: cause.CorrelationID, Claims: cause.Claims}
+	if cause.Kind != "" {
+		again = cause
+	}
+	p.pauses.start(w.key(), again, 0)
+	return again
 }

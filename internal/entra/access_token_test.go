@@ -357,7 +357,7 @@ func TestBackOffWhileTheTokenIsGood(t *testing.T) {
 				t.Error("the operator isn't told")
 			}
 			pass(longestPause)
-			if token, err := w.refresh(c, id.Account); err != nil || token != first { // for who comes upon it meanwhile
+			if token, err := w.refresh(want{c, id.Account, w.options.Scopes}); err != nil || token != first { // for who comes upon it meanwhile
 				t.Errorf("got %v", err)
 			}
 		})

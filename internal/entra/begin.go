@@ -28,6 +28,7 @@ type Attempt struct {
 	Verifier    string    `json:"verifier"`
 	RedirectURI string    `json:"redirectUri"`
 	Claims      string    `json:"claims,omitempty"`
+	Scopes      []string  `json:"scopes,omitempty"` // of another resource than the API
 	Started     time.Time `json:"started"`
 }
 
@@ -42,7 +43,8 @@ type BeginOptions struct {
 	RedirectURI string
 	Claims      string // decoded claims challenge, "" if none
 	LoginHint   string
-	Prompt      string // "", "select_account", "login" or "consent"
+	Scopes      []string // of one other resource, to be consented to; nil: those of the API
+	Prompt      string   // "", "select_account", "login" or "consent"
 }
 
 // ownScopes are asked for beside the API's, so that there is an ID token with a name and a refresh token. MSAL adds
@@ -56,7 +58,7 @@ func (p *Provider) Begin(ctx context.Context, o BeginOptions) (string, Attempt, 
 	}
 	a := Attempt{
 		State: random(), Nonce: random(), Verifier: random() + random(),
-		RedirectURI: o.RedirectURI, Claims: validClaims(o.Claims), Started: p.o.Now(),
+		RedirectURI: o.RedirectURI, Claims: validClaims(o.Claims), Scopes: o.Scopes, Started: p.o.Now(),
 	}
 	x := &exchange{}
 	address, err := p.authorizeURL(withExchange(ctx, x), a)
@@ -86,6 +88,16 @@ func (p *Provider) Begin(ctx context.Context, o BeginOptions) (string, Attempt, 
 	return address.String(), a, nil
 }
 
+// scopesOf are those of one resource alone: Entra redeems a code for no more than one, and .default, which the API is
+// asked for with, can't stand beside others. A token for the other resource comes by the refresh token, which isn't
+// bound to any (https://learn.microsoft.com/entra/identity-platform/refresh-tokens).
+func (p *Provider) scopesOf(a Attempt) []string {
+	if len(a.Scopes) > 0 {
+		return a.Scopes
+	}
+	return p.o.Scopes
+}
+
 func (p *Provider) authorizeURL(ctx context.Context, a Attempt) (*url.URL, error) {
 	credential, err := p.credential(ctx) // isn't sent, but without it there is no use in going to Entra
 	if err != nil {
@@ -99,7 +111,7 @@ func (p *Provider) authorizeURL(ctx context.Context, a Attempt) (*url.URL, error
 	if a.Claims != "" {
 		options = append(options, confidential.WithClaims(a.Claims))
 	}
-	text, err := client.AuthCodeURL(ctx, p.o.ClientID, a.RedirectURI, append(slices.Clone(p.o.Scopes), ownScopes...), options...)
+	text, err := client.AuthCodeURL(ctx, p.o.ClientID, a.RedirectURI, append(slices.Clone(p.scopesOf(a)), ownScopes...), options...)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (p *Provider) redeem(ctx context.Context, cache *sessionCache, a Attempt, c
 		options = append(options, confidential.WithClaims(a.Claims))
 	}
 	x, err = p.ask(ctx, "", cache, func(ctx context.Context, client confidential.Client) (err error) {
-		result, err = client.AcquireTokenByAuthCode(ctx, code, a.RedirectURI, p.o.Scopes, options...)
+		result, err = client.AcquireTokenByAuthCode(ctx, code, a.RedirectURI, p.scopesOf(a), options...)
 		return err
 	})
 	return x, result, err

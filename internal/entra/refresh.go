@@ -12,63 +12,63 @@ import (
 )
 
 // startRefresh has the session's token refreshed, or joins the refresh that is under way.
-func (p *Provider) startRefresh(c TokenCache, account string) <-chan panics.Result {
-	return p.refreshing.DoChan(c.Key(), func() (any, error) {
-		token, err := panics.Try(func() (string, error) { return p.refresh(c, account) })
+func (p *Provider) startRefresh(w want) <-chan panics.Result {
+	return p.refreshing.DoChan(w.key(), func() (any, error) {
+		token, err := panics.Try(func() (string, error) { return p.refresh(w) })
 		return token, contained(p.o.Log, "refreshing an access token", err)
 	})
 }
 
 // refresh gets a token for the session that is as new as can be, alone. It belongs to no request: the first to need it
 // may leave.
-func (p *Provider) refresh(c TokenCache, account string) (token string, err error) {
-	if err := p.pauses.err(c.Key()); err != nil {
+func (p *Provider) refresh(w want) (token string, err error) {
+	if err := p.pauses.err(w.key()); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), refreshTimeout)
 	defer cancel()
-	release, err := c.Lock(ctx)
+	release, err := w.cache.Lock(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	blob, err := c.Load(ctx)
+	blob, err := w.cache.Load(ctx)
 	if err != nil {
 		return "", err
 	}
-	held, err := p.peek(ctx, blob, account)
+	held, err := p.peek(ctx, blob, w)
 	switch {
 	case err != nil:
 		return "", err
 	case held.over:
-		return "", p.signInAgain(ctx, c, &Error{})
+		return "", p.signInAgain(ctx, w, &Error{})
 	case !held.due: // another request was quicker
 		return held.token, nil
 	}
 	cache := &sessionCache{blob: blob}
-	token, failure := p.redeemRefreshToken(ctx, cache, account)
+	token, failure := p.redeemRefreshToken(ctx, cache, w)
 	// What came is kept though the time for it be over.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	if failure != nil {
-		return p.refreshFailed(ctx, c, held.token, failure)
+		return p.refreshFailed(ctx, w, held.token, failure)
 	}
-	if err := c.Save(ctx, cache.blob); err != nil {
+	if err := w.cache.Save(ctx, cache.blob); err != nil {
 		p.o.Refreshed(refreshFailed)
-		p.pauses.start(c.Key(), err, 0)
+		p.pauses.start(w.key(), err, 0)
 		return "", err
 	}
 	p.o.Refreshed(refreshOK)
-	p.pauses.end(c.Key())
+	p.pauses.end(w.key())
 	return token, nil
 }
 
 var errNothingNew = errors.New("MSAL asked for no token")
 
-func (p *Provider) redeemRefreshToken(ctx context.Context, cache *sessionCache, account string) (string, *Error) {
+func (p *Provider) redeemRefreshToken(ctx context.Context, cache *sessionCache, w want) (string, *Error) {
 	var result confidential.AuthResult
-	x, err := p.ask(ctx, account, cache, func(ctx context.Context, client confidential.Client) (err error) {
-		result, err = silent(ctx, client, p.o.Scopes, account)
+	x, err := p.ask(ctx, w.account, cache, func(ctx context.Context, client confidential.Client) (err error) {
+		result, err = silent(ctx, client, w)
 		return err
 	})
 	switch {
@@ -83,14 +83,16 @@ func (p *Provider) redeemRefreshToken(ctx context.Context, cache *sessionCache, 
 
 // refreshFailed decides what a failure means. A token that is good still is used up, whatever Entra said: only when the
 // sign-in itself was revoked, that is the end of it.
-func (p *Provider) refreshFailed(ctx context.Context, c TokenCache, held string, failure *Error) (string, error) {
+func (p *Provider) refreshFailed(ctx context.Context, w want, held string, failure *Error) (string, error) {
 	temporary := failure.Kind == KindUnavailable || failure.Kind == KindMisconfigured || failure.Kind == KindTooLong || failure.Kind == KindOther
 	revoked := failure.Kind == KindInteraction && failure.Code == "invalid_grant"
 	if !temporary && (held == "" || revoked) {
-		p.o.Refreshed(refreshSignIn)
-		return "", p.signInAgain(ctx, c, failure) // MSAL would keep the dead refresh token
+		if !p.other(w) { // else nobody has to sign in again
+			p.o.Refreshed(refreshSignIn)
+		}
+		return "", p.signInAgain(ctx, w, failure) // MSAL would keep the dead refresh token
 	}
-	p.pauses.start(c.Key(), failure, failure.RetryAfter)
+	p.pauses.start(w.key(), failure, failure.RetryAfter)
 	p.o.Log.Warn("an access token could not be refreshed", "error", failure, "valid_still", held != "")
 	if held != "" {
 		p.o.Refreshed(refreshKept)

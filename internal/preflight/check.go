@@ -121,6 +121,9 @@ func (c Check) tries() []try {
 	if len(c.Config.Organizations) == 0 {
 		tries = append(tries, try{What: "Discovery", Do: c.discovery})
 	}
+	for _, address := range c.Config.Vaults.Addresses {
+		tries = append(tries, try{What: "Vault", Do: func(ctx context.Context) row { return c.peoplesVault(ctx, address) }})
+	}
 	if c.Try {
 		tries = append(tries, try{What: "Sign-in", Do: c.tryCredential})
 	}
@@ -247,6 +250,24 @@ func (c Check) service(ctx context.Context, setting, address string, marked bool
 			"Look at "+setting+", and if a proxy or a sign-in page of the network answers in its place.")
 	default:
 		return ok(fmt.Sprintf("%s answers, %s.", last.Host, last.way()))
+	}
+}
+
+// peoplesVault asks without a token, as whoever signs in does first: a vault then says which resource it wants one for.
+func (c Check) peoplesVault(ctx context.Context, address string) row {
+	last := c.wire.get(ctx, address+"/secrets?api-version=7.4")
+	const advice = "Look at VAULTS, and if a proxy or a sign-in page of the network answers in its place."
+	switch {
+	case last.Err != nil:
+		return failed(last.words())
+	case last.Status >= http.StatusInternalServerError, last.Status == http.StatusTooManyRequests:
+		return warning(fmt.Sprintf("%s answers %d, %s.", last.Host, last.Status, last.way()), "Try again later. If it goes on, look at https://status.azure.com.")
+	case last.Status == http.StatusForbidden:
+		return warning(fmt.Sprintf("%s answers 403, %s: its firewall may keep this machine out.", last.Host, last.way()), "Let this machine's address in, under Networking on the vault's page.")
+	case !strings.Contains(last.Header.Get("WWW-Authenticate"), "https://"+c.Config.Vaults.Suffix):
+		return warning(fmt.Sprintf("%s answers %d, %s, but not as a vault does.", last.Host, last.Status, last.way()), advice)
+	default:
+		return ok(fmt.Sprintf("%s answers, %s. What people may do there, their sign-in decides.", last.Host, last.way()))
 	}
 }
 

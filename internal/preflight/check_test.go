@@ -159,6 +159,20 @@ func TestCheckAllIsWell(t *testing.T) {
 	}
 }
 
+// A vault is asked what it wants a token for; one that doesn't exist, or that isn't a vault, is seen.
+func TestCheckVaults(t *testing.T) {
+	t.Parallel()
+	sim := startSimulator(t)
+	got := checked{env: map[string]string{"VAULTS": simulator.TeamVault}}.do(t, sim)
+	got.ends(exitOK)
+	got.says("Vault", "ok", "team-vault.vault.azure.net answers, directly. What people may do there, their sign-in decides.")
+	got = checked{env: map[string]string{"VAULTS": "https://nowhere.vault.azure.net"}}.do(t, sim)
+	got.ends(exitFailed)
+	got.says("Vault", "failed", "nowhere.vault.azure.net")
+	sim.SetFault("vaultForeignChallenge", simulator.FaultOptions{})
+	checked{env: map[string]string{"VAULTS": simulator.TeamVault}}.do(t, sim).says("Vault", "warning", "not as a vault does")
+}
+
 // With ORGANIZATIONS nobody's organizations are looked up, so that service isn't tried.
 func TestCheckWithOrganizations(t *testing.T) {
 	t.Parallel()

@@ -27,7 +27,7 @@ var imports = map[string][]string{
 	"internal/app": { // the only one that wires
 		"config", "handlers", "handlers/web",
 		"internal/audit", "internal/azuredevops", "internal/backing", "internal/batch", "internal/calendar", "internal/entra", "internal/metrics", "internal/operation",
-		"internal/session", "internal/simulator", "internal/tracing", "templates",
+		"internal/session", "internal/simulator", "internal/tracing", "internal/vault", "templates",
 	},
 	"internal/backing":   {"config", "internal/batch", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore"},
 	"internal/preflight": {"config", "internal/backing", "internal/entra", "internal/session", "internal/session/redisstore"},
@@ -37,7 +37,7 @@ var imports = map[string][]string{
 	},
 	"handlers/web": {
 		"templates", "internal/audit", "internal/azuredevops", "internal/batch", "internal/calendar", "internal/entra", "internal/failure", "internal/formid",
-		"internal/inventory", "internal/limit", "internal/operation", "internal/plaintext", "internal/session",
+		"internal/inventory", "internal/limit", "internal/operation", "internal/plaintext", "internal/session", "internal/vault",
 	},
 	"handlers/web/outcome":   {"handlers/web", "templates", "internal/azuredevops", "internal/batch", "internal/operation", "internal/plaintext"},
 	"handlers/web/tokenform": {"handlers/web", "templates", "internal/azuredevops"},

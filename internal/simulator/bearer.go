@@ -111,6 +111,12 @@ func (s *Simulator) addHeaders(x *exchange, a *answer) {
 		h.Set("X-Ms-Request-Id", x.seen.ActivityID)
 		return
 	}
+	if strings.HasPrefix(x.call, "vault") {
+		h.Set("X-Ms-Request-Id", x.seen.ActivityID)
+		h.Set("X-Ms-Keyvault-Region", "westeurope")
+		h.Set("X-Ms-Keyvault-Service-Version", "1.9.0")
+		return
+	}
 	h.Set("Activityid", x.seen.ActivityID)
 	h.Set("X-Tfs-Session", x.seen.ActivityID)
 	h.Set("X-Vss-E2eid", x.seen.ActivityID)

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -38,7 +39,7 @@ func newIdentity() (*identity, error) {
 		return nil, err
 	}
 	leaf := certificateTemplate("patdesk simulator")
-	leaf.DNSNames = []string{"localhost"}
+	leaf.DNSNames = []string{"localhost", "*" + vaultSuffix}
 	leaf.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	leaf.KeyUsage = x509.KeyUsageDigitalSignature
 	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
@@ -69,9 +70,10 @@ func (id *identity) pool() *x509.CertPool {
 	return pool
 }
 
-func (id *identity) client() *http.Client {
+func (id *identity) client(dial func(context.Context, string, string) (net.Conn, error)) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: id.pool(), MinVersion: tls.VersionTLS12},
+		DialContext:         dial,
 		MaxIdleConnsPerHost: 32,
 		IdleConnTimeout:     time.Minute,
 	}}

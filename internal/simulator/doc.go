@@ -1,5 +1,5 @@
-// Package simulator is an HTTP stand-in for the three services that patdesk talks to: Microsoft Entra ID (sign-in), the
-// Azure DevOps PAT Lifecycle Management API, and Azure DevOps organization discovery.
+// Package simulator is an HTTP stand-in for the services that patdesk talks to: Microsoft Entra ID (sign-in), the Azure
+// DevOps PAT Lifecycle Management API, Azure DevOps organization discovery, and the secrets of Azure Key Vault.
 //
 // It belongs here when it pretends to be Microsoft. It is used by the demo and by tests, never by production code, has
 // wire types of its own, and imports no other package of this module: a mistake in our client can't hide behind the

@@ -52,6 +52,7 @@ type accessToken struct {
 	person  Person
 	app     bool     // the application itself, no person: client_credentials
 	scopes  []string // of Azure DevOps, without the resource's id
+	vaults  bool     // it is for Azure Key Vault
 	claims  string
 	expires time.Time
 }

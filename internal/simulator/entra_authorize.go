@@ -173,6 +173,9 @@ func (s *Simulator) grantCode(x *exchange, req authorizeRequest, p Person) *answ
 		challenge: req.challenge, claims: req.claims, expires: s.now().Add(codeLifetime)}
 	s.mu.Lock()
 	s.entra.codes[code] = a
+	if slices.ContainsFunc(req.scopes, ofVaults) { // the page has asked
+		s.vaults.consents[p.ObjectID] = true
+	}
 	s.entra.forget(s.now())
 	s.keepSecret(code)
 	s.mu.Unlock()

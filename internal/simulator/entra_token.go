@@ -47,7 +47,7 @@ func (s *Simulator) token(x *exchange, tenant string) *answer {
 	if e != nil {
 		return x.entraError(e)
 	}
-	g, e := s.redeem(form, tenant)
+	g, e := s.redeem(x, form, tenant)
 	if e != nil {
 		return x.entraError(e)
 	}
@@ -82,12 +82,12 @@ func repeatedParameter(v url.Values) *oauthError {
 	return nil
 }
 
-func (s *Simulator) redeem(form url.Values, tenant string) (grant, *oauthError) {
+func (s *Simulator) redeem(x *exchange, form url.Values, tenant string) (grant, *oauthError) {
 	switch form.Get("grant_type") {
 	case "authorization_code":
-		return s.redeemCode(form, tenant)
+		return s.redeemCode(x, form, tenant)
 	case "refresh_token":
-		return s.redeemRefreshToken(form, tenant)
+		return s.redeemRefreshToken(x, form, tenant)
 	case "client_credentials":
 		return s.clientCredentials(form)
 	case "":
@@ -99,7 +99,7 @@ func (s *Simulator) redeem(form url.Values, tenant string) (grant, *oauthError) 
 
 // redeemCode checks a code: known, unused, young, for this client, this redirect URI and this verifier. A code that was
 // tried is gone, whatever came of it.
-func (s *Simulator) redeemCode(form url.Values, tenant string) (grant, *oauthError) {
+func (s *Simulator) redeemCode(x *exchange, form url.Values, tenant string) (grant, *oauthError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if form.Get("code") == "" {
@@ -114,7 +114,11 @@ func (s *Simulator) redeemCode(form url.Values, tenant string) (grant, *oauthErr
 	if e := s.checkCode(a, redeemed, form, tenant); e != nil {
 		return grant{}, e
 	}
-	return s.narrow(grant{person: a.person, scopes: a.scopes, nonce: a.nonce, claims: a.claims}, form)
+	g, e := s.narrow(grant{person: a.person, scopes: a.scopes, nonce: a.nonce, claims: a.claims}, form)
+	if e == nil {
+		e = x.vaultTokenFault(g)
+	}
+	return g, e
 }
 
 func (s *Simulator) checkCode(a *authorization, redeemed bool, form url.Values, tenant string) *oauthError {
@@ -143,7 +147,7 @@ func verifierFits(challenge, verifier string) bool {
 }
 
 // redeemRefreshToken checks a refresh token and uses it up: stricter than Entra ID, which lets old ones work on.
-func (s *Simulator) redeemRefreshToken(form url.Values, tenant string) (grant, *oauthError) {
+func (s *Simulator) redeemRefreshToken(x *exchange, form url.Values, tenant string) (grant, *oauthError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.entra.refreshTokens[form.Get("refresh_token")]
@@ -162,8 +166,18 @@ func (s *Simulator) redeemRefreshToken(form url.Values, tenant string) (grant, *
 		e.name = "invalid_grant"
 		return grant{}, e
 	}
+	// A refresh token isn't bound to a resource: what was consented to counts, and a refusal leaves it as it was.
+	asked := slices.DeleteFunc(strings.Fields(form.Get("scope")), func(scope string) bool { return slices.Contains(oidcScopes, scope) })
+	g, e := s.narrow(grant{person: t.person, scopes: slices.Concat(t.scopes, asked), claims: t.claims}, form)
+	if e == nil {
+		e = x.vaultTokenFault(g)
+	}
+	if e != nil {
+		return g, e
+	}
 	t.revoked = true
-	return s.narrow(grant{person: t.person, scopes: t.scopes, claims: t.claims}, form)
+	g.scopes = t.scopes
+	return g, nil
 }
 
 // clientCredentials gives the application itself a token. A web app for people never needs one; the PAT API refuses it.
@@ -196,6 +210,9 @@ func (s *Simulator) narrow(g grant, form url.Values) (grant, *oauthError) {
 	}
 	if e := s.checkScopes(g.asked); e != nil {
 		return g, e
+	}
+	if slices.ContainsFunc(g.asked, ofVaults) && !s.vaults.consents[g.person.ObjectID] {
+		return g, noConsent()
 	}
 	for _, scope := range g.asked {
 		if !slices.Contains(oidcScopes, scope) && !containsFold(g.scopes, scope) {
@@ -235,9 +252,13 @@ func (g grant) has(scope string) bool {
 
 // checkScopes: each is an OIDC scope or one of Azure DevOps, and .default stands alone.
 func (s *Simulator) checkScopes(scopes []string) *oauthError {
-	var defaults, named int
+	var defaults, named, vaults int
 	for _, scope := range scopes {
 		if slices.Contains(oidcScopes, scope) {
+			continue
+		}
+		if permission, ok := vaultPermission(scope); ok && (permission == "user_impersonation" || permission == ".default") {
+			vaults++
 			continue
 		}
 		permission, ok := azureDevOpsPermission(scope)
@@ -249,14 +270,22 @@ func (s *Simulator) checkScopes(scopes []string) *oauthError {
 		default:
 			named++
 			if !containsFold(s.o.GrantedScopes, permission) && permission != "user_impersonation" {
-				return suberror("consent_required", badGrant(65001, "The user or administrator has not consented to use the application with ID '%s'. Send an interactive authorization request for this user and resource.", DefaultClientID))
+				return noConsent()
 			}
 		}
+	}
+	// The real service redeems for one resource at a time; what it lets a sign-in ask for at once isn't relied upon.
+	if vaults > 0 && defaults+named > 0 {
+		return badRequestError(28000, "Provided value for the input parameter scope is not valid because it contains more than one resource.")
 	}
 	if defaults > 0 && named > 0 {
 		return badScope(".default scope can't be combined with resource-specific scopes.")
 	}
 	return nil
+}
+
+func noConsent() *oauthError {
+	return suberror("consent_required", badGrant(65001, "The user or administrator has not consented to use the application with ID '%s'. Send an interactive authorization request for this user and resource.", DefaultClientID))
 }
 
 // azureDevOpsPermission takes the resource off a scope.
@@ -306,6 +335,9 @@ func (s *Simulator) tokenAnswer(x *exchange, form url.Values, g grant) *answer {
 func (s *Simulator) answeredScope(g grant) string {
 	var reported []string
 	for _, scope := range g.asked {
+		if ofVaults(scope) {
+			reported = append(reported, scope)
+		}
 		permission, ok := azureDevOpsPermission(scope)
 		if !ok {
 			continue
@@ -327,7 +359,7 @@ func (s *Simulator) issueAccessToken(g grant, lifetime time.Duration) string {
 	bearer := randomText(1100) // as long as Entra's: caches must cope with it
 	t := &accessToken{person: g.person, app: g.app, scopes: s.o.GrantedScopes, claims: g.claims, expires: s.now().Add(lifetime)}
 	if !slices.ContainsFunc(g.asked, func(scope string) bool { _, ok := azureDevOpsPermission(scope); return ok }) {
-		t.scopes = nil // for another resource
+		t.scopes, t.vaults = nil, slices.ContainsFunc(g.asked, ofVaults) // for another resource
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

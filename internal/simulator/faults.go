@@ -118,6 +118,7 @@ const (
 	GroupIntermediary = "Azure DevOps: intermediaries"
 	GroupLag          = "Azure DevOps: lag"
 	GroupRefusals     = "Azure DevOps: patTokenError"
+	GroupVault        = "Azure Key Vault"
 	GroupSignIn       = "Entra ID: sign-in page"
 	GroupToken        = "Entra ID: token endpoint" //nolint:gosec // a heading, not a credential
 	GroupIDToken      = "Entra ID: ID token"       //nolint:gosec // a heading, not a credential
@@ -126,7 +127,7 @@ const (
 
 // allFaults is every fault that has a name of its own.
 var allFaults = slices.Concat(answerFaults(), contentFaults(), oddFaults(), connectionFaults(), intermediaryFaults(), lagFaults(), refusalFaults(),
-	signInFaults(), tokenFaults(), idTokenFaults(), metadataFaults())
+	vaultFaults(), signInFaults(), tokenFaults(), vaultTokenFaults(), idTokenFaults(), metadataFaults())
 
 // Faults returns all faults there are, group by group. Beside them, patTokenError:<value> answers with any value, known
 // or not.

@@ -53,7 +53,9 @@ type Options struct {
 	// People and Organizations replace the default ones.
 	People        []Person
 	Organizations []Organization
-	// Seed fills the organizations with about forty demo tokens.
+	// Vaults replaces the default ones.
+	Vaults []Vault
+	// Seed fills the organizations with about forty demo tokens, and the vaults with some secrets.
 	Seed bool
 
 	// AccessTokenLifetime is reported as expires_in; 0 means 75 minutes.
@@ -98,6 +100,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.People == nil {
 		o.People = defaultPeople
+	}
+	if o.Vaults == nil {
+		o.Vaults = defaultVaults
 	}
 	o.AccessTokenLifetime = cmp.Or(o.AccessTokenLifetime, defaultAccessLifetime)
 	o.ErrorStatus = cmp.Or(o.ErrorStatus, http.StatusOK)

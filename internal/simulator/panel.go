@@ -60,9 +60,9 @@ func (f Fault) Measure() string {
 	switch {
 	case begins("cut", "huge", "gzip", "tokenCut"):
 		return measureBytes
-	case begins("hang", "slow", "tokenHang", "metadataHang", "jwksHang", "lagging", "doneLate"):
+	case begins("hang", "slow", "tokenHang", "metadataHang", "jwksHang", "lagging", "doneLate", "vaultHang"):
 		return measureDelay
-	case begins("throttled", "unavailable", "token503", "token429", "proxy"):
+	case begins("throttled", "unavailable", "token503", "token429", "proxy", "vaultThrottled"):
 		return measureRetryAfter
 	}
 	return ""

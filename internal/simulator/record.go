@@ -23,8 +23,17 @@ const (
 	CallRevoke    = "revoke"
 	CallProfile   = "profile"
 	CallAccounts  = "accounts"
-	CallSignIn    = "signin"  // where redirect302 leads; no client should come
-	CallUnknown   = "unknown" // no such address
+
+	CallVaultList     = "vaultList"
+	CallVaultVersions = "vaultVersions"
+	CallVaultGet      = "vaultGet" // a value is read
+	CallVaultWrite    = "vaultWrite"
+	CallVaultUpdate   = "vaultUpdate"
+	CallVaultDelete   = "vaultDelete"
+	CallVaultRecover  = "vaultRecover"
+
+	CallSignIn  = "signin"  // where redirect302 leads; no client should come
+	CallUnknown = "unknown" // no such address
 )
 
 // Request is one request as it arrived, and what became of it.

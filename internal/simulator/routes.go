@@ -20,7 +20,7 @@ var styleCSS []byte
 
 // serveMachines serves what programs ask: false if it isn't for them.
 func (s *Simulator) serveMachines(w http.ResponseWriter, r *http.Request) bool {
-	return s.serveDiscovery(w, r) || s.servePATs(w, r) || s.serveEntra(w, r)
+	return s.serveVault(w, r) || s.serveDiscovery(w, r) || s.servePATs(w, r) || s.serveEntra(w, r)
 }
 
 // serveBrowsers serves what people see: false if there is no such page.

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -79,6 +80,57 @@ func (s *Simulator) seed() {
 		for _, one := range list {
 			s.seedOne(owner, one)
 		}
+	}
+	s.seedVaults()
+}
+
+// stored is one seeded version of a secret: of Mona's token with that name, days counted from now.
+type stored struct {
+	vault, name         string
+	token, organization string // whose secret it is; "" for none
+	made                int    // days ago
+	left                int    // days until the vault's own expiry; 0: as the token's
+	disabled            bool
+}
+
+// storedSamples are the vaults' secrets, older versions first: one whose expiry isn't the token's, one that holds a
+// revoked token, one whose older version is enabled still and holds another token than the newest, and some that hold no
+// token at all.
+var storedSamples = []stored{
+	{TeamVault, "ci-nuget", "NuGet publish", "contoso", 86, 0, false},
+	{TeamVault, "npm-restore", "npm restore on CI", "contoso", 24, 20, false}, // the token was shortened since
+	{TeamVault, "leaked-full-access", "Leaked in a screenshot", "contoso", 18, 0, false},
+	{TeamVault, "nightly-backup", "Trial of the migration tool", "contoso", 120, 0, false},
+	{TeamVault, "nightly-backup", "Nightly backup of repositories", "contoso", 60, 0, false},
+	{TeamVault, "smtp-password", "", "", 400, 0, false},
+	{TeamVault, "sprint-board", "", "", 95, 30, false},
+	{PlatformVault, "terraform-pat", "Terraform", "contoso", 5, 0, false},
+	{PlatformVault, "container-scan", "Container scan", "fabrikam", 30, 0, true},
+	{PlatformVault, "sql-admin", "", "", 700, 0, false},
+}
+
+// seedVaults fills the vaults that exist.
+func (s *Simulator) seedVaults() {
+	now := s.now()
+	for _, one := range storedSamples {
+		if _, ok := s.vaultOf(strings.TrimPrefix(one.vault, "https://")); !ok {
+			continue
+		}
+		v := VaultSecret{Vault: one.vault, Name: one.name, Disabled: one.disabled, Created: now.AddDate(0, 0, -one.made)}
+		if one.left > 0 {
+			v.Expires = now.AddDate(0, 0, one.left).Truncate(time.Second)
+		}
+		for _, t := range s.pats.tokens {
+			if t.DisplayName != one.token || t.Organization != one.organization {
+				continue
+			}
+			v.Value, v.ContentType = t.Secret, "text/plain"
+			v.Tags = map[string]string{"patdesk-authorization-id": t.AuthorizationID, "patdesk-organization": t.Organization}
+			if one.left == 0 {
+				v.Expires = t.ValidTo.Truncate(time.Second)
+			}
+		}
+		s.AddVaultSecret(v)
 	}
 }
 

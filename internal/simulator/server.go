@@ -50,7 +50,7 @@ func (s *Simulator) start(ctx context.Context, onlyTLS bool) error {
 		return fmt.Errorf("simulator: %w", err)
 	}
 	s.serving.identity = id
-	s.serving.client = id.client()
+	s.serving.client = id.client(s.dialer)
 	s.serving.machineURL = "https://" + machines.Addr().String()
 	s.serving.browserURL = s.serving.machineURL
 	if !onlyTLS {

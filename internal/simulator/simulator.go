@@ -20,6 +20,7 @@ type Simulator struct {
 	closed  bool
 	entra   entraState
 	pats    patState
+	vaults  vaultState
 	faults  []*activeFault
 	holds   []*Held
 	record  record
@@ -31,6 +32,7 @@ func New(o Options) *Simulator {
 	s := &Simulator{o: o.withDefaults(), done: make(chan struct{})}
 	s.entra = newEntraState(s.o)
 	s.pats = newPATState()
+	s.vaults = newVaultState()
 	s.record.calls = map[string]int{}
 	if o.Seed {
 		s.seed()

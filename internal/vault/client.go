@@ -31,9 +31,9 @@ const (
 	writeTimeout = 30 * time.Second
 	retryAtMost  = 5 * time.Minute // of what Retry-After can ask for
 
-	// maxSecrets is how many secrets of a vault, and versions of a secret, are read. A page has 25
+	// MaxSecrets is how many secrets of a vault, and versions of a secret, are read. A page has 25
 	// (https://learn.microsoft.com/rest/api/keyvault/secrets/get-secrets/get-secrets).
-	maxSecrets = 2000
+	MaxSecrets = 2000
 )
 
 // Options configures a Client.
@@ -50,7 +50,7 @@ type Options struct {
 	// nil.
 	Watch func(ctx context.Context, operation string, header http.Header) (done func(status int, outcome string))
 
-	firstDelay time.Duration // 0: firstDelay
+	FirstDelay time.Duration // before the first of two tries more; 0: half a second
 }
 
 // Names of the operations.
@@ -84,8 +84,8 @@ func New(o Options) *Client {
 	if o.Watch == nil {
 		o.Watch = func(context.Context, string, http.Header) func(int, string) { return func(int, string) {} }
 	}
-	if o.firstDelay == 0 {
-		o.firstDelay = firstDelay
+	if o.FirstDelay == 0 {
+		o.FirstDelay = firstDelay
 	}
 	return &Client{o: o, http: newHTTPClient(o.HTTPClient)}
 }
@@ -150,8 +150,8 @@ func (c *Caller) List(ctx context.Context, vault string) ([]Secret, error) {
 			if err != nil {
 				return err
 			}
-			if found = appendAll(found, vault, page.Value); len(found) > maxSecrets {
-				found = found[:maxSecrets]
+			if found = appendAll(found, vault, page.Value); len(found) > MaxSecrets {
+				found = found[:MaxSecrets]
 				return &Error{Kind: KindTooMany}
 			}
 		}
@@ -171,8 +171,8 @@ func (c *Caller) Versions(ctx context.Context, r Reference) ([]Secret, error) {
 			if err != nil {
 				return err
 			}
-			if found = appendAll(found, r.Vault, page.Value); len(found) > maxSecrets {
-				found = found[:maxSecrets]
+			if found = appendAll(found, r.Vault, page.Value); len(found) > MaxSecrets {
+				found = found[:MaxSecrets]
 				return &Error{Kind: KindTooMany}
 			}
 		}
@@ -273,7 +273,7 @@ func (c *Caller) call(ctx context.Context, operation string, r Reference, do fun
 	// (https://aka.ms/azsdk/blog/vault-uri).
 	secrets, err := azsecrets.NewClient(r.Vault, &credential{c.bearer}, &azsecrets.ClientOptions{ClientOptions: azcore.ClientOptions{
 		APIVersion: apiVersion, Transport: x, Telemetry: policy.TelemetryOptions{ApplicationID: "patdesk"},
-		Retry: policy.RetryOptions{MaxRetries: most, RetryDelay: c.client.o.firstDelay, MaxRetryDelay: maxDelay, TryTimeout: tryTimeoutOf(operation)},
+		Retry: policy.RetryOptions{MaxRetries: most, RetryDelay: c.client.o.FirstDelay, MaxRetryDelay: maxDelay, TryTimeout: tryTimeoutOf(operation)},
 	}})
 	if err != nil {
 		return &Error{Kind: KindBadVault, Vault: r.Vault, Name: r.Name}

@@ -230,9 +230,9 @@ func (x *exchange) fault(ctx context.Context, err error, r Reference) error {
 		if !errors.As(theirs.error, &own) {
 			return theirs.error
 		}
+	case errors.As(err, &own): // of the credential as well
 	case x.failure != nil:
 		own = x.failure
-	case errors.As(err, &own):
 	case ctx.Err() != nil:
 		own = networkError(ctx.Err())
 	default: // a challenge of somebody else, or an answer of another form
