@@ -172,7 +172,7 @@ func bulkSamples() []sample {
 	revoked := run("revoke")
 	revoked.State, revoked.Sentence, revoked.Done, revoked.Finished, revoked.LeftOut = "succeeded", text("bulk.state.done", 0).What, 4, 4, nil
 	revoked.Rows = []bulkRow{{Name: "one", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "succeeded", StateText: "Done", What: text("bulk.already", 0).What}}
-	leaving := signOutPage{base: frame("Sign out?", "sign-out"), Running: []notice{{"running", text("notice.batchRunning.rotate", 4).What, "See how it goes", "/pat/bulk/1"}}}
+	leaving := signOutPage{base: frame("Sign out?", "sign-out"), Running: []notice{{"running", text("notice.batchRunning.rotate", 4).What, "See progress", "/pat/bulk/1"}}}
 	return []sample{
 		{"bulk", "too-many", bulkPage{base: frame("Change several tokens", "tokens"), Problem: problem("bulk.tooMany", 5000), Action: "/pat/bulk", Fields: fields, Chosen: true, First: 500, Verb: "rotate", BackURL: "/pat/overview"}},
 		{"bulk", "kept", bulkPage{base: frame("Change several tokens", "tokens"), Action: "/pat/bulk", Fields: fields, Chosen: true, Count: 2, BackURL: "/pat/overview"}},

@@ -379,7 +379,7 @@ func noticed(b base) base {
 		{"secret", "The secret of build agent 7 is waiting to be saved; the time runs out in 9 minutes.", "Show the secret", "/pat/operations/1"},
 		{"rotation", "The rotation of nuget-publish isn't finished: the old token still works.", "Finish the rotation", "/pat/operations/2"},
 		{"unknown", "We couldn't confirm what happened to terraform.", "Find out", "/pat/operations/3"},
-		{"running", "Revoking 12 tokens is under way.", "See how it goes", "/pat/bulk/1"},
+		{"running", "Revoking 12 tokens: in progress.", "See progress", "/pat/bulk/1"},
 	}
 	return b
 }
@@ -591,7 +591,7 @@ func formSamples() []sample {
 	faulty.Failed, refused.Failed = true, true
 	faulty.Name, faulty.NameError = "", "Enter a name for the token."
 	faulty.CanTypeOrganization, faulty.OrganizationTyped, faulty.OrganizationError = true, "con toso", english.Message("form.organizationInvalid", nil).What
-	faulty.Date, faulty.ExpiryError = "2026-01-01", "Choose a date that lies ahead."
+	faulty.Date, faulty.ExpiryError = "2026-01-01", "Choose a date in the future."
 	faulty.ScopesError, faulty.OtherScopes, faulty.Full = "Choose either Full access or single scopes, not both.", hostile, true
 	faulty.Errors = []fieldError{{"name", faulty.NameError}, {"organization", faulty.OrganizationError}, {"date", faulty.ExpiryError}, {"scopes", faulty.ScopesError}}
 	refusal := english.Message("azuredevops.fullScopePatPolicyViolation", nil)
@@ -662,7 +662,7 @@ func operationSamples() []sample {
 	alive.Old.RevokeAction, alive.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
 	failedOld := withOld(operationSample("rotated", "succeeded"), "failed", "oldFailed")
 	failedOld.Old.RevokeAction, failedOld.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
-	failedOld.Old.Problem = &problemSummary{"Azure DevOps took too long to answer", "patdesk waited as long as it is allowed to, and no answer came.", "Try again in a minute.", support}
+	failedOld.Old.Problem = &problemSummary{"Azure DevOps took too long to answer", "No answer came in the time that patdesk waits.", "Try again in a minute.", support}
 	failed := operationSample("created", "failed")
 	reason := english.Message("azuredevops.throttled", map[string]string{"RetryAfter": "in 2 minutes"})
 	failed.Heading, failed.Title, failed.Sentence, failed.Advice = reason.Title, reason.Title, reason.What, reason.Advice

@@ -23,7 +23,7 @@ func TestPageShowsWhatALookFinds(t *testing.T) {
 			d.failAlways("resetAfterDoing", "revoke")
 			d.failAlways("cutJSON", "list")
 			b.press(button("Revoke the old token"))
-			b.see(words("It isn't known yet whether the old token was revoked"))
+			b.see(words("We couldn't confirm whether the old token was revoked"))
 			d.mend()
 			b.see(words("The old token is revoked"))
 			b.quiet()

@@ -31,7 +31,7 @@ func (r tour) bulk() {
 	r.press(r.in.button("Download the secrets"))
 	r.stop("bulk-download-refused", "Nothing was downloaded")
 	r.press(r.in.with("button", "I have saved all"))
-	r.stop("bulk-old-tokens", "The new ones are in place")
+	r.stop("bulk-old-tokens", "The new secrets are in place")
 	r.press(r.in.with("button", "Keep all old"))
 	r.press(r.in.with("table//a", "Find out"))
 	r.at("bulk-unknown")
@@ -40,7 +40,7 @@ func (r tour) bulk() {
 	r.list("northwind-labs", "&q=no+such")
 	r.list("northwind-labs", "")
 	r.open(r.demo.url + "/bulk/no-such")
-	r.stop("bulk-not-found", "There is no such bulk work")
+	r.stop("bulk-not-found", "There is no such bulk change")
 }
 
 // pickBox is the box that selects a token.

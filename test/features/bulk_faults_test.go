@@ -131,7 +131,7 @@ func TestBulkListsAnOrganizationOnce(t *testing.T) {
 	if got := seen.counted(); d.Sim.Created() != 11 || got[http.MethodGet] != 3 || got[http.MethodPost] != 11 {
 		t.Errorf("rotating takes %v, want the 3 pages of one list and 11 creations", got)
 	}
-	b.Press("I have saved all 11").Check("The new ones are in place")
+	b.Press("I have saved all 11").Check("The new secrets are in place")
 	seen.counted()
 	apptest.WaitForBatch(t, b.Press("Revoke the 11 old tokens"))
 	if got := seen.counted(); d.Sim.Revoked() != 11 || got[http.MethodGet] != 0 || got[http.MethodDelete] != 11 {
@@ -329,7 +329,7 @@ func TestBulkLeavesABrokenOrganizationAlone(t *testing.T) {
 	if n := apptest.CountStates(b); n["Not started"]+n["Not confirmed"]+n["Failed"] != 10 {
 		t.Errorf("%v", n)
 	}
-	if got := apptest.Says(b); strings.Contains(got, "Try again in a few minutes") || !strings.Contains(got, "Don't rotate again what isn't known yet") {
+	if got := apptest.Says(b); strings.Contains(got, "Try again in a few minutes") || !strings.Contains(got, "Don't rotate again what isn't confirmed") {
 		t.Errorf("a second successor is suggested: %s", got)
 	}
 	d.Sim.ClearFaults()
@@ -396,7 +396,7 @@ func TestBulkEndsWithTheSession(t *testing.T) {
 		<-h.Reached()
 	}
 	b.Open(d.URL + "/tokens")
-	if b.Post(d.URL+"/sign-out", nil); b.Heading() != "Sign out?" || !strings.Contains(apptest.Says(b), "Bulk work is still running") {
+	if b.Post(d.URL+"/sign-out", nil); b.Heading() != "Sign out?" || !strings.Contains(apptest.Says(b), "A bulk change is still in progress") {
 		t.Fatalf("signing out doesn't ask: %q\n%s", b.Heading(), apptest.Says(b))
 	}
 	b.Post(d.URL+"/sign-out", url.Values{"confirmed": {"yes"}})
@@ -448,8 +448,8 @@ func TestBulkSaysGoneOfWhatIsGone(t *testing.T) {
 		says   string
 	}{
 		"one list lacks it":   {1, "", "Revoke 3 tokens?"},
-		"it is gone":          {100, "", "It isn't there any more."},
-		"nothing can be read": {0, "serverError500", "couldn't be read just now"},
+		"it is gone":          {100, "", "It no longer exists."},
+		"nothing can be read": {0, "serverError500", "couldn't be loaded"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

@@ -74,7 +74,7 @@ func TestBulkRotate(t *testing.T) {
 	if b.Press("Revoke the 4 old tokens"); b.Status != http.StatusUnprocessableEntity || d.Sim.Revoked() != 0 {
 		t.Errorf("without saying that the new ones are in place: %d, %d revoked", b.Status, d.Sim.Revoked())
 	}
-	apptest.WaitForBatch(t, b.Check("The new ones are in place").Press("Revoke the 4 old tokens"))
+	apptest.WaitForBatch(t, b.Check("The new secrets are in place").Press("Revoke the 4 old tokens"))
 	if d.Sim.Revoked() != 4 || apptest.CountStates(b)["Done"] != 4 || apptest.Banners(b.Open(d.URL+"/tokens")) != "" {
 		t.Errorf("%d revoked, waiting %q\n%s", d.Sim.Revoked(), apptest.Banners(b), apptest.Says(b))
 	}

@@ -46,7 +46,7 @@ func TestReplaceAGlobalToken(t *testing.T) {
 		t.Error("the scopes don't begin with the global token's")
 	}
 	b.Check("contoso").Check("northwind-labs").Choose("Code", "Read").Choose("Work Items", "None").Choose("Expiry", "60 days").Press("Create the tokens")
-	if b.Status != http.StatusOK || b.Page.Find("section.replaced").Length() != 2 || !strings.Contains(b.Text(), "2 of 2 tokens are made") {
+	if b.Status != http.StatusOK || b.Page.Find("section.replaced").Length() != 2 || !strings.Contains(b.Text(), "2 of 2 tokens created") {
 		t.Fatalf("%d\n%s", b.Status, b.Text())
 	}
 	secrets := secretsByPlace(b)
@@ -89,7 +89,7 @@ func TestReplaceAndRevokeAtOnce(t *testing.T) {
 	t.Parallel()
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
-	b.Check("contoso").Check("fabrikam").Choose("The global token", "Revoke it as soon as all new ones are made").Press("Create the tokens")
+	b.Check("contoso").Check("fabrikam").Choose("The global token", "Revoke it as soon as all new ones are created").Press("Create the tokens")
 	alive := apptest.NamedTokens(d, "Global clone")
 	if _, old := alive[""]; old || len(alive) != 2 || len(secretsByPlace(b)) != 2 {
 		t.Errorf("alive: %v, %d secrets", alive, len(secretsByPlace(b)))
@@ -106,9 +106,9 @@ func TestReplaceWhereOneOrganizationFails(t *testing.T) {
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
 	d.Sim.SetFault("patTokenError:disablePatCreationPolicyViolation", simulator.FaultOptions{Organization: "fabrikam"})
-	b.Check("contoso").Check("fabrikam").Check("northwind-labs").Choose("The global token", "Revoke it as soon as all new ones are made").Press("Create the tokens")
+	b.Check("contoso").Check("fabrikam").Check("northwind-labs").Choose("The global token", "Revoke it as soon as all new ones are created").Press("Create the tokens")
 	secrets := secretsByPlace(b)
-	if b.Status != http.StatusOK || len(secrets) != 2 || !strings.Contains(b.Text(), "2 of 3 tokens are made") {
+	if b.Status != http.StatusOK || len(secrets) != 2 || !strings.Contains(b.Text(), "2 of 3 tokens created") {
 		t.Fatalf("%d, %d secrets\n%s", b.Status, len(secrets), b.Text())
 	}
 	if _, old := apptest.NamedTokens(d, "Global clone")[""]; !old {
@@ -173,7 +173,7 @@ func TestReplaceUnknownOutcome(t *testing.T) {
 	d, b := withGlobal(t)
 	apptest.ReplaceForm(t, d, b)
 	d.Sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: "create", Organization: "fabrikam"})
-	b.Check("contoso").Check("fabrikam").Choose("The global token", "Revoke it as soon as all new ones are made").Press("Create the tokens")
+	b.Check("contoso").Check("fabrikam").Choose("The global token", "Revoke it as soon as all new ones are created").Press("Create the tokens")
 	if len(secretsByPlace(b)) != 1 || !b.Has("link", "See what to do in fabrikam") || b.Has("button", "Try again in fabrikam") {
 		t.Errorf("%s", b.Text())
 	}

@@ -208,7 +208,7 @@ func TestDateBesideAnotherChoiceIsAskedAbout(t *testing.T) {
 		"replace": {func() *webtest.Browser { return apptest.ReplaceForm(t, d, b).Check("contoso") }, "Create the tokens"},
 	} {
 		c.open().Fill("Date", date).Press(c.button)
-		if b.Status != http.StatusUnprocessableEntity || !strings.Contains(b.Text(), "You entered a date, but chose something else.") {
+		if b.Status != http.StatusUnprocessableEntity || !strings.Contains(b.Text(), "You entered a date but chose another expiry.") {
 			t.Errorf("%s: %d\n%s", name, b.Status, b.Text())
 		}
 		if b.Page.Find("#date").AttrOr("value", "") != date {
@@ -396,7 +396,7 @@ func TestPlanIsCarriedOutWithTheExpiryThatIsChosen(t *testing.T) {
 		t.Helper()
 		before := d.Sim.Calls("create") + d.Sim.Calls("update")
 		b.Press(button)
-		if b.Status != http.StatusUnprocessableEntity || d.Sim.Calls("create")+d.Sim.Calls("update") != before || !strings.Contains(b.Text(), "These are the new dates.") {
+		if b.Status != http.StatusUnprocessableEntity || d.Sim.Calls("create")+d.Sim.Calls("update") != before || !strings.Contains(b.Text(), "so the dates below are new.") {
 			t.Errorf("%d\n%s", b.Status, b.Text())
 		}
 		return b.Press(button)
@@ -435,7 +435,7 @@ func TestPlanIsCarriedOutWithTheExpiryThatIsChosen(t *testing.T) {
 		t.Errorf("%d %s", b.Status, b.URL)
 	}
 	b.Fill("Date", time.Now().AddDate(0, 0, 33).Format(time.DateOnly)).Press("Extend one token")
-	if b.Status != http.StatusUnprocessableEntity || !strings.Contains(b.Text(), "You entered a date, but chose something else.") || days("dated") != 20 {
+	if b.Status != http.StatusUnprocessableEntity || !strings.Contains(b.Text(), "You entered a date but chose another expiry.") || days("dated") != 20 {
 		t.Errorf("%d, %d days\n%s", b.Status, days("dated"), b.Text())
 	}
 }

@@ -198,7 +198,7 @@ func TestRotatingWhatCannotBeCopied(t *testing.T) {
 			t.Errorf("%s: %d %s", member, b.Status, b.Text())
 		}
 		apptest.PickAll(b, d.URL+"/tokens?organization=contoso", "Rotate selected")
-		if !b.Has("button", "Rotate one token") || !strings.Contains(b.Text(), "what is needed for this isn't known") {
+		if !b.Has("button", "Rotate one token") || !strings.Contains(b.Text(), "can't tell what this needs") {
 			t.Errorf("%s: the plan\n%s", member, b.Text())
 		}
 	}

@@ -629,7 +629,7 @@ func TestOverviewWhereOrganizationsCannotBeFound(t *testing.T) {
 	d := apptest.Start(t, apptest.Seeded())
 	d.Sim.SetFault("serverError500", simulator.FaultOptions{Call: "accounts"})
 	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
-	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "Azure DevOps has a fault") {
+	if b.Status != http.StatusOK || !strings.Contains(b.Text(), "Azure DevOps reported an error") {
 		t.Fatalf("%d\n%s", b.Status, b.Text())
 	}
 	d.Sim.ClearFaults()

@@ -541,7 +541,7 @@ func TestBulkOnRedis(t *testing.T) {
 	if r.sim.Created()-before != count || apptest.CountStates(b)["Secret waiting"] != count || b.Page.Find("code.secret").Length() != count {
 		t.Fatalf("%d created of %d, %v\n%s", r.sim.Created()-before, count, apptest.CountStates(b), apptest.Says(b))
 	}
-	b.Press(fmt.Sprintf("I have saved all %d", count)).Check("The new ones are in place")
+	b.Press(fmt.Sprintf("I have saved all %d", count)).Check("The new secrets are in place")
 	apptest.WaitForBatch(t, b.Press(fmt.Sprintf("Revoke the %d old tokens", count)))
 	if r.sim.Revoked() != count || apptest.CountStates(b)["Done"] != count || apptest.Banners(b.Open(r.front.URL+"/tokens")) != "" {
 		t.Errorf("%d revoked of %d, waiting %q\n%s", r.sim.Revoked(), count, apptest.Banners(b), apptest.Says(b))

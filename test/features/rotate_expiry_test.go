@@ -69,10 +69,10 @@ func TestRotateAsksAboutTheExpiry(t *testing.T) {
 	b, now := d.SignedIn(apptest.Mona), time.Now()
 	at := rotatable(d, now, "asked", 20)
 	for name, c := range map[string]struct{ choice, date, says string }{
-		"beside the proposal":    {"", now.AddDate(0, 0, 50).Format(time.DateOnly), "You entered a date, but chose something else."},
-		"beside another choice":  {"60 days", now.AddDate(0, 0, 50).Format(time.DateOnly), "You entered a date, but chose something else."},
+		"beside the proposal":    {"", now.AddDate(0, 0, 50).Format(time.DateOnly), "You entered a date but chose another expiry."},
+		"beside another choice":  {"60 days", now.AddDate(0, 0, 50).Format(time.DateOnly), "You entered a date but chose another expiry."},
 		"no date":                {"Custom date", "", "Enter the date as year-month-day"},
-		"a date that lies back":  {"Custom date", "2020-01-01", "Choose a date that lies ahead."},
+		"a date that lies back":  {"Custom date", "2020-01-01", "Choose a date in the future."},
 		"a date beyond the most": {"Custom date", now.AddDate(2, 0, 0).Format(time.DateOnly), "year"},
 	} {
 		b.Open(at).Choose("The old token", "Revoke it at once")

@@ -361,7 +361,7 @@ func TestRotateHalfWay(t *testing.T) {
 		t.Fatalf("%d, %d revoked\n%s", b.Status, d.Sim.Calls("revoke"), b.Text())
 	}
 	d.Sim.SetFault("serverError500", simulator.FaultOptions{Call: "revoke"})
-	if open().Press("Rotate"); apptest.SecretOf(b) == "" || !strings.Contains(b.Text(), "Take it as still working") {
+	if open().Press("Rotate"); apptest.SecretOf(b) == "" || !strings.Contains(b.Text(), "Assume that it still works") {
 		t.Fatalf("%d\n%s", b.Status, b.Text())
 	}
 	operation := b.URL.String()

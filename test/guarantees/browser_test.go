@@ -43,7 +43,7 @@ func TestBrowserGoesAway(t *testing.T) {
 				t.Errorf("while it is made, the banner says %q", got)
 			}
 			held.Release()
-			b.Click("See how it goes") // waits for the outcome
+			b.Click("See progress") // waits for the outcome
 			if len(apptest.Made(d.Sim, c.name)) != 1 || apptest.Fate(b, apptest.Made(d.Sim, c.name)[0]) != "shown" || createsOf(d.Sim, c.name) != 1 {
 				t.Errorf("%d creates; %d %s", createsOf(d.Sim, c.name), b.Status, apptest.Says(b))
 			}

@@ -68,7 +68,7 @@ func (r *round) prepareReplacement() {
 		r.b.Check(organization)
 	}
 	if r.atOnce {
-		r.b.Choose("The global token", "Revoke it as soon as all new ones are made")
+		r.b.Choose("The global token", "Revoke it as soon as all new ones are created")
 	}
 	_, r.to, r.form = r.b.Form("Create the tokens")
 }

@@ -196,7 +196,7 @@ func (r *round) accountsFor(p piece) bool {
 // tellsOld says if what a rotation's page says of the old token is so.
 func (r *round) tellsOld(b *webtest.Browser, old simulator.Token) bool {
 	now, _ := r.Sim.Token(old.AuthorizationID)
-	return now.Revoked == strings.Contains(apptest.Says(b), "The old token is revoked") && !strings.Contains(apptest.Says(b), "It isn't known yet whether the old token was revoked")
+	return now.Revoked == strings.Contains(apptest.Says(b), "The old token is revoked") && !strings.Contains(apptest.Says(b), "We couldn't confirm whether the old token was revoked")
 }
 
 // fate is how the page, or the answer to the form, accounts for a token that was made.

@@ -38,11 +38,11 @@ func TestDismissedInDoubt(t *testing.T) {
 	to, form := createForm(b, d.URL, "contoso", "dismissed")
 	d.Sim.SetFault("reset", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
 	b.Post(to.String(), form)
-	if !strings.Contains(apptest.Says(b), "goes on looking until") || !strings.Contains(apptest.Says(b), "Takes the reminder away, and patdesk looks no more") {
+	if !strings.Contains(apptest.Says(b), "keeps looking until") || !strings.Contains(apptest.Says(b), "Removes the reminder, and patdesk no longer looks") {
 		t.Errorf("before: %s", apptest.Says(b))
 	}
 	b.Press("Dismiss")
-	if got := apptest.Says(b); strings.Contains(got, "goes on looking") || !strings.Contains(got, "patdesk doesn't look any more") || b.Has("link", "Try again") {
+	if got := apptest.Says(b); strings.Contains(got, "keeps looking") || !strings.Contains(got, "patdesk no longer looks") || b.Has("link", "Try again") {
 		t.Errorf("afterwards: %s", got)
 	}
 }
@@ -83,7 +83,7 @@ func TestRefusedByAnIntermediary(t *testing.T) {
 						b.Press("Revoke this token")
 					case status == http.StatusForbidden: // in the end
 						clock.Move(12 * time.Minute)
-						if b.Open(b.URL.String()); !strings.Contains(apptest.Says(b), "As far as can be seen, nothing was created") || !b.Has("link", "Try again") {
+						if b.Open(b.URL.String()); !strings.Contains(apptest.Says(b), "nothing was created as far as patdesk can see") || !b.Has("link", "Try again") {
 							t.Errorf("%s, in the end: %d %s", name, b.Status, apptest.Says(b))
 						}
 						b.Press("Dismiss")
@@ -148,7 +148,7 @@ func TestTokenTurnsUpLate(t *testing.T) {
 		d.Sim.SetFault("lagging", simulator.FaultOptions{Call: simulator.CallCreate, Delay: late, Times: 1})
 		d.Sim.SetFault("resetAfterDoing", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
 		b.Post(to.String(), form)
-		if !strings.Contains(apptest.Says(b), "Nothing of it has been seen so far") || b.Has("link", "Try again") || !looksAgain(b) {
+		if !strings.Contains(apptest.Says(b), "No such token has been seen so far") || b.Has("link", "Try again") || !looksAgain(b) {
 			t.Fatalf("%s: %d %s", name, b.Status, apptest.Says(b))
 		}
 		if late == 5*time.Minute {
@@ -219,7 +219,7 @@ func TestRotationInDoubtIsNotBegunAgain(t *testing.T) {
 	other := b.Twin()
 	d.Sim.SetFault("reset", simulator.FaultOptions{Call: simulator.CallCreate, Times: 1})
 	other.Open(page).Press("Rotate")
-	const doubt = "It isn't known whether the new token was created"
+	const doubt = "We couldn't confirm whether the new token was created"
 	if other.Heading() != doubt || !looksAgain(other) {
 		t.Fatalf("%q\n%s", other.Heading(), apptest.Says(other))
 	}
@@ -261,7 +261,7 @@ func TestPagesOfSeveralChangesWait(t *testing.T) {
 			apptest.OpenWhole(t, b, d.URL+"/tokens")
 			apptest.WaitForBatch(t, apptest.Tick(b, "Terraform, contoso", "Container scan, fabrikam").Press("Revoke selected").Press("Revoke 2 tokens"))
 		}},
-		"replaced": {simulator.CallCreate, "0 of 1 token is made", "contoso: The token was most likely created", func(t *testing.T, d *apptest.Program, b *webtest.Browser) {
+		"replaced": {simulator.CallCreate, "0 of 1 token created", "contoso: The token was most likely created", func(t *testing.T, d *apptest.Program, b *webtest.Browser) {
 			t.Helper()
 			apptest.ReplaceForm(t, d, b).Check("contoso").Press("Create the tokens")
 		}},
@@ -327,7 +327,7 @@ func TestForeignTokenIsNotClaimed(t *testing.T) {
 			}
 			afterAWhile(t, d, b, "We couldn't confirm what happened to “"+name+"”. A token that fits was found")
 			b.Click("Find out")
-			if b.Heading() != "A token is there that may have come of this" || strings.Contains(apptest.Says(b), "was created, but") || b.Page.Find(".button-danger").Length() != 0 {
+			if b.Heading() != "A token was found that may be from this attempt" || strings.Contains(apptest.Says(b), "was created, but") || b.Page.Find(".button-danger").Length() != 0 {
 				t.Errorf("%q: %s", b.Heading(), apptest.Says(b))
 			}
 			if d.Sim.Revoked() != 0 || !b.Has("button", "Revoke this token") {

@@ -122,7 +122,7 @@ func wantEnd(t *testing.T, sim *simulator.Simulator, b *webtest.Browser, name, w
 			t.Errorf("%d tokens, %d\n%s", len(tokens), b.Status, apptest.Says(b))
 		}
 	case "nothing found":
-		if !strings.Contains(apptest.Says(b), "Nothing of it has been seen so far") || b.Has("link", "Try again") || len(tokens) != 0 || b.Status < 500 {
+		if !strings.Contains(apptest.Says(b), "No such token has been seen so far") || b.Has("link", "Try again") || len(tokens) != 0 || b.Status < 500 {
 			t.Errorf("%d tokens, %d\n%s", len(tokens), b.Status, apptest.Says(b))
 		}
 	default:
@@ -286,7 +286,7 @@ func TestKilledWhileChanging(t *testing.T) {
 				if said := b.Status == http.StatusOK; said != done {
 					t.Errorf("done: %t, but the page is %d\n%s", done, b.Status, apptest.Says(b))
 				}
-				if !done && !strings.Contains(apptest.Says(b), "It isn't known whether") { // the service may still be at it
+				if !done && !strings.Contains(apptest.Says(b), "We couldn't confirm whether") { // the service may still be at it
 					t.Error(apptest.Says(b))
 				}
 			})

@@ -38,7 +38,7 @@ func TestTenantTakenOut(t *testing.T) {
 	barred := func(b *webtest.Browser) {
 		t.Helper()
 		apptest.CheckFailure(t, b, http.StatusForbidden)
-		if !strings.Contains(b.Text(), "Your organization is no longer let in") || !b.Has("link", "Sign in") || b.Has("button", "Sign out") {
+		if !strings.Contains(b.Text(), "Your company is no longer allowed here") || !b.Has("link", "Sign in") || b.Has("button", "Sign out") {
 			t.Errorf("%s: %d\n%s", b.URL, b.Status, b.Text())
 		}
 	}
