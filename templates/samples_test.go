@@ -716,7 +716,7 @@ func otherSamples() []sample {
 	made, changed, dry := kept, kept, kept
 	made.Asked, made.AskedBy, made.Address, made.LocalOnly = when{}, "", "https://tools.example/pat/calendar/"+strings.Repeat("x", 64)+"/tokens.ics", true
 	made.Files = []calendarFile{{"tokens.atom", "A feed.", strings.Replace(made.Address, ".ics", ".atom", 1)}, {"metrics", "Metrics.", strings.Replace(made.Address, "tokens.ics", "metrics", 1)}}
-	changed.Problem = &problemSummary{Heading: "Your calendar's address has changed meanwhile", What: "Nothing was changed now."}
+	changed.Problem = &problemSummary{Heading: "Your calendar's address was changed in the meantime", What: "Nothing was changed now."}
 	dry.Lapsed, dry.Places, dry.Done = true, nil, "Done."
 	return []sample{
 		{"changes", "some", changes}, {"changes", "none", changesPage{base: frame("Changes", "changes")}},

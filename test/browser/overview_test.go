@@ -22,11 +22,11 @@ func TestOverviewWhileOneOrganizationHangs(t *testing.T) {
 			b.signIn("Mona Rivera")
 			d.fail("hang", "list")
 			b.open(d.url + "/tokens")
-			b.see(words("2 of 3 organizations read"))
-			b.see(words("Still reading"))
+			b.see(words("2 of 3 organizations loaded"))
+			b.see(words("Still loading"))
 			if scripts {
 				heard := read(b, "heard", chromedp.Poll[string](`document.getElementById("arrived")?.textContent`))
-				if !strings.Contains(heard, "2 of 3 organizations read") {
+				if !strings.Contains(heard, "2 of 3 organizations loaded") {
 					t.Errorf("read aloud is %q", heard)
 				}
 			}

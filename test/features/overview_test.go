@@ -96,7 +96,7 @@ func TestOverviewDoesNotWaitForSlowOrganizations(t *testing.T) {
 	begun := time.Now()
 	for { // as a page without JavaScript does, and with it in the background: all but fabrikam come
 		b.Open(d.URL + "/tokens")
-		if strings.Contains(b.Text(), "2 of 3 organizations read. Still reading fabrikam.") {
+		if strings.Contains(b.Text(), "2 of 3 organizations loaded. Still loading fabrikam.") {
 			break
 		}
 		if time.Since(begun) > time.Minute {
@@ -111,7 +111,7 @@ func TestOverviewDoesNotWaitForSlowOrganizations(t *testing.T) {
 		t.Errorf("the page doesn't look again: %q", refresh)
 	}
 	for _, address := range []string{"/overview", "/tokens?q=Terraform", "/tokens?page=2"} {
-		if b.Open(d.URL + address); b.Status != http.StatusOK || !strings.Contains(b.Text(), "Still reading fabrikam.") {
+		if b.Open(d.URL + address); b.Status != http.StatusOK || !strings.Contains(b.Text(), "Still loading fabrikam.") {
 			t.Errorf("%s while fabrikam hangs: %d", address, b.Status)
 		}
 	}
