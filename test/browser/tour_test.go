@@ -98,7 +98,7 @@ func (r tour) signedOutPages() {
 	r.open(r.demo.url + "/no/such/page")
 	r.stop("not-found", "There is no such page")
 	r.open(r.demo.url + "/scopes")
-	r.stop("scopes-signed-out", "What a token may do")
+	r.stop("scopes-signed-out", "A token may do what")
 }
 
 func (r tour) overview() {
@@ -119,9 +119,9 @@ func (r tour) overview() {
 	r.do("choose", chromedp.Click(chromedp.CSS("#place-contoso")), chromedp.Click(chromedp.CSS("#place-fabrikam")))
 	r.demo.fail("patTokenError:disablePatCreationPolicyViolation", "create")
 	r.press(r.in.button("Create the tokens"))
-	r.stop("global-result", "tokens are made")
+	r.stop("global-result", "tokens created")
 	r.press(r.in.with("button", "Try again"))
-	r.stop("global-result-again", "tokens are made")
+	r.stop("global-result-again", "tokens created")
 	for range 2 {
 		r.press(r.in.with("button", "I have saved it"))
 	}
