@@ -55,6 +55,9 @@ func (h *Handlers) Routes() http.Handler {
 		Post("/acknowledge", h.changes.Acknowledge).
 		Post("/revoke-old", h.changes.RevokeOld).
 		Post("/keep-old", h.changes.KeepOld).
+		Post("/deliver", h.changes.Deliver).
+		Post("/show-instead", h.changes.ShowInstead).
+		Post("/disable-previous", h.changes.DisablePrevious).
 		Post("/check", h.changes.Check).
 		Post("/revoke-candidate", h.changes.RevokeCandidate).
 		Post("/dismiss", h.changes.Dismiss)

@@ -17,6 +17,7 @@ import (
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/vault"
 )
 
 // families are the keys that the program puts together: a beginning, and every end that it can have. Ends come from the
@@ -66,7 +67,7 @@ func families() map[string][]string {
 		"notice.batch.":        verbs,
 		"notice.batchRunning.": verbs,
 		"operation.":           {failure.Interrupted, failure.Unreadable, "createdShortened", "updatedShortened", "rotatedShortened"},
-		"outcome.":             strings.Fields("sent succeeded failed unknown waiting secretExpired shortened halfway"),
+		"outcome.":             strings.Fields("sent succeeded failed unknown delivering undelivered waiting secretExpired shortened halfway"),
 		"rotate.old.":          strings.Fields("confirm now"),
 		"preset.":              textsOf(idsOf(azuredevops.Presets(), func(p azuredevops.Preset) string { return p.ID })...),
 		"scope.":               textsOf(idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) string { return s.ID })...),
@@ -78,6 +79,7 @@ func families() map[string][]string {
 		"scopeLevel.":     textsOf(levels...),
 		"tokenMember.":    textsOf(azuredevops.Members()...),
 		"tool.":           textsOf(azuredevops.Tools()...),
+		"vault.":          textsOf(vault.Kinds()...),
 		"status.":         strings.Fields("active expired revoked stopped all"),
 		"store.":          {failure.Unavailable, failure.NotKept, failure.FullPrefix + "unfinished", failure.FullPrefix + "operation", failure.FullPrefix + "batch"},
 		"time.ago.":       strings.Fields("minutes hours days years"),

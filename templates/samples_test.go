@@ -170,6 +170,7 @@ type (
 		Presets             []preset
 		JustChosen          bool
 		NameNote, LinkURL   string
+		Vault               *vaultPart
 		ScopesURL           string
 		CancelURL           string
 		TokenName           string
@@ -225,6 +226,7 @@ type (
 		Expiry                      []option
 		Date, DateMin, DateMax      string
 		ExpiryError, SoonerNote     string
+		Vault                       *vaultPart
 		MadeBy                      string
 		GlobalNote, GlobalURL       string
 		ReplaceURL, RevokeURL       string
@@ -250,6 +252,7 @@ type (
 		Scopes                            []term
 		SaveAction                        string
 		Old                               *oldToken
+		Vault                             *intoVault
 		Candidates                        []candidate
 		NextActions                       []nextAction
 		DismissAction, CheckAction        string
@@ -259,7 +262,21 @@ type (
 		ID    string
 		Parts []usePart
 	}
-	usePart  struct{ Shell, Lines string }
+	usePart   struct{ ID, Shell, Lines string }
+	vaultPart struct {
+		Choices                                                 []option
+		MayType                                                 bool
+		Typed, VaultError, Secret, SecretError, SuggestedSecret string
+		Unseen, MayDisable, DisableOld, Taken, Over, Chosen     bool
+	}
+	intoVault struct {
+		State, Secret, Version, Sentence string
+		Problem                          *problemSummary
+		TryAction, ShowAction, Previous  string
+		DisableAction                    string
+		Disabling                        *problemSummary
+		Uses                             []use
+	}
 	oldToken struct {
 		State, Name, URL         string
 		Expires                  when
@@ -397,7 +414,7 @@ const hostile = `<img src=x onerror=alert(1)> "quoted" & 'single' — ünïcode 
 
 func samples() []sample {
 	var all []sample
-	for _, group := range [][]sample{frontSamples(), listSamples(), tokenSamples(), formSamples(), operationSamples(), otherSamples(), overviewSamples(), bulkSamples()} {
+	for _, group := range [][]sample{frontSamples(), listSamples(), tokenSamples(), formSamples(), operationSamples(), vaultSamples(), otherSamples(), overviewSamples(), bulkSamples()} {
 		all = append(all, group...)
 	}
 	return all
@@ -612,6 +629,10 @@ func formSamples() []sample {
 		text := english.Message("rotate.old."+value, nil)
 		rotate.Old = append(rotate.Old, option{value, text.Title, text.What, value == "confirm"})
 	}
+	vaults := []option{{"", "None: I save it myself", "", false}, {"https://team.vault.azure.net", "team.vault.azure.net", "", false}, {"other", "Another vault", "", true}}
+	faulty.Vault = &vaultPart{Choices: vaults, MayType: true, Typed: hostile, VaultError: english.Message("form.vaultInvalid", nil).What, Chosen: true}
+	fresh.Vault = &vaultPart{Choices: vaults[:2]}
+	rotate.Vault = &vaultPart{Choices: vaults, MayType: true, Secret: "nuget", SecretError: english.Message("form.secretTaken", nil).What, SuggestedSecret: "nuget-publish", Unseen: true, MayDisable: true, DisableOld: true, Taken: true, Over: true, Chosen: true}
 	rotateAgain := rotate
 	rotateAgain.GlobalNote = english.Message("global.rotate.before", map[string]string{"Organization": "contoso"}).What
 	rotateAgain.MadeBy, rotateAgain.Problem, rotateAgain.Errors = "Git Credential Manager", refused.Problem, []fieldError{{"old", "Choose what happens to the old token."}}
@@ -626,17 +647,41 @@ const secret = "5xFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFa
 
 // operation is an operation page whose words come from the catalogue.
 func operationSample(key, state string) operationPage {
-	text := english.Message("operation."+key, map[string]string{"Token": "nuget-publish", "Organization": "contoso", "Asked": "1 Mar 2027", "Granted": "22 Dec 2026", "Sent": "09:31:02 UTC"})
+	text := english.Message("operation."+key, map[string]string{"Token": "nuget-publish", "Organization": "contoso", "Asked": "1 Mar 2027", "Granted": "22 Dec 2026", "Sent": "09:31:02 UTC", "Secret": "team/ci-nuget", "Until": "in 9 minutes"})
 	return operationPage{base: frame(text.Title, "tokens"), Heading: text.Title, State: state, Sentence: text.What, Advice: text.Advice, TokenName: "nuget-publish", Organization: "contoso"}
 }
 
 func withSecret(p operationPage) operationPage {
 	for _, id := range strings.Fields("git nuget npm pip maven agent extension az curl") {
-		p.Uses = append(p.Uses, use{id, []usePart{{"sh", "read -rs PAT\ncurl https://dev.azure.com/contoso"}, {"ps1", "Read-Host 'Token' -AsSecureString"}, {"xml", "<id>FEED</id>"}}})
+		p.Uses = append(p.Uses, use{id, []usePart{{id, "sh", "read -rs PAT\ncurl https://dev.azure.com/contoso"}, {id, "ps1", "Read-Host 'Token' -AsSecureString"}, {id, "xml", "<id>FEED</id>"}}})
 	}
 	p.Secret, p.SecretUntil, p.SecretFake, p.SaveAction = secret, at(0, 9), true, "/pat/operations/1/acknowledge"
 	p.Scopes, p.Expires, p.TokenURL = terms("Packaging: Read & write", "Code: Read"), at(90), "/pat/tokens/contoso/3"
 	return p
+}
+
+// vaultSamples are operations whose secret is for a vault.
+func vaultSamples() []sample {
+	key := "https://team.vault.azure.net/secrets/ci-nuget"
+	written := withOld(operationSample("rotated", "succeeded"), "revoked", "oldRevoked")
+	written.Vault = &intoVault{
+		State: "written", Secret: "team/ci-nuget", Version: "0123456789abcdef0123456789abcdef", Sentence: english.Text("intoVault.writtenUnseen", "Secret", "team/ci-nuget"),
+		Previous: english.Text("intoVault.previousEnabled"), DisableAction: "/pat/operations/1/disable-previous",
+		Disabling: &problemSummary{"The vault is busy", hostile, "Try again in a minute.", []field{{"Code", "Throttled"}}},
+	}
+	for _, id := range strings.Fields("vault-pipeline vault-group vault-az vault-github vault-external vault-csi") {
+		written.Vault.Uses = append(written.Vault.Uses, use{id, []usePart{{id, "sh", "az keyvault secret show --id " + key}, {id, "yaml", "steps:\n- task: AzureKeyVault@2"}}})
+	}
+	pending := operationSample("delivering", "succeeded")
+	pending.InProgress, pending.Vault = true, &intoVault{State: "pending", Secret: "team/ci-nuget", Sentence: english.Text("intoVault.pending", "Secret", "team/ci-nuget")}
+	failed := withOld(operationSample("undelivered", "succeeded"), "alive", "oldAlive")
+	failed.Warned = true
+	failed.Vault = &intoVault{
+		State: "failed", Secret: "team/ci-nuget", Sentence: english.Text("intoVault.failed", "Secret", "team/ci-nuget"),
+		Problem:   &problemSummary{"You may not write to this vault", hostile, "Ask for the role Key Vault Secrets Officer.", []field{{"Code", "ForbiddenByRbac"}}},
+		TryAction: "/pat/operations/1/deliver", ShowAction: "/pat/operations/1/show-instead",
+	}
+	return []sample{{"operation", "in-vault", written}, {"operation", "vault-pending", pending}, {"operation", "vault-failed", failed}}
 }
 
 func withOld(p operationPage, state, sentence string) operationPage {

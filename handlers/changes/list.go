@@ -155,6 +155,8 @@ func changeCause(v *web.Request, op *operation.Operation) string {
 var shownPhases = map[operation.Phase]string{
 	operation.PhaseTakenBack:     string(operation.Failed),
 	operation.PhaseOrphaned:      string(operation.Unknown),
+	operation.PhaseDelivering:    "delivering",
+	operation.PhaseUndelivered:   "undelivered",
 	operation.PhaseSecretWaiting: "waiting",
 	operation.PhaseSecretExpired: "secretExpired",
 	operation.PhaseSecretUnkept:  "secretExpired",

@@ -33,12 +33,18 @@ func (h *Handlers) step(v *web.Request, take func(ctx context.Context, person, i
 	case err == nil:
 	case signIn:
 		return nil, err
-	case failure.Of(err).Source == failure.SourceAzureDevOps: // recorded in the operation: its page says so
+	case recorded(err): // its page says so
 		v.NoteError(err)
 	default:
 		return nil, err
 	}
 	return v.To(stepPage(v.PostForm, id)), nil
+}
+
+// recorded reports whether the operation says itself how a step of it failed.
+func recorded(err error) bool {
+	source := failure.Of(err).Source
+	return source == failure.SourceAzureDevOps || source == failure.SourceVault
 }
 
 // Acknowledge is "I have saved it".
@@ -53,8 +59,43 @@ func (h *Handlers) RevokeOld(v *web.Request) (web.Answer, error) {
 		if err == nil && op.Old == operation.OldFailed && op.OldFailure != nil {
 			err = op.OldFailure
 		}
+		if err == nil && op.PreviousOpen() {
+			return h.disablePrevious(v)(ctx, person, id)
+		}
 		return op, err
 	})
+}
+
+// Deliver puts a secret into its vault that couldn't be put there before. Where only a new sign-in was missing, it leads
+// through one.
+func (h *Handlers) Deliver(v *web.Request) (web.Answer, error) {
+	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
+		op, err := h.Journal.Deliver(ctx, v.Caller(), web.VaultCaller(v), person, id)
+		if err == nil && op.Into != nil && op.Into.State == operation.IntoFailed && op.Into.Failure != nil {
+			err = op.Into.Failure
+		}
+		return op, err
+	})
+}
+
+// ShowInstead has a secret shown that couldn't be put into its vault.
+func (h *Handlers) ShowInstead(v *web.Request) (web.Answer, error) {
+	return h.step(v, h.Journal.ShowInstead)
+}
+
+// DisablePrevious disables the version in a vault that holds the secret of a revoked old token.
+func (h *Handlers) DisablePrevious(v *web.Request) (web.Answer, error) {
+	return h.step(v, h.disablePrevious(v))
+}
+
+func (h *Handlers) disablePrevious(v *web.Request) func(context.Context, string, string) (*operation.Operation, error) {
+	return func(ctx context.Context, person, id string) (*operation.Operation, error) {
+		op, err := h.Journal.DisablePrevious(ctx, v.Caller(), web.VaultCaller(v), person, id)
+		if err == nil && op.Into != nil && op.Into.DisableFailure != nil {
+			err = op.Into.DisableFailure
+		}
+		return op, err
+	}
 }
 
 // KeepOld leaves the old token of a rotation alive on purpose.

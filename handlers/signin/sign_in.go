@@ -64,7 +64,9 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 		var d web.Draft
 		if err := h.Sessions.Draft(v.Request, id, &d); err == nil {
 			kept.Return, kept.Draft = web.SafeReturn(d.Path), id
-			options.Claims = d.Claims
+			if options.Claims = d.Claims; d.Vaults {
+				options.Scopes = h.Site.VaultScopes
+			}
 		} else if web.StoreDown(err) {
 			return nil, err
 		}

@@ -63,10 +63,18 @@ func (h *Handlers) filled(v *web.Request, asked url.Values) url.Values {
 	from := sourceOf(v, h.Journal)
 	out, left := url.Values{}, strings.Split(asked.Get("left"), ",")
 	for name := range asked {
-		if !slices.Contains(elements, name) && !strings.HasPrefix(name, "scope-") {
+		if !slices.Contains(elements, name) && !slices.Contains(tokenform.VaultFields(), name) && !strings.HasPrefix(name, "scope-") {
 			left = append(left, leftUnknownElement)
 		} else if value := asked.Get(name); value != "" {
 			out.Set(name, value)
+		}
+	}
+	if from != ours { // where a secret goes is its owner's to say
+		for _, name := range tokenform.VaultFields() {
+			if out.Has(name) {
+				left = append(left, leftUnknownElement)
+			}
+			out.Del(name)
 		}
 	}
 	drop := func(reason string, names ...string) {

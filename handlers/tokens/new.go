@@ -100,8 +100,17 @@ func proposes(address url.Values) bool {
 func (h *Handlers) Create(v *web.Request) (web.Answer, error) {
 	f := tokenform.Read(v.PostForm)
 	want, faults := h.wanted(v, f)
+	into := f.Vault.Into(v, tokenform.SecretName(f.Name), faults)
 	if len(faults) > 0 {
 		return h.tokenFormAnswer(v, f, faults, web.FormState{Status: http.StatusUnprocessableEntity})
+	}
+	if into != nil && !h.sentBefore(v, f.FormID) {
+		if state, err := f.Vault.Check(v, into, "", faults); err != nil || state.Status != 0 {
+			if err != nil {
+				return nil, err
+			}
+			return h.tokenFormAnswer(v, f, faults, state)
+		}
 	}
 	again := func(state web.FormState) web.Answer {
 		f.FormID = state.Form
@@ -111,7 +120,9 @@ func (h *Handlers) Create(v *web.Request) (web.Answer, error) {
 		}
 		return result
 	}
-	return h.change(v, operation.Request{Action: operation.Create, Organization: f.Organization, Want: want}, again)
+	return h.change(v, operation.Request{
+		Action: operation.Create, Organization: f.Organization, Want: want, Into: into, Vault: web.VaultCaller(v),
+	}, again)
 }
 
 // CreateTooSoon shows the form again, as it was sent.
@@ -167,5 +178,7 @@ func (h *Handlers) tokenFormAnswer(v *web.Request, f tokenform.Form, faults toke
 	}
 	p.OrganizationTyped = f.Organization
 	f.Fill(v, &p, faults, "")
+	_, byField := faults.Texts(v.Words)
+	p.Vault = f.Vault.Part(v, "", false, byField)
 	return web.Page{Status: state.Status, Template: "token-new", Data: p, Header: state.Header}, nil
 }

@@ -34,6 +34,7 @@ type rotatePage struct {
 	ReplaceURL                  string // where a rotation was refused: the form with other scopes and another name
 	RevokeURL                   string // where that is simpler
 	Old                         []web.Option
+	Vault                       *tokenform.VaultPart
 }
 
 // lifeWords words a length of life in days.
@@ -125,6 +126,7 @@ func (h *Handlers) Rotate(v *web.Request) (web.Answer, error) {
 	if f.old != "now" && f.old != "confirm" {
 		faults.Add("old", "form.oldRequired")
 	}
+	into := f.Vault.Into(v, tokenform.SecretName(t.DisplayName), faults)
 	again := func(state web.FormState) web.Answer {
 		f.FormID = cmp.Or(state.Form, f.FormID)
 		return rotateAnswer(v, organization, t, f, life, state, faults)
@@ -132,11 +134,20 @@ func (h *Handlers) Rotate(v *web.Request) (web.Answer, error) {
 	if len(faults) > 0 {
 		return again(web.FormState{Status: http.StatusUnprocessableEntity}), nil
 	}
+	if into != nil && !h.sentBefore(v, f.FormID) {
+		state, err := f.Vault.Check(v, into, t.AuthorizationID, faults)
+		if err != nil {
+			return nil, err
+		}
+		if state.Status != 0 {
+			return again(state), nil
+		}
+	}
 	before := t.Token
 	return h.change(v, operation.Request{
 		Action: operation.Rotate, Organization: organization, Before: &before,
 		Want:         azuredevops.Wanted{DisplayName: t.DisplayName, Scopes: t.Scopes, ValidTo: end},
-		RevokeAtOnce: f.old == "now",
+		RevokeAtOnce: f.old == "now", Into: into, Vault: web.VaultCaller(v),
 	}, again)
 }
 
@@ -203,6 +214,7 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, f rota
 // is then not revoked by itself.
 func (p *rotatePage) chooseExpiry(v *web.Request, t azuredevops.Token, f rotateForm, life time.Duration, faults tokenform.Faults) {
 	list, byField := faults.Texts(v.Words)
+	p.Vault = f.Vault.Part(v, tokenform.SecretName(t.DisplayName), true, byField)
 	p.Errors, p.ExpiryError, p.Date = list, byField["expiry"], f.Date
 	p.DateMin, p.DateMax = tokenform.DateRange(v.Now)
 	same := web.Option{

@@ -82,6 +82,10 @@ func NoticeKind(op *operation.Operation) (kind, key string) {
 	switch op.Phase() {
 	case operation.PhaseSecretWaiting:
 		return "secret", "notice.secretWaiting"
+	case operation.PhaseDelivering:
+		return "secret", "notice.delivering"
+	case operation.PhaseUndelivered:
+		return "secret", "notice.undelivered"
 	case operation.PhaseUnderWay:
 		if op.Action == operation.Create || op.Action == operation.Rotate {
 			return "secret", "notice.secretComing"

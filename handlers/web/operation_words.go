@@ -30,6 +30,9 @@ func OperationWords(v *Request, op *operation.Operation) map[string]any {
 	if v.Now.Before(op.LookUntil) && (op.State != operation.Unknown || !op.Dismissed) {
 		words["LookUntil"] = v.When(op.LookUntil).Clock
 	}
+	if op.Into != nil {
+		words["Secret"] = op.Into.Secret.String()
+	}
 	if op.Result != nil {
 		words["Granted"] = v.When(op.Result.ValidTo).Date
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/vault"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -135,6 +136,7 @@ func (v *Request) Describe(err error) UserError {
 	var (
 		api     *azuredevops.Error
 		sign    *entra.Error
+		safe    *vault.Error
 		refused *HTTPError
 		known   *failure.Failure
 	)
@@ -145,7 +147,7 @@ func (v *Request) Describe(err error) UserError {
 		v.site.Limits.CountFull(err)
 		status, key := FormRefusal(err)
 		return httpUserError(v.Words, &HTTPError{Status: status, Key: key, cause: err})
-	case errors.As(err, &api), errors.As(err, &sign):
+	case errors.As(err, &api), errors.As(err, &safe), errors.As(err, &sign):
 		return v.DescribeFailure(failure.Of(err), v.Now)
 	case errors.As(err, &known) && !StoreDown(err):
 		return v.DescribeFailure(known, v.Now)
@@ -188,6 +190,10 @@ func (v *Request) DescribeFailure(f *failure.Failure, seen time.Time) UserError 
 	case failure.SourceEntra:
 		t.Status = entraStatus(entra.Kind(f.Kind))
 		t.Text = v.Words.Message("entra."+f.Kind, words)
+	case failure.SourceVault:
+		t.Status = vaultStatus(vault.Kind(f.Kind))
+		words["Vault"], words["Secret"] = vault.ShortName(f.Vault), vault.Reference{Vault: f.Vault, Name: f.Name}.String()
+		t.Text = v.Words.Message("vault."+f.Kind, words)
 	case failure.SourceStore:
 		t.Status = http.StatusServiceUnavailable
 		if strings.HasPrefix(f.Kind, failure.FullPrefix) {

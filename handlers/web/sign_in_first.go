@@ -10,6 +10,7 @@ import (
 	"github.com/patdesk/patdesk/internal/entra"
 	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/vault"
 )
 
 // AttemptLife is how long a sign-in may take, from leaving for Entra to coming back; also how long what was typed is
@@ -17,13 +18,17 @@ import (
 const AttemptLife = 15 * time.Minute
 
 // Challenge is what a new sign-in has to satisfy; empty for an ordinary one.
-type Challenge struct{ claims string }
+type Challenge struct {
+	claims string
+	vaults bool // it is to get an access token for vaults
+}
 
 // Draft is what a person had typed when the sign-in turned out to be over.
 type Draft struct {
 	Path   string     `json:"path"` // of the page with the form, below the root
 	Form   url.Values `json:"form,omitempty"`
 	Claims string     `json:"claims,omitempty"`
+	Vaults bool       `json:"vaults,omitempty"` // the sign-in asks that patdesk may reach vaults
 }
 
 // ErrBarred says why a session is over, and that another account may do. It leads nowhere by itself: that would go
@@ -67,6 +72,8 @@ func (s *Site) signInFirst(v *Request, c Challenge) (Answer, error) {
 	}
 	query := url.Values{}
 	switch {
+	case c.vaults:
+		return s.agreeFirst(v, c)
 	case c.claims != "":
 		query.Set("check", "1")
 	case v.Session.Ended() || v.Session.SignedIn(): // else it is a first visit: nothing has ended
@@ -94,6 +101,23 @@ func (s *Site) signInFirst(v *Request, c Challenge) (Answer, error) {
 	return v.To(SignInPath + "?" + query.Encode()), nil
 }
 
+// agreeFirst leads to Entra ID, which asks its person whether patdesk may reach vaults in their name, and from there back
+// to the visited page, with what was typed into its form.
+func (s *Site) agreeFirst(v *Request, c Challenge) (Answer, error) {
+	d := Draft{Path: v.Here(), Claims: c.claims, Vaults: true}
+	if v.Method == http.MethodPost {
+		d.Path, d.Form = v.formPath(), v.PostForm
+	}
+	id, err := s.Limits.keepDraft(v, d)
+	if errors.Is(err, session.ErrTooLarge) {
+		err = &HTTPError{Status: http.StatusRequestEntityTooLarge, cause: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v.To(StartPath("", id)), nil
+}
+
 // keepTyped keeps a form as it was sent. One that is larger than any of ours can be was not typed: it is refused.
 func (s *Site) keepTyped(v *Request, c Challenge) (id string, err error) {
 	if err := s.Limits.keepForStranger(v); err != nil {
@@ -117,16 +141,19 @@ func NeedsSignIn(err error) (Challenge, bool) {
 	var (
 		api  *azuredevops.Error
 		sign *entra.Error
+		safe *vault.Error
 		past *failure.Failure
 	)
 	switch {
+	case errors.As(err, &safe):
+		return Challenge{safe.Claims, true}, safe.Kind == vault.KindConsent || safe.Kind == vault.KindSignIn
 	case errors.As(err, &sign) && sign.Kind == entra.KindInteraction:
-		return Challenge{sign.Claims}, true
+		return Challenge{claims: sign.Claims}, true
 	case errors.As(err, &api) && api.Kind == azuredevops.KindClaims:
-		return Challenge{api.Claims}, true
+		return Challenge{claims: api.Claims}, true
 	case errors.As(err, &past):
 		claims, again := past.NeedsSignIn()
-		return Challenge{claims}, again
+		return Challenge{claims, past.Source == failure.SourceVault}, again
 	default:
 		return Challenge{}, false
 	}

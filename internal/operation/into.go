@@ -111,7 +111,7 @@ func (r *record) leaveVault(at time.Time, why *failure.Failure) {
 
 // notTried is why nothing was written to the vault: the secret or its record couldn't be kept.
 func notTried() *failure.Failure {
-	return &failure.Failure{Source: failure.SourceOperation, Kind: failure.NotKept}
+	return &failure.Failure{Source: failure.SourceStore, Kind: failure.Unavailable}
 }
 
 // interrupted is why it isn't known how an interrupted try went.

@@ -202,13 +202,13 @@ func TestDeathOnTheWayIntoAVault(t *testing.T) {
 			versions int
 			old      operation.OldState
 		}{
-			"kept":              {operation.IntoFailed, 0, operation.OldAlive},
-			"recorded":          {operation.IntoFailed, 0, operation.OldAlive},
+			"kept":          {operation.IntoFailed, 0, operation.OldAlive},
+			"recorded":      {operation.IntoFailed, 0, operation.OldAlive},
 			"sent-to-vault": {operation.IntoFailed, 1, operation.OldAlive},
-			"written":           {operation.IntoFailed, 1, operation.OldAlive},
-			"delivered":         {operation.IntoWritten, 1, operation.OldSent},
-			"retired":           {operation.IntoWritten, 1, operation.OldSent},
-			"disabled":          {operation.IntoWritten, 1, operation.OldRevoked},
+			"written":       {operation.IntoFailed, 1, operation.OldAlive},
+			"delivered":     {operation.IntoWritten, 1, operation.OldSent},
+			"retired":       {operation.IntoWritten, 1, operation.OldSent},
+			"disabled":      {operation.IntoWritten, 1, operation.OldRevoked},
 		} {
 			if killed && point == "disabled" { // nothing is open any more, by which a process could find it
 				continue

@@ -106,7 +106,7 @@ func (s *store) adopt(ctx context.Context, r *record) (adopted bool, err error) 
 		}
 		r.succeed(s.options.Now(), k.Token)
 		r.Secret, r.SecretUntil = SecretWaiting, k.Until
-		r.leaveVault(s.options.Now(), notTried()) // that comes after the outcome is recorded
+		r.leaveVault(s.options.Now(), &failure.Failure{Source: failure.SourceOperation, Kind: failure.Interrupted}) // before it was tried
 		return nil
 	})
 	return err == nil, err

@@ -39,8 +39,8 @@ var imports = map[string][]string{
 		"templates", "internal/audit", "internal/azuredevops", "internal/batch", "internal/calendar", "internal/entra", "internal/failure", "internal/formid",
 		"internal/inventory", "internal/limit", "internal/operation", "internal/plaintext", "internal/session", "internal/vault",
 	},
-	"handlers/web/outcome":   {"handlers/web", "templates", "internal/azuredevops", "internal/batch", "internal/operation", "internal/plaintext"},
-	"handlers/web/tokenform": {"handlers/web", "templates", "internal/azuredevops"},
+	"handlers/web/outcome":   {"handlers/web", "templates", "internal/azuredevops", "internal/batch", "internal/operation", "internal/plaintext", "internal/vault"},
+	"handlers/web/tokenform": {"handlers/web", "templates", "internal/azuredevops", "internal/failure", "internal/operation", "internal/vault"},
 	"handlers/web/tokenlist": {"handlers/web", "templates", "internal/azuredevops", "internal/batch", "internal/inventory", "internal/operation"},
 	// Areas of pages: none knows another.
 	"handlers/account": {

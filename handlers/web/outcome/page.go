@@ -43,6 +43,7 @@ type Page struct {
 	Scopes         []web.Term
 	SaveAction     string
 	Old            *oldToken
+	Vault          *intoVault
 	Candidates     []candidate
 	NextActions    []web.NextAction
 	DismissAction  string
@@ -88,7 +89,7 @@ func (o *Outcomes) Describe(v *web.Request, op *operation.Operation, frame web.B
 	words := web.OperationWords(v, op)
 	p := Page{
 		Base:  frame,
-		State: string(op.State), InProgress: op.Phase() == operation.PhaseUnderWay,
+		State: string(op.State), InProgress: op.Phase() == operation.PhaseUnderWay || op.Phase() == operation.PhaseDelivering,
 		TokenName: web.OperationToken(v.Words, op), TokenURL: web.TokenURL(v, op.Organization, op.Result), Organization: web.ChangedIn(v.Words, op),
 		SecretFake: o.Demo,
 	}
@@ -148,6 +149,12 @@ func (o *Outcomes) describeSuccess(v *web.Request, op *operation.Operation, p *P
 	case operation.PhaseShowOnce: // also where only the record of it couldn't be kept: the store isn't to be relied on now
 		p.Secret, p.Unkept = op.Unkept, true
 		p.SecretNote, p.Warned = v.Words.Message("operation.secretUnkept", words).What, true
+	case operation.PhaseDelivering:
+		text = v.Words.Message("operation.delivering", words)
+		p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
+	case operation.PhaseUndelivered:
+		text = v.Words.Message("operation.undelivered", words)
+		p.Heading, p.Sentence, p.Advice, p.Warned = text.Title, text.What, text.Advice, true
 	case operation.PhaseSecretWaiting:
 		secret, err := o.Journal.RevealSecret(v.Context(), v.Delivery, op.Person, op.ID)
 		if err != nil {
@@ -168,6 +175,7 @@ func (o *Outcomes) describeSuccess(v *web.Request, op *operation.Operation, p *P
 			p.SecretNote = v.Words.Message("operation.secretSaved", words).What
 		}
 	}
+	p.Vault = describeInto(v, op)
 	if p.Secret != "" && op.Result != nil {
 		p.Uses = usesOf(op.Organization, scopesOf(op), strings.Contains(v.UserAgent(), "Windows"))
 	}
@@ -252,8 +260,10 @@ func describeOld(v *web.Request, op *operation.Operation) *oldToken {
 	if op.Old == operation.OldAlive && op.EndsSooner() {
 		old.Sentence = v.Words.Message("operation.oldLonger", words).What
 	}
-	if op.OldOpen() {
+	if op.OldOpen() && !op.AwaitsVault() {
 		old.RevokeAction = v.Link(web.OperationPath(op.ID) + "/revoke-old")
+	}
+	if op.OldOpen() {
 		old.KeepAction = v.Link(web.OperationPath(op.ID) + "/keep-old")
 	}
 	if op.Old == operation.OldFailed && op.OldFailure != nil && op.OldFailure.Unknown {

@@ -18,7 +18,7 @@ type use struct {
 }
 
 // usePart are lines for one kind of shell, or for a file.
-type usePart struct{ Shell, Lines string } // "sh", "ps1", "xml", "config"
+type usePart struct{ ID, Shell, Lines string } // ID of its use; "sh", "ps1", "xml", "config", "yaml"
 
 // Formats are those of https://learn.microsoft.com/azure/devops/artifacts (npm, python, maven),
 // https://learn.microsoft.com/nuget/consume-packages/consuming-packages-authenticated-feeds,
@@ -96,7 +96,7 @@ func usesOf(organization string, scopes []string, windows bool) []use {
 		one := use{ID: way.id}
 		for _, shell := range way.shells {
 			lines, _ := useFiles.ReadFile("uses/" + way.id + "." + shell) // a test reads all of them
-			one.Parts = append(one.Parts, usePart{shell, fill(string(lines))})
+			one.Parts = append(one.Parts, usePart{way.id, shell, fill(string(lines))})
 		}
 		if n := len(one.Parts); windows {
 			one.Parts[n-2], one.Parts[n-1] = one.Parts[n-1], one.Parts[n-2]

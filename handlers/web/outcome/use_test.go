@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/vault"
 )
 
 // What is offered fits the scopes, every piece is there and names the organization, the lines for bash are ones that bash
@@ -61,5 +62,24 @@ func TestUsesAreReadByBash(t *testing.T) {
 				t.Errorf("%s: %v\n%s", one.ID, err, said)
 			}
 		}
+	}
+}
+
+// Every way to read a secret from a vault is there, names it, and has nothing left to fill in.
+func TestVaultUses(t *testing.T) {
+	t.Parallel()
+	uses := vaultUses(vault.Reference{Vault: "https://team.vault.azure.cn", Name: "ci-nuget"})
+	if len(uses) != 6 {
+		t.Errorf("%d ways", len(uses))
+	}
+	for _, one := range uses {
+		for _, part := range one.Parts {
+			if !strings.Contains(part.Lines, "ci-nuget") || !strings.Contains(part.Lines, "team") || strings.Contains(part.Lines, "{secret}") || strings.Contains(part.Lines, "{vault}") || strings.Contains(part.Lines, "{address}") {
+				t.Errorf("%s for %s: %q", one.ID, part.Shell, part.Lines)
+			}
+		}
+	}
+	if got := vaultUses(vault.Reference{Vault: "https://team.vault.azure.net", Name: "a'$(b)"}); got != nil {
+		t.Errorf("a name that isn't one gets into lines for a shell: %+v", got)
 	}
 }

@@ -49,6 +49,7 @@ type Page struct {
 	TokenName           string      // of the token being changed
 	GlobalNote          string      // what becomes of it where it is global
 	GlobalURL           string      // the form that replaces it then
+	Vault               *VaultPart  // nil: secrets go into no vault
 	Current             []web.Field // what it is now
 }
 
@@ -59,6 +60,7 @@ type Form struct {
 	Zone               *time.Location // in which Date is a day; nil: that of the reader
 	Scopes             Scopes
 	FormID             string // the operation's form id
+	Vault              Vault
 }
 
 // Faults are catalogue keys by field id.
@@ -72,7 +74,7 @@ func (f Faults) Add(field, key string) {
 }
 
 // The order in which faults are listed, which is the order of the fields on the page.
-var faultOrder = []string{"name", "organization", "expiry", "scopes", "old"}
+var faultOrder = []string{"name", "organization", "expiry", "scopes", "vault", "vault-secret", "old"}
 
 // KeepsLife is the choice of an expiry that gives a new token the length of life of its old one, see SameLife.
 const KeepsLife = "same"
@@ -105,7 +107,7 @@ func Read(values url.Values) Form {
 	return Form{
 		Name: strings.TrimSpace(values.Get("name")), Organization: strings.TrimSpace(values.Get("organization")),
 		Expiry: values.Get("expiry"), Date: strings.TrimSpace(values.Get("date")), Zone: ReadZone(values),
-		Scopes: ReadScopes(values), FormID: values.Get("form"),
+		Scopes: ReadScopes(values), FormID: values.Get("form"), Vault: ReadVault(values),
 	}
 }
 

@@ -1,0 +1,1 @@
+$Token = az keyvault secret show --id '{address}/secrets/{secret}' --query value --output tsv

@@ -1,0 +1,114 @@
+package outcome
+
+import (
+	"strings"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/vault"
+)
+
+// intoVault is the vault's secret that a new token's secret is put into.
+type intoVault struct {
+	State         string // "pending", "written", "failed", "unknown"
+	Secret        string // "team/ci-nuget"
+	Version       string
+	Sentence      string
+	Problem       *web.ProblemSummary
+	TryAction     string
+	ShowAction    string
+	Previous      string // what becomes of the version that holds the old token's secret
+	DisableAction string
+	Disabling     *web.ProblemSummary // why that wasn't done
+	Uses          []use
+}
+
+// describeInto says how far a secret is on its way into a vault, and what can be done.
+func describeInto(v *web.Request, op *operation.Operation) *intoVault {
+	in := op.Into
+	if in == nil || op.State != operation.Succeeded {
+		return nil
+	}
+	p := &intoVault{State: string(in.State), Secret: in.Secret.String(), Version: in.Version}
+	switch in.State {
+	case operation.IntoWritten:
+		p.Sentence = v.Words.Text("intoVault.written", "Secret", p.Secret)
+		if op.Secret == operation.SecretDelivered {
+			p.Sentence = v.Words.Text("intoVault.writtenUnseen", "Secret", p.Secret)
+		}
+		p.Uses = vaultUses(in.Secret)
+		p.describePrevious(v, op)
+		return p
+	case operation.IntoPending:
+		p.Sentence = v.Words.Text("intoVault.pending", "Secret", p.Secret)
+		return p
+	}
+	p.Sentence = v.Words.Text("intoVault.failed", "Secret", p.Secret)
+	if in.Failure != nil {
+		p.Problem = web.FailureSummary(v, in.Failure, in.At)
+		if in.Failure.Unknown {
+			p.State, p.Sentence = "unknown", v.Words.Text("intoVault.unknown", "Secret", p.Secret)
+		}
+	}
+	switch op.Phase() {
+	case operation.PhaseUndelivered:
+		p.ShowAction = v.Link(web.OperationPath(op.ID) + "/show-instead")
+		fallthrough
+	case operation.PhaseSecretWaiting:
+		p.TryAction = v.Link(web.OperationPath(op.ID) + "/deliver")
+	}
+	return p
+}
+
+func (p *intoVault) describePrevious(v *web.Request, op *operation.Operation) {
+	in := op.Into
+	switch {
+	case in.Previous == "" || !in.DisableOld:
+	case in.Disabled:
+		p.Previous = v.Words.Text("intoVault.previousDisabled")
+	case op.PreviousOpen():
+		p.Previous = v.Words.Text("intoVault.previousEnabled")
+		p.DisableAction = v.Link(web.OperationPath(op.ID) + "/disable-previous")
+		if in.DisableFailure != nil {
+			p.Disabling = web.FailureSummary(v, in.DisableFailure, in.At)
+		}
+	case op.OldOpen():
+		p.Previous = v.Words.Text("intoVault.previousLater")
+	}
+}
+
+// vaultWays are the ways to read a secret from a vault, in the order in which they are offered, and their kinds of lines.
+var vaultWays = []struct {
+	id    string
+	parts []string
+}{
+	{"vault-pipeline", []string{"yaml"}},
+	{"vault-group", []string{"yaml"}},
+	{"vault-az", shells},
+	{"vault-github", []string{"yaml"}},
+	{"vault-external", []string{"yaml"}},
+	{"vault-csi", []string{"yaml"}},
+}
+
+// vaultUses are the ways to read a secret from a vault. Formats are those of
+// https://learn.microsoft.com/azure/devops/pipelines/tasks/reference/azure-key-vault-v2,
+// https://learn.microsoft.com/azure/devops/pipelines/library/link-variable-groups-to-key-vaults,
+// https://learn.microsoft.com/cli/azure/keyvault/secret, https://github.com/Azure/login,
+// https://external-secrets.io/latest/provider/azure-key-vault and
+// https://azure.github.io/secrets-store-csi-driver-provider-azure.
+func vaultUses(r vault.Reference) []use {
+	if !vault.ValidName(r.Name) {
+		return nil // it goes into lines for a shell
+	}
+	fill := strings.NewReplacer("{vault}", vault.ShortName(r.Vault), "{address}", r.Vault, "{secret}", r.Name)
+	var out []use
+	for _, way := range vaultWays {
+		one := use{ID: way.id}
+		for _, kind := range way.parts {
+			lines, _ := useFiles.ReadFile("uses/" + way.id + "." + kind) // a test reads all of them
+			one.Parts = append(one.Parts, usePart{way.id, kind, strings.TrimSuffix(fill.Replace(string(lines)), "\n")})
+		}
+		out = append(out, one)
+	}
+	return out
+}
