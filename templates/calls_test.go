@@ -116,6 +116,7 @@ var placeholder = regexp.MustCompile(`\.([A-Z][A-Za-z]*)\b`)
 
 // A page gives a message what it asks for: no value is left out, and none is given in vain.
 func TestPagesFillTheirMessages(t *testing.T) {
+	t.Parallel()
 	for _, c := range pageCalls(t) {
 		if !slices.Contains(english.Keys(), c.key) {
 			t.Errorf("%s: there is no message %q", c.page, c.key)
@@ -141,6 +142,7 @@ func TestPagesFillTheirMessages(t *testing.T) {
 //
 // Messages are of few tags: what a translator has to keep. Whatever needs more stands in the page.
 func TestMessagesHaveFewTags(t *testing.T) {
+	t.Parallel()
 	used := map[string]bool{}
 	for _, c := range pageCalls(t) {
 		used[c.key] = true

@@ -12,6 +12,7 @@ import (
 var pagesDir = flag.String("pages", "", "folder for the HTML of every page in every state")
 
 func TestWritePages(t *testing.T) {
+	t.Parallel()
 	dir := *pagesDir
 	if dir == "" {
 		dir = t.TempDir()

@@ -109,6 +109,7 @@ var keyForm = regexp.MustCompile(`^[a-z][A-Za-z]*(\.[A-Za-z0-9]+)+$`)
 
 // Every message that the program or a page asks for exists, and each that exists is asked for.
 func TestNoMessageIsMissingOrUnused(t *testing.T) {
+	t.Parallel()
 	used, groups := map[string]bool{}, map[string]bool{}
 	for _, key := range english.Keys() {
 		groups[key[:strings.Index(key, ".")+1]] = true

@@ -30,6 +30,7 @@ func translation(t *testing.T, name, content string) *templates.Words {
 }
 
 func TestChoose(t *testing.T) {
+	t.Parallel()
 	all := templates.Languages{english, translation(t, "ko.json", "{}"), translation(t, "zh-Hant.json", "{}"), templates.Pseudo()}
 	for _, c := range []struct{ choice, accept, want string }{
 		{"", "", "en"},
@@ -79,6 +80,7 @@ func TestChoose(t *testing.T) {
 
 // What a translation lacks is said in English, as it is for a moment after a message was added.
 func TestMissingMessagesAreEnglish(t *testing.T) {
+	t.Parallel()
 	w := translation(t, "ko.json", `{"column.name": "이름", "column.created": "", "time.in.days": "{{.Count}}일 후", "no.such": "?"}`)
 	for key, want := range map[string]string{"column.name": "이름", "column.created": "Created", "column.expires": "Expires", "no.such": "Something went wrong"} {
 		if got := w.Text(key); got != want {
@@ -106,6 +108,7 @@ func TestMissingMessagesAreEnglish(t *testing.T) {
 // Every language says what English says: the same messages, each filled with the same values and with the same tags, in
 // all the plural forms that CLDR has for it.
 func TestLanguagesAreComplete(t *testing.T) {
+	t.Parallel()
 	for _, w := range templates.Offered() {
 		name := "words/" + w.Language() + ".json"
 		content, err := os.ReadFile(name)
@@ -161,6 +164,7 @@ func incomplete(tag language.Tag, messages []*i18n.Message) (faults []string) {
 
 // Each of these is found, or the test above says nothing.
 func TestIncompleteIsSeen(t *testing.T) {
+	t.Parallel()
 	polish := func(edit func(map[string]*i18n.Message)) []string {
 		all := map[string]*i18n.Message{}
 		for _, key := range english.Keys() {
@@ -195,6 +199,7 @@ func TestIncompleteIsSeen(t *testing.T) {
 
 // A fourth language is a file, as docs/translating.md has it: Polish here, with three plural forms.
 func TestFourthLanguage(t *testing.T) {
+	t.Parallel()
 	source, err := os.ReadFile("words/en.json") // step 1: copy and translate
 	if err != nil {
 		t.Fatal(err)
@@ -243,6 +248,7 @@ func TestFourthLanguage(t *testing.T) {
 
 // Every page can be drawn in every language.
 func TestPagesInEveryLanguage(t *testing.T) {
+	t.Parallel()
 	for _, w := range templates.Offered()[1:] {
 		for _, s := range samples() {
 			var page bytes.Buffer
@@ -272,6 +278,7 @@ func pluralForms(tag language.Tag) []string {
 }
 
 func TestNumbers(t *testing.T) {
+	t.Parallel()
 	for n, want := range map[int]string{0: "0", 999: "999", 1024: "1,024"} {
 		if got := english.Number(n); got != want {
 			t.Errorf("%d is %q", n, got)

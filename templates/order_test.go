@@ -7,6 +7,7 @@ import (
 )
 
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	names := []string{"zeta", "Émile", "build 2", "Ärger", "alpha", "build-1", "emil", "Zeta", "", "名前", "build 1"}
 	slices.SortStableFunc(names, english.Order())
 	want := []string{"", "alpha", "Ärger", "build 1", "build 2", "build-1", "emil", "Émile", "zeta", "Zeta", "名前"}

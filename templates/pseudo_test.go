@@ -22,6 +22,7 @@ var saying = []string{"alt", "aria-label", "data-all", "data-done", "data-failed
 
 // A page says nothing that stands outside the words files. What fills it is data here.
 func TestPagesHaveNoWordsOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples() {
 		var page bytes.Buffer
 		if err := templates.Pseudo().Render(&page, s.page, s.data); err != nil {
@@ -96,6 +97,7 @@ func stringsOf(v reflect.Value) []string {
 
 // Azure DevOps' own term stands beside a translation, and no browser translates it.
 func TestTermsStandBesideTheirTranslation(t *testing.T) {
+	t.Parallel()
 	p := newForm()
 	p.FullName = term{Text: "전체 액세스", English: "Full access"}
 	label := parsed(t, render(t, "token-new", p)).Find(`label[for="full"]`)

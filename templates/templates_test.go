@@ -57,6 +57,7 @@ func names(s *goquery.Selection) []string {
 
 // Each rule holds for every page in every state, with full data and with none.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	rules := map[string]func(*testing.T, *goquery.Document){
 		"frame": checkFrame, "ids": checkIDs, "labels": checkLabels, "policy": checkPolicy, "tables": checkTables, "forms": checkForms,
 	}
@@ -245,6 +246,7 @@ func checkWellFormed(t *testing.T, text string) {
 }
 
 func TestUnknownPage(t *testing.T) {
+	t.Parallel()
 	if err := english.Render(io.Discard, "no-such", nil); err == nil {
 		t.Error("a page that isn't there was rendered")
 	}
@@ -254,6 +256,7 @@ func TestUnknownPage(t *testing.T) {
 }
 
 func TestPageThatFailsIsAnError(t *testing.T) {
+	t.Parallel()
 	if err := english.Render(io.Discard, "tokens", struct{ Root string }{}); err == nil {
 		t.Error("a page was rendered from a struct that doesn't fit")
 	}
@@ -262,6 +265,7 @@ func TestPageThatFailsIsAnError(t *testing.T) {
 // ---- Controls are found by role and name ------------------------------------------------
 
 func TestSignInIsTheOnlyControlOfThatName(t *testing.T) {
+	t.Parallel()
 	for _, state := range []string{"first", "ended", "kept", "challenged", "signed-out"} {
 		d := shown(t, "sign-in", state)
 		found := d.Find("a, button").FilterFunction(func(_ int, s *goquery.Selection) bool {
@@ -277,6 +281,7 @@ func TestSignInIsTheOnlyControlOfThatName(t *testing.T) {
 }
 
 func TestSignOutIsAFormInTheFrameOnce(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples() {
 		d := parsed(t, render(t, s.page, s.data))
 		buttons := d.Find("form[method=post][action='/pat/sign-out'] button")
@@ -288,6 +293,7 @@ func TestSignOutIsAFormInTheFrameOnce(t *testing.T) {
 }
 
 func TestTokenList(t *testing.T) {
+	t.Parallel()
 	d := shown(t, "tokens", "full")
 	rows := slices.DeleteFunc(fullList().Tokens, func(r tokenRow) bool { return r.URL == "" }) // without an id
 	links := d.Find("tbody tr th[scope=row] > a")
@@ -322,6 +328,7 @@ func TestTokenList(t *testing.T) {
 }
 
 func TestNewTokenIsOfferedOncePerPage(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples() {
 		if s.page != "tokens" {
 			continue
@@ -334,6 +341,7 @@ func TestNewTokenIsOfferedOncePerPage(t *testing.T) {
 }
 
 func TestEmptyListSaysWhatToDoNext(t *testing.T) {
+	t.Parallel()
 	for state, want := range map[string]string{
 		"first": "Create the first one", "no-active": "Create one where a program", "no-expired": "No expired tokens", "no-revoked": "No revoked tokens",
 		"nothing-found": "Try part of a name", "trouble": "couldn't be read",
@@ -345,6 +353,7 @@ func TestEmptyListSaysWhatToDoNext(t *testing.T) {
 }
 
 func TestTokenForm(t *testing.T) {
+	t.Parallel()
 	d := shown(t, "token-new", "fresh")
 	for label, name := range map[string]string{"Name": "name", "Organization": "organization", "Date": "date", "Other scopes": "other", "Full access": "full"} {
 		found := d.Find("label").FilterFunction(func(_ int, s *goquery.Selection) bool { return s.Text() == label })
@@ -372,6 +381,7 @@ func TestTokenForm(t *testing.T) {
 }
 
 func TestTemplatesKeepEnterForCreating(t *testing.T) {
+	t.Parallel()
 	d := shown(t, "token-new", "fresh")
 	first := d.Find("#token-form button[type=submit]").First() // in tree order: the one that Enter presses
 	if first.AttrOr("name", "") != "" || first.AttrOr("formmethod", "") != "" {
@@ -392,6 +402,7 @@ func TestTemplatesKeepEnterForCreating(t *testing.T) {
 }
 
 func TestFailedFormsSaySoInTheirTitle(t *testing.T) {
+	t.Parallel()
 	for state, want := range map[string]string{"fresh": "New token · patdesk", "faulty": "Error: New token · patdesk"} {
 		if got := shown(t, "token-new", state).Find("title").Text(); got != want {
 			t.Errorf("%s: %q", state, got)
@@ -400,6 +411,7 @@ func TestFailedFormsSaySoInTheirTitle(t *testing.T) {
 }
 
 func TestFaultsLeadToTheirFields(t *testing.T) {
+	t.Parallel()
 	d := shown(t, "token-new", "faulty")
 	summary := d.Find("[role=alert]")
 	if got := summary.Find("a").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("href", "") }); !slices.Equal(got, []string{"#name", "#organization", "#date", "#scopes"}) {
@@ -424,6 +436,7 @@ func TestFaultsLeadToTheirFields(t *testing.T) {
 }
 
 func TestEditKeepsTheSecret(t *testing.T) {
+	t.Parallel()
 	d := shown(t, "token-edit", "edit")
 	if !strings.Contains(words(d.Find("main")), "The secret stays the same") {
 		t.Error("the page doesn't say that the secret stays the same")
@@ -437,6 +450,7 @@ func TestEditKeepsTheSecret(t *testing.T) {
 }
 
 func TestControlsByName(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		page, state, control, name string
 		count                      int
@@ -469,6 +483,7 @@ func TestControlsByName(t *testing.T) {
 // ---- The secret --------------------------------------------------------------------------
 
 func TestSecretIsShownForCopyingOnly(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples() {
 		text := render(t, s.page, s.data)
 		p, ok := s.data.(operationPage)
@@ -505,6 +520,7 @@ func TestSecretIsShownForCopyingOnly(t *testing.T) {
 }
 
 func TestOnlyWorkInProgressReloads(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples() {
 		want, kinds := false, 0
 		for _, field := range []string{"InProgress", "Loading", "Running", "ReloadAfter"} {
@@ -522,6 +538,7 @@ func TestOnlyWorkInProgressReloads(t *testing.T) {
 }
 
 func TestDemoMarksEveryPage(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples() {
 		v := reflect.ValueOf(s.data).FieldByName("base").FieldByName("Demo").Bool()
 		d := parsed(t, render(t, s.page, s.data))
@@ -534,6 +551,7 @@ func TestDemoMarksEveryPage(t *testing.T) {
 // ---- Names from outside ---------------------------------------------------------------------
 
 func TestNamesAreTextNeverMarkup(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples() {
 		d := parsed(t, render(t, s.page, s.data))
 		if d.Find("img").Length() != 0 {

@@ -8,6 +8,7 @@ import (
 )
 
 func TestAt(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
 	for _, c := range []struct {
 		moment         time.Time
@@ -48,6 +49,7 @@ func TestAt(t *testing.T) {
 
 // A reader's own time zone has its own days, and its times need no letters.
 func TestAtInAZone(t *testing.T) {
+	t.Parallel()
 	seoul, kolkata, london := zone(t, "Asia/Seoul"), zone(t, "Asia/Kolkata"), zone(t, "Europe/London")
 	end := time.Date(2026, 12, 3, 23, 59, 59, 0, time.UTC)
 	for _, c := range []struct {
@@ -85,6 +87,7 @@ func zone(t *testing.T, name string) *time.Location {
 }
 
 func TestAtNoMoment(t *testing.T) {
+	t.Parallel()
 	if got := english.At(time.Time{}, time.Now()); got != (templates.When{}) {
 		t.Errorf("the zero time is %+v", got)
 	}

@@ -31,6 +31,7 @@ const statuses = `400 403 404 405 413 415 421 422 429 500 503`
 
 // Everything that can fail has a heading, a sentence and an advice.
 func TestEveryFailureIsWordedAndAdvisedOn(t *testing.T) {
+	t.Parallel()
 	for prefix, names := range map[string]string{"azuredevops.": azureDevOpsKinds, "entra.": entraKinds, "http.": statuses, "store.": "unavailable notKept", "limit.": "signIns finishing changes guesses"} {
 		for name := range strings.FieldsSeq(names) {
 			key := prefix + name
@@ -63,6 +64,7 @@ func placeholders(t *testing.T) (names []string) {
 
 // A message has to read well in each of its variants.
 func TestMessagesReadWell(t *testing.T) {
+	t.Parallel()
 	known := placeholders(t)
 	inPages := map[string]bool{}
 	for _, c := range pageCalls(t) {
@@ -109,6 +111,7 @@ func variant(key string) (base string, missing []string) {
 
 // A message that can do without several values has a variant for each that may be missing, and for all together.
 func TestVariantsAreComplete(t *testing.T) {
+	t.Parallel()
 	without := map[string][][]string{}
 	for _, key := range english.Keys() {
 		if base, missing := variant(key); len(missing) > 0 {
@@ -137,6 +140,7 @@ func TestVariantsAreComplete(t *testing.T) {
 
 // A sentence is whole: it branches nowhere, so that a translator sees all of it.
 func TestMessagesHaveNoBranches(t *testing.T) {
+	t.Parallel()
 	action := regexp.MustCompile(`\{\{.*?\}\}`)
 	for _, key := range english.Keys() {
 		for _, form := range english.Forms(key) {
@@ -156,6 +160,7 @@ var fragments = regexp.MustCompile(`^(preset\.|permissions\.|expiry\.|notice\.ro
 var readsBadly = regexp.MustCompile(`  | [.,;:?]|\(\)|“”|<no value>|\.\.|[Tt]he the|named$|for $`)
 
 func TestMessagesUseOnlyKnownPlaceholders(t *testing.T) {
+	t.Parallel()
 	source, err := os.ReadFile("words/en.json")
 	if err != nil {
 		t.Fatal(err)
@@ -175,6 +180,7 @@ func TestMessagesUseOnlyKnownPlaceholders(t *testing.T) {
 }
 
 func TestNoMessageIsWrittenTwice(t *testing.T) {
+	t.Parallel()
 	for _, w := range templates.Offered() {
 		name := "words/" + w.Language() + ".json"
 		source, err := os.ReadFile(name)
@@ -195,6 +201,7 @@ func TestNoMessageIsWrittenTwice(t *testing.T) {
 }
 
 func TestAdminApprovalNamesWhatToGrant(t *testing.T) {
+	t.Parallel()
 	text := english.Text("approval.request", "ClientID", "3f0c1a52", "URL", "https://login.example/organizations/adminconsent")
 	for _, needed := range []string{"vso.pats ", "vso.pats_manage", "vso.profile", "499b84ac-1321-427f-aa17-267ca6975798", "3f0c1a52", "delegated", "https://login.example/"} {
 		if !strings.Contains(text, needed) {
@@ -204,6 +211,7 @@ func TestAdminApprovalNamesWhatToGrant(t *testing.T) {
 }
 
 func TestMessageTakesItsValuesFromMapsAndStructs(t *testing.T) {
+	t.Parallel()
 	type values struct {
 		RetryAfter string
 		Status     int
@@ -228,6 +236,7 @@ func TestMessageTakesItsValuesFromMapsAndStructs(t *testing.T) {
 }
 
 func TestUnknownMessage(t *testing.T) {
+	t.Parallel()
 	if english.Has("no.such") {
 		t.Error("Has finds what isn't there")
 	}
@@ -238,6 +247,7 @@ func TestUnknownMessage(t *testing.T) {
 
 // Values come from outside and are data, never templates.
 func TestValuesAreNotExecuted(t *testing.T) {
+	t.Parallel()
 	got := english.Message("azuredevops.unknownPatError", map[string]string{"Code": "{{.Token}}<b>"}).Title
 	if got != "Azure DevOps refused: {{.Token}}<b>" {
 		t.Errorf("%q", got)

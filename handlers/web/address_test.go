@@ -24,6 +24,7 @@ func at(address string) func(*handlers.Options) {
 // Below every sub-path the pages are there whether the proxy takes it off or not, also where the sub-path has the name
 // of a page, is a page's beginning, or looks like one.
 func TestSubpaths(t *testing.T) {
+	t.Parallel()
 	for _, root := range []string{"/pat", "/tools/pat", "/tokens", "/static", "/sign-in", "/tokens/new", "/overview", "/getAToken", "/token", "/operations", "/changes/x"} {
 		w := newWorld(t, at("https://desk.example"+root))
 		for path, want := range map[string]int{
@@ -45,6 +46,7 @@ func TestSubpaths(t *testing.T) {
 
 // P5: the sub-path without a slash at its end leads to the start page.
 func TestSubpathWithoutSlash(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, at("https://desk.example/pat"))
 	if answer := w.get("/pat"); answer.Code != http.StatusPermanentRedirect || answer.Header().Get("Location") != "https://desk.example/pat/" {
 		t.Errorf("%d to %q", answer.Code, answer.Header().Get("Location"))
@@ -60,6 +62,7 @@ func TestSubpathWithoutSlash(t *testing.T) {
 // Without BASE_URL, forms sent by browsers that only say Origin are compared with the address that the proxy tells, not
 // with the Host that it happens to send.
 func TestOriginBehindAProxy(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, trusting("10.0.0.0/24"))
 	for _, c := range []struct {
 		origin, site string
@@ -87,6 +90,7 @@ func TestOriginBehindAProxy(t *testing.T) {
 // A trusted proxy's word is https, so browsers are told to stay with it; and who came by another way learns nothing of
 // where the program listens.
 func TestAddressFromProxies(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *handlers.Options) { trusting("10.0.0.0/24")(o); o.Local = nil })
 	for peer, want := range map[string]int{"10.0.0.7:1": http.StatusSeeOther, "203.0.113.7:1": http.StatusMisdirectedRequest} {
 		answer := w.ask(behindProxy(peer, forwarded("https", "desk.example", "/pat")))
@@ -101,6 +105,7 @@ func TestAddressFromProxies(t *testing.T) {
 
 // P6: a program that is about to stop isn't ready but alive, goes on serving, and has each connection closed.
 func TestStopping(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for path, want := range map[string][2]int{"/healthz": {200, 200}, "/readyz": {200, 503}, "/sign-in": {200, 200}, "/none": {404, 404}} {
 		if before := w.get(path); before.Code != want[0] || before.Header().Get("Connection") != "" {

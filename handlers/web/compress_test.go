@@ -15,6 +15,7 @@ import (
 
 // Two answers of the same size differ in length by more than one letter's worth, and each has always the same length.
 func TestCompressedAnswersArePadded(t *testing.T) {
+	t.Parallel()
 	lengths := map[int]bool{}
 	for guess := range 40 {
 		content := strings.Repeat("<p>some page</p>", 200) + fmt.Sprintf("q=%02d", guess)

@@ -44,6 +44,7 @@ func forwarded(proto, host, prefix string) http.Header {
 
 // What a trusted proxy says is the public address; a doubtful word is refused rather than repaired.
 func TestForwardedAddress(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, trusting("10.0.0.0/24"))
 	for _, c := range []struct {
 		peer, proto, host, prefix string
@@ -107,6 +108,7 @@ func TestForwardedAddress(t *testing.T) {
 
 // The client's address is the right-most hop that isn't a proxy of ours. What stands left of it anybody can write.
 func TestClientAddress(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ peer, hops, want string }{
 		{"10.0.0.7:1234", "203.0.113.9", "203.0.113.9"},
 		{"10.0.0.7:1234", "1.2.3.4, 203.0.113.9, 10.0.0.8", "203.0.113.9"},

@@ -3,6 +3,7 @@ package web
 import "testing"
 
 func TestChoiceReturn(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]string{
 		"/tokens?q=x":                     "/tokens?q=x",
 		"/sign-in?return=%2Ftokens":       "/sign-in?return=%2Ftokens",

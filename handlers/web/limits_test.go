@@ -33,6 +33,7 @@ func (w *world) startsFrom(peer string, forwardedFor ...string) int {
 
 // P3: who is held up is the client as a trusted proxy names it, never as a client names itself; of IPv6 a /64.
 func TestLimitsGoByTheClientsNetwork(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *handlers.Options) {
 		trusting("10.0.0.0/24", "fd00::/64")(o)
 		o.BaseURL, o.SignInsPerMinute = o.Local, 2
@@ -70,6 +71,7 @@ func TestLimitsGoByTheClientsNetwork(t *testing.T) {
 // A network's unfinished sign-ins are bounded, and nobody is locked out by that: the oldest goes for the newest, which
 // can be finished. Another network's stay.
 func TestUnfinishedSignInsAreBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *handlers.Options) { o.SignInsPerMinute = 1_000_000 })
 	web.SetPending(w.h.Site, limit.NewPending(50, 60, web.AttemptLife, nil))
 	other := w.begun("203.0.113.2:1")
@@ -92,6 +94,7 @@ func TestUnfinishedSignInsAreBounded(t *testing.T) {
 
 // Whatever address a stranger wants to come back to, a sign-in that is begun keeps no more than 4 KB.
 func TestUnfinishedSignInsAreSmall(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, c := range "a&<>\"'%=#;{~" {
 		kept := w.store.Bytes()
@@ -119,6 +122,7 @@ func (w *world) begun(peer string) begunSignIn {
 // A page that is fetched, framed, shown as an image or got in advance begins no sign-in: nothing is counted, and
 // nothing is kept. People whose browsers open it do, with and without the headers that say so.
 func TestOnlyNavigationBeginsSignIns(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *handlers.Options) { o.SignInsPerMinute = 7 })
 	start := func(headers ...string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, localAddress+"/sign-in/start", http.NoBody)
@@ -154,6 +158,7 @@ func TestOnlyNavigationBeginsSignIns(t *testing.T) {
 
 // A form whose sign-in is over is kept for whoever sent it, but not any number of them.
 func TestFormsOfStrangersAreLimited(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *handlers.Options) { o.SignInsPerMinute = 3 })
 	form := url.Values{"form": {w.h.Site.Journal.Form("tenant.person", operation.Create, "")}, "name": {"typed"}}.Encode()
 	var statuses []int
@@ -170,6 +175,7 @@ func TestFormsOfStrangersAreLimited(t *testing.T) {
 
 // Only so many sign-ins are finished at the same time; who has to be sent away keeps the attempt, and can come again.
 func TestFinishingSignInsIsBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	web.SetFinishWait(w.h.Site, 20*time.Millisecond)
 	state, code, cookies := w.begin()
@@ -197,6 +203,7 @@ func TestFinishingSignInsIsBounded(t *testing.T) {
 
 // A sign-in that has to wait goes on when there is room.
 func TestFinishingSignInsWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	const many = web.MaxFinishingEach + 10
 	var group sync.WaitGroup
@@ -214,6 +221,7 @@ func TestFinishingSignInsWaitForTheirTurn(t *testing.T) {
 // Wrong addresses are held up after too many of them, and right ones of the same network never are. Right ones, and
 // other failures, cost nothing.
 func TestGuessesAreLimited(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	now := time.Now()
 	o := w.h.Site.Options
@@ -277,6 +285,7 @@ func TestGuessesAreLimited(t *testing.T) {
 
 // Each limit has words that say when to try again; or, of what is full, what to do.
 func TestLimitsAreWorded(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"operation", "unfinished", "batch"} {
 		if text := templates.Offered()[0].Message("store."+failure.FullPrefix+kind, nil); text.Title == "" || strings.Contains(text.What, "no words") {
 			t.Errorf("%s: %+v", kind, text)
@@ -295,6 +304,7 @@ func TestLimitsAreWorded(t *testing.T) {
 // Many networks of one customer with a sign-in each keep no more records than there may be in all, and an honest one
 // that was begun before them can be finished.
 func TestManyNetworksStayBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	web.SetPending(w.h.Site, limit.NewPending(web.MaxPending, 100, web.AttemptLife, nil))
 	state, code, cookies := w.begin()
@@ -311,6 +321,7 @@ func TestManyNetworksStayBounded(t *testing.T) {
 
 // Forms that strangers send are kept in a bounded number.
 func TestDraftsAreBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	web.SetDrafts(w.h.Site, limit.NewPending(3, 100, web.AttemptLife, nil))
 	before := w.store.Len()

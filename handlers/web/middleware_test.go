@@ -16,6 +16,7 @@ import (
 
 // A fault of ours ends in a page with all headers, and its cause in the log alone.
 func TestPanic(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *handlers.Options) { o.Sessions = nil }) // the first to use it panics
 	answer := w.get("/tokens")
 	body := answer.Body.String()
@@ -32,6 +33,7 @@ func TestPanic(t *testing.T) {
 
 // A path parameter is unescaped once: twice would let something through that was checked as something else.
 func TestParameterIsUnescapedOnce(t *testing.T) {
+	t.Parallel()
 	for escaped, want := range map[string]string{
 		"contoso": "contoso", "cont%6fso": "contoso", "a%20b": "a b", "a%2fb": "a/b", "a%252fb": "a%2fb", "%2541": "%41", "%2525": "%25", "%c3%bc": "ü", "a+b": "a+b", "%00": "\x00", "%ff": "\ufffd", "..%2f..": "../..",
 	} {
@@ -47,6 +49,7 @@ func TestParameterIsUnescapedOnce(t *testing.T) {
 
 // HEAD is answered like GET, and a method that a path doesn't take names those that it takes.
 func TestMethods(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, c := range []struct {
 		method, path string
@@ -66,6 +69,7 @@ func TestMethods(t *testing.T) {
 // The id of a trusted proxy is adopted if it is one, in the answer, on the page and in the log; anybody else's never
 // is.
 func TestRequestID(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *handlers.Options) {
 		trusting("10.0.0.0/24")(o)
 		o.BaseURL = o.Local
@@ -110,6 +114,7 @@ func TestRequestID(t *testing.T) {
 
 // One request is one record of bounded length, on one line, whatever a stranger sends.
 func TestLogRecordsAreBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	r := httptest.NewRequest(http.MethodGet, localAddress+"/tokens/contoso/"+strings.Repeat("%0alevel=ERROR%20%e2%80%ae", 800), http.NoBody)
 	r.Method = strings.Repeat("M", 5000)

@@ -71,6 +71,7 @@ func (faultyBody) Read([]byte) (int, error) { panic(errors.New(sensitive)) }
 // Wherever something panics, the request gets one answer with all headers, one record and one measurement, and what was
 // panicked with is in none of them.
 func TestPanicsEverywhere(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		telemetry *faulty
 		log       string
@@ -138,6 +139,7 @@ func wantHeaders(t *testing.T, answer *httptest.ResponseRecorder) {
 
 // A log that panics whatever it is given costs the record, and nothing else.
 func TestBrokenLog(t *testing.T) {
+	t.Parallel()
 	for _, target := range []string{"/", "/tokens", "/none", "/healthz"} {
 		w := newWorld(t, func(o *handlers.Options) { o.Log = slog.New(faultyLog{o.Log.Handler(), ""}) })
 		answer := w.get(target)
@@ -151,6 +153,7 @@ func TestBrokenLog(t *testing.T) {
 // What was begun when the panic came isn't passed off as a whole answer, nor are its headers left on the error's page;
 // an answer that was whole already stays what it is.
 func TestPanicsHalfWay(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		serve  http.HandlerFunc
 		status int
@@ -200,6 +203,7 @@ func TestPanicsHalfWay(t *testing.T) {
 
 // If not even the plain page can be sent, bare words are, with all headers.
 func TestFaultWithoutAPage(t *testing.T) {
+	t.Parallel()
 	for n := 1; n < 6; n++ {
 		w := newWorld(t, nil)
 		recorder := httptest.NewRecorder()

@@ -10,6 +10,7 @@ import (
 
 // However long an address is asked for, and whatever is in it: the head of an answer stays below what proxies take.
 func TestLongRedirects(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	long := strings.Repeat("%C3%BC", 4000)
 	for _, target := range []string{

@@ -7,6 +7,7 @@ import (
 )
 
 func TestSafeReturnKeepsOwnPaths(t *testing.T) {
+	t.Parallel()
 	for _, own := range []string{
 		"/", "/tokens", "/tokens?organization=contoso&status=all&q=a%20b", "/tokens/contoso/0f1e-22", "/operations/AbC_-9", "/scopes?q=%C3%A9", "/changes/",
 	} {
@@ -29,6 +30,7 @@ var hostile = []string{
 }
 
 func TestSafeReturnRefusesEverythingElse(t *testing.T) {
+	t.Parallel()
 	for _, raw := range hostile {
 		if got := SafeReturn(raw); got != "/" && !strings.HasPrefix(got, "/;") {
 			t.Errorf("%q became %q", raw, got)

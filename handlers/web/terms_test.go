@@ -10,6 +10,7 @@ import (
 
 // A scope is found by its words in the language of the visit, by Azure DevOps' own, and by its id.
 func TestScopesAreFoundInEveryLanguage(t *testing.T) {
+	t.Parallel()
 	pseudo := templates.Pseudo()
 	text := Searchable(pseudo, []string{"vso.code_write"})
 	for _, query := range []string{"Read & write", "code:", "vso.code_write", "ŕéáð ŵŕíţé", "ÇÓÐÉ vso"} {
@@ -23,6 +24,7 @@ func TestScopesAreFoundInEveryLanguage(t *testing.T) {
 }
 
 func TestTerms(t *testing.T) {
+	t.Parallel()
 	english, pseudo := templates.Offered()[0], templates.Pseudo()
 	for _, s := range azuredevops.Scopes() {
 		if got := ScopeTerm(english, s.ID); got != (Term{Text: s.Term()}) {
@@ -47,6 +49,7 @@ func TestTerms(t *testing.T) {
 
 // English groups stand where they stood before their names were words of a language.
 func TestGroupsAreInTheOrderOfTheirNames(t *testing.T) {
+	t.Parallel()
 	var got, want []azuredevops.GroupID
 	for _, g := range ScopeGroups(templates.Offered()[0]) {
 		got = append(got, g.ID)

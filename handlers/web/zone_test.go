@@ -9,6 +9,7 @@ import (
 )
 
 func TestNowIsTheReaders(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 12, 3, 23, 30, 0, 0, time.UTC)
 	o := Options{Now: func() time.Time { return at }}
 	for cookie, want := range map[string]string{
@@ -38,6 +39,7 @@ func TestNowIsTheReaders(t *testing.T) {
 }
 
 func TestDays(t *testing.T) {
+	t.Parallel()
 	paris := ZoneNamed("Europe/Paris")
 	summer := time.Date(2026, 10, 25, 0, 30, 0, 0, paris) // of 25 hours: the clock goes back
 	if got := Midnight(summer.Add(20 * time.Hour)); !got.Equal(time.Date(2026, 10, 24, 22, 0, 0, 0, time.UTC)) {

@@ -82,6 +82,7 @@ func throttled(call string, wait time.Duration) error {
 }
 
 func TestBatchOfEachAction(t *testing.T) {
+	t.Parallel()
 	for a, call := range map[operation.Action]string{operation.Revoke: "revoke", operation.Update: "update", operation.Rotate: "create"} {
 		t.Run(string(a), func(t *testing.T) {
 			w := newWorld(t)
@@ -110,6 +111,7 @@ func TestBatchOfEachAction(t *testing.T) {
 
 // The service asks to slow down. What can be sent again is, after the time asked for; a creation that was sent isn't.
 func TestBatchWaitsAsAsked(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		action operation.Action
 		call   string
@@ -141,6 +143,7 @@ func TestBatchWaitsAsAsked(t *testing.T) {
 // A creation that was refused by something before the part that makes tokens isn't tried again before it was seen that
 // nothing came of it; what did come of it is named.
 func TestBatchInDoubt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	b := w.started(r, operation.Rotate, 1)
@@ -165,6 +168,7 @@ func TestBatchInDoubt(t *testing.T) {
 
 // A service that goes on refusing, or asks for too long a wait, is left to the person.
 func TestBatchGivesUpWaiting(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	b := w.started(r, operation.Revoke, 2)
@@ -185,6 +189,7 @@ func TestBatchGivesUpWaiting(t *testing.T) {
 
 // Without an access token nothing is begun, and the reason is kept until it is gone on with.
 func TestBatchWithoutSignIn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	b := w.started(r, operation.Rotate, 5)
@@ -207,6 +212,7 @@ func TestBatchWithoutSignIn(t *testing.T) {
 // Half a day later the forms are too old; each token is still changed once. A month later the batch is gone before its
 // operations are, so that none of them can look as if it had never been begun.
 func TestBatchLater(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	b := w.started(r, operation.Rotate, 3)
@@ -246,6 +252,7 @@ func TestBatchLater(t *testing.T) {
 
 // A store that fails in the middle ends the run; what was begun is accounted for, and the rest can be gone on with.
 func TestBatchWithAFailingStore(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ call, kind string }{{"update", "batch"}, {"read", "batch"}, {"create", "operation"}, {"create", "unfinished"}, {"create", "secret"}} {
 		t.Run(test.call+" "+test.kind, func(t *testing.T) {
 			w := newWorld(t)
@@ -277,6 +284,7 @@ func TestBatchWithAFailingStore(t *testing.T) {
 }
 
 func TestBatchIsOnesOwn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	b := w.planned(r, operation.Revoke, 1)
@@ -311,6 +319,7 @@ func TestBatchIsOnesOwn(t *testing.T) {
 }
 
 func TestBatchThatIsTooLarge(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	b := &batch.Batch{Person: mona, Action: operation.Revoke}
@@ -328,6 +337,7 @@ func TestBatchThatIsTooLarge(t *testing.T) {
 
 // A graceful stop begins nothing more and waits for what is in flight.
 func TestDrainEndsBatches(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	b := w.started(r, operation.Rotate, 10)

@@ -24,6 +24,7 @@ import (
 // workers, and then, all faults over, looks what a person who comes back finds out, and when. PATDESK_SEED replays a
 // campaign, PATDESK_ROUNDS sets its length; without it the same rounds are played each time.
 func TestCampaign(t *testing.T) {
+	t.Parallel()
 	otherwise := uint64(20261122)
 	if os.Getenv("PATDESK_ROUNDS") != "" {
 		otherwise = uint64(time.Now().UnixNano())

@@ -24,6 +24,7 @@ func (w *world) finish(r *replica, n int) {
 
 // Pending runs on every page view: what is finished must not cost anything there.
 func TestPendingReadsOnlyWhatIsPending(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	w.finish(r, 20)
@@ -42,6 +43,7 @@ func TestPendingReadsOnlyWhatIsPending(t *testing.T) {
 
 // A marker that a crash left over goes at the next look.
 func TestPendingTidiesUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.create(r))
@@ -72,6 +74,7 @@ func TestPendingTidiesUp(t *testing.T) {
 // The marker of an operation that one process settles while another one reopens it is there in the end, whoever is
 // first.
 func TestMarkerSurvivesSettlingAndReopeningAtOnce(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	refused := on("revoke", refusal("revoke", azuredevops.KindForbidden, 403))
 	halfWay := func(w *world, r *replica) string { // a rotation that needs only a word on its old token
@@ -126,6 +129,7 @@ func TestMarkerSurvivesSettlingAndReopeningAtOnce(t *testing.T) {
 
 // Somebody has more tokens than fit into one record.
 func TestManyTokensDoNotStopACreate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	for i := range 30_000 {
@@ -136,6 +140,7 @@ func TestManyTokensDoNotStopACreate(t *testing.T) {
 
 // Records of finished operations are dropped after 30 days, of unfinished ones after 90: later than a form can be sent.
 func TestRecordsOutliveTheirForms(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	w.finish(r, 1)

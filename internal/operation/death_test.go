@@ -56,6 +56,7 @@ func (d death) String() string { return fmt.Sprintf("%s at %s", d.action, d.poin
 
 // A worker that ends without outcome, with the program living on.
 func TestWorkerDeath(t *testing.T) {
+	t.Parallel()
 	for _, d := range deaths {
 		t.Run(d.String(), func(t *testing.T) {
 			w := newWorld(t)
@@ -150,6 +151,7 @@ type reply struct {
 // F6: a process that works on an operation is killed with SIGKILL, at every point. The system frees its locks, and
 // another process finds what is left on the disk.
 func TestKilledProcess(t *testing.T) {
+	t.Parallel()
 	for _, d := range deaths {
 		t.Run(d.String(), func(t *testing.T) {
 			w := newWorld(t)
@@ -334,6 +336,7 @@ func (p *parent) Disable(_ context.Context, _ vault.Reference, version string) e
 
 // While a worker lives, its operation is in progress, however often others look.
 func TestLivingWorkerIsNotTakenForDead(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	points := []string{}

@@ -60,6 +60,7 @@ func (w *world) unkept(r *replica, q operation.Request, answers ...*operation.De
 // A secret that is in no store has been read when one answer with it was written, whichever; otherwise its token goes.
 // Until then nothing is said of it that isn't known.
 func TestUnkeptSecretIsReadWhenItsAnswerIsWritten(t *testing.T) {
+	t.Parallel()
 	for _, action := range []operation.Action{operation.Create, operation.Rotate} {
 		for _, results := range [][]error{{nil}, {errReset}, {nil, nil}, {nil, errReset}, {errReset, nil}, {errReset, errReset}, {errReset, context.Canceled, nil}} {
 			t.Run(fmt.Sprint(action, results), func(t *testing.T) {
@@ -109,6 +110,7 @@ func TestUnkeptSecretIsReadWhenItsAnswerIsWritten(t *testing.T) {
 
 // Whoever looks while the answer is still being written waits for what becomes of it, and not for longer than they can.
 func TestWaitForWhatBecomesOfAnUnkeptSecret(t *testing.T) {
+	t.Parallel()
 	for result, want := range map[error]string{nil: "shown", errReset: "revoked"} {
 		w := newWorld(t)
 		r := w.replica()
@@ -140,6 +142,7 @@ func TestWaitForWhatBecomesOfAnUnkeptSecret(t *testing.T) {
 
 // A store that fails for the outcome too gets all of it when it can: that the token was made, and what became of it.
 func TestOutcomeOfAnUnkeptSecretIsRecordedLater(t *testing.T) {
+	t.Parallel()
 	for result, want := range map[error]string{nil: "shown", errReset: "revoked"} {
 		w := newWorld(t)
 		r := w.replica()
@@ -172,6 +175,7 @@ func TestOutcomeOfAnUnkeptSecretIsRecordedLater(t *testing.T) {
 
 // An answer that is never ended, as of a fault in its page, keeps a stop from being in order, and nothing else.
 func TestDrainWaitsForAnswers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	answer := operation.NewDelivery()
@@ -189,6 +193,7 @@ func TestDrainWaitsForAnswers(t *testing.T) {
 
 // A secret that waits is shown as often as an answer with it is written.
 func TestShowingIsReportedWhenWritten(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.create(r))
@@ -215,6 +220,7 @@ func TestShowingIsReportedWhenWritten(t *testing.T) {
 
 // Nobody reads the operations of a batch: a secret that can't be kept is never called done.
 func TestBatchWhoseSecretsCannotBeKept(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	b := w.started(r, operation.Rotate, 3)

@@ -15,6 +15,7 @@ import (
 )
 
 func TestCreateKeepsTheSecretUntilItIsSaved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.create(r))
@@ -45,6 +46,7 @@ func TestCreateKeepsTheSecretUntilItIsSaved(t *testing.T) {
 
 // F1: twenty sendings over two processes make one token and all lead to the same secret.
 func TestManySendingsMakeOneToken(t *testing.T) {
+	t.Parallel()
 	for _, action := range operation.Actions() {
 		t.Run(string(action), func(t *testing.T) {
 			w := newWorld(t)
@@ -75,6 +77,7 @@ func TestManySendingsMakeOneToken(t *testing.T) {
 
 // Another process carries out the whole operation just between this one's look for its record and its taking the lock.
 func TestFormIsClaimedOnceEvenBetweenLookAndLock(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	here, elsewhere := w.replica(), w.replica()
 	q := w.create(here)
@@ -104,6 +107,7 @@ func TestFormIsClaimedOnceEvenBetweenLookAndLock(t *testing.T) {
 // F2: the browser goes away before, while and after the service works. The next page has the banner, and it leads to
 // the secret.
 func TestWorkGoesOnWithoutTheBrowser(t *testing.T) {
+	t.Parallel()
 	cancelAt := map[string]func(cancel func()) (before, after func(context.Context, string) error){
 		"before the call": func(cancel func()) (_, _ func(context.Context, string) error) {
 			return func(_ context.Context, call string) error {
@@ -155,6 +159,7 @@ func TestWorkGoesOnWithoutTheBrowser(t *testing.T) {
 }
 
 func TestDoReturnsInProgressWhenItsTimeIsUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	here, elsewhere := w.replica(), w.replica()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -192,6 +197,7 @@ func TestDoReturnsInProgressWhenItsTimeIsUp(t *testing.T) {
 
 // F3, F4: what the service did with a create whose answer failed.
 func TestCreateOutcomes(t *testing.T) {
+	t.Parallel()
 	signIn := errors.New("sign in again")
 	tests := []struct {
 		name       string
@@ -246,6 +252,7 @@ func TestCreateOutcomes(t *testing.T) {
 }
 
 func TestFailureKeepsWhatSupportNeeds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	w.azure.fail(on("create", &azuredevops.Error{
@@ -263,6 +270,7 @@ func TestFailureKeepsWhatSupportNeeds(t *testing.T) {
 
 // F7: the redirect to the operation's page got lost; any later page knows of the secret.
 func TestPendingLeadsToTheSecretWhenTheAnswerWasLost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	w.do(r, w.create(r))
@@ -275,6 +283,7 @@ func TestPendingLeadsToTheSecretWhenTheAnswerWasLost(t *testing.T) {
 
 // F8: much is going on for the same person while a token is made.
 func TestSecretSurvivesParallelRequests(t *testing.T) {
+	t.Parallel()
 	const iterations = 6
 	w := newWorld(t)
 	r := []*replica{w.replica(), w.replica()}
@@ -321,6 +330,7 @@ func disturb(t *testing.T, r *replica, other string) {
 // F9, F12: an operation belongs to the person, not the session: whoever signs in again finds it, as long as its time
 // lasts.
 func TestSecretIsFoundAgainInItsTime(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.create(r))
@@ -350,6 +360,7 @@ func TestSecretIsFoundAgainInItsTime(t *testing.T) {
 
 // Where there is no secret, no rotation and no doubt, these steps change nothing.
 func TestStepsThatDoNotApply(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	ctx := context.Background()
@@ -369,6 +380,7 @@ func TestStepsThatDoNotApply(t *testing.T) {
 }
 
 func TestWaitingSecretCannotBeDismissed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.create(r))
@@ -380,6 +392,7 @@ func TestWaitingSecretCannotBeDismissed(t *testing.T) {
 
 // F16: the keys change while a secret waits.
 func TestSecretSurvivesNewKeys(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	old := w.replica()
 	unsent := w.create(old)
@@ -399,6 +412,7 @@ func TestSecretSurvivesNewKeys(t *testing.T) {
 
 // F17: a replica's clock is an hour off. It may tell times wrongly; it must not destroy anything or fall over.
 func TestClockSkew(t *testing.T) {
+	t.Parallel()
 	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
 		t.Run(skew.String(), func(t *testing.T) {
 			w := newWorld(t)
@@ -426,6 +440,7 @@ func TestClockSkew(t *testing.T) {
 }
 
 func TestRecentIsNewestFirst(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	var want []string
@@ -450,6 +465,7 @@ func TestRecentIsNewestFirst(t *testing.T) {
 
 // A fault in a worker must neither end the program nor leave its form hanging.
 func TestPanicBecomesUnknown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	w.azure.fail(nil, func(_ context.Context, call string) error {

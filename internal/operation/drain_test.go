@@ -37,6 +37,7 @@ func (w *world) inBackground(r *replica, q operation.Request) <-chan *operation.
 }
 
 func TestDrainWaitsForWorkInFlight(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	done := w.do(r, w.create(r))
@@ -72,6 +73,7 @@ func TestDrainWaitsForWorkInFlight(t *testing.T) {
 }
 
 func TestDrainWithNothingInFlight(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	q := w.create(r)
@@ -86,6 +88,7 @@ func TestDrainWithNothingInFlight(t *testing.T) {
 
 // What can't finish is recorded as unknown, before the process ends; if it finishes after all, that counts.
 func TestDrainCutsOff(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		blocked string
 		state   operation.State // when cut off
@@ -132,6 +135,7 @@ func TestDrainCutsOff(t *testing.T) {
 // From EndBackground on a batch begins nothing more, and none is begun, while what people ask for singly is still done.
 // What is left can be gone on with elsewhere.
 func TestEndBackgroundEndsBatches(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r, other := w.replica(), w.replica()
 	b, later := w.started(r, operation.Rotate, 10), w.started(r, operation.Revoke, 2)

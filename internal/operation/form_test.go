@@ -14,6 +14,7 @@ import (
 
 // F15: a form posted by somebody else, or for another token, or again after the end, makes nothing.
 func TestFormCannotBeMisused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	own := w.create(r)
@@ -52,6 +53,7 @@ func TestFormCannotBeMisused(t *testing.T) {
 }
 
 func TestChangedFormIsRefused(t *testing.T) {
+	t.Parallel()
 	changes := map[string]func(*operation.Request){
 		"name":         func(r *operation.Request) { r.Want.DisplayName = "other" },
 		"scopes":       func(r *operation.Request) { r.Want.Scopes = []string{"vso.code"} },
@@ -91,6 +93,7 @@ func TestChangedFormIsRefused(t *testing.T) {
 
 // What the form held decides: what is derived from it may differ between two clicks.
 func TestFormsContentTellsAChangedForm(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	q := w.create(r)
@@ -123,6 +126,7 @@ func TestFormsContentTellsAChangedForm(t *testing.T) {
 
 // "90 days" is another moment at each sending, and the same wish.
 func TestRelativeExpiryMayMoveWithTheClock(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	q := w.create(r)
@@ -137,6 +141,7 @@ func TestRelativeExpiryMayMoveWithTheClock(t *testing.T) {
 }
 
 func TestOperationOfAnotherPersonIsNotFound(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	ctx := context.Background()

@@ -7,6 +7,7 @@ import (
 )
 
 func TestStoredForms(t *testing.T) {
+	t.Parallel()
 	sessiontest.Golden(t, map[string]any{
 		kindOperation: &record{}, kindSecret: &keptSecret{}, kindUnfinished: &marker{},
 	})

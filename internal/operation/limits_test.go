@@ -32,6 +32,7 @@ func (w *world) wantFull(r *replica, q operation.Request, kind string) {
 
 // Of plans that nobody confirms the newest ten are kept, over all replicas; the last one can be confirmed.
 func TestPlansAreBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r, other := w.replica(), w.replica()
 	first := w.planned(r, operation.Revoke, 1)
@@ -55,6 +56,7 @@ func TestPlansAreBounded(t *testing.T) {
 
 // Where a person has all the batches that they may, the oldest finished one makes room; if none is, nothing is planned.
 func TestFinishedBatchesMakeRoom(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	operation.SetBound(r.Journal, "batch", 3)
@@ -76,6 +78,7 @@ func TestFinishedBatchesMakeRoom(t *testing.T) {
 // Where a person has all the operations that they may, the oldest finished ones make room, but not while their forms
 // could be sent again, nor while they need the person. What can't be recorded isn't sent.
 func TestFinishedOperationsMakeRoom(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	operation.SetBound(r.Journal, "operation", 4)
@@ -96,6 +99,7 @@ func TestFinishedOperationsMakeRoom(t *testing.T) {
 
 // The operations of a batch stay as long as it does: without them it would look as if they were never begun.
 func TestOperationsOfABatchStayWithIt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	b := w.started(r, operation.Rotate, 3)
@@ -108,6 +112,7 @@ func TestOperationsOfABatchStayWithIt(t *testing.T) {
 
 // What needs the person is bounded as well; what was settled makes room.
 func TestUnfinishedOperationsAreBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	operation.SetBound(r.Journal, "unfinished", 2)
@@ -126,6 +131,7 @@ func TestUnfinishedOperationsAreBounded(t *testing.T) {
 
 // A batch that couldn't be carried out to its end isn't begun.
 func TestBatchNeedsRoomForAll(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	operation.SetBound(r.Journal, "unfinished", 2)
@@ -142,6 +148,7 @@ func TestBatchNeedsRoomForAll(t *testing.T) {
 // Whatever else a person has recorded, they can revoke: one token, and many. Only of revokes themselves there can be
 // too many.
 func TestRevokesAlwaysHaveRoom(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"operation", "unfinished"} {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t)
@@ -165,6 +172,7 @@ func TestRevokesAlwaysHaveRoom(t *testing.T) {
 
 // Where nothing can make room, that is found out without reading what is recorded: it was settled too lately.
 func TestFullCostsLittle(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
 	op := w.do(r, w.create(r))
@@ -189,6 +197,7 @@ func TestFullCostsLittle(t *testing.T) {
 
 // Batches that were started a month ago are no plans: a plan beside them stays.
 func TestPlansBesideOldBatches(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	for range 12 {
@@ -204,6 +213,7 @@ func TestPlansBesideOldBatches(t *testing.T) {
 
 // However many tokens of one name there are, another one can be made, and be told from them if its answer gets lost.
 func TestManyTokensOfOneName(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	q := w.create(r)
@@ -219,6 +229,7 @@ func TestManyTokensOfOneName(t *testing.T) {
 
 // A plan that is as large as they get can be confirmed and carried out, whatever its record has to hold then.
 func TestLargestPlan(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
 	const items = 6

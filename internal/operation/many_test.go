@@ -62,6 +62,7 @@ func (w *world) farRedis() (near, far *replica) {
 
 // Whatever a page is about, it costs the same few calls: for 500 open rotations, for a batch of 500, for 5,000 changes.
 func TestManyOperationsAreReadTogether(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
 	open := w.openRotation(r)
@@ -166,6 +167,7 @@ func BenchmarkPendingRotations(b *testing.B) {
 // A batch lists its organization once, however many tokens it has, and not before each creation. What can't be listed
 // is tried again for the next token, a few times.
 func TestBatchListsAnOrganizationOnce(t *testing.T) {
+	t.Parallel()
 	for what, test := range map[string]struct {
 		action                  operation.Action
 		call                    string
@@ -209,6 +211,7 @@ func TestBatchListsAnOrganizationOnce(t *testing.T) {
 
 // Tokens that were revoked elsewhere meanwhile aren't listed for each, though the service doesn't know them any more.
 func TestBatchOfTokensThatAreGone(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"revoke", "retire"} {
 		for _, when := range []string{"before the run", "during the run"} {
 			t.Run(step+" "+when, func(t *testing.T) {
@@ -275,6 +278,7 @@ func (f forgetful) Revoke(ctx context.Context, organization, id string) error {
 // Though the organization is listed only once, what a lost creation of a batch has made is found: not the tokens of the
 // same name that were there before, nor those that the batch has made since.
 func TestCandidatesInABatchOfEqualNames(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replicaOver(sessiontest.NewMemory(w.clock.Now))
 	b := &batch.Batch{Person: mona, Action: operation.Rotate}

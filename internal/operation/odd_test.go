@@ -35,6 +35,7 @@ func withoutName(t azuredevops.Token) azuredevops.Token {
 
 // A list with a token that has no id proves nothing: it may be the one that is looked for.
 func TestTokenWithoutAnIDMayBeTheOne(t *testing.T) {
+	t.Parallel()
 	for action, call := range map[operation.Action]string{operation.Revoke: "revoke", operation.Create: "create"} {
 		w := newWorld(t)
 		r := w.replica()
@@ -64,6 +65,7 @@ func TestTokenWithoutAnIDMayBeTheOne(t *testing.T) {
 
 // A new token whose name isn't understood may be what was made; one that was there before isn't.
 func TestTokenWithoutANameMayBeTheOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	old := w.azure.make("other", []string{"vso.code"}, w.clock.Now().Add(time.Hour))

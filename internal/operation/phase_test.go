@@ -98,6 +98,7 @@ func unlessSettled(p phased) bool {
 }
 
 func TestPhase(t *testing.T) {
+	t.Parallel()
 	seen := map[operation.Phase]bool{}
 	for _, p := range allPhased() {
 		for _, rule := range phaseRules {
@@ -132,6 +133,7 @@ func TestPhase(t *testing.T) {
 
 // What the first release wrote of a refusal in doubt is unknown, and one look of it wasn't enough.
 func TestPhaseOfEarlierReleases(t *testing.T) {
+	t.Parallel()
 	for _, op := range []*operation.Operation{
 		{State: operation.Failed, Doubtful: true},
 		{State: operation.Unknown, Reconciled: true},

@@ -18,6 +18,7 @@ var (
 
 // Which tokens may have been made by a create whose answer was lost.
 func TestCandidates(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		listed bool // the tokens from before are known
@@ -74,6 +75,7 @@ func TestCandidates(t *testing.T) {
 
 // An answer without the secret may still name the token; then only that is meant.
 func TestTokenNamedByTheAnswerIsTheCandidate(t *testing.T) {
+	t.Parallel()
 	for _, listErr := range []error{nil, lost("list", azuredevops.KindServer)} {
 		w := newWorld(t)
 		r := w.replica()
@@ -96,6 +98,7 @@ func TestTokenNamedByTheAnswerIsTheCandidate(t *testing.T) {
 
 // A secret without a whole record is a success; the token is found by what was asked for.
 func TestSecretWithoutRecordIsKept(t *testing.T) {
+	t.Parallel()
 	for _, twins := range []int{0, 1} {
 		w := newWorld(t)
 		r := w.replica()
@@ -130,6 +133,7 @@ func (h *halfAnswer) Create(ctx context.Context, organization string, w azuredev
 }
 
 func TestOrphanWithoutIDIsNamedByLooking(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	q := w.create(r)
@@ -151,6 +155,7 @@ func TestOrphanWithoutIDIsNamedByLooking(t *testing.T) {
 
 // A success without a secret is none.
 func TestCreateWithoutSecretIsUnknown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op, err := r.Do(context.Background(), noSecret{w.azure}, w.create(r))
@@ -172,6 +177,7 @@ func (n noSecret) Create(ctx context.Context, organization string, w azuredevops
 
 // Somebody tries again after an unknown outcome: the good token must not be offered for revoking as a lost one.
 func TestTokenOfAnotherOperationIsNoCandidate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	ctx := context.Background()
@@ -199,6 +205,7 @@ func pendingOrder(a, b string, got []string) []string {
 
 // Both were under way at once: while it isn't known whose a token is, the one doesn't claim the other's.
 func TestTokenOfACreationUnderWayIsNoCandidate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	var answer <-chan *operation.Operation
@@ -240,6 +247,7 @@ func TestTokenOfACreationUnderWayIsNoCandidate(t *testing.T) {
 }
 
 func TestSeveralCandidatesAreTheirOwnersChoice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	ctx := context.Background()
@@ -285,6 +293,7 @@ func TestSeveralCandidatesAreTheirOwnersChoice(t *testing.T) {
 
 // An incomplete list proves nothing, but what it shows is shown.
 func TestReconcileWithAFailingList(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	w.azure.fail(nil, func(_ context.Context, call string) error {
@@ -325,6 +334,7 @@ func (f firstPage) List(_ context.Context, _ string, _ azuredevops.Status) ([]az
 }
 
 func TestUpdateOfUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	newExpiry := start.AddDate(0, 0, 200)
 	tests := []struct {
 		name   string
@@ -385,6 +395,7 @@ func TestUpdateOfUnknownOutcome(t *testing.T) {
 }
 
 func TestRevokeOfUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	connection := lost("revoke", azuredevops.KindConnection)
 	tests := []struct {
 		name    string
@@ -430,6 +441,7 @@ func TestRevokeOfUnknownOutcome(t *testing.T) {
 }
 
 func TestReconcileOfAKnownOutcomeChangesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.create(r))

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRotateMakesALikeTokenAndThenRevokesTheOld(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	q := w.request(r, operation.Rotate)
@@ -45,6 +46,7 @@ func TestRotateMakesALikeTokenAndThenRevokesTheOld(t *testing.T) {
 }
 
 func TestRotateWithOtherScopes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	q := w.request(r, operation.Rotate)
@@ -57,6 +59,7 @@ func TestRotateWithOtherScopes(t *testing.T) {
 // F10: revoking the old token fails in every way. The secret is there, the old token is told to be alive, and trying
 // again clears it.
 func TestRotateTellsThatTheOldTokenIsStillAlive(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		before error // of the revoke calls
@@ -109,6 +112,7 @@ func TestRotateTellsThatTheOldTokenIsStillAlive(t *testing.T) {
 
 // F11: creating fails; the old token must not be touched.
 func TestRotateLeavesTheOldTokenIfCreatingFails(t *testing.T) {
+	t.Parallel()
 	for _, err := range []error{
 		refusal("create", azuredevops.KindForbidden, 403),
 		lost("create", azuredevops.KindTimeout),
@@ -134,6 +138,7 @@ func TestRotateLeavesTheOldTokenIfCreatingFails(t *testing.T) {
 
 // A rotation of unknown outcome names the new token by what is not the old one, though both look alike.
 func TestRotateOfUnknownOutcomeNamesTheNewToken(t *testing.T) {
+	t.Parallel()
 	for name, listErr := range map[string]error{"listed": nil, "not listed": refusal("list", azuredevops.KindThrottled, 429)} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -152,6 +157,7 @@ func TestRotateOfUnknownOutcomeNamesTheNewToken(t *testing.T) {
 }
 
 func TestOldTokenThatIsGoneCountsAsRevoked(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	q := w.request(r, operation.Rotate)
@@ -166,6 +172,7 @@ func TestOldTokenThatIsGoneCountsAsRevoked(t *testing.T) {
 
 // Whether the old token is gone can't be seen; then it isn't said.
 func TestOldTokenThatCannotBeSeenIsNotCalledRevoked(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.request(r, operation.Rotate))
@@ -177,6 +184,7 @@ func TestOldTokenThatCannotBeSeenIsNotCalledRevoked(t *testing.T) {
 }
 
 func TestKeepOldEndsARotation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	ctx := context.Background()
@@ -201,6 +209,7 @@ func TestKeepOldEndsARotation(t *testing.T) {
 
 // The button is pressed twice, in two processes: one call to the service.
 func TestRevokeOldIsDoneOnceAtATime(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.request(r, operation.Rotate))
@@ -219,6 +228,7 @@ func TestRevokeOldIsDoneOnceAtATime(t *testing.T) {
 }
 
 func TestRevokeOldGoesOnWithoutTheBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.request(r, operation.Rotate))
@@ -247,6 +257,7 @@ func TestRevokeOldGoesOnWithoutTheBrowser(t *testing.T) {
 
 // A new token that ends before the old one would never ends the old one by itself: its owner is asked.
 func TestRotationForAShorterTimeAsks(t *testing.T) {
+	t.Parallel()
 	for name, life := range map[string]time.Duration{"shorter": time.Hour, "not known": 0} {
 		w := newWorld(t)
 		r := w.replica()
@@ -283,6 +294,7 @@ func (s shortening) Create(ctx context.Context, organization string, w azuredevo
 
 // How long a token's present end was given for is known while the operation that set it is, and the end is still that.
 func TestGivenLives(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	lives := func(token azuredevops.Token) time.Duration {

@@ -14,6 +14,7 @@ import (
 
 // F5: if the claim or the intent can't be recorded, nothing is sent, and the same form can be sent again.
 func TestNothingIsSentWithoutARecordedIntent(t *testing.T) {
+	t.Parallel()
 	faults := map[string]func(call, kind string) fault{
 		"everything":                   func(string, string) fault { return before },
 		"lock":                         refuse("lock", "operation", before),
@@ -51,6 +52,7 @@ func TestNothingIsSentWithoutARecordedIntent(t *testing.T) {
 
 // F5: a claim that can't be taken back tells the truth too.
 func TestIntentThatCannotBeTakenBackSaysThatNothingWasSent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	q := w.create(r)
@@ -77,6 +79,7 @@ func TestIntentThatCannotBeTakenBackSaysThatNothingWasSent(t *testing.T) {
 
 // F5: a secret that can't be kept is in the answer, for everybody who waits for it.
 func TestSecretThatCannotBeKeptIsShownInTheAnswer(t *testing.T) {
+	t.Parallel()
 	for _, action := range []operation.Action{operation.Create, operation.Rotate} {
 		t.Run(string(action), func(t *testing.T) {
 			w := newWorld(t)
@@ -135,6 +138,7 @@ func (w *world) checkUnkept(r *replica, action operation.Action) {
 
 // The answer goes to whoever waits at that moment; here the first click's is lost and the second one's arrives.
 func TestSecretThatCannotBeKeptGoesToTheReaderWhoIsThere(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	r.store.failing(refuse("create", "secret", before))
@@ -158,6 +162,7 @@ func TestSecretThatCannotBeKeptGoesToTheReaderWhoIsThere(t *testing.T) {
 
 // F5, F9: nobody is there to read a secret that can't be kept. The new token is revoked, or else named.
 func TestOrphanIsRevokedOrNamed(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name       string
 		revokeErr  error
@@ -244,6 +249,7 @@ func (w *world) checkOrphan(id string, revoked bool, candidates int) {
 
 // F5: the secret is kept but the outcome can't be recorded. The answer shows it, and the record finds its way later.
 func TestSecretIsNotLostWithItsOutcome(t *testing.T) {
+	t.Parallel()
 	for _, action := range []operation.Action{operation.Create, operation.Rotate} {
 		for _, there := range []bool{true, false} {
 			w := newWorld(t)
@@ -283,6 +289,7 @@ func TestSecretIsNotLostWithItsOutcome(t *testing.T) {
 
 // A store that fails for a moment costs nothing.
 func TestOutcomeIsRecordedDespitePassingFaults(t *testing.T) {
+	t.Parallel()
 	for _, how := range []fault{before, after} {
 		for _, kind := range []string{"secret", "operation"} {
 			w := newWorld(t)
@@ -311,6 +318,7 @@ func TestOutcomeIsRecordedDespitePassingFaults(t *testing.T) {
 
 // A store that is emptied while the service works (an eviction, a flush) gets the record again.
 func TestLostRecordIsWrittenAnew(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	w.azure.fail(nil, func(_ context.Context, call string) error {
@@ -332,6 +340,7 @@ func TestLostRecordIsWrittenAnew(t *testing.T) {
 
 // Acknowledging is the person's word; a store fault must not make it look done.
 func TestEditsReportStoreFaults(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	op := w.do(r, w.create(r))

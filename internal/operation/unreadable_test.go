@@ -48,6 +48,7 @@ func unreadably(t *testing.T, test func(w *world, r *replica, hide func(kind, id
 // A form whose operation can't be read makes nothing again, and is never said to have made nothing. What leads to the
 // operation stays for the program that can read it.
 func TestUnreadableOperation(t *testing.T) {
+	t.Parallel()
 	unreadably(t, func(w *world, r *replica, hide func(kind, id string) func()) {
 		q := w.create(r)
 		op := w.do(r, q)
@@ -80,6 +81,7 @@ func TestUnreadableOperation(t *testing.T) {
 
 // An item of a batch whose operation can't be read was begun: it isn't begun anew, however old its form is.
 func TestUnreadableOperationOfABatch(t *testing.T) {
+	t.Parallel()
 	for _, action := range []operation.Action{operation.Rotate, operation.Revoke} {
 		t.Run(string(action), func(t *testing.T) {
 			unreadably(t, func(w *world, r *replica, hide func(kind, id string) func()) {
@@ -119,6 +121,7 @@ func TestUnreadableOperationOfABatch(t *testing.T) {
 
 // A batch that can't be read isn't taken for one that is gone: its operations stay with it.
 func TestUnreadableBatch(t *testing.T) {
+	t.Parallel()
 	unreadably(t, func(w *world, r *replica, hide func(kind, id string) func()) {
 		b := w.run(r, w.started(r, operation.Revoke, 3).ID, signedIn)
 		restore := hide("batch", b.ID)

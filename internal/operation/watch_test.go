@@ -39,6 +39,7 @@ func (w *world) inDoubt(r *replica, action operation.Action, n int) (ids []strin
 // However many changes are in doubt, looking at them takes one list of their organization and one reading of the
 // journal; of two processes one looks.
 func TestOneLookForAll(t *testing.T) {
+	t.Parallel()
 	for _, action := range operation.Actions() {
 		t.Run(string(action), func(t *testing.T) {
 			w := newWorld(t)
@@ -86,6 +87,7 @@ func TestOneLookForAll(t *testing.T) {
 // What somebody is at work on isn't looked at meanwhile, here or in another process: that costs a list and tells
 // nothing.
 func TestNoLookAtWhatIsWorkedOn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r, other := w.replica(), w.replica()
 	op := w.openRotation(r)
@@ -127,6 +129,7 @@ func (w *world) lookToTheEnd(r *replica) {
 // Where another process holds an operation, be it a dead one whose lock isn't over, looking doesn't end with the first
 // look.
 func TestLookingOutlastsALock(t *testing.T) {
+	t.Parallel()
 	for _, action := range []operation.Action{operation.Create, operation.Update, operation.Revoke} {
 		t.Run(string(action), func(t *testing.T) {
 			w := newWorld(t)
@@ -155,6 +158,7 @@ func TestLookingOutlastsALock(t *testing.T) {
 // Where there is no access token, or none that the service accepts, nothing was looked at: whoever signs in next finds
 // it, and needn't wait for the next look.
 func TestNoLookWithoutAnAccessToken(t *testing.T) {
+	t.Parallel()
 	refused := &azuredevops.Error{Call: "list", Kind: azuredevops.KindSignIn, Status: http.StatusNonAuthoritativeInfo}
 	for _, reason := range []error{errors.New("signed out"), refused} {
 		for _, action := range operation.Actions() {
@@ -181,6 +185,7 @@ func TestNoLookWithoutAnAccessToken(t *testing.T) {
 
 // A visit to a process that has just started has it look when that is due, whichever page it was to.
 func TestVisitBeginsLooking(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.inDoubt(w.replica(), operation.Create, 1)[0]
 	next := w.replica()
@@ -221,6 +226,7 @@ func TestVisitBeginsLooking(t *testing.T) {
 // A list that fails for the whole time, and longer, ends nothing: it is looked again every few minutes, and later every
 // hour, for a day, without a visit; and what is seen then is said.
 func TestLookingOutlastsAFailingList(t *testing.T) {
+	t.Parallel()
 	for name, down := range map[string]time.Duration{"for 20 minutes": 20 * time.Minute, "for 5 hours": 5 * time.Hour, "for good": 1000 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -252,6 +258,7 @@ func TestLookingOutlastsAFailingList(t *testing.T) {
 
 // A look whose list was read before the end, and which ends after it, can't conclude: the last look follows at once.
 func TestLookThatOutlastsTheTime(t *testing.T) {
+	t.Parallel()
 	for _, action := range []operation.Action{operation.Create, operation.Update, operation.Revoke} {
 		t.Run(string(action), func(t *testing.T) {
 			w := newWorld(t)
@@ -274,6 +281,7 @@ func TestLookThatOutlastsTheTime(t *testing.T) {
 
 // Of a token that is gone for good an update can't be seen any more: doubt ends all the same.
 func TestUpdateOfATokenThatIsGone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id, r := w.inDoubt(w.replica(), operation.Update, 1)[0], w.replica()
 	w.azure.mu.Lock()
@@ -291,6 +299,7 @@ func TestUpdateOfATokenThatIsGone(t *testing.T) {
 
 // Nothing is left running for people whose changes are settled, dismissed, or whose sign-in is over.
 func TestWatchersEnd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	for name, end := range map[string]func(id string){
@@ -327,6 +336,7 @@ func TestWatchersEnd(t *testing.T) {
 
 // However many people have something in doubt, those who are looked at by itself are bounded; the others' pages look.
 func TestWatchersAreBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
 	operation.SetMaxWatchers(r.Journal, 3)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestDirIsABackend(t *testing.T) {
+	t.Parallel()
 	sessiontest.TestBackend(t, func(t *testing.T) session.Backend {
 		t.Helper()
 		return openDir(t, filepath.Join(t.TempDir(), "sessions"), time.Now)
@@ -17,6 +18,7 @@ func TestDirIsABackend(t *testing.T) {
 }
 
 func TestMemoryIsABackend(t *testing.T) {
+	t.Parallel()
 	sessiontest.TestBackend(t, func(*testing.T) session.Backend { return sessiontest.NewMemory(time.Now) })
 }
 

@@ -71,6 +71,7 @@ func wantNoDraft(tb testing.TB, b *browser, id string) {
 }
 
 func TestAttempt(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b, other := f.browser(), f.browser()
 	other.keepAttempt("other-state", "other's")
@@ -90,6 +91,7 @@ func TestAttempt(t *testing.T) {
 
 // TestAttemptCookieOfAnotherState: the cookie of one attempt renamed for another finds nothing.
 func TestAttemptCookieOfAnotherState(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.keepAttempt("first", "first's")
@@ -107,6 +109,7 @@ func TestAttemptCookieOfAnotherState(t *testing.T) {
 }
 
 func TestAttemptEnds(t *testing.T) {
+	t.Parallel()
 	for after, want := range map[time.Duration]bool{attemptLife - time.Second: true, attemptLife: false} {
 		f := newFixture(t)
 		b := f.browser()
@@ -121,6 +124,7 @@ func TestAttemptEnds(t *testing.T) {
 }
 
 func TestAttemptIsTakenOnce(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.keepAttempt("state", "verifier")
@@ -143,6 +147,7 @@ func TestAttemptIsTakenOnce(t *testing.T) {
 
 // TestTabsThatStartAtOnce: ten tabs ask at the same moment, none with a cookie yet, and come back in any order.
 func TestTabsThatStartAtOnce(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	var all sync.WaitGroup
@@ -179,6 +184,7 @@ func TestTabsThatStartAtOnce(t *testing.T) {
 }
 
 func TestAtMostTwentyAttemptsAndDrafts(t *testing.T) {
+	t.Parallel()
 	c := testkit.NewClock()
 	m := newManager(t, sessiontest.NewMemory(c.Now), session.Options{Secure: true, Instance: strings.Repeat("x", 16), Now: c.Now})
 	b := newBrowser(t, m)
@@ -207,6 +213,7 @@ func TestAtMostTwentyAttemptsAndDrafts(t *testing.T) {
 
 // TestManyPlantedCookies: removing them can't make an answer's head too large for a proxy.
 func TestManyPlantedCookies(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.keepAttempt("genuine", "value")
@@ -239,6 +246,7 @@ func TestManyPlantedCookies(t *testing.T) {
 }
 
 func TestAttemptCookie(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	w := httptest.NewRecorder()
 	if _, err := f.KeepAttempt(w, f.browser().request(), "state", "value", attemptLife); err != nil {
@@ -257,6 +265,7 @@ func TestAttemptCookie(t *testing.T) {
 }
 
 func TestDraft(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b, other := f.browser(), f.browser()
 	large := strings.Repeat("x", session.MaxDraft-2)
@@ -282,6 +291,7 @@ func TestDraft(t *testing.T) {
 }
 
 func TestSignOutLeavesNoDraft(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
@@ -298,6 +308,7 @@ func TestSignOutLeavesNoDraft(t *testing.T) {
 
 // TestCopiesOnOneHost: two copies of the program with other instance names share a browser.
 func TestCopiesOnOneHost(t *testing.T) {
+	t.Parallel()
 	c := testkit.NewClock()
 	b := newBrowser(t, nil)
 	instances := []string{"", "a", "abcdefgh"}

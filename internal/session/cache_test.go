@@ -118,6 +118,7 @@ func TestCacheOfOneRecord(t *testing.T) {
 }
 
 func TestCacheIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	size := 0
 	for _, k := range s.marked(t, "person 0", 5) {
@@ -144,6 +145,7 @@ func TestCacheIsBoundedInBytes(t *testing.T) {
 }
 
 func TestCacheBesideWriters(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	keys := s.marked(t, "mona", 3)
 	c := session.NewCache[counted](s.Records, 1<<20)

@@ -65,6 +65,7 @@ func files(t *testing.T, dir string) []string {
 }
 
 func TestDirRefusesNamesThatAreNotHashes(t *testing.T) {
+	t.Parallel()
 	d := openDir(t, t.TempDir(), time.Now)
 	id := noteKey.Name().ID
 	for _, name := range []session.Name{
@@ -88,6 +89,7 @@ func TestDirRefusesNamesThatAreNotHashes(t *testing.T) {
 }
 
 func TestDirWithDamagedFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := openDir(t, dir, time.Now)
 	create(t, d, noteKey, "value", hour())
@@ -180,6 +182,7 @@ func TestDirReadsTenThousandTogether(t *testing.T) {
 }
 
 func TestDirFolderVanishesAndReturns(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "sessions")
 	d := openDir(t, dir, time.Now)
 	create(t, d, noteKey, "value", hour())
@@ -231,6 +234,7 @@ func callAll(t *testing.T, b session.Backend) map[string]error {
 }
 
 func TestDirIsEmptiedWhileRunning(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := openDir(t, dir, time.Now)
 	create(t, d, noteKey, "value", hour())
@@ -249,6 +253,7 @@ func TestDirIsEmptiedWhileRunning(t *testing.T) {
 }
 
 func TestSweep(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	now := time.Now()
 	clock := &now
@@ -309,6 +314,7 @@ func (r *renewal) Done() <-chan struct{} {
 // TestSweepLooksAgain: a record is renewed after the sweep saw that it has expired, before it gets the lock to remove
 // it.
 func TestSweepLooksAgain(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	now := time.Now()
 	d, other := openDir(t, dir, time.Now), openDir(t, dir, time.Now)
@@ -328,6 +334,7 @@ func TestSweepLooksAgain(t *testing.T) {
 }
 
 func TestSweepRemovesWhatACrashLeft(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := openDir(t, dir, time.Now)
 	create(t, d, noteKey, "value", hour())
@@ -366,6 +373,7 @@ func TestSweepRemovesWhatACrashLeft(t *testing.T) {
 }
 
 func TestExpiryInTheFileHeadCannotBeExtended(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	now := time.Now()
 	m := newManager(t, openDir(t, dir, func() time.Time { return now }), session.Options{Now: func() time.Time { return now }})

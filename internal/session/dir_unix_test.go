@@ -16,6 +16,7 @@ import (
 )
 
 func TestOpenDirTrustsOnlyItsOwnFolder(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		make  func(t *testing.T, dir string) error
@@ -62,6 +63,7 @@ func folder(mode fs.FileMode) func(*testing.T, string) error {
 // TestFolderOfAnotherUser needs no other user: the owner of the root folder is one to everybody but root, and root can
 // give a folder away.
 func TestFolderOfAnotherUser(t *testing.T) {
+	t.Parallel()
 	dir := "/"
 	if os.Geteuid() == 0 {
 		dir = t.TempDir()
@@ -75,6 +77,7 @@ func TestFolderOfAnotherUser(t *testing.T) {
 }
 
 func TestPingSeesThatOthersMayWrite(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := openDir(t, dir, time.Now)
 	if err := os.Chmod(dir, 0o777); err != nil {
@@ -86,6 +89,7 @@ func TestPingSeesThatOthersMayWrite(t *testing.T) {
 }
 
 func TestModesWhateverTheUmask(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "sessions")
 	defer syscall.Umask(syscall.Umask(0))
 	d := openDir(t, dir, time.Now)
@@ -121,6 +125,7 @@ func TestModesWhateverTheUmask(t *testing.T) {
 }
 
 func TestLinksAreNotFollowed(t *testing.T) {
+	t.Parallel()
 	outside := t.TempDir()
 	foreign := openDir(t, outside, time.Now)
 	create(t, foreign, noteKey, "planted", hour())
@@ -160,6 +165,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 }
 
 func TestFoldersThatAreLinksLeadNowhere(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"note", ".tmp", ".locks"} {
 		t.Run(name, func(t *testing.T) {
 			dir, outside := t.TempDir(), t.TempDir()

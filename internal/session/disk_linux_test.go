@@ -40,6 +40,7 @@ func limitedDisk(t *testing.T) disk {
 
 // TestWriteCutOff runs in a process of its own, because the limit is the process's.
 func TestWriteCutOff(t *testing.T) {
+	t.Parallel()
 	const inside = "SESSION_TEST_LIMITED"
 	if os.Getenv(inside) != "" {
 		testDiskFull(t, limitedDisk(t))
@@ -55,6 +56,7 @@ func TestWriteCutOff(t *testing.T) {
 // TestDiskFull is the same with real disks, where they may be mounted: one without room, and one that takes no more
 // files.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	if !sessiontest.MayMount() {
 		return
 	}

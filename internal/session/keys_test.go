@@ -12,6 +12,7 @@ import (
 )
 
 func TestParseKeys(t *testing.T) {
+	t.Parallel()
 	a, b := bytes.Repeat([]byte{0xfb}, 32), bytes.Repeat([]byte{0xff}, 40)
 	std, url, raw := base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding
 	for _, c := range []struct {
@@ -44,6 +45,7 @@ func TestParseKeys(t *testing.T) {
 }
 
 func TestKeysAreMadeOnce(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data", "sessions")
 	first, err := session.LoadOrCreateKeys(dir)
 	if err != nil || len(first) != 1 || len(first[0]) != session.KeySize || bytes.Equal(first[0], make([]byte, session.KeySize)) {
@@ -74,6 +76,7 @@ func TestKeysAreMadeOnce(t *testing.T) {
 }
 
 func TestKeysThatAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		spoil func(file string) error

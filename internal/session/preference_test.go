@@ -12,6 +12,7 @@ import (
 )
 
 func TestTimeZone(t *testing.T) {
+	t.Parallel()
 	for value, want := range map[string]string{"": "", "Asia/Seoul": "Asia/Seoul", strings.Repeat("x", 4000): ""} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.AddCookie(&http.Cookie{Name: "patdesk-zone", Value: value})
@@ -25,6 +26,7 @@ func TestTimeZone(t *testing.T) {
 }
 
 func TestPreferenceCookie(t *testing.T) {
+	t.Parallel()
 	for _, secure := range []bool{true, false} {
 		m := newManager(t, sessiontest.NewMemory(time.Now), session.Options{Secure: secure, Instance: "b2"})
 		name := map[bool]string{true: "__Host-patdesk-language-b2", false: "patdesk-language-b2"}[secure]

@@ -23,6 +23,7 @@ func (halfBackend) Take(context.Context, session.Name) ([]byte, error) { return 
 // A store that can do all passes and is left as it was; of one that can't, the step is named, and nothing is left
 // either.
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	d, err := session.OpenDir(t.TempDir(), time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +42,7 @@ func TestProbe(t *testing.T) {
 
 // However many ask for it at once and soon after, the store is tried once.
 func TestPingIsShared(t *testing.T) {
+	t.Parallel()
 	b := sessiontest.NewMemory(time.Now)
 	var tried atomic.Int32
 	b.Fail(func(method string, _ session.Name) error {

@@ -102,6 +102,7 @@ func pageKey(i int) session.Key {
 // TestNoTornReads: 4 writers and 4 readers in 2 processes; 20,000 reads, none of a torn or missing record, and not one
 // of the writes is lost.
 func TestNoTornReads(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := openDir(t, dir, time.Now)
 	for i := range mixedPages {
@@ -187,6 +188,7 @@ func readPages(d *session.Dir) error {
 // TestKilledWriter kills a writing process, mostly between its write and its rename, and finds each time the last
 // record that it finished or the one after it, no lock held, and nothing left behind after a sweep.
 func TestKilledWriter(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := openDir(t, dir, time.Now)
 	create(t, d, noteKey, string(newPage(0)), hour())
@@ -255,6 +257,7 @@ func writeUntilKilled(dir string) error {
 // ---- locks over processes --------------------------------------------------------------
 
 func TestLockOfAProcessThatDies(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := mustRecords(t, dir)
 	cmd := process(t, "hold a lock", dir)
@@ -305,6 +308,7 @@ func holdLock(dir string) error {
 }
 
 func TestOneLockInTwoProcesses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	mustRecords(t, dir)
 	var all sync.WaitGroup
@@ -357,6 +361,7 @@ func countOnce(r *session.Records, file string) error {
 // ---- keys ------------------------------------------------------------------------------
 
 func TestKeysOfProcessesThatStartAtOnce(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "sessions")
 	outputs := make([]string, 4)
 	var all sync.WaitGroup

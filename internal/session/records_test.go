@@ -94,6 +94,7 @@ var (
 )
 
 func TestRecordsVerbs(t *testing.T) {
+	t.Parallel()
 	for _, k := range []session.Key{single, grouped} {
 		s := newStore(t)
 		s.wantGone(t, k)
@@ -129,6 +130,7 @@ func TestRecordsVerbs(t *testing.T) {
 }
 
 func TestRecordNeedsAnExpiry(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	if err := s.Create(t.Context(), single, note{}, time.Time{}); err == nil {
 		t.Error("Create took a record without an expiry")
@@ -136,6 +138,7 @@ func TestRecordNeedsAnExpiry(t *testing.T) {
 }
 
 func TestGetLeavesNothingOfTheFormerValue(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	s.create(t, single, note{Text: "new"})
 	n := note{More: map[string]string{"old": "value"}}
@@ -145,6 +148,7 @@ func TestGetLeavesNothingOfTheFormerValue(t *testing.T) {
 }
 
 func TestChange(t *testing.T) {
+	t.Parallel()
 	t.Run("an error of change stops it", func(t *testing.T) {
 		s := newStore(t)
 		s.create(t, single, note{Text: "one"})
@@ -215,6 +219,7 @@ func TestChange(t *testing.T) {
 }
 
 func TestEach(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	ids := []string{"1", "2", "3", "4"}
 	for _, id := range ids {
@@ -250,6 +255,7 @@ func TestEach(t *testing.T) {
 }
 
 func TestEncryptionBindsARecordToItsKey(t *testing.T) {
+	t.Parallel()
 	keys := []session.Key{
 		{Kind: "session", ID: "1"}, {Kind: "session", ID: "2"}, {Kind: "tokens", ID: "1"},
 		{Kind: "session", Group: "mona", ID: "1"}, {Kind: "session", Group: "mona", ID: "2"},
@@ -272,6 +278,7 @@ func TestEncryptionBindsARecordToItsKey(t *testing.T) {
 }
 
 func TestDamagedRecords(t *testing.T) {
+	t.Parallel()
 	const canary = "canary-in-a-record"
 	for _, k := range []session.Key{single, grouped} {
 		s := newStore(t)
@@ -304,6 +311,7 @@ func TestDamagedRecords(t *testing.T) {
 }
 
 func TestValueOfAnotherShape(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	s.create(t, single, map[string]any{"text": []string{"a list"}})
 	s.wantGone(t, single)
@@ -313,6 +321,7 @@ func TestValueOfAnotherShape(t *testing.T) {
 }
 
 func TestKeyRotation(t *testing.T) {
+	t.Parallel()
 	oldKey, newKey := testKey('o'), testKey('n')
 	before := newStore(t, oldKey)
 	rolling := storeOver(t, before.backend, before.clock, newKey, oldKey) // the first replica that has it
@@ -343,6 +352,7 @@ func TestKeyRotation(t *testing.T) {
 }
 
 func TestMAC(t *testing.T) {
+	t.Parallel()
 	oldKey, newKey := testKey('o'), testKey('n')
 	before, both, after := newStore(t, oldKey), newStore(t, newKey, oldKey), newStore(t, newKey)
 	mac := before.MAC("form", "mona", "create")
@@ -369,6 +379,7 @@ func TestMAC(t *testing.T) {
 }
 
 func TestRecordsSayThatTheStoreFails(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	s.create(t, single, note{})
 	s.create(t, grouped, note{})
@@ -397,6 +408,7 @@ func TestRecordsSayThatTheStoreFails(t *testing.T) {
 // TestNothingReadableIsStored looks through all that a signed-in person, an attempt, a draft and an operation leave in
 // the folder: names of files and their content.
 func TestNothingReadableIsStored(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	m := newManager(t, openDir(t, dir, time.Now), session.Options{Now: time.Now, Keys: [][]byte{testKey('k')}})
 	b := newBrowser(t, m)
@@ -516,6 +528,7 @@ func FuzzFile(f *testing.F) {
 
 // However many records can't be read, the log names a thousand of them, and says that there are more.
 func TestUnreadableRecordsDontFillTheLog(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, testKey('a'))
 	other := storeOver(t, s.backend, s.clock, testKey('b'))
 	for i := range 1500 {

@@ -9,6 +9,7 @@ import (
 // TestStoreAndKeysAreNotEnough: who has stolen the store and our keys, but has no cookie, knows of a token cache its
 // kind and the hash of its ID, and can't read it.
 func TestStoreAndKeysAreNotEnough(t *testing.T) {
+	t.Parallel()
 	ring, err := newKeyring([][]byte{make([]byte, KeySize)})
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +32,7 @@ func TestStoreAndKeysAreNotEnough(t *testing.T) {
 
 // TestReasons: the log tells an operator who forgot a key from a damaged disk.
 func TestReasons(t *testing.T) {
+	t.Parallel()
 	ring, err := newKeyring([][]byte{make([]byte, KeySize)})
 	if err != nil {
 		t.Fatal(err)

@@ -180,6 +180,7 @@ func wantCache(tb testing.TB, s *session.Session, want string) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
 	good := session.Options{Keys: [][]byte{testKey('a')}, IdleTimeout: time.Hour, Lifetime: time.Hour, Instance: "a1"}
 	if _, err := session.New(sessiontest.NewMemory(time.Now), good); err != nil {
 		t.Fatal(err)
@@ -201,6 +202,7 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func TestVisitorsLeaveNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	s := b.open()
@@ -232,6 +234,7 @@ func TestVisitorsLeaveNothing(t *testing.T) {
 }
 
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	w := httptest.NewRecorder()
@@ -257,6 +260,7 @@ func TestSignIn(t *testing.T) {
 }
 
 func TestCookie(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		secure         bool
 		instance, name string
@@ -296,6 +300,7 @@ func TestCookie(t *testing.T) {
 
 // TestSignInChangesTheID: ASVS 5.0, 7.2.4.
 func TestSignInChangesTheID(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	first := b.signIn(mona, "first")
@@ -319,6 +324,7 @@ func TestSignInChangesTheID(t *testing.T) {
 }
 
 func TestSecondPersonFindsNothingOfTheFirst(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	first := b.signInStarted(mona, "mona's", f.clock.Now().Add(-time.Minute))
@@ -338,6 +344,7 @@ func TestSecondPersonFindsNothingOfTheFirst(t *testing.T) {
 }
 
 func TestPlantedIDs(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	unknown := strings.Repeat("A", 43)
 	for _, planted := range []string{unknown, unknown[:42], unknown + "A", "x", "../../etc/passwd", strings.Repeat("A", 42) + "B", strings.Repeat("A", 5000)} {
@@ -355,6 +362,7 @@ func TestPlantedIDs(t *testing.T) {
 }
 
 func TestASessionOfTheThiefPlanted(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	thief := f.browser()
 	thief.signIn(omar, "omar's")
@@ -365,6 +373,7 @@ func TestASessionOfTheThiefPlanted(t *testing.T) {
 }
 
 func TestSeveralTabs(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	started := f.clock.Now()
@@ -392,6 +401,7 @@ func TestSeveralTabs(t *testing.T) {
 }
 
 func TestTwoTabsAtTheSameMoment(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	r1, r2 := b.request(), b.request() // neither has a session's cookie
@@ -417,6 +427,7 @@ func TestTwoTabsAtTheSameMoment(t *testing.T) {
 }
 
 func TestSignOut(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
@@ -452,6 +463,7 @@ func TestSignOut(t *testing.T) {
 
 // TestNoRevival signs out while other requests of the session change it as fast as they can.
 func TestNoRevival(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Manager = newManager(t, session.WithoutSync(openDir(t, t.TempDir(), f.clock.Now)), session.Options{Secure: true, Now: f.clock.Now})
 	for range 20 {
@@ -484,6 +496,7 @@ func TestNoRevival(t *testing.T) {
 
 // TestLimits: a session is alive a second before a limit, and over at it and a second later.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	const idle, lifetime = time.Hour, 12 * time.Hour
 	for _, c := range []struct {
 		name string
@@ -530,6 +543,7 @@ func every(step, end time.Duration) (list []time.Duration) {
 // TestLimitsInAnotherProcess: it doesn't know of uses in the last minute, so there a session may end up to a minute
 // early, but never late.
 func TestLimitsInAnotherProcess(t *testing.T) {
+	t.Parallel()
 	for since, want := range map[time.Duration]bool{ // the last use
 		59*time.Minute - time.Second: true,
 		time.Hour:                    false,
@@ -551,6 +565,7 @@ func TestLimitsInAnotherProcess(t *testing.T) {
 
 // TestShortIdleTimeout: with a timeout near a minute, uses are written more often than that.
 func TestShortIdleTimeout(t *testing.T) {
+	t.Parallel()
 	c := testkit.NewClock()
 	store := sessiontest.NewMemory(c.Now)
 	o := session.Options{Secure: true, IdleTimeout: time.Minute, Now: c.Now}
@@ -569,6 +584,7 @@ func TestShortIdleTimeout(t *testing.T) {
 
 // TestShorterLifetime: an operator who shortens the lifetime ends older sessions with the restart.
 func TestShorterLifetime(t *testing.T) {
+	t.Parallel()
 	for after, want := range map[time.Duration]bool{30*time.Minute - time.Second: true, 30 * time.Minute: false} {
 		f := newFixture(t)
 		b := f.browser()
@@ -582,6 +598,7 @@ func TestShorterLifetime(t *testing.T) {
 }
 
 func TestUseIsWrittenOnceAMinute(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
@@ -610,6 +627,7 @@ func TestUseIsWrittenOnceAMinute(t *testing.T) {
 
 // TestUseBesideAChange: another request writes or ends the session between the reading and the noting of a use.
 func TestUseBesideAChange(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		meanwhile func(f *fixture, name session.Name) error
 		writes    int // tried in three uses within a minute
@@ -656,6 +674,7 @@ func TestUseBesideAChange(t *testing.T) {
 }
 
 func TestForgottenUses(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
@@ -669,6 +688,7 @@ func TestForgottenUses(t *testing.T) {
 }
 
 func TestStoreThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
@@ -687,6 +707,7 @@ func TestStoreThatCannotBeWritten(t *testing.T) {
 }
 
 func TestStoreThatFails(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	s := b.signIn(mona, "cache")
@@ -731,6 +752,7 @@ func TestStoreThatFails(t *testing.T) {
 
 // TestHalfASignIn: when a part of a new session can't be stored, nothing of it is left.
 func TestHalfASignIn(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"tokens", "presence", "session"} {
 		f := newFixture(t)
 		f.backend.Fail(func(method string, name session.Name) error {
@@ -750,6 +772,7 @@ func TestHalfASignIn(t *testing.T) {
 }
 
 func TestFlushedStore(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
@@ -763,6 +786,7 @@ func TestFlushedStore(t *testing.T) {
 }
 
 func TestChangesOfParallelRequests(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
@@ -792,6 +816,7 @@ func TestChangesOfParallelRequests(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	tokens := b.signIn(mona, "first").Tokens()
@@ -838,6 +863,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestSessionsOfAPerson(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	start := f.clock.Now()
 	laptop, phone, stranger := f.browser(), f.browser(), f.browser()
@@ -885,6 +911,7 @@ func TestSessionsOfAPerson(t *testing.T) {
 }
 
 func TestEndOthers(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	laptop, phone, thief, stranger := f.browser(), f.browser(), f.browser(), f.browser()
 	laptop.signIn(mona, "laptop")
@@ -915,6 +942,7 @@ func TestEndOthers(t *testing.T) {
 
 // TestRecordsOfOthers: a session's record copied over another's, or damaged, signs nobody in.
 func TestRecordsOfOthers(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	alice, mallory := f.browser(), f.browser()
 	alice.signIn(mona, "alice's")
@@ -947,6 +975,7 @@ func TestRecordsOfOthers(t *testing.T) {
 }
 
 func TestIDCountsUnderItsCookieOnly(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
@@ -959,6 +988,7 @@ func TestIDCountsUnderItsCookieOnly(t *testing.T) {
 }
 
 func TestSweeper(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := sessiontest.NewMemory(time.Now)
 		var log bytes.Buffer

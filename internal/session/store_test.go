@@ -26,6 +26,7 @@ func get(t *testing.T, b *browser) (*sessions.Session, *http.Request) {
 }
 
 func TestGorillaStore(t *testing.T) {
+	t.Parallel()
 	var _ sessions.Store = (*session.Manager)(nil)
 	f := newFixture(t)
 	b := f.browser()
@@ -61,6 +62,7 @@ func TestGorillaStore(t *testing.T) {
 }
 
 func TestGorillaStoreTakesNoForeignID(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	genuine := f.browser()
 	genuine.signIn(mona, "cache")
@@ -83,6 +85,7 @@ func TestGorillaStoreTakesNoForeignID(t *testing.T) {
 }
 
 func TestGorillaStoreErrors(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")
@@ -98,6 +101,7 @@ func TestGorillaStoreErrors(t *testing.T) {
 }
 
 func TestGorillaSessionEnds(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "cache")

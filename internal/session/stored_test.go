@@ -76,6 +76,7 @@ func written() newDesk {
 // An older release changes what it knows, and what it doesn't know is there afterwards, as far as it is about the same
 // things.
 func TestUnknownMembersAreKept(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		change func(*oldDesk)
@@ -126,6 +127,7 @@ func TestUnknownMembersAreKept(t *testing.T) {
 
 // What a session's own methods rewrite keeps what they don't know, too.
 func TestUnknownMembersOfASessionAreKept(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := newBrowser(t, f.Manager)
 	b.signIn(mona, "cache")
@@ -157,6 +159,7 @@ func TestUnknownMembersOfASessionAreKept(t *testing.T) {
 
 // A value of a later version is not misread, not written over, and there for the release that made it.
 func TestLaterVersion(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	s.create(t, single, laterDesk{written()})
 	var old oldDesk
@@ -189,6 +192,7 @@ func TestLaterVersion(t *testing.T) {
 
 // What can't be read isn't passed off as what isn't there: whoever goes through a person's records is told of each.
 func TestUnreadableRecordsAreReported(t *testing.T) {
+	t.Parallel()
 	old, fresh := bytes.Repeat([]byte{1}, session.KeySize), bytes.Repeat([]byte{2}, session.KeySize)
 	s := newStore(t, old)
 	other := storeOver(t, s.backend, s.clock, fresh)
@@ -232,6 +236,7 @@ func TestUnreadableRecordsAreReported(t *testing.T) {
 
 // A session that a newer release has described is listed, and ended like any other.
 func TestSessionsThatANewerReleaseDescribes(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	laptop, phone := f.browser(), f.browser()
 	laptop.signIn(mona, "laptop")
@@ -254,6 +259,7 @@ func TestSessionsThatANewerReleaseDescribes(t *testing.T) {
 
 // However many sessions a person has, they are listed in few calls.
 func TestSessionsAreReadTogether(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	b := f.browser()
 	b.signIn(mona, "mine")
@@ -273,6 +279,7 @@ func TestSessionsAreReadTogether(t *testing.T) {
 // What is left of sessions that have run out goes when there are too many: as much is kept as one person may have
 // sessions.
 func TestSessionsThatRanOutLeaveNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Manager = newManager(t, f.backend, session.Options{Secure: true, Now: f.clock.Now, PerPerson: 3, IdleTimeout: 10 * time.Minute})
 	for range 10 {

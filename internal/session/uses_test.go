@@ -8,6 +8,7 @@ import (
 
 // However many sessions there are, so many of them are remembered, and the one that is used now is.
 func TestUsesAreBounded(t *testing.T) {
+	t.Parallel()
 	u := newUses()
 	now := time.Now()
 	for i := range manyUses + 1000 {

@@ -322,7 +322,7 @@ func TestAnswerCutAnywhere(t *testing.T) {
 	for k := int64(1); k <= whole; {
 		fates[try(k)]++
 		if k < whole-30 {
-			k += whole / 40
+			k += whole / 20
 		} else {
 			k += 5
 		}
