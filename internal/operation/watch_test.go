@@ -192,11 +192,12 @@ func TestVisitBeginsLooking(t *testing.T) {
 	type pause struct {
 		d     time.Duration
 		lists int // asked for until then
+		op    *operation.Operation
 	}
 	paused := make(chan pause)
 	operation.OnLookPause(next.Journal, func(ctx context.Context, d time.Duration) {
 		select {
-		case paused <- pause{d, w.azure.count("list")}:
+		case paused <- pause{d, w.azure.count("list"), w.get(next, id)}:
 			w.clock.Move(d)
 		case <-ctx.Done():
 		}
@@ -214,9 +215,8 @@ func TestVisitBeginsLooking(t *testing.T) {
 	if p := <-paused; p.d < time.Second || p.d > 3*time.Second || p.lists != lists {
 		t.Errorf("the first look comes after %v, and there were %d before", p.d, p.lists-lists)
 	}
-	<-paused
-	if op := w.get(next, id); op.Looks != 2 {
-		t.Errorf("%+v", op)
+	if p := <-paused; p.op.Looks != 2 {
+		t.Errorf("%+v", p.op)
 	}
 	if _, err := next.Dismiss(context.Background(), mona, id); err != nil {
 		t.Error(err)
