@@ -229,7 +229,10 @@ func (f feed) entries(part calendar.Part, e calendar.Expiry) (entries []calendar
 			said = e.Changed
 		}
 		entry, _ := f.event(part, e, key, said)
+		name, place := f.named(part, e)
+		ends := f.words.At(e.Ends, said)
 		entry.UID, entry.Starts = calendar.UID(uid), starts
+		entry.Description = f.words.Text("feed.entry", "Token", name, "Organization", place, "Date", ends.Date, "Clock", ends.Clock)
 		entries = append(entries, entry)
 	}
 	reminders := append(calendar.Reminders(e.Life()), 0)
@@ -247,14 +250,7 @@ func reminderOf(e calendar.Expiry, i int) string { return fmt.Sprintf("reminder 
 
 // event is about the end of a token as it is said at a time, without its UID and its own time.
 func (f feed) event(part calendar.Part, e calendar.Expiry, key string, said time.Time) (event calendar.Event, advice string) {
-	place := part.Organization
-	if e.Global {
-		place = f.words.Message("organization.all", nil).Title
-	}
-	name := e.Name
-	if strings.TrimSpace(name) == "" {
-		name = f.words.Text("token.unnamed")
-	}
+	name, place := f.named(part, e)
 	ends := f.words.At(e.Ends, said)
 	text := f.words.Message(key, map[string]any{
 		"Token": name, "Organization": place, "When": ends.Relative, "Clock": ends.Clock, "Date": f.words.At(part.Read, f.now).Date,
@@ -263,6 +259,18 @@ func (f feed) event(part calendar.Part, e calendar.Expiry, key string, said time
 		Summary: text.Title, Description: text.What, URL: f.at.URL(web.TokenPath(part.Organization, e.ID, "")),
 		Stamp: part.Read, Modified: e.Changed, Sequence: e.Sequence,
 	}, text.Advice
+}
+
+// named is what a token and where it works are called.
+func (f feed) named(part calendar.Part, e calendar.Expiry) (name, place string) {
+	name, place = e.Name, part.Organization
+	if strings.TrimSpace(name) == "" {
+		name = f.words.Text("token.unnamed")
+	}
+	if e.Global {
+		place = f.words.Text("organization.all")
+	}
+	return name, place
 }
 
 // since is from when on nothing was read.

@@ -43,17 +43,18 @@ type Listed struct {
 	URL             string    `json:"url"`
 }
 
-// ListOf is the list of a feed. page is the address of a token's page.
+// ListOf is the list of a feed, with times to the second: as texts they have the order of the times. page is the
+// address of a token's page.
 func ListOf(feed Feed, parts []Part, page func(organization, id string) string) List {
-	l := List{Version: ListVersion, Refreshed: feed.Refreshed, Complete: len(parts) > 0, Organizations: []ListedPart{}, Tokens: []Listed{}}
+	l := List{Version: ListVersion, Refreshed: whole(feed.Refreshed), Complete: len(parts) > 0, Organizations: []ListedPart{}, Tokens: []Listed{}}
 	for _, p := range parts {
-		l.Organizations = append(l.Organizations, ListedPart{p.Organization, p.Read, p.Failed, len(p.Expiries), p.Left, p.Undated})
+		l.Organizations = append(l.Organizations, ListedPart{p.Organization, whole(p.Read), whole(p.Failed), len(p.Expiries), p.Left, p.Undated})
 		l.Complete = l.Complete && p.Failed.IsZero() && p.Left == 0 && p.Undated == 0
 	}
 	for p, e := range Each(parts) {
 		t := Listed{
-			AuthorizationID: e.ID, Name: unisolated(e.Name), Organization: p.Organization, Global: e.Global, ValidFrom: e.Begins, Ends: e.Ends,
-			Remind: e.Ends.Add(-Reminders(e.Life())[0]), URL: page(p.Organization, e.ID),
+			AuthorizationID: e.ID, Name: unisolated(e.Name), Organization: p.Organization, Global: e.Global, ValidFrom: whole(e.Begins), Ends: whole(e.Ends),
+			Remind: whole(e.Ends.Add(-Reminders(e.Life())[0])), URL: page(p.Organization, e.ID),
 		}
 		if e.Global {
 			t.Organization = ""

@@ -83,10 +83,10 @@ func add(f *dto.MetricFamily, value float64, labels ...string) {
 	f.Metric = append(f.Metric, m)
 }
 
-// seconds are those since 1970, exact to a millisecond; 0 for the zero time.
+// seconds are those since 1970; 0 for the zero time.
 func seconds(t time.Time) float64 {
 	if t.IsZero() {
 		return 0
 	}
-	return float64(t.UnixMilli()) / 1000
+	return float64(t.Unix())
 }
