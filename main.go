@@ -77,7 +77,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case o.check:
 		return exitOK
 	}
-	app.LetHeapGrow()
 	program, err := app.New(ctx, cfg, app.Options{
 		Version: version, Log: stderr, Hangup: hangups(), HangupStops: isTerminal(stderr),
 		Settings: func() (config.Config, error) { return app.LoadSettings(ctx, env, nil, dotenv, time.Now) },
@@ -85,6 +84,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return cantStart(err, cfg.LogFormat == "json", stderr)
 	}
+	app.LetHeapGrow()
 	return ended(program.Serve(ctx))
 }
 

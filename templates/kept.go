@@ -36,7 +36,7 @@ func (w *Words) kept(name string, dots any) (template.HTML, error) {
 		html, ok := pieces.Get(p)
 		if !ok {
 			var one strings.Builder
-			if err := w.pages()[anyPage].ExecuteTemplate(&one, name, p.dot); err != nil {
+			if err := w.Page(anyPage).ExecuteTemplate(&one, name, p.dot); err != nil {
 				return "", fmt.Errorf("template %q: %w", name, err)
 			}
 			if html = one.String(); len(html) <= keptBytes {

@@ -52,7 +52,7 @@ func (w *Words) t(key string, pairs ...any) (template.HTML, error) {
 	if isPlural(m) {
 		c.PluralCount = count
 	}
-	text, err := w.html.Localize(c)
+	text, err := w.html().Localize(c)
 	return template.HTML(text), err //nolint:gosec // escaped by the message's own template
 }
 

@@ -28,9 +28,6 @@ import (
 //go:embed layout.html partials pages
 var files embed.FS
 
-// English is parsed at the start, so that a template with a fault stops the program before it serves anything.
-var _ = english.pages()
-
 // Render writes the page into out. Give it a buffer: when it fails, out has received part of a page.
 func (w *Words) Render(out io.Writer, name string, page any) error {
 	t := w.Page(name)
@@ -74,16 +71,36 @@ func exportedFields(t reflect.Type) (fields []reflect.StructField) {
 }
 
 // Page is the named page's parsed template, for checking it against the struct that fills it; nil if there is none.
-func (w *Words) Page(name string) *template.Template { return w.pages()[name] }
+func (w *Words) Page(name string) *template.Template {
+	if page := w.pages[name]; page != nil {
+		return page()
+	}
+	return nil
+}
 
 // Names lists all pages in alphabetical order.
-func Names() []string { return slices.Sorted(maps.Keys(english.pages())) }
+func Names() []string { return slices.Sorted(maps.Keys(english.pages)) }
 
-// parsePages has one set for each page: the layout, the partials and that page, whose "main" the layout calls.
-func parsePages(w *Words) map[string]*template.Template {
+// parsers has one set for each page: the layout, the partials and that page, whose "main" the layout calls. Each is
+// parsed when it is asked for: all of them take longer than everything else at the start, and 19 MB. That they can be,
+// tests say.
+func parsers(w *Words) map[string]func() *template.Template {
+	common := sync.OnceValue(func() *template.Template { return parseCommon(w) })
+	sets := map[string]func() *template.Template{}
+	for _, file := range filesIn("pages/*.html") {
+		sets[strings.TrimSuffix(path.Base(file), ".html")] = sync.OnceValue(func() *template.Template {
+			set := template.Must(common().Clone())
+			template.Must(set.New(file).Parse(w.read(file)))
+			return set
+		})
+	}
+	return sets
+}
+
+func parseCommon(w *Words) *template.Template {
 	common := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{
-		"asset": static.Path, "clock": w.clock, "codes": w.codes, "counted": w.counted, "exactClock": w.exactClock, "kept": w.kept, "lang": w.Language, "list": w.list,
-		"names": w.names, "number": w.Number, "subscription": subscription, "t": w.t,
+		"asset": static.Path, "clock": w.clock, "codes": w.codes, "counted": w.counted, "exactClock": w.exactClock, "kept": w.kept, "lang": w.Language,
+		"list": w.list, "names": w.names, "number": w.Number, "subscription": subscription, "t": w.t,
 	})
 	for _, name := range filesIn("layout.html", "partials/*.html") {
 		set := common
@@ -92,13 +109,7 @@ func parsePages(w *Words) map[string]*template.Template {
 		}
 		template.Must(set.Parse(w.read(name)))
 	}
-	sets := map[string]*template.Template{}
-	for _, name := range filesIn("pages/*.html") {
-		set := template.Must(common.Clone())
-		template.Must(set.New(name).Parse(w.read(name)))
-		sets[strings.TrimSuffix(path.Base(name), ".html")] = set
-	}
-	return sets
+	return common
 }
 
 // subscription is a calendar's address in the scheme that calendar programs open

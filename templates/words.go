@@ -42,10 +42,10 @@ type Words struct {
 	messages map[string]*i18n.Message
 	optional map[string][]string // placeholders that a message can do without, in the order of the alphabet
 	plain    map[string]plainMessage
-	html     *i18n.Localizer // messages as HTML
+	html     func() *i18n.Localizer // messages as HTML
 	numbers  *message.Printer
-	small    []string // the numbers from 0 on, which nearly all are
-	pages    func() map[string]*template.Template
+	small    func() []string // the numbers from 0 on, which nearly all are
+	pages    map[string]func() *template.Template
 }
 
 // english is the language that every message is written in first, and the one of a visit that asks for none.
@@ -122,7 +122,7 @@ func completed(messages []*i18n.Message) []*i18n.Message {
 func newWords(tag language.Tag, messages []*i18n.Message) *Words {
 	w := &Words{
 		tag: tag, messages: make(map[string]*i18n.Message, len(messages)), optional: map[string][]string{},
-		plain: make(map[string]plainMessage, len(messages)), html: localizer(tag, messages), numbers: message.NewPrinter(tag),
+		plain: make(map[string]plainMessage, len(messages)), html: sync.OnceValue(func() *i18n.Localizer { return localizer(tag, messages) }), numbers: message.NewPrinter(tag),
 	}
 	for _, m := range messages {
 		w.messages[m.ID], w.plain[m.ID] = m, newPlainMessage(m)
@@ -130,13 +130,17 @@ func newWords(tag language.Tag, messages []*i18n.Message) *Words {
 			w.optional[names[0]] = append(w.optional[names[0]], names[1])
 		}
 	}
-	for n := range 1000 {
-		w.small = append(w.small, w.numbers.Sprint(number.Decimal(n)))
-	}
+	w.small = sync.OnceValue(func() []string {
+		all := make([]string, 1000)
+		for n := range all {
+			all[n] = w.numbers.Sprint(number.Decimal(n))
+		}
+		return all
+	})
 	for _, names := range w.optional {
 		slices.Sort(names)
 	}
-	w.pages = sync.OnceValue(func() map[string]*template.Template { return parsePages(w) })
+	w.pages = parsers(w)
 	return w
 }
 
@@ -210,8 +214,8 @@ func (w *Words) Language() string { return w.tag.String() }
 
 // Number is n as the language writes it: "1,024".
 func (w *Words) Number(n int) string {
-	if 0 <= n && n < len(w.small) {
-		return w.small[n]
+	if small := w.small(); 0 <= n && n < len(small) {
+		return small[n]
 	}
 	return w.numbers.Sprint(number.Decimal(n))
 }

@@ -132,15 +132,18 @@ func cpuOf(t *testing.T, pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// peakOf is VmHWM, in KiB.
-func peakOf(t *testing.T, pid int) int {
+// peakOf is how much memory was resident at most, in KiB.
+func peakOf(t *testing.T, pid int) int { return statusOf(t, pid, "VmHWM:") }
+
+// statusOf is a number in a process's status (proc(5)).
+func statusOf(t *testing.T, pid int, name string) int {
 	t.Helper()
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(content)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmHWM:" {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name {
 			n, err := strconv.Atoi(fields[1])
 			if err != nil {
 				t.Fatal(err)

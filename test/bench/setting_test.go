@@ -136,9 +136,11 @@ func (u *upstream) authorities(t *testing.T) string {
 
 // patdesk is the program as it is released, in a process of its own, with people signed in.
 type patdesk struct {
-	*apptest.Process
-	url, metrics string
-	cookies      []string // one Cookie header for each person
+	*apptest.Process // the present run
+	url, metrics     string
+	cookies          []string // one Cookie header for each person
+	dir              string   // where it runs
+	env              []string
 }
 
 func startPatdesk(t *testing.T, u *upstream, people int, settings ...string) *patdesk {
@@ -147,12 +149,12 @@ func startPatdesk(t *testing.T, u *upstream, people int, settings ...string) *pa
 	p := &patdesk{url: "http://" + address, metrics: "http://" + metrics + "/metrics"}
 	u.sim.SetRedirectURIs(p.url + "/getAToken")
 	dir := t.TempDir()
-	p.Process = apptest.StartBinary(t, dir, append([]string{
+	p.dir, p.env = dir, append([]string{
 		"CLIENT_ID=" + u.sim.ClientID(), "CLIENT_SECRET=" + u.sim.ClientSecret(), "AUTHORITY=" + u.sim.Authority(), "ENDPOINT=" + u.URL + "/",
 		"DISCOVERY_ENDPOINT=" + u.sim.DiscoveryEndpoint(), "SESSION_DIR=" + dir + "/sessions", "LISTEN_ADDRESS=" + address, "METRICS_ADDRESS=" + metrics,
 		"SSL_CERT_FILE=" + u.authorities(t), "SHUTDOWN_DELAY=0s", "RATE_LIMIT_SIGN_INS=0",
-	}, settings...)...)
-	p.WaitFor("msg=serving address")
+	}, settings...)
+	p.start(t)
 	for i := range people {
 		b := webtest.New(t, u.sim.Client().Transport)
 		apptest.SignIn(b.Open(p.url+"/"), fmt.Sprintf("Person %d", i))
@@ -162,6 +164,13 @@ func startPatdesk(t *testing.T, u *upstream, people int, settings ...string) *pa
 		p.cookies = append(p.cookies, header(b.Jar(), b.URL))
 	}
 	return p
+}
+
+// start starts it, once more where it was ended.
+func (p *patdesk) start(t *testing.T) {
+	t.Helper()
+	p.Process = apptest.StartBinary(t, p.dir, p.env...)
+	p.WaitFor("msg=serving address")
 }
 
 func header(jar http.CookieJar, at *url.URL) string {

@@ -1,0 +1,109 @@
+package bench
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/patdesk/patdesk/internal/testkit"
+)
+
+const (
+	mostIdle   = 30 << 10 // KiB resident
+	mostStart  = 100 * time.Millisecond
+	mostAtOnce = 50 * time.Millisecond // that a sweep delays a page
+)
+
+// However many sessions are in the folder, the program starts as fast, takes as little memory, and answers while they
+// are swept. Times are held against their limits by "make bench" alone: here others may be using the machine.
+func TestStartBesideManySessions(t *testing.T) {
+	counts := []int{1, 2000}
+	if *load {
+		counts = []int{1, 1000, 100_000}
+		fmt.Println("| sessions in the folder | start to ready ms | idle MB | slowest page of the sweep ms | median ms |\n|---|---|---|---|---|")
+	}
+	u := startUpstream(t)
+	p := startPatdesk(t, u, 1)
+	first := sessionFile(t, p.dir)
+	for _, count := range counts {
+		p.Terminate()
+		copies(t, first, count)
+		begun := time.Now()
+		p.start(t)
+		took := ready(t, p, begun)
+		idle := statusOf(t, p.Process.Cmd.Process.Pid, "VmRSS:")
+		slowest, median := p.pagesFor(t, time.Second)
+		if *load {
+			fmt.Printf("| %d | %s | %d | %s | %s |\n", count, ms(took), idle>>10, ms(slowest), ms(median))
+			if took > mostStart || slowest > median+mostAtOnce {
+				t.Errorf("%d sessions: ready after %v, a page takes up to %v, %v as a rule", count, took, slowest, median)
+			}
+		}
+		if idle > mostIdle {
+			t.Errorf("%d sessions: %d KiB are resident", count, idle)
+		}
+	}
+}
+
+// sessionFile is the record of the one session that there is.
+func sessionFile(t *testing.T, dir string) (path string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(dir, "sessions", "session"), func(p string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			path = p
+		}
+		return err
+	})
+	if err != nil || path == "" {
+		t.Fatal("no session is on disk: ", err)
+	}
+	return path
+}
+
+// copies puts so many records beside the first one. They can't be read under another name, which a sweep doesn't need.
+func copies(t *testing.T, first string, count int) {
+	t.Helper()
+	content, err := os.ReadFile(first)
+	testkit.Must(t, err)
+	root := filepath.Dir(filepath.Dir(first))
+	for i := range count {
+		name := fmt.Sprintf("%02x%062x", i%256, i)
+		testkit.Must(t, os.MkdirAll(filepath.Join(root, name[:2]), 0o700))
+		testkit.Must(t, os.WriteFile(filepath.Join(root, name[:2], name), content, 0o600))
+	}
+}
+
+// ready waits for /readyz and says how long that took.
+func ready(t *testing.T, p *patdesk, since time.Time) time.Duration {
+	t.Helper()
+	for time.Since(since) < 30*time.Second {
+		answer, err := http.Get(p.url + "/readyz") //nolint:noctx // it is retried
+		if err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return time.Since(since)
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("it never got ready:", p.Log)
+	return 0
+}
+
+// pagesFor opens a page over and over.
+func (p *patdesk) pagesFor(t *testing.T, d time.Duration) (slowest, median time.Duration) {
+	t.Helper()
+	var all []time.Duration
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		begun := time.Now()
+		get(t, p.url+"/changes", p.cookies[0], "gzip")
+		all = append(all, time.Since(begun))
+	}
+	slices.Sort(all)
+	return all[len(all)-1], all[len(all)/2]
+}
