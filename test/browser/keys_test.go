@@ -121,7 +121,6 @@ func TestRevokeInADialog(t *testing.T) {
 	b.do("ask", chromedp.Click(link("Revoke")))
 	b.see(dialog("Revoke Terraform?"))
 	b.accessible("revoke-dialog", windows[1:2], 1)
-	b.press(chromedp.Search(`//dialog//button[normalize-space()="Revoke"]`))
-	b.see(words("no longer works"))
+	way{b, clicked}.led(chromedp.Search(`//dialog//button[normalize-space()="Revoke"]`), "no longer works")
 	b.quiet()
 }
