@@ -85,7 +85,7 @@ func (h *Handlers) listAll(v *web.Request, view tokenlist.View) (web.Answer, err
 	p := h.newList(v, view, v.Words.Text("tokens.everywhere"), s.Tokens)
 	p.Progress = tokenlist.ProgressOf(v, view, s)
 	for _, o := range s.Organizations {
-		p.InPlaces = append(p.InPlaces, web.Option{Value: o.Name, Text: o.Name})
+		p.offerPlace(o.Name, "")
 	}
 	return web.Page{Template: "tokens", Data: p}, nil
 }
@@ -112,7 +112,7 @@ func (h *Handlers) listOne(v *web.Request, view tokenlist.View) (web.Answer, err
 		p.Problems = append(p.Problems, missing(v, f))
 	}
 	for _, name := range h.Inventory.Known(v.Owner()) {
-		p.InPlaces = append(p.InPlaces, web.Option{Value: name, Text: name, Selected: strings.EqualFold(name, organization)})
+		p.offerPlace(name, organization)
 	}
 	return web.Page{Template: "tokens", Data: p}, nil
 }
@@ -192,6 +192,13 @@ func (p *tokenListPage) chooseFilters(v *web.Request, view tokenlist.View, liste
 		p.Kinds = append(p.Kinds, web.Option{Value: kind.Name, Text: v.Words.Text("kind." + kind.Name), Selected: slices.Contains(view.Narrow.Is, kind.Name)})
 	}
 }
+
+// offerPlace adds an organization to those that the list can be narrowed to. shown is the one that it is about, "" for
+// all.
+func (p *tokenListPage) offerPlace(name, shown string) {
+	p.InPlaces = append(p.InPlaces, web.Option{Value: name, Text: name, Selected: strings.EqualFold(name, shown)})
+}
+
 func scopeChoices(w *templates.Words, tokens []inventory.Token, chosen string) []web.Option {
 	used := map[string]bool{}
 	if chosen != "" {

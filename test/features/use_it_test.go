@@ -35,7 +35,7 @@ import (
 func TestUseIt(t *testing.T) {
 	t.Parallel()
 	d := apptest.Start(t, apptest.Seeded())
-	b := d.SignedIn(apptest.Mona).Open(d.URL + "/tokens/new?organization=contoso").Fill("Name", "used everywhere").Check("Full access")
+	b := d.SignedIn(apptest.Mona).Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "used everywhere").Check("Full access")
 	page := b.Press("Create token").Page
 	for id, one := range map[string]struct{ then, sees string }{
 		"git":   {"git -C REPOSITORY log --format=%s", "seen by git"},
