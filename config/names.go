@@ -65,7 +65,7 @@ var everybodys = []string{
 // readFromProcess reports whether Go's libraries, Azure's or OpenTelemetry's read that variable from the environment.
 func readFromProcess(name string) bool {
 	name = strings.ToUpper(name)
-	return slices.Contains([]string{"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GODEBUG", "GOMEMLIMIT", "GOMAXPROCS", "TZ"}, name) ||
+	return slices.Contains([]string{"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GODEBUG", "GOGC", "GOMEMLIMIT", "GOMAXPROCS", "TZ"}, name) ||
 		strings.HasPrefix(name, "AZURE_") || strings.HasPrefix(name, "OTEL_")
 }
 
