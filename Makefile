@@ -45,12 +45,13 @@ WATCHED = GORACE=$(or $(GORACE),atexit_sleep_ms=0) GOGC=$(or $(GOGC),400) go tes
 
 # Compiling comes first, as it can use every core. Then two packages at a time, so that one is linked, or waits, while
 # another one works; but those of the whole program one by one: they keep the machine busy, and their tests that say how
-# long somebody waits would measure each other.
+# long somebody waits would measure each other. Those behind proxies mostly wait.
 .PHONY: test
 test: ## Run all tests with the race detector; installs what they need where it is missing
 	@scripts/test-deps
 	@go list $(WATCH) -export -test ./... >/dev/null
-	$(WATCHED) -p 2 $$(go list ./... | grep -v /test/); parts=$$?; $(WATCHED) -p 1 ./test/... && exit $$parts
+	$(WATCHED) -p 2 ./test/proxies $$(go list ./... | grep -v /test/); parts=$$?; \
+		$(WATCHED) -p 1 $$(go list ./test/... | grep -v /proxies) && exit $$parts
 
 .PHONY: soak
 soak: ## Run 2,000 rounds of changes under random faults, lags and kills, in ten minutes; ROUNDS=… SEED=… ROUND=… replay
