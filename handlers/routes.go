@@ -47,6 +47,8 @@ func (h *Handlers) Routes() http.Handler {
 	in.Get(web.OrganizationsPath, h.tokens.ChooseOrganization)
 	in.Get(web.NewTokenPath, h.tokens.New).Form(form.For(operation.Create, h.tokens.Create).Again(h.tokens.CreateTooSoon))
 	in.Get(web.TokenPattern, h.tokens.Show)
+	in.Get(web.VaultsPath, web.Agree)
+	in.Get(web.TokenPattern+"/vault", h.tokens.AskAdopt).Post("", h.tokens.Adopt)
 	in.Get(web.TokenPattern+"/edit", h.tokens.Edit).Form(form.For(operation.Update, h.tokens.Update))
 	in.Get(web.TokenPattern+"/revoke", h.tokens.AskRevoke).Form(form.For(operation.Revoke, h.tokens.Revoke))
 	in.Get(web.TokenPattern+"/rotate", h.tokens.AskRotate).Form(form.For(operation.Rotate, h.tokens.Rotate))
@@ -59,8 +61,7 @@ func (h *Handlers) Routes() http.Handler {
 		Post("/show-instead", h.changes.ShowInstead).
 		Post("/disable-previous", h.changes.DisablePrevious).
 		Post("/check", h.changes.Check).
-		Post("/revoke-candidate", h.changes.RevokeCandidate).
-		Post("/dismiss", h.changes.Dismiss)
+		Post("/revoke-candidate", h.changes.RevokeCandidate).Post("/dismiss", h.changes.Dismiss)
 	in.Get(web.ChangesPath, h.changes.List)
 
 	in.Get(web.BulkPath, h.bulk.Selection).Post("", h.bulk.Select, web.MaxBytes(bulk.MaxSelectionBytes))
@@ -72,8 +73,7 @@ func (h *Handlers) Routes() http.Handler {
 		Post("/saved", h.bulk.Save).
 		Post("/download", h.bulk.Download).
 		Post("/revoke-old", h.bulk.RevokeOld).
-		Post("/keep-old", h.bulk.KeepOld).
-		Post("/dismiss", h.bulk.Dismiss)
+		Post("/keep-old", h.bulk.KeepOld).Post("/dismiss", h.bulk.Dismiss)
 
 	in.Get(web.CalendarPath, h.account.ShowCalendar).
 		Post(web.MakeStep, h.account.MakeCalendar).

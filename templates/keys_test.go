@@ -29,7 +29,7 @@ func families() map[string][]string {
 	levels := idsOf(azuredevops.Scopes(), func(s azuredevops.Scope) azuredevops.LevelID { return s.Level })
 	levels = slices.DeleteFunc(levels, func(l azuredevops.LevelID) bool { return l == "" }) // Full access is all of its group
 	return map[string][]string{
-		"attention.":   strings.Fields("ending days30 expired30 odd full global globalAfter powerful twins"),
+		"attention.":   strings.Fields("vault ending days30 expired30 odd full global globalAfter powerful twins"),
 		"azuredevops.": append(textsOf(azuredevops.Kinds()...), "none"), // the service's word for no error
 
 		"beside.":              strings.Fields("forbidden organization"),
@@ -61,7 +61,7 @@ func families() map[string][]string {
 		"globalOld.":           strings.Fields("later now"),
 		"globalResult.":        strings.Fields("alive aliveAfter revoked failed unknown"),
 		"http.":                strings.Fields("400 401 403 404 405 409 410 413 415 421 422 429 500 502 503 504"),
-		"kind.":                strings.Fields("ending notEnding full high long global tool twin odd"),
+		"kind.":                strings.Fields("unstored ending notEnding full high long global tool twin odd"),
 		"limit.":               strings.Fields("signIns finishing changes guesses"),
 		"newToken.left.":       strings.Fields("full scopes organization expiry unknownPreset unknownExpiry unknownElement"),
 		"notice.batch.":        verbs,

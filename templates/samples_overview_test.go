@@ -5,6 +5,7 @@ package templates_test
 type (
 	overviewPage struct {
 		base
+		VaultNote         *vaultNote
 		NewURL, ChooseURL string
 		reading
 		ListURL   string
@@ -153,6 +154,7 @@ func overviewSamples() []sample {
 	loading, finding, none, quiet := fullOverview(), overviewPage{base: frame("Overview", "overview"), reading: reading{Loading: true, Finding: true}}, overviewPage{base: frame("Overview", "overview"), ChooseURL: "/pat/organizations"}, fullOverview()
 	loading.Loading, loading.Read, loading.Reading = true, 1, []string{"fabrikam", "northwind"}
 	none.Unfound = &partialProblem{"Azure DevOps is unavailable", "It is overloaded.", "Try again.", "/pat/overview?retry=", []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}}}
+	none.VaultNote = &vaultNote{"patdesk can show more.", "Agree", "/pat/vaults"}
 	quiet.Attention, quiet.Quiet, quiet.Problems, quiet.Timeline = nil, true, nil, nil
 	return []sample{
 		{"overview", "full", fullOverview()}, {"overview", "loading", loading}, {"overview", "finding", finding}, {"overview", "unfound", none}, {"overview", "quiet", quiet},

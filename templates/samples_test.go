@@ -71,8 +71,10 @@ type (
 		Action string
 		Fields []hiddenField
 	}
+	vaultNote     struct{ Text, LinkText, URL string }
 	tokenListPage struct {
 		base
+		VaultNote *vaultNote
 		reading
 		NewURL, ChooseURL                         string
 		Done                                      *notice
@@ -107,6 +109,7 @@ type (
 		Expires                   when
 		Urgency, Status           string
 		MadeBy, Odd               string
+		Kept, KeptOdd             string
 		Unfinished, UnfinishedURL string
 		Pick                      string
 		Picked                    bool
@@ -138,6 +141,23 @@ type (
 		Done                                    *notice
 		Unfinished, UnfinishedURL               string
 		Odd, NotCopyable                        string
+		Vault                                   *vaultSection
+	}
+	vaultPlace struct {
+		Text  string
+		Marks []string
+	}
+	vaultSection struct {
+		Places   []vaultPlace
+		Note     *vaultNote
+		AdoptURL string
+	}
+	adoptPage struct {
+		base
+		Problem                         *problemSummary
+		TokenName, SecretError, BackURL string
+		FormAction                      string
+		Choices                         []option
 	}
 	scopeRow struct {
 		ID          string
@@ -538,6 +558,10 @@ func tokenSamples() []sample {
 		{ID: "vso.something_new", Name: term{Text: "vso.something_new"}},
 	}
 	active := tokenPage{
+		Vault: &vaultSection{
+			Places: []vaultPlace{{"In team/ci", []string{"An older version of this secret can still be read."}}},
+			Note:   &vaultNote{"patdesk can show more.", "Agree", "/pat/vaults"}, AdoptURL: "/pat/tokens/contoso/1/vault",
+		},
 		Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2",
 		base: frame("nuget-publish", "tokens"), Name: "nuget-publish", AuthorizationID: "4ab5f1c2-7c2b-4f7e-9f43-0d7b1f5f2c10", OrganizationText: "contoso",
 		Status: "Active", StatusClass: "active", Scopes: scopes, Created: at(-70), Expires: at(3), Urgency: "urgent", Targets: []string{"contoso"},
@@ -633,11 +657,15 @@ func formSamples() []sample {
 	faulty.Vault = &vaultPart{Choices: vaults, MayType: true, Typed: hostile, VaultError: english.Message("form.vaultInvalid", nil).What, Chosen: true}
 	fresh.Vault = &vaultPart{Choices: vaults[:2]}
 	rotate.Vault = &vaultPart{Choices: vaults, MayType: true, Secret: "nuget", SecretError: english.Message("form.secretTaken", nil).What, SuggestedSecret: "nuget-publish", Unseen: true, MayDisable: true, DisableOld: true, Taken: true, Over: true, Chosen: true}
+	adopt := adoptPage{base: frame("Which secret has this token?", "tokens"), TokenName: hostile, FormAction: "vault", BackURL: "token", Choices: []option{{"https://team.vault.azure.net ci", "team/ci", "", true}}}
+	adoptAgain := adopt
+	adoptAgain.Failed, adoptAgain.Problem, adoptAgain.SecretError = true, refused.Problem, "Choose a secret."
 	rotateAgain := rotate
 	rotateAgain.GlobalNote = english.Message("global.rotate.before", map[string]string{"Organization": "contoso"}).What
 	rotateAgain.MadeBy, rotateAgain.Problem, rotateAgain.Errors = "Git Credential Manager", refused.Problem, []fieldError{{"old", "Choose what happens to the old token."}}
 	rotateAgain.Date, rotateAgain.ExpiryError = "2026-12-24", english.Message("form.dateNotChosen", nil).What
 	return []sample{
+		{"token-adopt", "ask", adopt}, {"token-adopt", "refused", adoptAgain},
 		{"token-new", "fresh", fresh}, {"token-new", "faulty", faulty}, {"token-new", "refused", refused}, {"token-edit", "edit", edit},
 		{"token-revoke", "ask", revoke}, {"token-revoke", "refused", revokeAgain}, {"token-rotate", "ask", rotate}, {"token-rotate", "refused", rotateAgain},
 	}

@@ -259,7 +259,8 @@ func (h *Handlers) allMatching(v *web.Request, address string, enough <-chan tim
 		return nil, err
 	}
 	var chosen []chosenToken
-	for _, t := range view.Selected(v.Words, s.Tokens, v.Now) {
+	view, marked := view.WithVaults(v, s.Tokens)
+	for _, t := range view.Selected(v.Words, marked, v.Now) {
 		if t.Status != azuredevops.Active {
 			continue // the list offers no box for it
 		}

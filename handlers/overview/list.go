@@ -28,6 +28,7 @@ type tokenListPage struct {
 	Done               *web.Notice // of what led here
 	GlobalHeading      string
 	GlobalNote         string // "" where there are no global tokens
+	VaultNote          *web.VaultNote
 
 	One          string // the organization, "" for all
 	Query        string
@@ -128,8 +129,10 @@ func missing(v *web.Request, part inventory.Missing) tokenlist.OrganizationProbl
 
 // newList fills the page with the listed tokens, as far as the view shows them.
 func (h *Handlers) newList(v *web.Request, view tokenlist.View, title string, listed []inventory.Token) tokenListPage {
+	view, listed = view.WithVaults(v, listed)
 	p := tokenListPage{
-		Base: v.Base(title, "tokens"), ChooseURL: v.Link(web.OrganizationsPath), Done: h.Outcomes.Done(v),
+		VaultNote: view.Kept.Note(v),
+		Base:      v.Base(title, "tokens"), ChooseURL: v.Link(web.OrganizationsPath), Done: h.Outcomes.Done(v),
 		One: view.Organization, Query: view.Query, Status: view.Status, Sort: view.Sort, Order: view.Order,
 		From: dateValue(view.Narrow.From), To: dateValue(view.Narrow.To), Tabs: view.Tabs(v.Words),
 		Narrowed: view.Narrowed(), Filtered: len(view.Narrow.Values()), Anywhere: len(listed),
@@ -189,6 +192,9 @@ func (p *tokenListPage) chooseFilters(v *web.Request, view tokenlist.View, liste
 	p.ScopeChoices = scopeChoices(v.Words, listed, view.Narrow.Scope)
 	p.EndChoices = endChoices(v.Words, view.Narrow.Within)
 	for _, kind := range tokenlist.TokenKinds {
+		if kind.Name == tokenlist.Unstored && view.Kept == nil {
+			continue
+		}
 		p.Kinds = append(p.Kinds, web.Option{Value: kind.Name, Text: v.Words.Text("kind." + kind.Name), Selected: slices.Contains(view.Narrow.Is, kind.Name)})
 	}
 }

@@ -18,6 +18,7 @@ type overviewPage struct {
 	ListURL   string
 
 	Attention []attentionGroup
+	VaultNote *web.VaultNote
 	Quiet     bool // everything was read, and nothing needs attention
 	Empty     bool // everything was read, and there are no tokens
 	Timeline  *timeline
@@ -52,6 +53,11 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		Progress: tokenlist.ProgressOf(v, view, s), NewURL: v.Link(web.NewTokenPath), ChooseURL: v.Link(web.OrganizationsPath), ListURL: v.Link(web.TokensPath),
 		Attention: attention(v, s.Tokens), Timeline: newTimeline(v, s.Tokens),
 	}
+	kept := web.InVaults(v)
+	if g, ok := vaultGroup(v, kept, s); ok {
+		p.Attention = append(p.Attention, g)
+	}
+	p.VaultNote = kept.Note(v)
 	whole := s.Complete() && len(p.Problems) == 0 && len(s.Organizations) > 0
 	p.Quiet, p.Empty = whole && len(p.Attention) == 0 && len(s.Tokens) > 0, whole && len(s.Tokens) == 0
 	p.countActive(v, s)

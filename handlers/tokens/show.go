@@ -33,6 +33,14 @@ type tokenPage struct {
 	Odd                                     string      // what of its record isn't understood
 	NotCopyable                             string      // why it can't be rotated
 	UnfinishedURL                           string
+	Vault                                   *vaultSection // nil: no vault is named
+}
+
+// vaultSection is which vaults hold the token's secret.
+type vaultSection struct {
+	Places   []web.VaultPlace
+	Note     *web.VaultNote
+	AdoptURL string // "" where there is nothing to be said
 }
 
 // Show is the page of one token.
@@ -66,6 +74,12 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	if op, ok := tokenlist.UnfinishedByToken(v)[t.AuthorizationID]; ok {
 		p.Unfinished = tokenlist.PartOfRotation(v.Words, op, t.AuthorizationID)
 		p.UnfinishedURL = v.Link(web.OperationPath(op.ID))
+	}
+	if kept := web.InVaults(v); kept != nil {
+		p.Vault = &vaultSection{Places: kept.Places(v, t), Note: kept.Note(v)}
+		if kept.Agreed() && t.Status == azuredevops.Active && len(p.Vault.Places) == 0 {
+			p.Vault.AdoptURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "vault"))
+		}
 	}
 	return web.Page{Template: "token", Data: p}, nil
 }

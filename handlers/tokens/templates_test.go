@@ -10,7 +10,7 @@ import (
 func TestTemplatesFitTheirPages(t *testing.T) {
 	t.Parallel()
 	testkit.FitTemplates(t, map[string]any{
-		"organizations": organizationsPage{}, "token": tokenPage{}, "token-new": tokenform.Page{},
+		"organizations": organizationsPage{}, "token": tokenPage{}, "token-adopt": adoptPage{}, "token-new": tokenform.Page{},
 		"token-edit": tokenform.Page{}, "token-revoke": revokePage{}, "token-rotate": rotatePage{}, "scopes": scopesPage{},
 	})
 }

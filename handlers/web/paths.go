@@ -26,6 +26,7 @@ const (
 	CalendarPath      = "/calendar"
 	ShortcutsPath     = "/shortcuts"
 	JumpPath          = "/jump"
+	VaultsPath        = "/vaults"
 
 	HealthPath    = "/healthz"
 	ReadyPath     = "/readyz"

@@ -77,13 +77,17 @@ type Site struct {
 	Health *Health
 	Forms  *formid.Forms
 
-	front   *front
-	sending sending
+	readings *vault.Readings // of Vaults; nil: none
+	front    *front
+	sending  sending
 }
 
 // New makes a Site. It fails only if BaseURL can't be an origin.
 func New(o Options) (*Site, error) {
 	s := &Site{Options: o, Limits: newLimits(o), Health: &Health{Sessions: o.Sessions, Entra: o.Entra}}
+	if o.Vaults != nil {
+		s.readings = vault.NewReadings(o.Vaults, o.Log)
+	}
 	if o.Sessions != nil {
 		s.Forms = formid.New(o.Sessions.Records(), o.Now)
 	}

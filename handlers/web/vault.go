@@ -15,6 +15,13 @@ func Vaults(v *Request) *vault.Client { return v.site.Vaults }
 
 // VaultCaller is the vaults on behalf of the visitor; nil where there are none.
 func VaultCaller(v *Request) operation.Vault {
+	if as := asVaults(v); as != nil {
+		return as
+	}
+	return nil
+}
+
+func asVaults(v *Request) *vault.Caller {
 	if v.site.Vaults == nil {
 		return nil
 	}

@@ -23,6 +23,7 @@ type Token struct {
 	Status       azuredevops.Status
 	Organization string // through which it is reached; a global token is found in all of them
 	Twin         bool   // another active token of this organization has the same name
+	Unstored     bool   // no vault is known to hold its secret; said where that is asked
 }
 
 // Missing is a status whose tokens could not be read, or not all of them.

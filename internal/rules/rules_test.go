@@ -62,7 +62,7 @@ var imports = map[string][]string{
 	},
 	"handlers/tokens": {
 		"handlers/web", "handlers/web/outcome", "handlers/web/tokenform", "handlers/web/tokenlist", "templates",
-		"internal/azuredevops", "internal/inventory", "internal/operation", "internal/plaintext",
+		"internal/azuredevops", "internal/inventory", "internal/operation", "internal/plaintext", "internal/vault",
 	},
 	"templates":                   {"static"},
 	"internal/audit":              {"internal/azuredevops", "internal/failure", "internal/operation", "internal/plaintext", "internal/session"},

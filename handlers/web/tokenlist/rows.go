@@ -30,6 +30,8 @@ type Row struct {
 	Status        string
 	MadeBy        string
 	Odd           string // what of its record isn't understood
+	Kept          string // in which vaults its secret is
+	KeptOdd       string // what doesn't fit there
 	Unfinished    string
 	UnfinishedURL string
 	Pick          string // names the token when it is selected among others; "": it can't be changed
@@ -78,6 +80,7 @@ func Rows(v *web.Request, view View, several Several, tokens []inventory.Token) 
 			row.Pick = PickValue(t)
 			row.Picked = slices.ContainsFunc(view.Picked, func(value string) bool { return strings.EqualFold(value, row.Pick) })
 		}
+		row.Kept, row.KeptOdd = keptIn(v, view.Kept, t)
 		if op, ok := unfinished[t.AuthorizationID]; ok {
 			row.Unfinished = PartOfRotation(v.Words, op, t.AuthorizationID)
 			row.UnfinishedURL = v.Link(web.OperationPath(op.ID))
@@ -85,6 +88,15 @@ func Rows(v *web.Request, view View, several Several, tokens []inventory.Token) 
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// keptIn says in which vaults a token's secret is, and what doesn't fit there.
+func keptIn(v *web.Request, kept *web.Kept, t inventory.Token) (in, odd string) {
+	var texts, marks []string
+	for _, place := range kept.Places(v, t) {
+		texts, marks = append(texts, place.Text), append(marks, place.Marks...)
+	}
+	return strings.Join(texts, " · "), v.Words.Sentences(marks...)
 }
 
 // scopesText is scopes in one line, those first that can do most.

@@ -34,9 +34,10 @@ type View struct {
 	Path                                     string // of the page
 	Organization, Status, Query, Sort, Order string // Organization "": all
 	Narrow                                   Filter
-	Number                                   int      // page of the table, from 1; 0: all rows
-	Picked                                   []string // selected tokens, as PickValue names them
-	All                                      string   // Matching of the view that was selected whole, "" for none
+	Kept                                     *web.Kept // what the vaults hold; not in the address
+	Number                                   int       // page of the table, from 1; 0: all rows
+	Picked                                   []string  // selected tokens, as PickValue names them
+	All                                      string    // Matching of the view that was selected whole, "" for none
 }
 
 var listDefaults = map[string]string{"status": "active", "sort": "expires", "order": "asc"}
