@@ -189,8 +189,8 @@ func (w *Words) Text(key string, pairs ...any) string {
 		return w.Message(unknownKey, nil).Title
 	}
 	v := values{all: make([]value, 0, 4)}
-	for i := 0; i < len(pairs); i += 2 {
-		name, of := pairs[i].(string), pairs[i+1] //nolint:errcheck,forcetypeassert // names are literals
+	for pair := range slices.Chunk(pairs, 2) {
+		name, of := pair[0].(string), pair[1] //nolint:errcheck,forcetypeassert // names are literals
 		v.all = append(v.all, value{name, w.valueText(of)})
 		if name == "Count" {
 			v.count = of

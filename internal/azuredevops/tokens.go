@@ -66,7 +66,7 @@ func ValidAuthorizationID(id string) bool {
 		return false
 	}
 	return !strings.ContainsFunc(id, func(r rune) bool {
-		return !('0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || r == '-')
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-'
 	})
 }
 
