@@ -13,14 +13,11 @@ import (
 	"github.com/patdesk/patdesk/internal/testkit"
 )
 
-const (
-	mostIdle   = 30 << 10 // KiB of its own, beside the program file as far as that is in memory
-	mostStart  = 100 * time.Millisecond
-	mostAtOnce = 50 * time.Millisecond // that a sweep delays a page
-)
+// mostIdle is what an idle program takes of its own, in KiB: beside its file, as far as that is in memory.
+const mostIdle = 30 << 10
 
-// However many sessions are in the folder, the program starts as fast, takes as little memory, and answers while they
-// are swept. Times are held against their limits by "make bench" alone: here others may be using the machine.
+// However many sessions are in the folder, the program takes as little memory. "make bench" prints how long it takes to
+// start, and pages while the sessions are swept: 100 ms and 50 ms more than usual are what it should be at most.
 func TestStartBesideManySessions(t *testing.T) {
 	counts := []int{1, 2000}
 	if *load {
@@ -40,9 +37,6 @@ func TestStartBesideManySessions(t *testing.T) {
 		slowest, median := p.pagesFor(t, time.Second)
 		if *load {
 			fmt.Printf("| %d | %s | %d | %s | %s |\n", count, ms(took), idle>>10, ms(slowest), ms(median))
-			if took > mostStart || slowest > median+mostAtOnce {
-				t.Errorf("%d sessions: ready after %v, a page takes up to %v, %v as a rule", count, took, slowest, median)
-			}
 		}
 		if idle > mostIdle {
 			t.Errorf("%d sessions: %d KiB are in use", count, idle)
