@@ -47,6 +47,7 @@ type (
 		base
 		StartURL                                string
 		Ended, KeptInput, Challenged, SignedOut bool
+		Vaults                                  bool
 		Permissions                             []string
 	}
 	signOutPage struct {
@@ -451,6 +452,7 @@ func frontSamples() []sample {
 		{"sign-in", "ended", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", Ended: true, KeptInput: true, Permissions: permissions}},
 		{"sign-in", "kept", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true}},
 		{"sign-in", "challenged", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true, Challenged: true}},
+		{"sign-in", "vaults", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true, Vaults: true}},
 		{"sign-in", "signed-out", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start", SignedOut: true}},
 		{"sign-out", "pending", signOutPage{base: frame("Sign out?", "sign-out"), Pending: noticed(base{}).Notices[:1]}},
 		{"signed-out", "entra", signedOutPage{base: visitor("You are signed out"), EntraURL: "https://login.microsoftonline.com/organizations/oauth2/v2.0/logout?post_logout_redirect_uri=https%3A%2F%2Fpatdesk.example%2Fpat%2F&logout_hint=mona", HomeURL: "/pat/"}},

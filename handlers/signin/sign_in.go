@@ -13,6 +13,7 @@ type signInPage struct {
 	KeptInput   bool // what was typed is kept and comes back
 	SignedOut   bool
 	Challenged  bool // Azure DevOps asks for one more check of the person
+	Vaults      bool // Microsoft is to ask if patdesk may reach vaults
 	Permissions []string
 }
 
@@ -48,6 +49,7 @@ func (h *Handlers) SignIn(v *web.Request) (web.Answer, error) {
 		Ended:      query.Get("ended") != "" || v.Session.Ended(),
 		KeptInput:  kept != "" && query.Get("typed") != "",
 		Challenged: query.Get("check") != "",
+		Vaults:     query.Get("vaults") != "" && h.Site.Vaults != nil,
 	}
 	for _, key := range []string{"permissions.read", "permissions.manage", "permissions.profile", "permissions.identity"} {
 		p.Permissions = append(p.Permissions, v.Words.Message(key, nil).What)

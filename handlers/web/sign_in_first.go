@@ -101,8 +101,9 @@ func (s *Site) signInFirst(v *Request, c Challenge) (Answer, error) {
 	return v.To(SignInPath + "?" + query.Encode()), nil
 }
 
-// agreeFirst leads to Entra ID, which asks its person whether patdesk may reach vaults in their name, and from there back
-// to the visited page, with what was typed into its form.
+// agreeFirst leads through a sign-in in which Entra ID asks its person whether patdesk may reach vaults in their name, and
+// from there back to the visited page, with what was typed into its form. A form's answer can't lead to another site
+// itself: see contentSecurityPolicy.
 func (s *Site) agreeFirst(v *Request, c Challenge) (Answer, error) {
 	d := Draft{Path: v.Here(), Claims: c.claims, Vaults: true}
 	if v.Method == http.MethodPost {
@@ -114,6 +115,9 @@ func (s *Site) agreeFirst(v *Request, c Challenge) (Answer, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if v.Method == http.MethodPost {
+		return v.To(SignInPath + "?" + url.Values{"draft": {id}, "typed": {"1"}, "vaults": {"1"}}.Encode()), nil
 	}
 	return v.To(StartPath("", id)), nil
 }
