@@ -88,8 +88,7 @@ func TestPingSeesThatOthersMayWrite(t *testing.T) {
 	}
 }
 
-func TestModesWhateverTheUmask(t *testing.T) {
-	t.Parallel()
+func TestModesWhateverTheUmask(t *testing.T) { // not beside other tests: the umask is the process's
 	dir := filepath.Join(t.TempDir(), "sessions")
 	defer syscall.Umask(syscall.Umask(0))
 	d := openDir(t, dir, time.Now)
