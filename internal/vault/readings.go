@@ -13,6 +13,7 @@ import (
 
 const (
 	readingFresh   = time.Minute      // how long a reading is shown before the vaults are read again
+	readingShown   = 10 * time.Minute // how long one is shown while they are
 	readingTimeout = 45 * time.Second // of reading all vaults
 	manyReadings   = 500              // sessions whose readings are kept
 	versionsAtOnce = 4
@@ -49,7 +50,8 @@ func NewReadings(c *Client, log *slog.Logger) *Readings {
 // returns what was read before, or a Reading that isn't taken yet, and goes on reading.
 func (r *Readings) Of(ctx context.Context, session string, as *Caller, wait <-chan time.Time) Reading {
 	kept, _ := r.kept.Get(session)
-	if r.client.o.Now().Sub(kept.Taken) < readingFresh {
+	age := r.client.o.Now().Sub(kept.Taken)
+	if age < readingFresh {
 		return kept
 	}
 	done := r.flights.DoChan(session, func() (any, error) {
@@ -61,6 +63,9 @@ func (r *Readings) Of(ctx context.Context, session string, as *Caller, wait <-ch
 		r.kept.Add(session, taken)
 		return taken, nil
 	})
+	if age < readingShown {
+		return kept
+	}
 	select {
 	case result := <-done:
 		if taken, ok := result.Val.(Reading); ok {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -329,5 +330,46 @@ func TestNames(t *testing.T) {
 		if _, err := caller.Write(t.Context(), ci, "canary", p); err == nil {
 			t.Error("taken")
 		}
+	}
+}
+
+// What vaults hold is read once in a while, with older versions of what names a token; a vault that fails is named, and
+// nobody waits longer than they will.
+func TestReadings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	tags := map[string]string{vault.TagAuthorizationID: "id-1"}
+	for i, name := range []string{"ci", "ci", "smtp"} {
+		w.sim.AddVaultSecret(simulator.VaultSecret{Vault: ci.Vault, Name: name, Tags: tags, Created: time.Now().Add(time.Duration(i) * time.Hour)})
+	}
+	w.sim.AddVaultSecret(simulator.VaultSecret{Vault: ci.Vault, Name: "untagged"})
+	var mu sync.Mutex
+	now := time.Now()
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	client := vault.New(vault.Options{Vaults: []string{simulator.TeamVault, simulator.PlatformVault}, HTTPClient: w.sim.Client(), Now: clock, FirstDelay: time.Millisecond})
+	token := w.sim.VaultToken(simulator.Jonas) // who may not read the other vault
+	as := client.As(func(context.Context) (string, error) { return token, nil })
+	readings := vault.NewReadings(client, slog.New(slog.DiscardHandler))
+	var never <-chan time.Time
+	got := readings.Of(t.Context(), "one", as, never)
+	if len(got.Secrets) != 3 || len(got.Older) != 1 || got.Whole() || len(got.Failed) != 1 || got.Failed[simulator.PlatformVault] == nil {
+		t.Errorf("got %+v", got)
+	}
+	lists := w.sim.Calls(simulator.CallVaultList)
+	if again := readings.Of(t.Context(), "one", as, never); again.Taken != got.Taken || w.sim.Calls(simulator.CallVaultList) != lists {
+		t.Error("read again at once")
+	}
+	readings.Forget("one")
+	_ = readings.Of(t.Context(), "one", as, never)
+	if w.sim.Calls(simulator.CallVaultList) == lists {
+		t.Error("not read again after a change")
+	}
+	// Another session, and a vault that hangs: its person goes on without.
+	held := w.sim.Hold(simulator.CallVaultList, "", false)
+	defer held.Release()
+	enough := make(chan time.Time)
+	close(enough)
+	if got := readings.Of(t.Context(), "two", as, enough); !got.Taken.IsZero() || got.Whole() {
+		t.Errorf("got %+v", got)
 	}
 }
