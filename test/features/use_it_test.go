@@ -12,7 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -85,7 +85,7 @@ func newShell(t *testing.T) *shell {
 	s := &shell{t: t, home: t.TempDir()}
 	certificate, authority := certificateOf(t, "dev.azure.com", "pkgs.dev.azure.com")
 	services := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
-	services.Config.ErrorLog = log.New(io.Discard, "", 0) // npm gives up connections
+	services.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // npm gives up connections
 	services.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	services.StartTLS()
 	t.Cleanup(services.Close)
@@ -205,7 +205,9 @@ func tunnelTo(address string) http.HandlerFunc {
 		fmt.Fprint(client, "HTTP/1.1 200 Connection established\r\n\r\n")
 		go func() {
 			_, _ = io.Copy(behind, client)
-			_ = behind.(*net.TCPConn).CloseWrite()
+			if sent, ok := behind.(*net.TCPConn); ok {
+				_ = sent.CloseWrite()
+			}
 		}()
 		_, _ = io.Copy(client, behind)
 	}
