@@ -28,6 +28,9 @@ func (h *Handlers) step(v *web.Request, take func(ctx context.Context, person, i
 	op, err := take(ctx, v.Person(), id)
 	if op != nil {
 		v.Invalidate(op.Organization, op.Before, h.Site.Now())
+		if op.Into != nil {
+			web.ForgetVaults(v)
+		}
 	}
 	switch _, signIn := web.NeedsSignIn(err); {
 	case err == nil:

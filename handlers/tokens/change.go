@@ -19,6 +19,9 @@ func (h *Handlers) change(v *web.Request, r operation.Request, again func(web.Fo
 	defer cancel()
 	op, err := h.Journal.Do(ctx, v.Caller(), r)
 	v.Invalidate(r.Organization, r.Before, h.Site.Now())
+	if r.Into != nil {
+		web.ForgetVaults(v)
+	}
 	h.Site.Limits.CountFull(err)
 	if status, key := web.FormRefusal(err); status != 0 {
 		v.NoteError(err)

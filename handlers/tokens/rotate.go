@@ -57,6 +57,9 @@ func (h *Handlers) AskRotate(v *web.Request) (web.Answer, error) {
 	}
 	target := web.ChangeTarget(organization, t.AuthorizationID)
 	f := rotateForm{Form: tokenform.Form{Expiry: tokenform.KeepsLife, FormID: h.Journal.Form(v.Person(), operation.Rotate, target)}, old: "confirm"}
+	if r, ok := web.InVaults(v).Holder(t); ok {
+		f.Vault.Choice, f.Vault.Secret = r.Vault, r.Name
+	}
 	if kept, ok := v.Restore(); ok {
 		next, done, mine := h.restoredForm(v, kept.Get("form"), operation.Rotate, target)
 		if done != nil {

@@ -76,6 +76,19 @@ func (k *Kept) Holds(t inventory.Token) bool {
 	return k != nil && len(k.byToken[t.AuthorizationID]) > 0
 }
 
+// Holder is a secret whose newest version says that it holds the token; ok is false if there is none.
+func (k *Kept) Holder(t inventory.Token) (r vault.Reference, ok bool) {
+	if k == nil {
+		return vault.Reference{}, false
+	}
+	for _, in := range k.byToken[t.AuthorizationID] {
+		if !in.older && !in.Managed {
+			return in.Reference, true
+		}
+	}
+	return vault.Reference{}, false
+}
+
 // VaultPlace is where a token's secret is, in words.
 type VaultPlace struct {
 	Text  string   // "In team-vault/ci-nuget"

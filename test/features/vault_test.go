@@ -134,7 +134,10 @@ func TestRotateIntoAVaultThatFails(t *testing.T) {
 		old := onlyOne(t, d, "turned")
 		token := apptest.Made(d.Sim, "turned")[0]
 		d.Sim.SetFault("vaultForbiddenByRole", simulator.FaultOptions{Call: simulator.CallVaultWrite})
-		b.Open(d.URL+"/tokens/contoso/"+token.AuthorizationID+"/rotate").Fill("Vault", "team-vault.vault.azure.net")
+		b.Open(d.URL+"/tokens/contoso/"+token.AuthorizationID+"/rotate") // it proposes the secret that holds the token
+		if got := b.Page.Find("#vault option[selected]").AttrOr("value", "") + "/" + b.Page.Find("#vault-secret").AttrOr("value", ""); got != simulator.TeamVault+"/turned" {
+			t.Errorf("proposed is %q", got)
+		}
 		b.Choose("The old token", "Revoke it at once").Check("Don't show it to me").Check("Disable the previous version when the old token is revoked").Press("Rotate")
 		if _, active := newest(d, "turned"); active != 2 || apptest.SecretOf(b) != "" || !b.Has("button", "Try again") || b.Has("button", "Revoke the old token") {
 			t.Fatalf("%d active\n%s", active, apptest.Says(b))
