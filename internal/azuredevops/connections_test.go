@@ -1,9 +1,6 @@
 package azuredevops_test
 
 import (
-	"net"
-	"net/http"
-	"sync/atomic"
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -12,15 +9,7 @@ import (
 // Reads of many people, one after the other, share connections; each change has one of its own. All are of HTTP/1.1,
 // even where the service speaks HTTP/2 (docs/decisions/0020).
 func TestConnectionsAreUsedAgain(t *testing.T) {
-	s := secureServer(t) // finds what isn't HTTP/1.1
-	var connections atomic.Int32
-	tracked := s.Config.ConnState
-	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
-		tracked(c, state)
-		if state == http.StateNew {
-			connections.Add(1)
-		}
-	}
+	s, connections := secureServer(t) // finds what isn't HTTP/1.1
 	client := azuredevops.New(azuredevops.Options{Endpoint: s.URL, HTTPClient: s.Client()})
 	for i := range 50 {
 		if _, err := client.As(string(rune('a'+i)), signedIn).List(t.Context(), org, azuredevops.Active); err != nil {

@@ -104,7 +104,7 @@ func TestNoConnection(t *testing.T) {
 	silent := listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	notTLS := listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); _ = c.Close() })
 	_, closed := bound(t)
-	untrusted := secureServer(t)
+	untrusted, _ := secureServer(t)
 	type options = azuredevops.Options
 	for name, test := range map[string]struct {
 		options options
@@ -133,20 +133,26 @@ func TestNoConnection(t *testing.T) {
 	}
 }
 
-// secureServer has a certificate that nobody trusts, and lists no tokens.
-func secureServer(t *testing.T) *httptest.Server {
+// secureServer has a certificate that nobody trusts, and lists no tokens. It counts its connections.
+func secureServer(t *testing.T) (s *httptest.Server, connections *atomic.Int32) {
 	t.Helper()
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	connections = new(atomic.Int32)
+	s = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 1 {
 			t.Errorf("%s shares connections", r.Proto)
 		}
 		emptyList.ServeHTTP(w, r)
 	}))
 	s.EnableHTTP2 = true
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	return s
+	return s, connections
 }
 
 // listen serves each connection with serve until the test ends, and returns the address.
@@ -429,7 +435,7 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("the proxy was asked for %q", got)
 	}
 
-	secure := secureServer(t)
+	secure, _ := secureServer(t)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
 	if err := os.WriteFile(file, certificate, 0o600); err != nil {
