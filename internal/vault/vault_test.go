@@ -119,6 +119,21 @@ func TestLifeOfASecret(t *testing.T) {
 	}
 }
 
+// A challenge that somebody on the way gave in the vault's place is forgotten.
+func TestForeignChallengePasses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	w.sim.SetFault("vaultForeignChallenge", simulator.FaultOptions{})
+	_, err := w.List(t.Context(), ci.Vault)
+	_ = wantKind(t, err, vault.KindNotUnderstood)
+	w.sim.ClearFaults()
+	for range 2 {
+		if _, err := w.List(t.Context(), ci.Vault); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Lists are read to the end, page by page, and not without end.
 func TestPages(t *testing.T) {
 	t.Parallel()

@@ -60,13 +60,15 @@ type exchange struct {
 	operation string
 	host      string
 
-	sent    bool   // a request with a bearer went out: whatever came, it may have been carried out
-	failure *Error // of the last answer
+	sent      bool   // a request with a bearer went out: whatever came, it may have been carried out
+	challenge string // that was asked for
+	failure   *Error // of the last answer
 }
 
 var errOtherHost = errors.New("the vault refers to another host")
 
-// Do is called by the SDK. A call without a bearer asks for the vault's challenge, which is remembered.
+// Do is called by the SDK. A call without a bearer asks for the vault's challenge, which is remembered once the vault has
+// taken a bearer for it: what a portal on the way has said in the vault's place would else be believed until the end.
 func (x *exchange) Do(r *http.Request) (*http.Response, error) {
 	x.failure = nil
 	if r.URL.Host != x.host || r.URL.Scheme != "https" { // by the address of a next page
@@ -91,10 +93,13 @@ func (x *exchange) Do(r *http.Request) (*http.Response, error) {
 	default:
 		done(response.StatusCode, outcomeOK)
 	}
-	if challenge := response.Header.Get("WWW-Authenticate"); asks && response.StatusCode == http.StatusUnauthorized && challenge != "" {
-		x.client.challenges.Store(x.host, challenge)
-	} else if response.StatusCode == http.StatusUnauthorized { // the vault has moved to another tenant
+	switch {
+	case asks:
+		x.challenge = response.Header.Get("WWW-Authenticate")
+	case response.StatusCode == http.StatusUnauthorized: // the vault has moved to another tenant
 		x.client.challenges.Delete(x.host)
+	case x.challenge != "":
+		x.client.challenges.Store(x.host, x.challenge)
 	}
 	return answered(r, response.StatusCode, response.Header, body), nil
 }

@@ -245,7 +245,7 @@ func TestFormFaults(t *testing.T) {
 		{"no date", func(b *webtest.Browser) { b.Fill("Name", "x").Choose("Code", "Read").Choose("Expiry", "Custom date") }, "date"},
 		{"past date", func(b *webtest.Browser) {
 			b.Fill("Name", "x").Choose("Code", "Read").Choose("Expiry", "Custom date").Fill("Date", "2020-02-02")
-		}, "ahead"},
+		}, "in the future"},
 		{"far date", func(b *webtest.Browser) {
 			b.Fill("Name", "x").Choose("Code", "Read").Choose("Expiry", "Custom date").Fill("Date", "2099-02-02")
 		}, "year"},

@@ -134,7 +134,7 @@ func TestRotateIntoAVaultThatFails(t *testing.T) {
 		old := onlyOne(t, d, "turned")
 		token := apptest.Made(d.Sim, "turned")[0]
 		d.Sim.SetFault("vaultForbiddenByRole", simulator.FaultOptions{Call: simulator.CallVaultWrite})
-		b.Open(d.URL+"/tokens/contoso/"+token.AuthorizationID+"/rotate") // it proposes the secret that holds the token
+		b.Open(d.URL + "/tokens/contoso/" + token.AuthorizationID + "/rotate") // it proposes the secret that holds the token
 		if got := b.Page.Find("#vault option[selected]").AttrOr("value", "") + "/" + b.Page.Find("#vault-secret").AttrOr("value", ""); got != simulator.TeamVault+"/turned" {
 			t.Errorf("proposed is %q", got)
 		}

@@ -168,7 +168,7 @@ func TestStoreFailsForTheAccessToken(t *testing.T) {
 		fault.Mend()
 		s.Members[0].LetGo()
 		r := <-answer
-		if r.Status != http.StatusServiceUnavailable || !strings.Contains(r.Says(), "can't reach its store") || strings.Contains(r.Says(), "Entra") {
+		if r.Status != http.StatusServiceUnavailable || !strings.Contains(r.Says(), "can't reach its storage") || strings.Contains(r.Says(), "Entra") {
 			t.Errorf("%s: %s", verb, r.Says())
 		}
 		if now, _ := s.Sim.Token(c.old.AuthorizationID); now.Revoked || now.DisplayName != c.name {
