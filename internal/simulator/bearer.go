@@ -30,13 +30,7 @@ func (x *exchange) authenticate(call string) (Person, *answer) {
 	if !strings.EqualFold(kind, "Bearer") || len(x.r.Header.Values("Authorization")) != 1 {
 		return Person{}, x.signInPage203()
 	}
-	x.s.mu.Lock()
-	t, ok := x.s.entra.accessTokens[value]
-	var bearer accessToken
-	if ok {
-		bearer = *t
-	}
-	x.s.mu.Unlock()
+	bearer, ok := x.s.accessToken(value)
 	switch {
 	case !ok || x.s.now().After(bearer.expires) || bearer.scopes == nil:
 		return Person{}, x.signInPage203()
@@ -137,4 +131,15 @@ func (x *exchange) caller() (Person, bool) {
 		return Person{}, false
 	}
 	return t.person, true
+}
+
+// accessToken is the token that has this value, as it stands now; not ok if there never was one.
+func (s *Simulator) accessToken(value string) (t accessToken, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	issued, ok := s.entra.accessTokens[value]
+	if !ok {
+		return accessToken{}, false
+	}
+	return *issued, true
 }

@@ -247,13 +247,7 @@ func (x *exchange) authenticateAtVault(v Vault) *answer {
 	if !strings.EqualFold(kind, "Bearer") {
 		return refuse("AKV10000: Request is missing a Bearer or PoP token.")
 	}
-	x.s.mu.Lock()
-	t, ok := x.s.entra.accessTokens[value]
-	var bearer accessToken
-	if ok {
-		bearer = *t
-	}
-	x.s.mu.Unlock()
+	bearer, ok := x.s.accessToken(value)
 	switch {
 	case !ok || x.s.now().After(bearer.expires):
 		challenge += `, error="invalid_token"`
