@@ -322,7 +322,7 @@ func TestAnswerCutAnywhere(t *testing.T) {
 	for k := int64(1); k <= whole; {
 		fates[try(k)]++
 		if k < whole-30 {
-			k += whole / 20
+			k = min(k+whole/20, whole-30) // the last bytes are never stepped over
 		} else {
 			k += 5
 		}
