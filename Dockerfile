@@ -20,7 +20,7 @@ COPY --from=build --chown=65532:65532 /out/root/ /
 
 # 65532 is nobody's number on common systems; a number lets Kubernetes see that it isn't root.
 USER 65532:65532
-ENV LISTEN_ADDRESS=0.0.0.0:5000 SESSION_DIR=/data/sessions
+ENV LISTEN_ADDRESS=0.0.0.0:5000 SESSION_DIR=/data/sessions TMPDIR=/data
 EXPOSE 5000
 VOLUME /data
 HEALTHCHECK --interval=30s --timeout=6s --start-period=5s CMD ["/patdesk", "-healthcheck"]

@@ -41,8 +41,8 @@ const (
 
 // options is the command line.
 type options struct {
-	demo, pseudo, check, offline, credential, version, healthcheck bool
-	listen                                                         string
+	demo, container, pseudo, check, offline, credential, version, healthcheck bool
+	listen                                                                    string
 }
 
 // run is the whole program: it returns the exit code. It ends by itself when ctx does.
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case o.healthcheck:
 		return healthcheck(ctx, env, stderr)
 	case o.demo:
-		return demo(ctx, env, o.pseudo, stdout, stderr)
+		return demo(ctx, env, o, stdout, stderr)
 	}
 	cfg, err := app.LoadSettings(ctx, env, os.Environ(), dotenv, time.Now)
 	failed := 0
@@ -131,8 +131,8 @@ func isTerminal(w io.Writer) bool {
 }
 
 // demo is run with -demo.
-func demo(ctx context.Context, getenv func(string) string, pseudo bool, stdout, stderr io.Writer) int {
-	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr, Pseudo: pseudo, Hangup: hangups(), HangupStops: true})
+func demo(ctx context.Context, getenv func(string) string, o options, stdout, stderr io.Writer) int {
+	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr, Pseudo: o.pseudo, AnyPort: o.container, Hangup: hangups(), HangupStops: true})
 	var settings *app.DemoError
 	switch {
 	case errors.As(err, &settings) && getenv("LOG_FORMAT") == "json":
@@ -164,6 +164,7 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("patdesk", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&o.demo, "demo", false, "start with a simulated Azure DevOps and Entra ID; nothing real is touched")
+	flags.BoolVar(&o.container, "container", false, "with -demo: listen on all addresses of a container whose port is published to 127.0.0.1 only; answers under localhost and 127.0.0.1 alone")
 	flags.BoolVar(&o.pseudo, "pseudo", false, "with -demo: offer a pseudo-language, in which text that nobody can translate shows")
 	flags.StringVar(&o.listen, "listen", "", "`host:port` to listen on; wins over LISTEN_ADDRESS")
 	flags.BoolVar(&o.check, "check", false, "check the settings and all that they lead to, say what is wrong, and stop; 0 if nothing is")
@@ -179,9 +180,11 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 		flags.Usage()
 		return o, errors.New("unexpected arguments")
 	}
-	if o.pseudo && !o.demo {
-		fmt.Fprintln(stderr, "-pseudo belongs to -demo")
-		return o, errors.New("-pseudo without -demo")
+	for name, given := range map[string]bool{"-pseudo": o.pseudo, "-container": o.container} {
+		if given && !o.demo {
+			fmt.Fprintln(stderr, name+" belongs to -demo")
+			return o, errors.New(name + " without -demo")
+		}
 	}
 	if o.credential && (!o.check || o.offline) {
 		fmt.Fprintln(stderr, "-credential belongs to -check, without -offline")

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,7 +43,7 @@ func TestVersion(t *testing.T) {
 }
 
 func TestMisuse(t *testing.T) {
-	for _, args := range [][]string{{"-no-such-flag"}, {"serve"}, {"-offline"}, {"-pseudo"}, {"-credential"}, {"-check", "-offline", "-credential"}} {
+	for _, args := range [][]string{{"-no-such-flag"}, {"serve"}, {"-offline"}, {"-pseudo"}, {"-container"}, {"-credential"}, {"-check", "-offline", "-credential"}} {
 		if code, _, stderr := runOnce(t, nil, args...); code != exitMisused || stderr == "" {
 			t.Errorf("%v: %d %q", args, code, stderr)
 		}
@@ -224,8 +225,13 @@ func TestDemoRefusesRealCredentialsAndOpenAddresses(t *testing.T) {
 		t.Errorf("%d %s", code, stderr)
 	}
 	code, _, stderr = runOnce(t, nil, "-demo", "-listen", "0.0.0.0:0")
-	if code != exitMisused || !strings.Contains(stderr, "LISTEN_ADDRESS") {
+	if code != exitMisused || !strings.Contains(stderr, "LISTEN_ADDRESS") || !strings.Contains(stderr, "-container") {
 		t.Errorf("%d %s", code, stderr)
+	}
+	for _, name := range []string{"BASE_URL", "TRUSTED_PROXIES"} {
+		if code, _, stderr := runOnce(t, map[string]string{name: "127.0.0.1"}, "-demo", "-container"); code != exitMisused || !strings.HasPrefix(stderr, name+" doesn't go with -container") {
+			t.Errorf("%s: %d %s", name, code, stderr)
+		}
 	}
 }
 
@@ -279,6 +285,82 @@ func TestDemo(t *testing.T) {
 	}
 	if code := stop(); code != exitOK {
 		t.Errorf("ended with %d", code)
+	}
+}
+
+// published leads to a port of this machine as the one of a container is published: under another port, to 127.0.0.1.
+func published(t *testing.T, port string) (outside string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	testkit.Must(t, err)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			from, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", "127.0.0.1:"+port)
+			if err != nil {
+				from.Close()
+				continue
+			}
+			go func() { io.Copy(to, from); to.Close() }()   //nolint:errcheck // ends with either side
+			go func() { io.Copy(from, to); from.Close() }() //nolint:errcheck // the same
+		}
+	}()
+	_, outside, _ = net.SplitHostPort(listener.Addr().String())
+	return outside
+}
+
+// In a container the demo listens on all addresses and can't know at which port it is reached. All that a browser opens is
+// there, the services' pages too, under this machine's names and no others; and only the data folder is written to.
+func TestDemoInContainer(t *testing.T) {
+	data := t.TempDir()
+	t.Setenv("TMPDIR", data)
+	address, stop := startDemoWith(t, map[string]string{"LISTEN_ADDRESS": "0.0.0.0:0", "SESSION_DIR": data + "/sessions"}, "-container")
+	inside, err := url.Parse(address)
+	testkit.Must(t, err)
+	outside := published(t, inside.Port())
+	for _, host := range []string{"127.0.0.1", "localhost"} {
+		home := "http://" + host + ":" + outside
+		b := webtest.New(t, nil).Open(home + "/")
+		b.Click("Sign in").Press("Continue as Mona Rivera")
+		if b.Status != http.StatusOK || b.URL.Scheme+"://"+b.URL.Host != home || b.Page.Find("tbody tr").Length() < 10 {
+			t.Fatalf("signed in: %d %s\n%s", b.Status, b.URL, b.Text())
+		}
+		b.Click("New token").Fill("Name", "try-out").Choose("Code", "Read").Press("Create token")
+		if secret := b.Page.Find("#secret").Text(); b.URL.Host != host+":"+outside || !strings.Contains(secret, "FAKE") {
+			t.Errorf("created: %d %s %q", b.Status, b.URL, secret)
+		}
+		if b.Press("I have saved it").Press("Sign out"); b.Status != http.StatusOK || b.URL.Host != host+":"+outside {
+			t.Errorf("signed out: %d %s\n%s", b.Status, b.URL, b.Text())
+		}
+		if b.Open(home + "/simulator"); b.Status != http.StatusOK || !strings.Contains(b.Text(), "resetAfterDoing") || b.Page.Find(`a[href="`+home+`/"]`).Length() == 0 {
+			t.Errorf("the panel: %d\n%s", b.Status, b.Text())
+		}
+	}
+	for _, host := range []string{"evil.example", "evil.example:" + outside, "192.0.2.1:5000", "localhost.evil.example"} {
+		for _, path := range []string{"/", "/sign-in/start", "/simulator", "/organizations/oauth2/v2.0/authorize"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+outside+path, http.NoBody)
+			testkit.Must(t, err)
+			r.Host = host
+			answer, err := http.DefaultTransport.RoundTrip(r)
+			testkit.Must(t, err)
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusMisdirectedRequest {
+				t.Errorf("%s%s: %d", host, path, answer.StatusCode)
+			}
+		}
+	}
+	if code := stop(); code != exitOK {
+		t.Errorf("ended with %d", code)
+	}
+	if left, err := os.ReadDir(data); err != nil || len(left) > 0 {
+		t.Errorf("left in the data folder: %v %v", left, err)
+	}
+	if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
+		t.Errorf("left in the working folder: %v %v", left, err)
 	}
 }
 

@@ -287,6 +287,7 @@ func TestAgreesWithTheImage(t *testing.T) {
 	for what, pair := range map[string][2]string{
 		"LISTEN_ADDRESS":          {i.env["LISTEN_ADDRESS"], "0.0.0.0:" + i.port},
 		"SESSION_DIR":             {filepath.Dir(i.env["SESSION_DIR"]), i.volume},
+		"temporary files":         {i.env["TMPDIR"], i.volume},
 		"port of the pod":         {itoa(container.at("ports", 0, "containerPort").number()), i.port},
 		"port of the metrics":     {":" + itoa(container.at("ports", 1, "containerPort").number()), find(t, base+"configmap.yaml", "ConfigMap", "patdesk").at("data", "METRICS_ADDRESS").text()},
 		"its name, to Prometheus": {find(t, base+"networkpolicy.yaml", "NetworkPolicy", "patdesk").at("spec", "ingress", 1, "ports", 0, "port").text(), container.at("ports", 1, "name").text()},

@@ -27,7 +27,8 @@ func (a Address) URL(path string) string { return a.Origin + a.root + path }
 // that don't both work) and keeps requests out that came under a name which isn't ours.
 //
 // BASE_URL decides. Without it a trusted proxy's forwarded headers do; without those the loopback address. The Host
-// header never decides anything: it is whatever the client wrote.
+// header decides nothing, as it is whatever the client wrote; but for a demo in a container, which can't know the port
+// that leads to it, it says which of this machine's own names the browser used.
 func (f *front) publicAddress(routes chi.Routes, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/") { // "*", "x:y", "host:443": no address of a page
@@ -71,6 +72,8 @@ func (f *front) findAddress(r *http.Request) (Address, bool) {
 		return addressFrom(f.site.BaseURL), true
 	case len(f.site.TrustedProxies) > 0:
 		return forwardedAddress(r)
+	case f.site.Local != nil && f.site.AnyPort && LoopbackHost(r.Host) && hostPattern.MatchString(r.Host):
+		return Address{Origin: "http://" + strings.ToLower(r.Host)}, true
 	case f.site.Local != nil:
 		return addressFrom(f.site.Local), true
 	default:

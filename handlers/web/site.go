@@ -37,6 +37,7 @@ type Options struct {
 
 	BaseURL        *url.URL       // public address; nil if it is not configured
 	Local          *url.URL       // address on the loopback interface, used when nothing else says the public one; may be nil
+	AnyPort        bool           // with Local alone: another port leads there, so any name of this machine is ours, at any port
 	TrustedProxies []netip.Prefix // peers whose forwarded headers count
 	RedirectPath   string         // "/getAToken"
 

@@ -55,6 +55,7 @@ type Options struct {
 	Log     io.Writer           // gets the log
 	Client  *http.Client        // to Entra ID, Azure DevOps and Key Vaults; nil: each has its own
 	Demo    bool                // pages are marked as a demo's
+	AnyPort bool                // it listens on all addresses, and answers under this machine's own names, at any port
 	Pseudo  bool                // the pseudo-language is offered, too
 	More    templates.Languages // and these
 
@@ -117,7 +118,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
-	listener, err := listen(ctx, "LISTEN_ADDRESS", cfg.ListenAddress)
+	listener, err := listen(ctx, "LISTEN_ADDRESS", listenAddress(cfg, o))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +191,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 			Vaults: newVaults(cfg, o, tel), VaultScopes: cfg.Vaults.Scopes(),
 			Batches:   batch.New(a.sessions.Records(), a.journal),
 			Telemetry: tel,
-			BaseURL:   baseURL(cfg), Local: a.local, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
+			BaseURL:   baseURL(cfg), Local: a.local, AnyPort: o.AnyPort, TrustedProxies: cfg.TrustedProxies, RedirectPath: cfg.RedirectPath,
 			SignInsPerMinute: cfg.SignInsPerMinute, ChangesPerMinute: cfg.ChangesPerMinute, ClientID: cfg.ClientID,
 			Demo: o.Demo, Languages: languages(o), Version: o.Version, Now: o.Now, Log: log,
 		},

@@ -20,6 +20,14 @@ func baseURL(cfg config.Config) *url.URL {
 	return u
 }
 
+// listenAddress is the setting, or its port on all addresses.
+func listenAddress(cfg config.Config, o Options) string {
+	if _, port, err := net.SplitHostPort(cfg.ListenAddress); err == nil && o.AnyPort {
+		return ":" + port
+	}
+	return cfg.ListenAddress
+}
+
 // localURL is the address on this machine, with the port that was really taken; nil if others can connect too, or if
 // proxies tell the address.
 func localURL(cfg config.Config, listener net.Listener) *url.URL {

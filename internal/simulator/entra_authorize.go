@@ -49,7 +49,7 @@ func (s *Simulator) authorizePage(x *exchange, tenant string) *answer {
 	if req.prompt == "none" {
 		return x.redirectError(req, &oauthError{name: "login_required", number: 50058, text: "A silent sign-in request was sent but no user is signed in."})
 	}
-	return s.signInPage(x, req)
+	return s.signInPage(req)
 }
 
 // authorizeChoice answers the POST of the page's buttons.
@@ -243,8 +243,8 @@ type authorizeView struct {
 }
 
 // signInPage asks who signs in. People of other tenants stand apart, unless the hint names one.
-func (s *Simulator) signInPage(x *exchange, req authorizeRequest) *answer {
-	v := authorizeView{Hint: req.loginHint, Scopes: req.scopes, Panel: s.browserBase(x.r) + panelPath}
+func (s *Simulator) signInPage(req authorizeRequest) *answer {
+	v := authorizeView{Hint: req.loginHint, Scopes: req.scopes, Panel: panelPath}
 	for _, p := range s.o.People {
 		hinted := req.loginHint != "" && strings.EqualFold(p.Username, req.loginHint)
 		switch {

@@ -25,6 +25,15 @@ func (s *Simulator) serveMachines(w http.ResponseWriter, r *http.Request) bool {
 
 // serveBrowsers serves what people see: false if there is no such page.
 func (s *Simulator) serveBrowsers(w http.ResponseWriter, r *http.Request) bool {
+	if r.URL.Path == "/" {
+		http.Redirect(w, r, panelPath, http.StatusSeeOther)
+		return true
+	}
+	return s.ServePage(w, r)
+}
+
+// ServePage serves what people see beside another program's pages, on its address: false if it isn't for the simulator.
+func (s *Simulator) ServePage(w http.ResponseWriter, r *http.Request) bool {
 	tenant, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
 	case rest == "oauth2/v2.0/authorize":
@@ -36,8 +45,6 @@ func (s *Simulator) serveBrowsers(w http.ResponseWriter, r *http.Request) bool {
 	case r.URL.Path == panelPath+"/style.css":
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		_, _ = w.Write(styleCSS)
-	case r.URL.Path == "/":
-		http.Redirect(w, r, panelPath, http.StatusSeeOther)
 	case r.URL.Path == "/_signin":
 		s.serve(w, r, CallSignIn, "", (*exchange).signInPage200)
 	default:
