@@ -1,4 +1,4 @@
-# patdesk as a container: one static binary, nothing else. Build and run it as README.md says. For another architecture
+# patdesk as a container: one static binary, nothing else. Build and run it as docs/install.md says. For another architecture
 # nothing is emulated: the build stage runs on this machine's own and Go compiles for the other.
 
 FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:3c3e25a4da13fd0478eed2df1eb35a0e667094a7124d3993a6a1d30f71c17e79 AS build
@@ -20,7 +20,9 @@ COPY --from=build --chown=65532:65532 /out/root/ /
 
 # 65532 is nobody's number on common systems; a number lets Kubernetes see that it isn't root.
 USER 65532:65532
-ENV LISTEN_ADDRESS=0.0.0.0:5000 SESSION_DIR=/data/sessions TMPDIR=/data
+ENV LISTEN_ADDRESS=0.0.0.0:5000 SESSION_DIR=/data/sessions
+# The demo's folder is made there.
+ENV TMPDIR=/data
 EXPOSE 5000
 VOLUME /data
 HEALTHCHECK --interval=30s --timeout=6s --start-period=5s CMD ["/patdesk", "-healthcheck"]

@@ -103,11 +103,11 @@ func TestOperatorsFindNumbers(t *testing.T) {
 	if len(numbers) < 20 {
 		t.Fatalf("only %d numbers were found", len(numbers))
 	}
-	operations := read(t, "../docs/operations.md")
+	page := read(t, "../docs/troubleshooting.md")
 	for _, n := range numbers {
 		between := n[1] >= "53000" && n[1] <= "53004" && len(n[1]) == 5
-		if !between && !strings.Contains(operations, "`AADSTS"+n[1]+"`") {
-			t.Errorf("docs/operations.md doesn't say what AADSTS%s means", n[1])
+		if !between && !strings.Contains(page, "`AADSTS"+n[1]+"`") {
+			t.Errorf("docs/troubleshooting.md doesn't say what AADSTS%s means", n[1])
 		}
 	}
 }

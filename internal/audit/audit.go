@@ -1,4 +1,4 @@
-// Package audit writes the audit trail: one log record for each thing that a person did. docs/operations.md has its
+// Package audit writes the audit trail: one log record for each thing that a person did. docs/logs.md has its
 // fields.
 //
 // Everything that happens to an operation comes from one place, the journal's observer; the rest (sessions, calendar

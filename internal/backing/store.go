@@ -83,7 +83,7 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 var RedisAdvice = map[redisstore.Fault]string{
 	redisstore.Unreachable: "Look if it runs, and if host, port and TLS (rediss://) in REDIS_URL are right",
 	redisstore.Credentials: "It refuses user and password: mend them in REDIS_URL, or in REDIS_PASSWORD or REDIS_PASSWORD_FILE",
-	redisstore.Permissions: `Its user lacks a right: docs/operations.md, "Redis", has the ACL that patdesk needs. The prefix in REDIS_URL must be the one of the ACL`,
+	redisstore.Permissions: `Its user lacks a right: docs/redis.md, has the ACL that patdesk needs. The prefix in REDIS_URL must be the one of the ACL`,
 	redisstore.Certificate: "TLS fails: name the authority of its certificate with ?ca=file in REDIS_URL, and if it demands one from patdesk, &cert=file&key=file. " +
 		"Where servers are named by addresses and certificates by names, as in some Clusters, add &server_name=name",
 	redisstore.IsCluster:    "It is part of a Cluster: put redis+cluster:// into REDIS_URL",

@@ -473,9 +473,9 @@ func TestCheckOfRedis(t *testing.T) {
 	}{
 		{"redis://full:canary-password@" + server.Addr, "ok", server.Addr + " can be used: a record was written, read, changed, locked and deleted."},
 		{"redis://noindex:canary-password@" + server.Addr, "failed", "Writing a record: ERR The user executing the script can't run this command"},
-		{"redis://noscripts:canary-password@" + server.Addr, "failed", "no permissions to run the 'eval' command. Its user lacks a right: docs/operations.md"},
-		{"redis://reader:canary-password@" + server.Addr, "failed", "Its user lacks a right: docs/operations.md"},
-		{"redis://elsewhere:canary-password@" + server.Addr, "failed", "Its user lacks a right: docs/operations.md"},
+		{"redis://noscripts:canary-password@" + server.Addr, "failed", "no permissions to run the 'eval' command. Its user lacks a right: docs/redis.md"},
+		{"redis://reader:canary-password@" + server.Addr, "failed", "Its user lacks a right: docs/redis.md"},
+		{"redis://elsewhere:canary-password@" + server.Addr, "failed", "Its user lacks a right: docs/redis.md"},
 		{"redis://full:canary-wrong@" + server.Addr, "failed", "refuses user and password"},
 		{"rediss://full:canary-password@" + server.Addr, "failed", "and if host, port and TLS (rediss://) in REDIS_URL are right"},
 		{"redis://full:canary-password@127.0.0.1:" + freeport.Port(t), "failed", "connection refused. Look if it runs"},

@@ -165,12 +165,12 @@ func (c Check) refusedCredential(refused *entra.Error) row {
 	switch {
 	case known, refused.Code == "invalid_client", refused.Code == "unauthorized_client":
 		if !known {
-			advice = "docs/operations.md has the numbers, at its end."
+			advice = "docs/troubleshooting.md has the numbers."
 		}
 		return failed("Entra ID refuses the credential ("+number+"): nobody could sign in.", advice)
 	case refused.Code == "":
 		return warning("Entra ID gave no usable answer about the credential.", "Try again later.")
 	default:
-		return warning("Entra ID says neither yes nor no to the credential ("+number+").", "docs/operations.md has the numbers, at its end; the first sign-in shows the rest.")
+		return warning("Entra ID says neither yes nor no to the credential ("+number+").", "docs/troubleshooting.md has the numbers; the first sign-in shows the rest.")
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // BenchmarkOverview measures what ten organizations with 300 tokens each cost, through the front door, in the same
-// process as the services: "first" reads everything anew, the others look at what was read. docs/operations.md has the
+// process as the services: "first" reads everything anew, the others look at what was read. docs/limits.md has the
 // figures.
 func BenchmarkOverview(b *testing.B) {
 	d := apptest.Start(b, apptest.Options{Sim: apptest.ManyTokens(10)})

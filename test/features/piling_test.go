@@ -140,7 +140,7 @@ func wantBounded(t *testing.T, d *apptest.Program, stored func() int64) {
 	}
 }
 
-// What docs/operations.md says can pile up are the kinds of records that there are, with their bounds.
+// What docs/limits.md says can pile up are the kinds of records that there are, with their bounds.
 func TestEveryKindOfRecordHasABound(t *testing.T) {
 	t.Parallel()
 	m, err := session.New(sessiontest.NewMemory(time.Now), session.Options{
@@ -152,7 +152,7 @@ func TestEveryKindOfRecordHasABound(t *testing.T) {
 	if err := m.Records().Create(t.Context(), session.Key{Kind: "unheard", ID: "of"}, struct{}{}, time.Now().Add(time.Hour)); err == nil {
 		t.Error("a record of a kind without a bound was made")
 	}
-	doc := testkit.ReadFile(t, "docs/operations.md")
+	doc := testkit.ReadFile(t, "docs/limits.md")
 	rows := map[string][]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| ([^|]*) \\| ([^|]*) \\| ([^|]*) \\|").FindAllStringSubmatch(string(doc), -1) {
 		rows[row[1]] = row[2:]

@@ -137,7 +137,7 @@ func TestWhatLooksLikeACluster(t *testing.T) {
 	}
 }
 
-// The two users of the documentation (docs/operations.md): by categories, and with the commands alone.
+// The two users of the documentation (docs/redis.md): by categories, and with the commands alone.
 var users = map[string][]any{
 	"categories": {"ACL", "SETUSER", "patdesk", "on", ">hush", "resetchannels", "~patdesk:*", "+@all", "-@dangerous", "+info"},
 	"commands": {
