@@ -2,6 +2,7 @@ package azuredevops
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -31,15 +32,20 @@ func (q call) between(a answer, f fault, kind Kind) bool {
 	switch {
 	case a.status == http.StatusProxyAuthRequired, a.status == http.StatusNetworkAuthenticationRequired:
 		return true
-	case a.status == http.StatusForbidden, a.status == http.StatusUnavailableForLegalReasons: // the service's own may have no header of its own
-		return a.isHTML() && a.header.Get("Via") != ""
+	case a.status == http.StatusForbidden, a.status == http.StatusUnavailableForLegalReasons:
+		return a.isHTML() && !a.ofFrontDoor()
 	case a.status/100 == 3:
 		to := a.redirect()
 		return to != nil && !q.knows(to.Hostname())
 	case a.status/100 == 2:
-		return kind == KindNotUnderstood && a.isHTML()
+		return a.isHTML() && (kind == KindNotUnderstood || kind == KindSignIn && a.status != http.StatusNonAuthoritativeInfo && !ownSignIn.Match(a.body))
 	}
 	return false
+}
+
+// ofFrontDoor says that a comes from what Microsoft has put before its services, which may refuse in its own words.
+func (a answer) ofFrontDoor() bool {
+	return a.header.Get("X-Msedge-Ref") != "" || a.header.Get("X-Azure-Ref") != ""
 }
 
 // knows says that host is the one that was asked, or another of the service's.
@@ -52,9 +58,19 @@ func (q call) knows(host string) bool {
 	})
 }
 
-// redirect is where a leads, nil if not to a host.
+// refreshTarget is where a page leads by itself, as portals do that are given another's request.
+var refreshTarget = regexp.MustCompile(`(?i)\burl\s*=\s*["']?((?:https?:)?//[^\s"'<>;]+)|\blocation(?:\.href|\.replace)?\s*[=(]\s*["']((?:https?:)?//[^\s"'<>]+)`)
+
+// redirect is where a leads, by its header or by its page, nil if not to a host.
 func (a answer) redirect() *url.URL {
-	to, err := url.Parse(a.header.Get("Location"))
+	target := cmp.Or(a.header.Get("Location"), a.header.Get("Refresh"))
+	if m := refreshTarget.FindStringSubmatch(target); m != nil {
+		target = m[1]
+	}
+	if m := refreshTarget.FindSubmatch(a.body); target == "" && a.isHTML() && m != nil {
+		target = string(m[1]) + string(m[2])
+	}
+	to, err := url.Parse(target)
 	if err != nil || to.Hostname() == "" {
 		return nil
 	}

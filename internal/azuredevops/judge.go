@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -24,7 +23,7 @@ import (
 )
 
 const (
-	maxClaims     = 4 << 10        // bytes of a challenge, which goes into an address at Entra
+	maxClaims     = 2 << 10        // bytes of a challenge that are kept; no sign-in can carry that many
 	maxRetryAfter = 24 * time.Hour // whatever the service says
 )
 
@@ -35,6 +34,7 @@ var (
 	numberPattern   = regexp.MustCompile(`\b(?:TF|VS)[0-9]{5,7}\b`)
 	activityPattern = regexp.MustCompile(`(?i)activity id:?\s+([0-9a-f-]{36})`)
 	signInPattern   = regexp.MustCompile(`(?i)<title>[^<]*sign in|/_signin\b`)
+	ownSignIn       = regexp.MustCompile(`(?i)/_signin\b|\b(?:microsoftonline|visualstudio|live)\.(?:com|us|cn)\b|azure devops|aadcdn|msauth|msftauth`)
 	claimsPattern   = regexp.MustCompile(`(?i)\bclaims\s*=\s*"?([A-Za-z0-9+/_=-]+)`)
 )
 
@@ -71,7 +71,7 @@ func (a answer) fault() fault {
 	var f fault
 	if a.isJSON() {
 		// What is there of it is used; the status says the rest.
-		_ = json.Unmarshal(withoutBOM(a.body), &f)
+		_ = unmarshal(a.body, &f)
 	}
 	return f
 }
@@ -120,7 +120,7 @@ func (q call) judge(a answer) *Error {
 	case KindOrganization:
 		// The organization itself answered, so what is missing is the token; unless the answer says that it is the
 		// host.
-		if q.namesToken && f.TypeKey != "" && !strings.HasPrefix(f.TypeKey, "HostDoesNotExist") {
+		if q.namesToken && f.typeKey() != "" && !strings.HasPrefix(f.typeKey(), "HostDoesNotExist") {
 			e.Kind = kindAuthorizationNotFound
 		} else if e.Unknown && a.foreign(f) {
 			e.Kind = KindNotUnderstood
@@ -171,13 +171,13 @@ func (a answer) kind(f fault) Kind {
 
 // peopleOnly: the API takes neither service principals nor tokens as bearer.
 func (f fault) peopleOnly() bool {
-	return strings.EqualFold(f.TypeKey, "InvalidAccessException") ||
+	return strings.EqualFold(f.typeKey(), "InvalidAccessException") ||
 		strings.HasPrefix(f.Message, "Service principals are not allowed") ||
 		strings.HasPrefix(f.Message, "The requested operation is not allowed")
 }
 
 // nobody is how a refusal names the user whom the service has not recognized.
-var nobody = regexp.MustCompile(`(?i)\buser ['"]\s*['"] is not authorized`)
+var nobody = regexp.MustCompile(`(?i)\buser (?:'\s*'|"\s*"|‘\s*’|“\s*”|&#39;\s*&#39;|&quot;\s*&quot;|) is not authorized|\banonymous access\b`)
 
 // kindOf401 distinguishes a bearer that the service understood and refused from one that it could do nothing with.
 func (a answer) kindOf401(f fault) Kind {
@@ -186,25 +186,26 @@ func (a answer) kindOf401(f fault) Kind {
 		return KindClaims
 	case nobody.MatchString(f.Message + " " + a.serviceError()):
 		return KindSignIn
-	case f.TypeKey != "", a.header.Get("X-Tfs-Serviceerror") != "", numberPattern.MatchString(f.Message):
+	case f.typeKey() != "", a.header.Get("X-Tfs-Serviceerror") != "", numberPattern.MatchString(f.Message):
 		return KindRefused
 	}
 	return KindSignIn
 }
 
-// claims returns the claims of a challenge, a JSON object, or "".
+// claims returns the claims of a challenge, a JSON object, or "". Of one that is far too long it returns the beginning, as it
+// has to be known that there is one.
 //
 // https://learn.microsoft.com/entra/identity-platform/claims-challenge
 func claims(h http.Header) string {
 	for _, challenge := range h.Values("WWW-Authenticate") {
 		m := claimsPattern.FindStringSubmatch(challenge)
-		if m == nil || len(m[1]) > maxClaims {
+		if m == nil {
 			continue
 		}
 		encoded := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(m[1])
 		decoded, err := base64.RawStdEncoding.DecodeString(encoded)
 		if err == nil && wholeObject(decoded) {
-			return string(decoded)
+			return strings.ToValidUTF8(string(decoded[:min(len(decoded), maxClaims)]), "")
 		}
 	}
 	return ""
@@ -219,8 +220,8 @@ func (e *Error) describe(a answer) {
 		e.Code = printable(string(f.PatTokenError))
 	case number != "":
 		e.Code = number
-	case f.TypeKey != "":
-		e.Code = printable(f.TypeKey)
+	case f.typeKey() != "":
+		e.Code = printable(f.typeKey())
 	default:
 		e.Code = string(numberPattern.Find(a.body[:min(len(a.body), maxErrorBody)]))
 	}

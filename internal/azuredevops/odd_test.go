@@ -123,6 +123,55 @@ func TestOddRecords(t *testing.T) {
 	}
 }
 
+// What spoils the JSON around it costs its own record at most, and says so: it is addressed if its id can be made out, and
+// never taken for a global token.
+func TestOddJSON(t *testing.T) {
+	t.Parallel()
+	for record, want := range map[string]string{
+		fields(`"extra":NaN`):              id + " n [vso.code] [a]",
+		fields(`"extra":007`):              id + " n [vso.code] [a]",
+		fields(`"extra":True,`):            id + " n [vso.code] [a]",
+		fields(`"extra":'x'`):              id + " n [vso.code] [a]",
+		fields(`"extra":/* c */1`):         id + " n [vso.code] [a]",
+		fields(`,"extra":`):                id + " n [vso.code] [a]",
+		fields(`extra:1`):                  id + " n [vso.code] [a]",
+		fields(`"extra":"a "b" },x{ c\q"`): id + " n [vso.code] [a]",
+		`{"displayName":"say "hi"","authorizationId":"` + id + `","scope":"vso.code","targetAccounts":["a"],"validTo":"2027-01-31"}`: id + "  [vso.code] [a] displayName validFrom",
+		`{"displayName":undefined,"authorizationId":"` + id + `","scope":"vso.code","targetAccounts":["a"],"validTo":"2027-01-31"}`:  id + "  [vso.code] [a] displayName validFrom",
+		`{"displayName":"x","authorizationId":"` + id + `","targetAccounts":None,"validFrom":"2026-11-22","validTo":NaN}`:            id + " x [] [] scope targetAccounts validTo",
+		`{"displayName":"x" "authorizationId":"` + id + `","authorizationId":"other","validTo":"2027-01-31"}`:                        " [] [] authorizationId displayName scope targetAccounts validFrom",
+		`{"authorizationId":` + id + `}`: " [] [] authorizationId displayName scope targetAccounts validFrom validTo",
+		`undefined`:                      " [] [] record",
+		`NaN`:                            " [] [] record",
+	} {
+		for _, list := range []string{`{"continuationToken":"","patTokens":[%s,%s]}`, bom + `{"patTokens":[%[2]s,%[1]s,],"continuationToken":null}`, `{"count":2,"value":[%s,%s]}`} {
+			s := serve(t, azuredevops.Options{}, ok(fmt.Sprintf(list, record, tokenJSON("2", "null"))).ServeHTTP)
+			tokens, err := s.caller.List(context.Background(), org, azuredevops.Active)
+			if err != nil || len(tokens) != 2 {
+				t.Errorf("%s: %+v, %v", record, tokens, err)
+				continue
+			}
+			one := tokens[0]
+			if one.AuthorizationID == "2" {
+				one = tokens[1]
+			}
+			got := strings.TrimRight(fmt.Sprintf("%s %s %v %v %s", one.AuthorizationID, one.DisplayName, one.Scopes, one.TargetAccounts, odd(one)), " ")
+			if strings.TrimLeft(got, " ") != strings.TrimLeft(want, " ") || one.Global() {
+				t.Errorf("%s in %s: got %q, global: %v; want %q", record, list, got, one.Global(), want)
+			}
+			s.Close()
+		}
+	}
+	for _, cut := range []string{`{"patTokens":[%[1]s,%[1]s`, `{"patTokens":[%s]`, `{"patTokens":[%s,{"authorizationId":"3","disp`, `{"patTokens":[%s],"continuationToken":"ab`, `{"patTokens":[{"a":[{"b":NaN}]},%s]}`, `{"patTokens":[`} {
+		s := serve(t, azuredevops.Options{}, ok(strings.Split(fmt.Sprintf(cut, tokenJSON("2", "null")), "%!")[0]).ServeHTTP)
+		tokens, err := s.caller.List(context.Background(), org, azuredevops.Active)
+		if e := failure(t, err); len(tokens) != 0 || e.Kind != azuredevops.KindNotUnderstood { // part of a list must not look like all of it
+			t.Errorf("%s: %+v, %v", cut, tokens, e)
+		}
+		s.Close()
+	}
+}
+
 // Dates in every form that was seen. What might be another day than it looks like isn't read at all.
 func TestDates(t *testing.T) {
 	t.Parallel()
@@ -136,9 +185,14 @@ func TestDates(t *testing.T) {
 		`"/Date(1798588800000)/"`: end, `"\/Date(1798588800000+0200)\/"`: end, `1798588800`: end, `1798588800000`: end, `1798588800.5`: "2026-12-30T00:00:00.5Z", `"1798588800"`: end, `1.7985888e9`: end,
 		`"Wed, 30 Dec 2026 00:00:00 GMT"`: end, `"Wed, 30 Dec 2026 00:00:00 +0000"`: end, `"12/30/2026 12:00:00 AM"`: end,
 		`"9999-12-31T23:59:59.9999999Z"`: "9999-12-31T23:59:59.9999999Z", `"9999-12-31T23:59:59-08:00"`: "9999-12-31T23:59:59Z", `"9999-12-31"`: "9999-12-31T00:00:00Z",
+		`"2026-12-30T00:00:00 +00:00"`: end, `"2026-12-30T01:00:00+01:00[Europe/Berlin]"`: end, `"Wed Dec 30 2026 01:00:00 GMT+0100 (Central European Standard Time)"`: end, `"Wed Dec 30 00:00:00 UTC 2026"`: end,
+		`"12/30/2026 00:00:00"`: end, `"30/12/2026 00:00:00 +00:00"`: end, `"12/30/2026 12:00:00\u202fAM"`: end, `"12/12/2026"`: "2026-12-12T00:00:00Z", `"Wednesday, 30-Dec-26 00:00:00 GMT"`: end, `"30 Dec 2026 00:00:00 GMT"`: end, `"Dec 30, 2026"`: end,
+		`"2026/12/30 00:00:00"`: end, `"2026-12-29T19:00:00\u221205:00"`: end, `"2026-12-29T24:00:00Z"`: end, `"2026-12-29T23:59:60Z"`: end, `"2026-12-30T00Z"`: end, `"2026-12-30Z"`: end, `"2026-364"`: end, `"2026-12-30T00:00:00GMT"`: end, `"20261230000000"`: end,
+		`1798588800000000`: end, `1798588800000000000`: end, `639341856000000000`: end,
+		`"Wed, 30 Dec 2026 00:00:00 PST"`: "", `"01/02/2026 00:00:00"`: "", `"2026-12-30T25:00:00Z"`: "", `"2026-W53-3"`: "",
 		`"0001-01-01T00:00:00"`: "", `"0001-01-01T00:00:00+08:00"`: "", `"0001-01-01T00:00:00Z"`: "", `""`: "", `null`: "",
 		`"soon"`: "", `"30.12.2026"`: "", `"01/02/2026"`: "", `"2026-13-45T00:00:00Z"`: "", `"2026-02-30"`: "", `0`: "", `-5`: "", `7`: "", `1e300`: "", `"1e300"`: "", `"NaN"`: "", `"Infinity"`: "", `true`: "", `{}`: "", `["2026-12-30"]`: "",
-		`639000000000000000`: "", `"/Date(x)/"`: "", `"` + strings.Repeat("2", 20000) + `"`: "",
+		`739000000000000000`: "", `"/Date(x)/"`: "", `"` + strings.Repeat("2", 20000) + `"`: "",
 	} {
 		s := serve(t, azuredevops.Options{}, ok(`{"patToken":{"authorizationId":"`+id+`","validTo":`+date+`}}`).ServeHTTP)
 		one, err := s.caller.Get(context.Background(), org, id)
@@ -179,6 +233,9 @@ func TestSecretBesideOddities(t *testing.T) {
 		"secret, then odd":      `{"patToken":` + made(`"token":{}`) + `}`,
 		"secret in a list":      `{"patToken":{"authorizationId":"` + id + `","token":["` + secret + `"]}}`,
 		"member twice":          `{"patToken":` + made(`"authorizationId":null,"displayName":"x","displayName":[[]]`) + `}`,
+		"quotes in the name":    `{"patToken":` + made(`"displayName":"say "hi""`) + `,"patTokenError":"none"}`,
+		"a number that is none": `{"patToken":` + made(`"validTo":NaN`) + `,"patTokenError":"none"}`,
+		"a comma too many":      `{"patToken":` + made(`"a":1,`) + `,"patTokenError":"none",}`,
 		"nested deep and large": `{"patToken":` + made(`"extra":`+strings.Repeat("[", 500)+strings.Repeat("]", 500)+`,"displayName":"`+strings.Repeat("é", 20000)+`"`) + `}`,
 	} {
 		s := serve(t, azuredevops.Options{}, ok(body).ServeHTTP)

@@ -28,16 +28,21 @@ type wireTokens struct {
 	patTokens         list[wireToken, *wireToken]
 }
 
-// readPage reads a page as it is or repaired.
-func readPage(b []byte) (wirePage, error) {
+// readPage reads a page as it is or repaired, or else what can be made out of each of its records.
+func readPage(b []byte) (p wirePage, err error) {
 	b = withoutBOM(b)
-	p, err := parsePage(b)
+	p, err = parsePage(b)
 	for _, endings := range []bool{false, true} {
 		if !errors.Is(err, errSyntax) {
 			break
 		}
 		if mended := repaired(b, endings); mended != nil {
 			p, err = parsePage(mended)
+		}
+	}
+	if errors.Is(err, errSyntax) {
+		if salvaged, ok := salvagedPage(b); ok {
+			return salvaged, nil
 		}
 	}
 	return p, err

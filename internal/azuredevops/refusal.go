@@ -44,14 +44,23 @@ func (a answer) refuses(f fault) bool {
 
 // ownForm says that a describes an error as the service does, and holds something that only the service sends.
 func (a answer) ownForm(f fault) bool {
-	return f.TypeKey != "" && a.isJSON() && wholeObject(a.body) && (a.hasServiceHeader() || f.inServiceTerms())
+	return f.typeKey() != "" && a.isJSON() && wholeObject(a.body) && (a.hasServiceHeader() || f.inServiceTerms())
 }
 
 // missingException is what the service calls it that there is no such token, with whatever status.
 var missingException = regexp.MustCompile(`(?i)^(?:session|personalaccess)?(?:token|authorization(?:id)?)notfoundexception$`)
 
 // missingToken says that f means a token that isn't there.
-func (f fault) missingToken() bool { return missingException.MatchString(f.TypeKey) }
+func (f fault) missingToken() bool { return missingException.MatchString(f.typeKey()) }
+
+// typeKey is the name of the exception. Without one it is the last part of typeName, before the assembly's name.
+func (f fault) typeKey() string {
+	if f.TypeKey != "" {
+		return f.TypeKey
+	}
+	name, _, _ := strings.Cut(f.TypeName, ",")
+	return strings.TrimSpace(name[strings.LastIndexByte(name, '.')+1:])
+}
 
 // names says that p can only come from the service: it is a value that is known, or came with the service's headers.
 func (a answer) names(p patTokenError) bool {
@@ -84,5 +93,5 @@ func (a answer) hasServiceHeader() bool {
 
 // foreign says that nothing in a refusal is the service's, so that its status says nothing of the service either.
 func (a answer) foreign(f fault) bool {
-	return f.TypeKey == "" && f.named() == "" && !numberPattern.MatchString(f.Message+" "+a.serviceError()) && !bytes.Contains(a.body, []byte(conditionalAccessNumber))
+	return f.typeKey() == "" && f.named() == "" && !numberPattern.MatchString(f.Message+" "+a.serviceError()) && !bytes.Contains(a.body, []byte(conditionalAccessNumber))
 }

@@ -205,12 +205,12 @@ func (c *Caller) Create(ctx context.Context, organization string, w Wanted) (Tok
 // created reads the answer to create. A secret that came counts, whatever else is missing or odd: it won't be sent
 // again.
 func (q call) created(a answer) (Token, string, error) {
-	var w wireResult
-	if failure := q.decode(a, &w); failure != nil {
+	w, failure := q.decodeRecord(a)
+	if failure != nil {
 		return Token{}, "", failure
 	}
 	token, made := w.PatToken.token(), w.PatToken.there
-	failure := q.notUnderstood(a, errNoSecret)
+	failure = q.notUnderstood(a, errNoSecret)
 	switch {
 	case w.PatTokenError.failed():
 		failure = q.refused(a, w.PatTokenError)
@@ -292,8 +292,8 @@ func (c *Caller) record(ctx context.Context, q call, authorizationID string) (To
 	if err != nil {
 		return Token{}, err
 	}
-	var w wireResult
-	if failure := q.decode(a, &w); failure != nil {
+	w, failure := q.decodeRecord(a)
+	if failure != nil {
 		return Token{}, failure
 	}
 	if w.PatTokenError.failed() {

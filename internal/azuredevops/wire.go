@@ -367,6 +367,16 @@ func (q call) decode(a answer, v any) *Error {
 	return nil
 }
 
+// decodeRecord reads a result about one token, or what can be made out of it.
+func (q call) decodeRecord(a answer) (w wireResult, failure *Error) {
+	if failure = q.decode(a, &w); failure != nil && !json.Valid(withoutBOM(a.body)) {
+		if salvaged, ok := salvagedResult(a.body); ok {
+			return salvaged, nil
+		}
+	}
+	return w, failure
+}
+
 // unmarshal reads JSON, as it is or repaired.
 func unmarshal(b []byte, v any) error {
 	b = withoutBOM(b)

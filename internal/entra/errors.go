@@ -136,6 +136,9 @@ func classify(o oauthError) *Error {
 	if kind, ok := kindsByNumber[e.AADSTS]; ok {
 		e.Kind = kind
 	}
+	if e.Kind == KindInteraction && !FitsSignIn(o.Claims) {
+		e.Kind = KindTooLong
+	}
 	if o.Suberror == "consent_required" && e.Kind == KindInteraction {
 		e.Kind = KindConsent
 	}

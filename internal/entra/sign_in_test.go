@@ -529,3 +529,13 @@ func TestSignInIsGivenUp(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Entra's own refusal can ask for more than fits, too.
+func TestLongClaimsOfARefusal(t *testing.T) {
+	for n, want := range map[int]Kind{0: KindInteraction, 300: KindInteraction, 2000: KindTooLong, 100000: KindTooLong} {
+		refusal := classify(oauthError{Error: "interaction_required", Codes: []int{50076}, Claims: `{"a":"` + strings.Repeat("x", n) + `"}`})
+		if refusal.Kind != want || (refusal.Claims == "") != (want == KindTooLong) {
+			t.Errorf("%d bytes: %v, claims %q", n, refusal, refusal.Claims)
+		}
+	}
+}

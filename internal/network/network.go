@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,27 +78,53 @@ func Cause(err error) string {
 	return ""
 }
 
+// datePattern finds the forms of a date that HTTP knows, and that of JSON, also where several stand in one line.
+var datePattern = regexp.MustCompile(`(?i)[a-z]{3,9}, ?[0-9]{1,2}[ -][a-z]{3}[ -][0-9]{2,4} [0-9:]{7,8} (?:gmt|utc|[+-][0-9]{4})|` +
+	`[a-z]{3} [a-z]{3} [ 0-9][0-9] [0-9:]{8} [0-9]{4}|[0-9]{4}-[0-9]{2}-[0-9]{2}t[0-9:]{8}(?:\.[0-9]+)?(?:z|[+-][0-9:]{5,6})`)
+
 // RetryAfter is how long an answer asks its client to stay away (RFC 9110, section 10.2.3): seconds, parts of them
 // counted, or a date, also one as JSON has it. Of several the longest counts, up to most; 0 without one.
 func RetryAfter(h http.Header, now time.Time, most time.Duration) (longest time.Duration) {
 	for _, value := range h.Values("Retry-After") {
-		value = strings.TrimSpace(value)
-		date, err := http.ParseTime(value)
-		if err != nil {
-			date, err = time.Parse(time.RFC3339, value)
-		}
-		if err == nil {
-			longest = max(longest, date.Sub(now))
-			continue
-		}
-		for part := range strings.SplitSeq(value, ",") {
-			seconds, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(part), "s"), 64)
-			if err == nil && seconds > 0 {
-				longest = max(longest, time.Duration(min(seconds, most.Seconds())*float64(time.Second)))
+		for _, date := range datePattern.FindAllString(value, -1) {
+			if t, ok := parseDate(date); ok {
+				longest = max(longest, t.Sub(now))
 			}
+		}
+		numbers := datePattern.ReplaceAllString(value, ",")
+		for part := range strings.FieldsFuncSeq(numbers, func(r rune) bool { return r == ',' || r == ';' }) {
+			longest = max(longest, parseSeconds(strings.Trim(part, ` "\t`), most))
 		}
 	}
 	return min(longest, most)
+}
+
+func parseDate(s string) (time.Time, bool) {
+	s = strings.TrimSpace(s)
+	if zone := len(s) - len(" UTC"); strings.EqualFold(s[zone:], " UTC") {
+		s = s[:zone] + " GMT"
+	}
+	for _, layout := range []string{http.TimeFormat, time.RFC850, time.ANSIC, time.RFC1123Z, time.RFC3339, "Mon, 2 Jan 2006 15:04:05 MST"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// unitOfSeconds is what some write behind a number.
+var unitOfSeconds = regexp.MustCompile(`(?i) *s(?:ec(?:ond)?s?)?$`)
+
+// parseSeconds reads a number of seconds, or a duration as Go writes it; 0 if it is neither.
+func parseSeconds(s string, most time.Duration) time.Duration {
+	if d, err := time.ParseDuration(strings.ToLower(s)); err == nil {
+		return d
+	}
+	seconds, err := strconv.ParseFloat(unitOfSeconds.ReplaceAllString(s, ""), 64)
+	if err == nil && seconds > 0 || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, most.Seconds()) * float64(time.Second))
+	}
+	return 0
 }
 
 // issuer names who signed the last certificate that was shown: operators see at once if it is their own network's. It
