@@ -28,12 +28,13 @@ var unheard = regexp.MustCompile(`^(errors\.New|fmt\.Errorf|panic|(panics|teleme
 
 // spoken are texts that aren't for people, or that no language translates: all of a variable, or one text.
 var spoken = map[string]string{
-	"internal/azuredevops.groupTerms": "Azure DevOps' English, which stands beside each translation",
-	"internal/azuredevops.levelTerms": "likewise",
-	"internal/azuredevops.toolTerms":  "likewise, for exports: a file is the same in every language",
-	"handlers/web.browsers":           "names of products, and what a User-Agent has of them",
-	"handlers/web.systems":            "likewise",
-	"internal/calendar.families":      "what metrics mean, for who reads them in Prometheus",
+	"internal/azuredevops.groupTerms":    "Azure DevOps' English, which stands beside each translation",
+	"internal/azuredevops.levelTerms":    "likewise",
+	"internal/azuredevops.momentLayouts": "what dates look like that are read",
+	"internal/azuredevops.toolTerms":     "likewise, for exports: a file is the same in every language",
+	"handlers/web.browsers":              "names of products, and what a User-Agent has of them",
+	"handlers/web.systems":               "likewise",
+	"internal/calendar.families":         "what metrics mean, for who reads them in Prometheus",
 
 	"-//patdesk//Token expiries//EN":                           "names patdesk to programs that read calendars",
 	"not ready: stopping\n":                                    "for operators and their probes",
