@@ -34,11 +34,11 @@ func failsToStart(t *testing.T, env map[string]string) string {
 	return log.String() + err.Error()
 }
 
-// healthcheck asks the program at that address as a container does.
-func healthcheck(t *testing.T, address string) (code int, stderr string) {
+// healthcheck asks the program at that address as a container does, and with more arguments as a test of the Helm chart does.
+func healthcheck(t *testing.T, address string, args ...string) (code int, stderr string) {
 	t.Helper()
 	var said strings.Builder
-	cmd := exec.CommandContext(t.Context(), testkit.Program(t), "-healthcheck")
+	cmd := exec.CommandContext(t.Context(), testkit.Program(t), append([]string{"-healthcheck"}, args...)...)
 	cmd.Env, cmd.Dir, cmd.Stderr = []string{"LISTEN_ADDRESS=" + address}, t.TempDir(), &said
 	_ = cmd.Run() // the exit code has it
 	return cmd.ProcessState.ExitCode(), said.String()
@@ -55,6 +55,9 @@ func TestHealth(t *testing.T) {
 	}
 	if code, stderr := healthcheck(t, d.Address); code != 0 {
 		t.Errorf("-healthcheck: %d %s", code, stderr)
+	}
+	if code, stderr := healthcheck(t, "0.0.0.0:1", "-listen", d.Address); code != 0 {
+		t.Errorf("-healthcheck -listen: %d %s", code, stderr)
 	}
 	d.Sim.Close() // no reason to restart, or to send visitors elsewhere
 	for _, path := range []string{"/healthz", "/readyz"} {
