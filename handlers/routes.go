@@ -69,9 +69,10 @@ func (h *Handlers) Routes() http.Handler {
 		Post("", h.bulk.Start).
 		Post("/stop", h.bulk.Stop).
 		Post("/go-on", h.bulk.GoOn).
-		Post("/retry", h.bulk.Retry).
+		Post("/retry", h.bulk.GoOn).
 		Post("/saved", h.bulk.Save).
 		Post("/download", h.bulk.Download).
+		Post("/deliver", h.bulk.Deliver).
 		Post("/revoke-old", h.bulk.RevokeOld).
 		Post("/keep-old", h.bulk.KeepOld).Post("/dismiss", h.bulk.Dismiss)
 

@@ -48,6 +48,7 @@ type (
 		ToolTokens               []string
 		RevokeTools, RevokeForm  string
 		View                     string
+		Vault                    *vaultPart
 	}
 	bulkPlanRow struct {
 		Name, URL, Organization, MadeBy string
@@ -79,6 +80,8 @@ type (
 		ReloadAfter                                 int
 		DownloadFormat                              []option
 		OldAlive, OldReady                          int
+		ForVault, Delivered, Undelivered            int
+		MayDeliver                                  int
 		Rows                                        []bulkRow
 		LeftOut                                     []bulkLeftOut
 		BackURL, Return                             string
@@ -99,7 +102,7 @@ type (
 		Name, URL, Organization, State, StateText, What string
 		Before, After                                   when
 		OperationURL, LinkText                          string
-		Retry, RevokeOld                                string
+		Retry, RevokeOld, Deliver, Show, Disable        string
 	}
 )
 
@@ -169,6 +172,19 @@ func bulkSamples() []sample {
 		{Name: "done", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "oldAlive", StateText: "Old token still works", OperationURL: "/pat/operations/1", LinkText: "See the rotation", RevokeOld: "/pat/operations/1/revoke-old", Before: at(3), After: at(90)},
 		{Name: hostile, Organization: "fabrikam", State: "failed", StateText: "Failed", What: "You don't have access.", Retry: "2", Before: at(3), After: at(90)},
 	}
+	vaulted, intoVault := run("rotate"), plan("rotate")
+	vaulted.State, vaulted.Sentence, vaulted.ForVault, vaulted.Delivered, vaulted.Undelivered, vaulted.MayDeliver = "unknown", text("bulk.state.undelivered", 0).What, 4, 3, 1, 1
+	vaulted.Rows = []bulkRow{
+		{Name: "done", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "previousEnabled", StateText: "Previous version still enabled", What: "In team/ci-nuget", Disable: "/pat/operations/1/disable-previous", Before: at(3), After: at(90)},
+		{Name: hostile, Organization: "fabrikam", State: "undelivered", StateText: "Secret not in the vault", What: "You may not do this.", Deliver: "/pat/operations/2/deliver", Show: "/pat/operations/2/show-instead", Before: at(3), After: at(90)},
+	}
+	intoVault.Vault = &vaultPart{
+		Choices: []option{{Text: "None: I save it myself"}, {Value: "https://team.vault.azure.net", Text: "team.vault.azure.net", Selected: true}}, Chosen: true, Unseen: true, MayDisable: true, MayAtOnce: true, AtOnce: true,
+		Rows: []vaultRow{
+			{ID: "vault-secret-001", Field: "vault-secret:1", Token: "build agent 7", Organization: "contoso", Secret: "build-agent-7"},
+			{ID: "vault-secret-002", Field: "vault-secret:2", Token: hostile, Organization: "fabrikam", Secret: "smtp-password", Error: english.Message("form.secretTaken", nil).What, Taken: true, Over: true},
+		},
+	}
 	revoked := run("revoke")
 	revoked.State, revoked.Sentence, revoked.Done, revoked.Finished, revoked.LeftOut = "succeeded", text("bulk.state.done", 0).What, 4, 4, nil
 	revoked.Rows = []bulkRow{{Name: "one", URL: "/pat/tokens/contoso/1", Organization: "contoso", State: "succeeded", StateText: "Done", What: text("bulk.already", 0).What}}
@@ -179,7 +195,7 @@ func bulkSamples() []sample {
 		{"bulk", "nothing", bulkPage{base: frame("Change several tokens", "tokens"), Problem: problem("bulk.nothingChosen", 0), Action: "/pat/bulk", BackURL: "/pat/overview"}},
 		{"bulk-plan", "revoke", plan("revoke")}, {"bulk-plan", "rotate", plan("rotate")}, {"bulk-plan", "extend", plan("extend")},
 		{"bulk-plan", "faulty", faulty}, {"bulk-plan", "nothing", nothing},
-		{"bulk-run", "running", running}, {"bulk-run", "secrets", secrets}, {"bulk-run", "partly", partly}, {"bulk-run", "revoked", revoked},
+		{"bulk-run", "running", running}, {"bulk-run", "secrets", secrets}, {"bulk-run", "partly", partly}, {"bulk-run", "revoked", revoked}, {"bulk-plan", "vault", intoVault}, {"bulk-run", "vault", vaulted},
 		{"sign-out", "running", leaving},
 	}
 }

@@ -289,6 +289,12 @@ type (
 		MayType                                                 bool
 		Typed, VaultError, Secret, SecretError, SuggestedSecret string
 		Unseen, MayDisable, DisableOld, Taken, Over, Chosen     bool
+		Rows                                                    []vaultRow
+		MayAtOnce, AtOnce                                       bool
+	}
+	vaultRow struct {
+		ID, Field, Token, Organization, Secret, Error string
+		Taken, Over                                   bool
 	}
 	intoVault struct {
 		State, Secret, Version, Sentence string

@@ -21,7 +21,7 @@ func (h *Handlers) ready(v *web.Request) func(context.Context) error {
 
 // runBatch sets a batch going, in the visitor's name and apart from their browser, and leads to its page.
 func (h *Handlers) runBatch(v *web.Request, id string) (web.Answer, error) {
-	err := h.Batches.Run(v.Context(), batch.Caller{Service: v.Caller(), Ready: h.ready(v), From: web.OriginOf(v.Request)}, v.Person(), id)
+	err := h.Batches.Run(v.Context(), batch.Caller{Service: v.Caller(), Vault: web.VaultCaller(v), Ready: h.ready(v), From: web.OriginOf(v.Request)}, v.Person(), id)
 	if err != nil { // confirmed all the same: its page says that it stands still, and how to go on
 		v.NoteError(err)
 	}
@@ -49,27 +49,28 @@ func (h *Handlers) resumable(v *web.Request) (*batch.Batch, error) {
 	if b.Halt != nil && b.Halt.Claims != "" && !web.AnsweredBefore(v.Session, b.Halt) {
 		return nil, b.Halt
 	}
-	return b, nil
+	if forVault(b) {
+		err = web.VaultNeedsSignIn(v, b.Items[0].Into.Secret)
+	}
+	return b, err
 }
 
-// GoOn begins what isn't begun.
+// GoOn begins what isn't begun, and tries again one operation, or all that may be, where the form says so. It names the
+// operation that has failed, not the token: what another tab has begun anew meanwhile is left alone.
 func (h *Handlers) GoOn(v *web.Request) (web.Answer, error) {
-	return h.resume(v, func(*batch.Item) bool { return false })
-}
-
-// Retry tries one operation again, or all that may be. The form names the operation that has failed, not the token:
-// what another tab has begun anew meanwhile is left alone.
-func (h *Handlers) Retry(v *web.Request) (web.Answer, error) {
-	one, all := v.PostForm.Get("operation"), v.PostForm.Get("all") == "yes"
-	return h.resume(v, func(item *batch.Item) bool { return all || item.Operation.ID == one })
-}
-
-func (h *Handlers) resume(v *web.Request, pick func(*batch.Item) bool) (web.Answer, error) {
 	b, err := h.resumable(v)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.Batches.Resume(v.Context(), b.Person, b.ID, pick); err != nil {
+	one, all := v.PostForm.Get("operation"), v.PostForm.Get("all") == "yes"
+	return h.runAgain(v, b, func(ctx context.Context, person, id string) error {
+		return h.Batches.Resume(ctx, person, id, func(item *batch.Item) bool { return all || item.Operation.ID == one })
+	})
+}
+
+// runAgain runs a batch again once it is marked what of it is to be done.
+func (h *Handlers) runAgain(v *web.Request, b *batch.Batch, mark func(ctx context.Context, person, id string) error) (web.Answer, error) {
+	if err := mark(v.Context(), b.Person, b.ID); err != nil {
 		return nil, batchError(err)
 	}
 	return h.runBatch(v, b.ID)
@@ -84,10 +85,7 @@ func (h *Handlers) RevokeOld(v *web.Request) (web.Answer, error) {
 	if v.PostForm.Get("sure") != "yes" {
 		return h.batchAnswer(v, b, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.notSure", nil)})
 	}
-	if err := h.Batches.RevokeOld(v.Context(), b.Person, b.ID); err != nil {
-		return nil, batchError(err)
-	}
-	return h.runBatch(v, b.ID)
+	return h.runAgain(v, b, h.Batches.RevokeOld)
 }
 
 // eachOperation takes one step of those operations of a batch that pick chooses, and shows the batch again.

@@ -44,6 +44,7 @@ type bulkPlanPage struct {
 	RevokeForm            string
 	View                  string // the list that the tokens were chosen in
 	Global                bool   // some are left out because they are global
+	Vault                 *tokenform.VaultPart
 }
 
 type bulkPlanRow struct {
@@ -70,11 +71,12 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		return h.batchAnswer(v, b, web.FormState{})
 	}
 	q := v.URL.Query()
-	expiry := bulkExpiryOf(b.Action, q.Get("expiry"), strings.TrimSpace(q.Get("date")), v.Now.Location())
+	f := bulkForm{bulkExpiry: bulkExpiryOf(b.Action, q.Get("expiry"), strings.TrimSpace(q.Get("date")), v.Now.Location()), secrets: newSecrets(v, b)}
+	f.vaults = tokenform.ProposeVaults(f.secrets)
 	if kept, ok := v.Restore(); ok {
-		expiry = bulkExpiryOf(b.Action, kept.Get("expiry"), kept.Get("date"), v.Now.Location())
+		f.bulkExpiry, f.vaults = bulkExpiryOf(b.Action, kept.Get("expiry"), kept.Get("date"), v.Now.Location()), tokenform.ReadVaults(kept)
 	}
-	return h.planAnswer(v, b, expiry, web.FormState{}), nil
+	return h.planAnswer(v, b, f, web.FormState{}), nil
 }
 
 // batchError distinguishes a batch that isn't there from an operation.
@@ -92,39 +94,67 @@ func (h *Handlers) Start(v *web.Request) (web.Answer, error) {
 	if err != nil {
 		return nil, batchError(err)
 	}
-	expiry := bulkExpiryOf(b.Action, v.PostForm.Get("expiry"), strings.TrimSpace(v.PostForm.Get("date")), tokenform.ReadZone(v.PostForm))
-	if v.URL.Query().Has("show") {
-		return v.To(web.BatchPath(id) + "?" + url.Values{"expiry": {expiry.choice}, "date": {expiry.date}}.Encode()), nil
+	f := bulkForm{
+		bulkExpiry: bulkExpiryOf(b.Action, v.PostForm.Get("expiry"), strings.TrimSpace(v.PostForm.Get("date")), tokenform.ReadZone(v.PostForm)),
+		vaults:     tokenform.ReadVaults(v.PostForm), secrets: newSecrets(v, b), faults: tokenform.Faults{},
 	}
+	if v.URL.Query().Has("show") {
+		if f.vaults.Choice != "" { // with all that was typed, which an address doesn't hold
+			return h.planAnswer(v, b, f, web.FormState{}), nil
+		}
+		return v.To(web.BatchPath(id) + "?" + url.Values{"expiry": {f.choice}, "date": {f.date}}.Encode()), nil
+	}
+	into := f.vaults.Into(v, f.secrets, f.faults)
 	if b.Started.IsZero() {
-		if expiry.fault(b.Action, b.Planned) != "" {
-			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity}), nil
-		}
-		trial := *b
-		if expiry.settle(&trial); len(trial.Items) == 0 {
-			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, "bulk.nothingToDo", nil)}), nil
-		}
-		if key := unlikeShown(b, expiry, v.PostForm); key != "" {
-			return h.planAnswer(v, b, expiry, web.FormState{Status: http.StatusUnprocessableEntity, Problem: web.Summary(v.Words, key, nil)}), nil
+		if answer := h.faultyStart(v, b, f); answer != nil {
+			return answer, nil
 		}
 	}
 	if err := h.ready(v)(v.Context()); err != nil { // where a new sign-in is what it takes, that comes first
 		return nil, err
 	}
-	content := url.Values{"expiry": {expiry.choice}, "date": {expiry.date}}.Encode() // two windows on one plan may draw two forms
+	if b.Started.IsZero() && into != nil {
+		state, err := f.vaults.Check(v, f.secrets, into, f.faults)
+		switch {
+		case err != nil:
+			return nil, err
+		case state.Status != 0:
+			return h.planAnswer(v, b, f, state), nil
+		}
+	}
+	content := url.Values{"expiry": {f.choice}, "date": {f.date}}.Encode() + f.vaults.Content() // two windows on one plan may draw two forms
 	rotating := rotating(v)
 	b, err = h.Batches.Start(v.Context(), person, id, v.PostForm.Get("form"), content, web.OriginOf(v.Request), func(b *batch.Batch) {
-		expiry.settle(b)
+		f.putInto(b, into)
+		f.settle(b)
 		leaveOutRotating(b, rotating)
 	})
 	h.Site.Limits.CountFull(err)
 	if status, key := web.FormRefusal(err); status != 0 {
-		return h.refusedStart(v, id, expiry, status, key, err)
+		return h.refusedStart(v, id, f, status, key, err)
 	}
 	if err != nil {
 		return nil, batchError(err)
 	}
 	return h.runBatch(v, b.ID)
+}
+
+// faultyStart is the answer to a confirmation that can't be carried out as it is; nil where it can.
+func (h *Handlers) faultyStart(v *web.Request, b *batch.Batch, f bulkForm) web.Answer {
+	state := web.FormState{Status: http.StatusUnprocessableEntity}
+	if f.fault(b.Action, b.Planned) != "" || len(f.faults) > 0 {
+		return h.planAnswer(v, b, f, state)
+	}
+	trial := *b
+	if f.settle(&trial); len(trial.Items) == 0 {
+		state.Problem = web.Summary(v.Words, "bulk.nothingToDo", nil)
+		return h.planAnswer(v, b, f, state)
+	}
+	if key := unlikeShown(b, f.bulkExpiry, v.PostForm); key != "" {
+		state.Problem = web.Summary(v.Words, key, nil)
+		return h.planAnswer(v, b, f, state)
+	}
+	return nil
 }
 
 // unlikeShown names what to say where a plan was confirmed with another expiry than the page had dates for: whoever
@@ -150,7 +180,7 @@ func sameTokens(b *batch.Batch, one, other bulkExpiry) bool {
 }
 
 // refusedStart shows the page again after a form that can't be accepted.
-func (h *Handlers) refusedStart(v *web.Request, id string, expiry bulkExpiry, status int, key string, cause error) (web.Answer, error) {
+func (h *Handlers) refusedStart(v *web.Request, id string, f bulkForm, status int, key string, cause error) (web.Answer, error) {
 	v.NoteError(cause)
 	b, err := h.Batches.Get(v.Context(), v.Person(), id)
 	if err != nil {
@@ -160,13 +190,13 @@ func (h *Handlers) refusedStart(v *web.Request, id string, expiry bulkExpiry, st
 	if !b.Started.IsZero() {
 		return h.batchAnswer(v, b, state)
 	}
-	return h.planAnswer(v, b, expiry, state), nil
+	return h.planAnswer(v, b, f, state), nil
 }
 
-func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry, state web.FormState) web.Answer {
-	fault := expiry.fault(b.Action, b.Planned)
+func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, f bulkForm, state web.FormState) web.Answer {
+	fault := f.fault(b.Action, b.Planned)
 	if fault == "" {
-		expiry.settle(b)
+		f.settle(b)
 	}
 	verb := web.BulkVerb(b.Action)
 	words := map[string]any{"Count": len(b.Items)}
@@ -175,7 +205,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 		Base: v.Base(text.Title, "tokens"), Problem: state.Problem, Verb: verb, Lead: text.What, Warning: text.Advice,
 		Button: v.Words.Message("bulk.do."+verb, words).Title, Address: v.Link(web.BatchPath(b.ID)),
 		Form: h.Batches.Form(b.Person, b.Action, b.ID), CancelURL: v.Link(backFrom(b.From)),
-		Choice: expiry.choice, ChoiceDate: expiry.date, View: backFrom(b.From), Places: outcome.Organizations(b),
+		Choice: f.choice, ChoiceDate: f.date, View: backFrom(b.From), Places: outcome.Organizations(b),
 	}
 	for _, item := range b.Items {
 		row := bulkPlanRow{
@@ -204,7 +234,11 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, expiry bulkExpiry,
 		p.Global = p.Global || one.Reason == leftGlobal
 	}
 	if b.Action != operation.Revoke {
-		p.chooseExpiry(v, b, expiry, fault)
+		p.chooseExpiry(v, b, f.bulkExpiry, fault)
+	}
+	if b.Action == operation.Rotate {
+		list, byField := f.faults.Texts(v.Words)
+		p.Vault, p.Errors = f.vaults.Part(v, f.secrets, true, byField), append(p.Errors, list...)
 	}
 	if fault != "" && state.Status == 0 {
 		state.Status = http.StatusUnprocessableEntity

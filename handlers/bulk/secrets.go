@@ -46,7 +46,17 @@ func (h *Handlers) Download(v *web.Request) (web.Answer, error) {
 	case format != "env" && format != "json":
 		return again(http.StatusUnprocessableEntity, "bulk.noFormat")
 	}
-	secrets, err := h.waitingSecrets(v, b)
+	var secrets []exportedSecret
+	taken := map[string]bool{}
+	err = h.eachSecret(v, b, func(op *operation.Operation, secret string) {
+		if op.Result == nil {
+			return
+		}
+		secrets = append(secrets, exportedSecret{
+			Variable: variableName(op.Organization, web.OperationToken(v.Words, op), taken), Name: web.OperationToken(v.Words, op), Organization: op.Organization,
+			AuthorizationID: op.Result.AuthorizationID, Scopes: op.Want.Scopes, ValidTo: op.Result.ValidTo, Secret: secret,
+		})
+	})
 	switch {
 	case err != nil:
 		return nil, err
@@ -62,21 +72,6 @@ func (h *Handlers) Download(v *web.Request) (web.Answer, error) {
 		return web.Download{Name: name + ".json", ContentType: "application/json; charset=utf-8", Content: append(content, '\n')}, nil
 	}
 	return web.Download{Name: name + ".env", ContentType: "text/plain; charset=utf-8", Content: dotenv(secrets)}, nil
-}
-
-func (h *Handlers) waitingSecrets(v *web.Request, b *batch.Batch) ([]exportedSecret, error) {
-	var out []exportedSecret
-	taken := map[string]bool{}
-	err := h.eachSecret(v, b, func(op *operation.Operation, secret string) {
-		if op.Result == nil {
-			return
-		}
-		out = append(out, exportedSecret{
-			Variable: variableName(op.Organization, web.OperationToken(v.Words, op), taken), Name: web.OperationToken(v.Words, op), Organization: op.Organization,
-			AuthorizationID: op.Result.AuthorizationID, Scopes: op.Want.Scopes, ValidTo: op.Result.ValidTo, Secret: secret,
-		})
-	})
-	return out, err
 }
 
 // eachSecret calls f for each operation of a batch whose secret waits. One whose secret can't be read any more is left

@@ -37,6 +37,11 @@ type bulkRunPage struct {
 	SecretFake     bool
 	DownloadFormat []web.Option
 
+	ForVault    int // secrets that are for a vault
+	Delivered   int // of them: in it
+	Undelivered int // of them: to be tried again, or shown
+	MayDeliver  int // that can be tried again
+
 	OldAlive int // old tokens that still work
 	OldReady int // of them: with a new secret that was saved
 
@@ -73,6 +78,8 @@ type bulkRow struct {
 	OperationURL, LinkText  string
 	Retry                   string // the operation that may be tried again
 	RevokeOld               string
+	Deliver, Show           string // a secret that isn't in its vault
+	Disable                 string // the previous version in the vault
 }
 
 // batchAnswer is the page of a batch that was confirmed.
@@ -81,6 +88,9 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormSta
 		h.lookIntoBatch(v, b)
 	}
 	v.Invalidate("", nil, b.Ended)
+	if forVault(b) {
+		web.ForgetVaults(v)
+	}
 	tally, verb, path := b.Count(), web.BulkVerb(b.Action), web.BatchPath(b.ID)
 	title := v.Words.Text("bulk.run."+verb, "Count", len(b.Items))
 	if !b.Running && tally.Done == len(b.Items) {
@@ -92,6 +102,7 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormSta
 		All: len(b.Items), Done: tally.Done, Failed: tally.Failed, Unknown: tally.Unknown, Doing: tally.Doing, NotBegun: tally.NotBegun,
 		Finished: tally.Done + tally.Failed + tally.Unknown, SecretFake: h.Site.Demo, BackURL: v.Link(backFrom(b.From)), Return: path,
 		OldAlive: tally.OldAlive, SecretsMade: tally.Secrets,
+		Delivered: tally.Delivered, Undelivered: tally.Undelivered,
 	}
 	p.summarize(v.Words, b)
 	describeHalts(v, b, &p)
@@ -104,6 +115,9 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormSta
 	}
 	if !b.Running && len(p.Secrets) == 0 { // a secret is not to move while it is copied
 		p.ReloadAfter = reloadBatchAfter(v, b)
+	}
+	if forVault(b) {
+		p.ForVault = len(b.Items)
 	}
 	if !b.Running {
 		offerSteps(b, &p)
@@ -130,6 +144,8 @@ func (p *bulkRunPage) summarize(w *templates.Words, b *batch.Batch) {
 		key, p.State = "bulk.state.halted", "unknown"
 	case p.Unknown > 0:
 		key, p.State = "bulk.state.unknown", "unknown"
+	case p.Undelivered > 0:
+		key, p.State = "bulk.state.undelivered", "unknown"
 	case p.Failed > 0:
 		key, p.State = "bulk.state.partly", "unknown"
 	case slices.ContainsFunc(b.Items, notAsAsked):
@@ -169,7 +185,7 @@ func reloadBatchAfter(v *web.Request, b *batch.Batch) (seconds int) {
 // describeHalts says why nothing more is begun, everywhere or in single organizations, and which are being waited for.
 func describeHalts(v *web.Request, b *batch.Batch, p *bulkRunPage) {
 	if b.Halt != nil && !b.Interrupted() { // that the batch's state says
-		p.Halt = web.FailureSummary(v, b.Halt, b.Ended)
+		p.Halt = web.FailureSummary(v, ofVault(b, b.Halt), b.Ended)
 	}
 	names := map[string]string{}
 	for _, item := range b.Items {
@@ -226,6 +242,8 @@ func describeItem(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow
 	}
 	switch phase := op.Phase(); phase {
 	case operation.PhaseUnderWay:
+	case operation.PhaseDelivering:
+		row.State = "delivering"
 	case operation.PhaseTakenBack:
 		row.State, row.What = string(operation.Failed), v.Words.Message("operation.orphanRevoked", web.OperationWords(v, op)).What
 	case operation.PhaseOrphaned:
@@ -272,7 +290,10 @@ func describeDone(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow
 	}
 	row.URL = web.TokenURL(v, op.Organization, op.Result)
 	row.OperationURL, row.LinkText = v.Link(web.OperationPath(op.ID)), v.Words.Message("bulk.seeRotation", nil).Title
+	describeInVault(v, b, op, row)
 	switch op.Phase() {
+	case operation.PhaseUndelivered:
+		row.State = "undelivered"
 	case operation.PhaseSecretWaiting:
 		row.State = "waitingSecret"
 	case operation.PhaseSecretExpired, operation.PhaseSecretUnkept:
@@ -299,11 +320,14 @@ func offerSteps(b *batch.Batch, p *bulkRunPage) {
 		if item.MayRetry() {
 			p.Retries++
 		}
+		if item.Operation != nil && item.Operation.MayDeliver() {
+			p.MayDeliver++
+		}
 		if item.Phase() == operation.PhaseHalfWay {
 			p.OldReady++
 		}
 	}
-	p.MayDismiss = !b.Dismissed && p.OldAlive == 0 && p.SecretsMade == 0 && (p.NotBegun+p.Failed > 0 || slices.ContainsFunc(b.Items, pendingItem))
+	p.MayDismiss = !b.Dismissed && p.OldAlive == 0 && p.SecretsMade+p.Undelivered == 0 && (p.NotBegun+p.Failed > 0 || slices.ContainsFunc(b.Items, pendingItem))
 }
 
 // notAsAsked says that a token was changed, but its secret was not saved or its life is shorter than was asked for.

@@ -153,14 +153,15 @@ func changeCause(v *web.Request, op *operation.Operation) string {
 
 // shownPhases are the phases that the list of changes shows otherwise than by the operation's state.
 var shownPhases = map[operation.Phase]string{
-	operation.PhaseTakenBack:     string(operation.Failed),
-	operation.PhaseOrphaned:      string(operation.Unknown),
-	operation.PhaseDelivering:    "delivering",
-	operation.PhaseUndelivered:   "undelivered",
-	operation.PhaseSecretWaiting: "waiting",
-	operation.PhaseSecretExpired: "secretExpired",
-	operation.PhaseSecretUnkept:  "secretExpired",
-	operation.PhaseHalfWay:       "halfway",
+	operation.PhaseTakenBack:       string(operation.Failed),
+	operation.PhaseOrphaned:        string(operation.Unknown),
+	operation.PhaseDelivering:      "delivering",
+	operation.PhaseUndelivered:     "undelivered",
+	operation.PhaseSecretWaiting:   "waiting",
+	operation.PhaseSecretExpired:   "secretExpired",
+	operation.PhaseSecretUnkept:    "secretExpired",
+	operation.PhaseHalfWay:         "halfway",
+	operation.PhasePreviousEnabled: "previousEnabled",
 }
 
 // shownOutcome is how the list of changes shows an operation.

@@ -210,10 +210,22 @@ func Agree(v *Request) (Answer, error) {
 	}
 	ForgetVaults(v)
 	if named := v.site.Vaults.Vaults(); len(named) > 0 && !v.URL.Query().Has("draft") {
-		_, err := as.Versions(v.Context(), vault.Reference{Vault: named[0], Name: "patdesk"})
-		if _, signIn := NeedsSignIn(err); err != nil && signIn {
+		if err := VaultNeedsSignIn(v, vault.Reference{Vault: named[0], Name: "patdesk"}); err != nil {
 			return nil, err
 		}
 	}
 	return v.To(ListPath("")), nil
+}
+
+// VaultNeedsSignIn asks a vault about a secret, and returns the error if it takes a sign-in to be answered.
+func VaultNeedsSignIn(v *Request, r vault.Reference) error {
+	as := asVaults(v)
+	if as == nil {
+		return nil
+	}
+	_, err := as.Versions(v.Context(), r)
+	if _, signIn := NeedsSignIn(err); signIn {
+		return err
+	}
+	return nil // whoever asks in earnest finds out
 }

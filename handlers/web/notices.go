@@ -42,7 +42,7 @@ func (s *Site) notices(v *Request) []Notice {
 	secrets := map[string]waiting{}
 	for i := range pending {
 		if kind, _ := NoticeKind(&pending[i]); kind == "secret" {
-			secrets[pending[i].Batch] = secrets[pending[i].Batch].and(pending[i].SecretUntil)
+			secrets[pending[i].Batch] = secrets[pending[i].Batch].and(&pending[i])
 		}
 	}
 	out, batches, err := s.batchNotices(v, secrets)
@@ -65,15 +65,19 @@ func (s *Site) notices(v *Request) []Notice {
 
 // waiting are the secrets of a batch that wait to be saved.
 type waiting struct {
-	count int
-	until time.Time // when the first is deleted
+	count       int
+	undelivered int       // that couldn't be put into their vault
+	until       time.Time // when the first is deleted
 }
 
-func (w waiting) and(until time.Time) waiting {
-	if w.count == 0 || until.Before(w.until) {
-		w.until = until
+func (w waiting) and(op *operation.Operation) waiting {
+	if w.count == 0 || op.SecretUntil.Before(w.until) {
+		w.until = op.SecretUntil
 	}
 	w.count++
+	if op.Phase() == operation.PhaseUndelivered {
+		w.undelivered++
+	}
 	return w
 }
 
@@ -97,6 +101,8 @@ func NoticeKind(op *operation.Operation) (kind, key string) {
 		return "unknown", "notice.secretUnkept"
 	case operation.PhaseHalfWay:
 		return "rotation", "notice.rotation"
+	case operation.PhasePreviousEnabled:
+		return "rotation", "notice.previousEnabled"
 	case operation.PhaseSecretExpired:
 		if op.OldOpen() {
 			return "rotation", "notice.rotation"
@@ -123,10 +129,12 @@ func (s *Site) batchNotices(v *Request, secrets map[string]waiting) (out []Notic
 		switch {
 		case b.Running:
 			kind, key = "running", "notice.batchRunning."+BulkVerb(b.Action)
+		case secrets[b.ID].undelivered > 0:
+			kind, key, count = "secret", "notice.batchUndelivered", secrets[b.ID].undelivered
 		case secrets[b.ID].count > 0:
 			kind, key, count = "secret", "notice.batchSecrets", secrets[b.ID].count
 		}
-		text := v.Words.Message(key, map[string]any{"Count": count})
+		text := v.Words.Message(key, map[string]any{"Count": count, "Until": v.When(secrets[b.ID].until).Relative})
 		out = append(out, Notice{Kind: kind, Text: text.What, LinkText: text.Title, URL: v.Link(BatchPath(b.ID)), until: secrets[b.ID].until})
 	}
 	return out, open, nil

@@ -43,6 +43,8 @@ type Batch struct {
 	Items   []Item           `json:"Items"`
 	LeftOut []LeftOut        `json:"LeftOut"`
 
+	RevokeAtOnce bool `json:"RevokeAtOnce,omitempty"` // rotate: each old token, as soon as its new secret is in its vault
+
 	Working   bool                       `json:"Working"`   // a run is under way, or its process died in the middle: see Running
 	Ended     time.Time                  `json:"Ended"`     // of the last run
 	Stopped   bool                       `json:"Stopped"`   // the person wants nothing more to be begun
@@ -59,11 +61,13 @@ type Batch struct {
 type Item struct {
 	Organization string            `json:"Organization"`
 	Before       azuredevops.Token `json:"Before"`
-	ValidTo      time.Time         `json:"ValidTo"`        // wanted; rotate, update
-	Life         time.Duration     `json:"Life,omitempty"` // rotate: what "as long as before" gives it; 0: not noted
-	Form         string            `json:"Form"`           // of its operation; a new one for each try
-	RevokeOld    bool              `json:"Retire"`         // rotate: the old token is to be revoked
-	Already      bool              `json:"Already"`        // revoke: it was no longer active before
+	ValidTo      time.Time         `json:"ValidTo"`           // wanted; rotate, update
+	Life         time.Duration     `json:"Life,omitempty"`    // rotate: what "as long as before" gives it; 0: not noted
+	Into         *operation.Into   `json:"Into,omitempty"`    // rotate: where the new secret is put (Secret, Unseen, DisableOld); nil: into no vault
+	Form         string            `json:"Form"`              // of its operation; a new one for each try
+	RevokeOld    bool              `json:"Retire"`            // rotate: the old token is to be revoked
+	Deliver      bool              `json:"Deliver,omitempty"` // rotate: the new secret is to be put into its vault, which has failed
+	Already      bool              `json:"Already"`           // revoke: it was no longer active before
 
 	Operation *operation.Operation `json:"-"` // nil: not begun
 }
@@ -84,6 +88,9 @@ type Tally struct {
 	NotBegun int `json:"NotBegun"`
 	Secrets  int `json:"Secrets"`  // of Done: with a secret that waits to be saved
 	OldAlive int `json:"OldAlive"` // of Done: with an old token to be revoked
+
+	Delivered   int `json:"Delivered,omitempty"`   // of Done: with a secret that is in its vault
+	Undelivered int `json:"Undelivered,omitempty"` // of Done: with a secret that is for a vault, isn't there as far as is known, and waits to be tried again or shown
 }
 
 // Summary is what a banner says of a batch that still needs the person.
@@ -132,7 +139,7 @@ func (b *Batch) Count() (t Tally) {
 		switch phase := b.Items[i].Phase(); {
 		case phase == "":
 			t.NotBegun++
-		case phase == operation.PhaseUnderWay:
+		case phase == operation.PhaseUnderWay, phase == operation.PhaseDelivering:
 			t.Doing++
 		case phase.NotDone():
 			t.Failed++
@@ -143,8 +150,14 @@ func (b *Batch) Count() (t Tally) {
 			if phase == operation.PhaseSecretWaiting {
 				t.Secrets++
 			}
+			if phase == operation.PhaseUndelivered {
+				t.Undelivered++
+			}
 			if b.Items[i].Operation.OldOpen() {
 				t.OldAlive++
+			}
+			if into := b.Items[i].Operation.Into; into != nil && into.State == operation.IntoWritten {
+				t.Delivered++
 			}
 		}
 	}

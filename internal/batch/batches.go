@@ -331,6 +331,23 @@ func (s *Batches) RevokeOld(ctx context.Context, person, id string) error {
 	})
 }
 
+// Deliver has the secrets put into their vault that couldn't be put there, when the batch is run again.
+func (s *Batches) Deliver(ctx context.Context, person, id string) error {
+	b, err := s.Get(ctx, person, id)
+	if err != nil {
+		return err
+	}
+	chosen := map[string]bool{}
+	for i := range b.Items {
+		chosen[b.Items[i].Form] = b.Items[i].Operation != nil && b.Items[i].Operation.MayDeliver()
+	}
+	return s.reopen(ctx, person, id, func(b *Batch) {
+		for i := range b.Items {
+			b.Items[i].Deliver = b.Items[i].Deliver || chosen[b.Items[i].Form]
+		}
+	})
+}
+
 // reopen makes a batch fit to be run again.
 func (s *Batches) reopen(ctx context.Context, person, id string, edit func(*Batch)) error {
 	b, err := s.change(ctx, person, id, life, func(b *Batch) error {

@@ -88,6 +88,7 @@ func (s *Batches) Run(ctx context.Context, c Caller, person, id string) error {
 // Caller is on whose behalf a batch is run.
 type Caller struct {
 	Service operation.Service
+	Vault   operation.Vault             // for items that are put into one; nil where there is none
 	Ready   func(context.Context) error // whether an access token can be had; with its error nothing more is begun
 	From    operation.Origin
 }
@@ -131,9 +132,10 @@ type worker struct {
 	noting sync.Mutex          // held while the batch's record is changed
 	record *session.Cache[Batch]
 
-	mu     sync.Mutex
-	active map[string]*activeTokens // by organization
-	failed map[string]int           // operations in a row that failed for want of a clear answer, by organization
+	mu          sync.Mutex
+	active      map[string]*activeTokens // by organization
+	failed      map[string]int           // operations in a row that failed for want of a clear answer, by organization
+	undelivered int                      // secrets in a row that could not be put into the vault
 }
 
 // all works through the batch, one queue for each organization.
@@ -229,8 +231,12 @@ func (w *worker) carryOut(b *Batch, item *Item) *itemFailure {
 		w.end()
 	case op.Undecided(): // its worker died, or could not look
 		_, _ = w.journal.Reconcile(w.ending, w.caller.Service, w.person, op.ID)
+	case op.MayDeliver() && (item.Deliver || cut(op.Into.Failure)):
+		w.deliver(op)
 	case item.RevokeOld && op.State == operation.Succeeded && op.OldOpen():
 		return w.revokeOld(op)
+	case op.Phase() == operation.PhasePreviousEnabled && op.Pending():
+		w.disablePrevious(op)
 	}
 	return nil
 }
@@ -256,6 +262,7 @@ func (w *worker) beginItem(b *Batch, item *Item) *itemFailure {
 	op, err := w.journal.Do(context.WithoutCancel(w.ending), &activeOnly{w.caller.Service, before, active}, operation.Request{
 		Form: form, Person: w.person, Action: b.Action, Organization: item.Organization, Before: &before,
 		Want: azuredevops.Wanted{ValidTo: item.ValidTo}, Content: "batch " + w.id, Batch: w.id, From: w.caller.From, Known: active.named(before),
+		RevokeAtOnce: item.Into != nil && b.RevokeAtOnce, Into: item.Into, Vault: w.caller.Vault,
 	})
 	active.remember(op)
 	var full *session.FullError
@@ -266,6 +273,7 @@ func (w *worker) beginItem(b *Batch, item *Item) *itemFailure {
 		w.end()
 	case op.State == operation.Succeeded:
 		w.answered(orgKey(item.Organization))
+		w.considerVault(op)
 	case op.Failure != nil:
 		notDone := op.State == operation.Failed && (b.Action != operation.Rotate || op.Failure.Status == 0)
 		harmless := b.Action != operation.Rotate && op.Failure.Status == http.StatusTooManyRequests // to do again, should it have been done
@@ -313,6 +321,7 @@ func (w *worker) revokeOld(op *operation.Operation) *itemFailure {
 		return &itemFailure{op.OldFailure, true}
 	default:
 		w.answered(orgKey(op.Organization))
+		w.disablePrevious(op)
 	}
 	return nil
 }

@@ -89,6 +89,11 @@ func (o *Operation) AwaitsVault() bool {
 	return o.State == Succeeded && (o.delivering() || o.hidden())
 }
 
+// MayDeliver reports whether a secret that is kept can be put into its vault, where that has failed before.
+func (o *Operation) MayDeliver() bool {
+	return o.State == Succeeded && o.Secret == SecretWaiting && o.Into != nil && o.Into.State == IntoFailed
+}
+
 // PreviousOpen reports whether the version that holds the secret of a revoked old token is still to be disabled.
 func (o *Operation) PreviousOpen() bool {
 	return o.Into != nil && o.Into.DisableOld && o.Into.State == IntoWritten && o.Into.Previous != "" && !o.Into.Disabled && o.Old == OldRevoked

@@ -210,9 +210,6 @@ func TestDeathOnTheWayIntoAVault(t *testing.T) {
 			"retired":       {operation.IntoWritten, 1, operation.OldSent},
 			"disabled":      {operation.IntoWritten, 1, operation.OldRevoked},
 		} {
-			if killed && point == "disabled" { // nothing is open any more, by which a process could find it
-				continue
-			}
 			t.Run(fmt.Sprint(point, killed), func(t *testing.T) {
 				w := newWorld(t)
 				r := w.replica()

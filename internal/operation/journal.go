@@ -266,7 +266,7 @@ func (o *Operation) newer(other *Operation) int {
 func (j *Journal) Dismiss(ctx context.Context, person, id string) (*Operation, error) {
 	return j.edit(ctx, person, id, func(r *record) error {
 		expired := r.at(j.options.Now()).Secret == SecretExpired
-		if r.Dismissed || r.State != Unknown && !r.Doubtful && r.Secret != SecretUnkept && !expired {
+		if r.Dismissed || r.State != Unknown && !r.Doubtful && r.Secret != SecretUnkept && !expired && r.Phase() != PhasePreviousEnabled {
 			return errUnchanged
 		}
 		r.Dismissed = true

@@ -32,8 +32,9 @@ const (
 
 	// Done:
 
-	PhaseHalfWay Phase = "halfWay" // a rotation whose old token is still to be revoked, or kept
-	PhaseDone    Phase = "done"
+	PhaseHalfWay         Phase = "halfWay"         // a rotation whose old token is still to be revoked, or kept
+	PhasePreviousEnabled Phase = "previousEnabled" // a rotation whose old token is revoked, and its secret's version in the vault is still to be disabled
+	PhaseDone            Phase = "done"
 )
 
 // Phase is where an operation stands that the Journal returned: in a record as it is stored a secret doesn't expire.
@@ -67,8 +68,11 @@ func (o *Operation) Phase() Phase {
 		}
 		return PhaseOrphaned
 	}
-	if o.OldOpen() {
+	switch {
+	case o.OldOpen():
 		return PhaseHalfWay
+	case o.PreviousOpen():
+		return PhasePreviousEnabled
 	}
 	return PhaseDone
 }
@@ -100,12 +104,12 @@ func (p Phase) Unknown() bool {
 func (p Phase) NotDone() bool { return p == PhaseFailed || p == PhaseTakenBack }
 
 // Pending reports whether the operation still needs the person: it is in progress, its outcome is unknown, its secret
-// was not said to be saved, or a rotation's old token is still alive.
+// was not said to be saved, or a rotation's old token is still alive, or its version in the vault still to be disabled.
 func (o *Operation) Pending() bool {
 	switch o.Phase() {
 	case PhaseUnderWay, PhaseHalfWay:
 		return true
-	case PhaseInDoubt, PhaseFound, PhaseNothingFound, PhaseUnreadable:
+	case PhaseInDoubt, PhaseFound, PhaseNothingFound, PhaseUnreadable, PhasePreviousEnabled:
 		return !o.Dismissed
 	case PhaseFailed, PhaseCleared, PhaseDone:
 		return false

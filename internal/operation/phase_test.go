@@ -16,6 +16,7 @@ type phased struct {
 	found, revoked, reconciled        bool
 	secret                            operation.SecretState
 	shown, takenBack, halfWay, unkept bool
+	oldRevoked                        bool
 	into                              *operation.Into
 }
 
@@ -33,6 +34,9 @@ func (p phased) operation() *operation.Operation {
 	if p.halfWay {
 		op.Old = operation.OldAlive
 	}
+	if p.oldRevoked && !p.halfWay {
+		op.Old = operation.OldRevoked
+	}
 	if p.unkept {
 		op.Unkept = canary
 	}
@@ -41,6 +45,7 @@ func (p phased) operation() *operation.Operation {
 
 var allInto = []*operation.Into{
 	nil, {State: operation.IntoPending}, {State: operation.IntoWritten}, {State: operation.IntoFailed},
+	{State: operation.IntoWritten, DisableOld: true, Previous: "p"}, {State: operation.IntoWritten, DisableOld: true, Previous: "p", Disabled: true},
 	{State: operation.IntoPending, Unseen: true}, {State: operation.IntoWritten, Unseen: true}, {State: operation.IntoFailed, Unseen: true},
 }
 
@@ -50,10 +55,10 @@ func allPhased() (all []phased) {
 		for _, secret := range []operation.SecretState{
 			operation.SecretNone, operation.SecretWaiting, operation.SecretSaved, operation.SecretExpired, operation.SecretUnkept, operation.SecretDelivered,
 		} {
-			for bits := range 1 << 7 {
+			for bits := range 1 << 8 {
 				is := func(bit int) bool { return bits>>bit&1 == 1 }
 				for _, into := range allInto {
-					all = append(all, phased{state, is(0), is(1), is(2), secret, is(3), is(4), is(5), is(6), into})
+					all = append(all, phased{state, is(0), is(1), is(2), secret, is(3), is(4), is(5), is(6), is(7), into})
 				}
 			}
 		}
@@ -86,6 +91,9 @@ var phaseRules = []struct {
 	{operation.PhaseSecretUnkept, func(p phased) bool { return p.secret == operation.SecretUnkept && p.shown }, unlessSettled},
 	{operation.PhaseOrphaned, func(p phased) bool { return p.secret == operation.SecretUnkept }, unlessSettled},
 	{operation.PhaseHalfWay, func(p phased) bool { return p.halfWay }, always},
+	{operation.PhasePreviousEnabled, func(p phased) bool {
+		return p.oldRevoked && p.into != nil && p.into.State == operation.IntoWritten && p.into.DisableOld && !p.into.Disabled
+	}, always},
 	{operation.PhaseDone, always, nil},
 }
 

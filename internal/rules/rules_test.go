@@ -49,7 +49,7 @@ var imports = map[string][]string{
 	},
 	"handlers/bulk": {
 		"handlers/web", "handlers/web/outcome", "handlers/web/tokenform", "handlers/web/tokenlist", "templates",
-		"internal/azuredevops", "internal/batch", "internal/entra", "internal/inventory", "internal/operation", "internal/session",
+		"internal/azuredevops", "internal/batch", "internal/entra", "internal/failure", "internal/inventory", "internal/operation", "internal/session",
 	},
 	"handlers/changes": {"handlers/web", "handlers/web/outcome", "templates", "internal/batch", "internal/failure", "internal/operation"},
 	"handlers/globaltokens": {
@@ -68,7 +68,7 @@ var imports = map[string][]string{
 	"internal/audit":              {"internal/azuredevops", "internal/failure", "internal/operation", "internal/plaintext", "internal/session"},
 	"internal/azuredevops":        {"internal/network"},
 	"internal/entra":              {"internal/network"},
-	"internal/batch":              {"internal/azuredevops", "internal/failure", "internal/formid", "internal/operation", "internal/session"},
+	"internal/batch":              {"internal/azuredevops", "internal/failure", "internal/formid", "internal/operation", "internal/session", "internal/vault"},
 	"internal/calendar":           {"internal/session"},
 	"internal/failure":            {"internal/azuredevops", "internal/entra", "internal/session", "internal/vault"},
 	"internal/formid":             {"internal/session"},

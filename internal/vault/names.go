@@ -29,11 +29,13 @@ const (
 	TagOperation       = "patdesk-operation"        // which wrote the version, to recognize a repetition
 )
 
+// MaxName is how long a secret's name may be, in characters.
+const MaxName = 127
+
 // Limits of the service
 // (https://learn.microsoft.com/azure/key-vault/secrets/about-secrets,
 // https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#objects-identifiers-and-versioning).
 const (
-	maxName        = 127
 	maxTags        = 15
 	maxTagLength   = 256 // characters, of a tag's name and of its value
 	maxContentType = 255 // characters
@@ -54,8 +56,8 @@ func ValidName(name string) bool { return secretName.MatchString(name) }
 // or digit of ASCII nothing is left but fallback.
 func SuggestName(token, fallback string) string {
 	name := strings.Trim(notAllowed.ReplaceAllString(token, "-"), "-")
-	if len(name) > maxName {
-		name = strings.TrimRight(name[:maxName], "-")
+	if len(name) > MaxName {
+		name = strings.TrimRight(name[:MaxName], "-")
 	}
 	if name == "" {
 		return fallback

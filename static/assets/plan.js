@@ -24,4 +24,6 @@ async function show() {
   }
 }
 
-plan.addEventListener("change", show);
+plan.addEventListener("change", (event) => {
+  if (!event.target.closest(".vault-part")) show(); // no date depends on that
+});

@@ -43,7 +43,7 @@ type Page struct {
 	Scopes         []web.Term
 	SaveAction     string
 	Old            *oldToken
-	Vault          *intoVault
+	Vault          *IntoVault
 	Candidates     []candidate
 	NextActions    []web.NextAction
 	DismissAction  string
@@ -155,6 +155,12 @@ func (o *Outcomes) describeSuccess(v *web.Request, op *operation.Operation, p *P
 	case operation.PhaseUndelivered:
 		text = v.Words.Message("operation.undelivered", words)
 		p.Heading, p.Sentence, p.Advice, p.Warned = text.Title, text.What, text.Advice, true
+	case operation.PhasePreviousEnabled:
+		text = v.Words.Message("operation.previousEnabled", words)
+		if p.Warned = true; op.Pending() {
+			p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
+			p.DismissAction = v.Link(web.OperationPath(op.ID) + "/dismiss")
+		}
 	case operation.PhaseSecretWaiting:
 		secret, err := o.Journal.RevealSecret(v.Context(), v.Delivery, op.Person, op.ID)
 		if err != nil {
@@ -175,7 +181,7 @@ func (o *Outcomes) describeSuccess(v *web.Request, op *operation.Operation, p *P
 			p.SecretNote = v.Words.Message("operation.secretSaved", words).What
 		}
 	}
-	p.Vault = describeInto(v, op)
+	p.Vault = DescribeInto(v, op)
 	if p.Secret != "" && op.Result != nil {
 		p.Uses = usesOf(op.Organization, scopesOf(op), strings.Contains(v.UserAgent(), "Windows"))
 	}

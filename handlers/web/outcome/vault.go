@@ -8,8 +8,8 @@ import (
 	"github.com/patdesk/patdesk/internal/vault"
 )
 
-// intoVault is the vault's secret that a new token's secret is put into.
-type intoVault struct {
+// IntoVault is the vault's secret that a new token's secret is put into.
+type IntoVault struct {
 	State         string // "pending", "written", "failed", "unknown"
 	Secret        string // "team/ci-nuget"
 	Version       string
@@ -23,13 +23,13 @@ type intoVault struct {
 	Uses          []use
 }
 
-// describeInto says how far a secret is on its way into a vault, and what can be done.
-func describeInto(v *web.Request, op *operation.Operation) *intoVault {
+// DescribeInto says how far a secret is on its way into a vault, and what can be done; nil for none.
+func DescribeInto(v *web.Request, op *operation.Operation) *IntoVault {
 	in := op.Into
 	if in == nil || op.State != operation.Succeeded {
 		return nil
 	}
-	p := &intoVault{State: string(in.State), Secret: in.Secret.String(), Version: in.Version}
+	p := &IntoVault{State: string(in.State), Secret: in.Secret.String(), Version: in.Version}
 	switch in.State {
 	case operation.IntoWritten:
 		p.Sentence = v.Words.Text("intoVault.written", "Secret", p.Secret)
@@ -60,7 +60,7 @@ func describeInto(v *web.Request, op *operation.Operation) *intoVault {
 	return p
 }
 
-func (p *intoVault) describePrevious(v *web.Request, op *operation.Operation) {
+func (p *IntoVault) describePrevious(v *web.Request, op *operation.Operation) {
 	in := op.Into
 	switch {
 	case in.Previous == "" || !in.DisableOld:

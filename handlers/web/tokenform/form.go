@@ -1,7 +1,9 @@
 package tokenform
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -120,7 +122,7 @@ func ReadZone(values url.Values) *time.Location {
 // Texts words the faults, in the order of the fields, and by field.
 func (f Faults) Texts(w *templates.Words) (list []web.FieldError, byField map[string]string) {
 	byField = map[string]string{}
-	for _, id := range faultOrder {
+	for _, id := range slices.Concat(faultOrder, f.rows()) {
 		if key, ok := f[id]; ok {
 			text := w.Message(key, map[string]any{"Max": maxNameLength}).What
 			list = append(list, web.FieldError{ID: id, Text: text})
@@ -128,6 +130,16 @@ func (f Faults) Texts(w *templates.Words) (list []web.FieldError, byField map[st
 		}
 	}
 	return list, byField
+}
+
+// rows are the fields of secrets' names that faults are of, where there are several.
+func (f Faults) rows() (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(f)) {
+		if strings.HasPrefix(id, secretField+"-") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // NameFault says what is wrong with a name, as far as it can be known before the service says so.

@@ -45,6 +45,10 @@ type VaultPart struct {
 	Taken, Over     bool   // the vault has a secret of that name, and a new version of it is to be written
 	Chosen          bool   // into a vault
 	SuggestedSecret string // where none is typed
+
+	Rows      []VaultRow // several secrets, each with a name of its own; Secret, SecretError, Taken and Over are theirs then
+	MayAtOnce bool
+	AtOnce    bool
 }
 
 // Vault is what was typed of it, as it was typed.
@@ -66,18 +70,10 @@ func ReadVault(values url.Values) Vault {
 // Into is the vault's secret that was chosen, nil for none; what is wrong is noted. suggested is the secret's name where
 // none was typed.
 func (f Vault) Into(v *web.Request, suggested string, faults Faults) *operation.Into {
-	vaults := web.Vaults(v)
-	if f.Choice == "" || vaults == nil {
+	if f.Choice == "" || web.Vaults(v) == nil {
 		return nil
 	}
-	address, err := vaults.Address(f.address())
-	var refused *vault.Error
-	switch {
-	case errors.As(err, &refused) && refused.Kind == vault.KindNotAllowed:
-		faults.Add("vault", "form.vaultNotAllowed")
-	case err != nil:
-		faults.Add("vault", "form.vaultInvalid")
-	}
+	address := f.vault(v, faults)
 	name := cmp.Or(f.Secret, suggested)
 	if !vault.ValidName(name) {
 		faults.Add("vault-secret", "form.secretNameInvalid")
@@ -85,49 +81,71 @@ func (f Vault) Into(v *web.Request, suggested string, faults Faults) *operation.
 	return &operation.Into{Secret: vault.Reference{Vault: address, Name: name}, Unseen: f.Unseen, DisableOld: f.DisableOld}
 }
 
-func (f Vault) address() string {
+// vault is the address of the vault that was chosen; what is wrong with it is noted.
+func (f Vault) vault(v *web.Request, faults Faults) string {
+	typed := f.Choice
 	if f.Choice == otherVault {
-		return f.Typed
+		typed = f.Typed
 	}
-	return f.Choice
+	address, err := web.Vaults(v).Address(typed)
+	var refused *vault.Error
+	switch {
+	case errors.As(err, &refused) && refused.Kind == vault.KindNotAllowed:
+		faults.Add("vault", "form.vaultNotAllowed")
+	case err != nil:
+		faults.Add("vault", "form.vaultInvalid")
+	}
+	return address
 }
 
 // Check asks the vault, before anything is changed, whether the person may use it, and what it has under that name. A
 // secret that is there, and isn't replaces's, is only written to if that was chosen. state is the form's, where the
 // vault refuses; an error leads elsewhere, as through a sign-in.
 func (f *Vault) Check(v *web.Request, into *operation.Into, replaces string, faults Faults) (state web.FormState, err error) {
-	versions, err := web.VaultCaller(v).Versions(v.Context(), into.Secret)
-	var refused *vault.Error
-	switch {
-	case err == nil:
-	case errors.As(err, &refused) && refused.Kind == vault.KindNoSecret:
-		return web.FormState{}, nil
-	default:
-		if _, signIn := web.NeedsSignIn(err); signIn {
-			return web.FormState{}, err
-		}
-		v.NoteError(err)
-		why := failure.Of(err)
-		t := v.DescribeFailure(why, v.Now)
-		return web.FormState{Status: t.Status, Problem: web.FailureSummary(v, why, v.Now), Header: web.RetryHeader(t.RetryAfter)}, nil
+	key, err := faultIn(v, into.Secret, replaces, f.Over)
+	if err != nil {
+		return refusedBy(v, err)
 	}
-	newest := vault.Secret{}
-	for _, one := range versions {
-		if newest.Version == "" || one.Created.After(newest.Created) {
-			newest = one
-		}
-	}
-	switch own := replaces != "" && newest.Tags[vault.TagAuthorizationID] == replaces; {
-	case newest.Managed:
-		faults.Add("vault-secret", "form.secretManaged")
-	case newest.Version != "" && !own && !f.Over:
-		f.taken = true
-		faults.Add("vault-secret", "form.secretTaken")
-	}
-	if len(faults) > 0 {
+	f.taken = key == secretTaken
+	if faults.Add("vault-secret", key); len(faults) > 0 {
 		return web.FormState{Status: http.StatusUnprocessableEntity}, nil
 	}
 	return web.FormState{}, nil
+}
+
+// faultIn asks the vault what keeps a new version from being written under a secret's name, as a key of the catalogue; ""
+// if nothing does.
+func faultIn(v *web.Request, r vault.Reference, replaces string, over bool) (string, error) {
+	versions, err := web.VaultCaller(v).Versions(v.Context(), r)
+	var refused *vault.Error
+	switch {
+	case errors.As(err, &refused) && refused.Kind == vault.KindNoSecret:
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	newest := vault.Newest(versions)
+	switch own := replaces != "" && newest.Tags[vault.TagAuthorizationID] == replaces; {
+	case newest.Managed:
+		return "form.secretManaged", nil
+	case newest.Version != "" && !own && !over:
+		return secretTaken, nil
+	}
+	return "", nil
+}
+
+const secretTaken = "form.secretTaken"
+
+// refusedBy is the state of a form that a vault keeps from being carried out; an error leads elsewhere, as through a
+// sign-in.
+func refusedBy(v *web.Request, err error) (web.FormState, error) {
+	if _, signIn := web.NeedsSignIn(err); signIn {
+		return web.FormState{}, err
+	}
+	v.NoteError(err)
+	why := failure.Of(err)
+	t := v.DescribeFailure(why, v.Now)
+	return web.FormState{Status: t.Status, Problem: web.FailureSummary(v, why, v.Now), Header: web.RetryHeader(t.RetryAfter)}, nil
 }
 
 // Part is the part of the page with what was typed; nil where there are no vaults. suggested is the secret's name where
