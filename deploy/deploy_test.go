@@ -172,8 +172,8 @@ func TestKustomizationsLeadSomewhere(t *testing.T) {
 // image is what the Dockerfile says.
 type image struct {
 	user, port, volume, health, temporary string
-	env                        map[string]string
-	golang                     string
+	env                                   map[string]string
+	golang                                string
 }
 
 func dockerfile(t *testing.T) image {
