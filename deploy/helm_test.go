@@ -602,3 +602,83 @@ func TestChartAgreesWithKustomize(t *testing.T) {
 		}
 	}
 }
+
+// A packed chart has its version and its image in it, is the same bytes each time, and leads nowhere that only the repository
+// has.
+func TestChartIsStamped(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("1f", 32)
+	pack := func(env ...string) string {
+		output, err := run(t, env, "../scripts/chart", t.TempDir())
+		if err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+		return strings.TrimSpace(output)
+	}
+	packed := pack("VERSION=v1.2.3-rc.1", "DIGEST="+digest)
+	if filepath.Base(packed) != "patdesk-1.2.3-rc.1.tgz" || read(t, packed) != read(t, pack("VERSION=v1.2.3-rc.1", "DIGEST="+digest)) {
+		t.Errorf("%s isn't the same each time", packed)
+	}
+	for archive, want := range map[string]string{packed: "@" + digest, pack("VERSION=v1.2.3", "DIGEST="): ":v1.2.3"} {
+		output, problem, err := helm(t, append([]string{"template", "patdesk", archive}, withValues(t, minimal, "image: {tag: ''}")...)...)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, problem)
+		}
+		m := manifests(parse(t, archive, output))
+		m.check(t)
+		if image := m.pod().at("containers", 0, "image").text(); image != "ghcr.io/patdesk/patdesk"+want {
+			t.Errorf("the image is %s", image)
+		}
+	}
+	for _, part := range []string{"chart", "readme", "values"} {
+		text, problem, err := helm(t, "show", part, packed)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, problem)
+		}
+		for _, s := range []string{"../", "unreleased", "not released", "helm install patdesk deploy"} {
+			if _, after, found := strings.Cut(text, s); found {
+				t.Errorf("%s is that of the repository: %s%.100s", part, s, after)
+			}
+		}
+	}
+	if text, _, _ := helm(t, "show", "readme", packed); !strings.Contains(text, "--version 1.2.3-rc.1 ") || strings.Count(text, "\n4. ") != 1 {
+		t.Error("the README doesn't say how to install it")
+	}
+	for _, env := range [][]string{{"VERSION="}, {"VERSION=1.2.3"}, {"VERSION=v1.2.3", "DIGEST=sha256:1"}} {
+		if output, err := run(t, env, "../scripts/chart", t.TempDir()); err == nil {
+			t.Errorf("%v is packed: %s", env, output)
+		}
+	}
+}
+
+// Whoever has installed it is told what to register, what has to be there, and what to look at.
+func TestChartNotes(t *testing.T) {
+	for _, c := range []struct {
+		values        string
+		want, without []string
+	}{
+		{"ingress: {enabled: true}",
+			[]string{"\n  https://patdesk.example.com/getAToken\n  https://patdesk.example.com/ ", "patdesk, with the key client.pem (credential.certificate)"},
+			[]string{"What to look at"}},
+		{"settings: {REDIRECT_PATH: /back, BASE_URL: 'https://tools.example.com/pat/', TRUSTED_PROXIES: null, AUTHORITY: null}\npersistence: {enabled: false}",
+			[]string{"\n  https://tools.example.com/pat/back\n  https://tools.example.com/pat/ ", "port-forward service/patdesk 5000:80", "TRUSTED_PROXIES is not set", "AUTHORITY names no tenant", "Sessions are lost"}, nil},
+		{"credential: {certificate: {existingSecret: ''}, workloadIdentity: {enabled: true}}\nserviceAccount: {create: false, name: theirs}",
+			[]string{"system:serviceaccount:patdesk:theirs", "annotation azure.workload.identity/client-id"}, []string{"must be in the namespace"}},
+		{"credential: {certificate: {existingSecret: ''}, clientSecret: {value: hidden-one}}", []string{"A client secret is fine for a trial"}, []string{"hidden-one"}},
+	} {
+		output, problem, err := helm(t, append([]string{"install", "patdesk", chart, "--namespace", "patdesk", "--dry-run=client", "--hide-secret"}, withValues(t, minimal, c.values)...)...)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, problem)
+		}
+		_, notes, _ := strings.Cut(output, "\nNOTES:\n")
+		for _, s := range c.want {
+			if !strings.Contains(notes, s) {
+				t.Errorf("%q isn't in\n%s", s, notes)
+			}
+		}
+		for _, s := range c.without {
+			if strings.Contains(notes, s) {
+				t.Errorf("%q is in\n%s", s, notes)
+			}
+		}
+	}
+}
