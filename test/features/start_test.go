@@ -81,10 +81,12 @@ func TestSettingsAlone(t *testing.T) {
 	}
 	defer sim.Close()
 	dir := t.TempDir()
-	ca := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(ca, sim.CertPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	// The authority is in a folder, as Kubernetes mounts a ConfigMap or a Secret: behind links.
+	authorities := filepath.Join(dir, "authorities")
+	testkit.Must(t, os.MkdirAll(filepath.Join(authorities, "..2026_01_02"), 0o700))
+	testkit.Must(t, os.WriteFile(filepath.Join(authorities, "..2026_01_02", "ca.crt"), sim.CertPEM(), 0o600))
+	testkit.Must(t, os.Symlink("..2026_01_02", filepath.Join(authorities, "..data")))
+	testkit.Must(t, os.Symlink("..data/ca.crt", filepath.Join(authorities, "ca.crt")))
 	port := freeport.Port(t)
 	settings := fmt.Sprintf("CLIENT_ID = %q\nCLIENT_SECRET = %q\nAUTHORITY = %q\nENDPOINT = '%s/contoso/_apis/Tokens/Pats?api-version=6.1-preview'\n"+
 		"DISCOVERY_ENDPOINT=%s\nSCOPE = [\"499b84ac-1321-427f-aa17-267ca6975798/.default\"]\nREDIRECT_PATH = \"/getAToken\"  # as registered\nSESSION_TYPE = \"filesystem\"\n",
@@ -94,7 +96,7 @@ func TestSettingsAlone(t *testing.T) {
 	}
 	address := "http://localhost:" + port
 	sim.SetRedirectURIs(address + "/getAToken")
-	process := apptest.StartBinary(t, dir, "SSL_CERT_FILE="+ca, "LISTEN_ADDRESS=localhost:"+port)
+	process := apptest.StartBinary(t, dir, "SSL_CERT_DIR="+authorities, "LISTEN_ADDRESS=localhost:"+port)
 	process.WaitFor("serving")
 	b := webtest.New(t, sim.Client().Transport).Open(address)
 	apptest.SignIn(b, apptest.Mona)
