@@ -25,3 +25,20 @@ func (w *Words) Forms(key string) map[string]string {
 	}
 	return out
 }
+
+// ForgetKept has all rows and parts made anew.
+func ForgetKept() {
+	rows.Purge()
+	parts.Purge()
+}
+
+// KeptFields are the fields that each part names that is kept.
+func KeptFields(w *Words) map[string][]string {
+	all := map[string][]string{}
+	for _, page := range Names() {
+		for _, part := range KeptParts(w.Page(page)) {
+			all[part] = w.namedBy(part)
+		}
+	}
+	return all
+}

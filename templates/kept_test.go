@@ -1,6 +1,8 @@
 package templates_test
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -41,5 +43,51 @@ func TestRowsAreKeptByWhatTheyShow(t *testing.T) {
 		if other := of("en"); other == first {
 			t.Errorf("with another %s the row is the same", what)
 		}
+	}
+}
+
+// A page whose parts were kept is the one that would be made anew, whatever other pages they were kept by.
+func TestPartsAreKeptByWhatTheyShow(t *testing.T) {
+	fresh := map[string]string{}
+	for _, w := range templates.Offered() {
+		for i, s := range samples() {
+			templates.ForgetKept()
+			fresh[fmt.Sprint(w.Language(), i)] = renderIn(t, w, s)
+		}
+	}
+	for range 2 {
+		for _, w := range templates.Offered() {
+			for i, s := range samples() {
+				if got := renderIn(t, w, s); got != fresh[fmt.Sprint(w.Language(), i)] {
+					t.Errorf("%s, %s in %s differs from what was made anew:\n%s", s.page, s.state, w.Language(), got)
+				}
+			}
+		}
+	}
+}
+
+func renderIn(t *testing.T, w *templates.Words, s sample) string {
+	t.Helper()
+	var b strings.Builder
+	if err := w.Render(&b, s.page, s.data); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// Parts stay in memory after their page: none names a field that holds a secret or something for one answer only.
+func TestPartsHaveNoSecret(t *testing.T) {
+	t.Parallel()
+	kept := 0
+	for name, fields := range templates.KeptFields(english) {
+		kept++
+		for _, field := range fields {
+			if regexp.MustCompile(`Secret|Form$|RequestID|Address$|Notice`).MatchString(field) {
+				t.Errorf("%s is kept and has %s", name, field)
+			}
+		}
+	}
+	if kept < 5 {
+		t.Errorf("only %d parts are kept", kept)
 	}
 }

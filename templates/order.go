@@ -3,6 +3,7 @@ package templates
 import (
 	"bytes"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/collate"
 )
@@ -11,14 +12,14 @@ import (
 // what it has worked out, and isn't safe for concurrent use.
 func (w *Words) Order() func(a, b string) int {
 	var (
-		collator = collate.New(w.tag)
+		collator = sync.OnceValue(func() *collate.Collator { return collate.New(w.tag) }) // many a list is in order without it
 		buffer   collate.Buffer
 		keys     = map[string][]byte{}
 	)
 	key := func(name string) []byte {
 		k, ok := keys[name]
 		if !ok {
-			k = collator.KeyFromString(&buffer, name)
+			k = collator().KeyFromString(&buffer, name)
 			keys[name] = k
 		}
 		return k

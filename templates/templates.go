@@ -85,11 +85,10 @@ func Names() []string { return slices.Sorted(maps.Keys(english.pages)) }
 // parsed when it is asked for: all of them take longer than everything else at the start, and 19 MB. That they can be,
 // tests say.
 func parsers(w *Words) map[string]func() *template.Template {
-	common := sync.OnceValue(func() *template.Template { return parseCommon(w) })
 	sets := map[string]func() *template.Template{}
 	for _, file := range filesIn("pages/*.html") {
 		sets[strings.TrimSuffix(path.Base(file), ".html")] = sync.OnceValue(func() *template.Template {
-			set := template.Must(common().Clone())
+			set := template.Must(w.common().Clone())
 			template.Must(set.New(file).Parse(w.read(file)))
 			return set
 		})

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // When is a moment in words, by the clock and calendar of the reader's time zone. Where that isn't known it is UTC, and
@@ -31,7 +33,24 @@ func (w *Words) At(t, now time.Time) When {
 	if local := t.In(now.Location()); local.Year() <= 9999 { // the last year that ISO 8601 has room for
 		t = local
 	}
-	return When{ISO: t.Format(time.RFC3339), Date: w.dateOf(t), Relative: w.relative(t, now), Clock: w.clockOf(t, time.TimeOnly)}
+	_, offset := t.Zone()
+	m := moment{w, t.Unix(), offset}
+	when, ok := moments.Get(m)
+	if !ok {
+		when = When{ISO: t.Format(time.RFC3339), Date: w.dateOf(t), Clock: w.clockOf(t, time.TimeOnly)}
+		moments.Add(m, when)
+	}
+	when.Relative = w.relative(t, now)
+	return when
+}
+
+// moments are those that were worded lately, but for what depends on when they are seen. A list words each token's end.
+var moments, _ = lru.New[moment, When](16_384) // of some 200 bytes; fails for sizes below one
+
+type moment struct {
+	words  *Words
+	unix   int64
+	offset int // of the zone, in seconds east of UTC
 }
 
 func (w *Words) dateOf(t time.Time) string {

@@ -46,6 +46,8 @@ type Words struct {
 	numbers  *message.Printer
 	small    func() []string // the numbers from 0 on, which nearly all are
 	pages    map[string]func() *template.Template
+	common   func() *template.Template // what all pages have
+	named    sync.Map                  // of kept parts: the fields of a page that they name
 }
 
 // english is the language that every message is written in first, and the one of a visit that asks for none.
@@ -140,6 +142,7 @@ func newWords(tag language.Tag, messages []*i18n.Message) *Words {
 	for _, names := range w.optional {
 		slices.Sort(names)
 	}
+	w.common = sync.OnceValue(func() *template.Template { return parseCommon(w) })
 	w.pages = parsers(w)
 	return w
 }

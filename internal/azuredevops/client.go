@@ -80,6 +80,7 @@ type Client struct {
 	now                             func() time.Time
 	sleep                           func(context.Context, time.Duration) error
 	guards                          *guards
+	pages                           pages
 	watch                           func(context.Context, string, http.Header) func(Exchange)
 	odd                             func(context.Context, Oddity)
 }
@@ -99,6 +100,7 @@ func New(o Options) *Client {
 		now:           o.Now,
 		sleep:         o.Sleep,
 		guards:        newGuards(o.Now),
+		pages:         newPages(),
 		watch:         o.Watch,
 		odd:           o.Odd,
 	}

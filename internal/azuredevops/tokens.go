@@ -88,7 +88,7 @@ func (c *Caller) List(ctx context.Context, organization string, s Status) ([]Tok
 			return tokens, err
 		}
 		room -= int64(len(a.body))
-		page, more, failure := q.page(a)
+		page, more, failure := c.client.pages.read(q, a)
 		c.report(ctx, q, page...)
 		for _, t := range page {
 			if !t.Addressable() || !known[t.AuthorizationID] {

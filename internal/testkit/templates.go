@@ -10,8 +10,8 @@ import (
 )
 
 // FitTemplates checks templates against the structs of their pages, given by template, "page/part" for a part that is made
-// by itself: a field that was renamed fails
-// here and not in front of a person, also inside a range that happens to be empty.
+// by itself of something else: a field that was renamed fails here and not in front of a person, also inside a range that
+// happens to be empty.
 func FitTemplates(t *testing.T, pages map[string]any) {
 	t.Helper()
 	for name, data := range pages {
@@ -24,8 +24,10 @@ func FitTemplates(t *testing.T, pages map[string]any) {
 			t.Errorf("there is no template %q", name)
 			continue
 		}
-		if err := templatecheck.CheckHTML(set, data); err != nil {
-			t.Errorf("%s: %v", name, err)
+		for _, part := range append([]string{set.Name()}, templates.KeptParts(set)...) {
+			if err := templatecheck.CheckHTML(set.Lookup(part), data); err != nil {
+				t.Errorf("%s: %s: %v", name, part, err)
+			}
 		}
 	}
 }

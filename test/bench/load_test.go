@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -92,7 +93,9 @@ var (
 
 func wrk(t *testing.T, script, address string, connections int, lasts time.Duration) (r run) {
 	t.Helper()
-	out, err := exec.Command("wrk", "-t1", "-c"+strconv.Itoa(connections), "-d"+strconv.Itoa(int(lasts.Seconds()))+"s", "--timeout", "60s", "--latency", "-s", script, address).CombinedOutput()
+	ctx, cancel := context.WithTimeout(t.Context(), lasts+time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections), "-d"+strconv.Itoa(int(lasts.Seconds()))+"s", "--timeout", "60s", "--latency", "-s", script, address).CombinedOutput()
 	if bad := refused.Find(out); err != nil || bad != nil {
 		t.Fatalf("%s: %v\n%s", address, errors.Join(err, errors.New(string(bad))), out)
 	}

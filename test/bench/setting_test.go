@@ -51,29 +51,12 @@ type upstream struct {
 
 func startUpstream(t *testing.T) *upstream {
 	t.Helper()
-	o := simulator.Options{Organizations: []simulator.Organization{{Name: organization, ID: "00000000-0b60-4000-8000-000000000001", TenantID: simulator.DefaultTenantID}}}
-	for i := range people {
-		o.People = append(o.People, simulator.Person{
-			Name: fmt.Sprintf("Person %d", i), Username: fmt.Sprintf("person%d@contoso.example", i),
-			ObjectID: fmt.Sprintf("30aa0000-de30-4000-8000-%012d", i+1), TenantID: simulator.DefaultTenantID, Organizations: []string{organization},
-		})
-	}
-	sim := simulator.New(o)
+	sim := simulator.New(simulated(people))
 	if err := sim.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(sim.Close)
-	now := time.Now()
-	for i := range tokens {
-		ends := now.AddDate(0, 0, 1+i%90)
-		if i < ended {
-			ends = now.AddDate(0, 0, -1-i)
-		}
-		sim.AddToken(simulator.Token{
-			DisplayName: fmt.Sprintf("ci-deploy-%03d", i), Organization: organization, Scope: "vso.build_execute vso.code_write vso.packaging",
-			ValidFrom: now.AddDate(0, 0, -90), ValidTo: ends,
-		})
-	}
+	addTokens(sim)
 	u := &upstream{sim: sim, known: map[string]*httptest.ResponseRecorder{}}
 	to, err := url.Parse(sim.Endpoint())
 	if err != nil {
@@ -104,6 +87,33 @@ func startUpstream(t *testing.T) *upstream {
 	u.StartTLS()
 	t.Cleanup(u.Close)
 	return u
+}
+
+// simulated is a simulator with so many people in one organization.
+func simulated(people int) simulator.Options {
+	o := simulator.Options{Organizations: []simulator.Organization{{Name: organization, ID: "00000000-0b60-4000-8000-000000000001", TenantID: simulator.DefaultTenantID}}}
+	for i := range people {
+		o.People = append(o.People, simulator.Person{
+			Name: fmt.Sprintf("Person %d", i), Username: fmt.Sprintf("person%d@contoso.example", i),
+			ObjectID: fmt.Sprintf("30aa0000-de30-4000-8000-%012d", i+1), TenantID: simulator.DefaultTenantID, Organizations: []string{organization},
+		})
+	}
+	return o
+}
+
+// addTokens gives the first one their tokens.
+func addTokens(sim *simulator.Simulator) {
+	now := time.Now()
+	for i := range tokens {
+		ends := now.AddDate(0, 0, 1+i%90)
+		if i < ended {
+			ends = now.AddDate(0, 0, -1-i)
+		}
+		sim.AddToken(simulator.Token{
+			DisplayName: fmt.Sprintf("ci-deploy-%03d", i), Organization: organization, Scope: "vso.build_execute vso.code_write vso.packaging",
+			ValidFrom: now.AddDate(0, 0, -90), ValidTo: ends,
+		})
+	}
 }
 
 // answer is the list as the simulator gave it to the first person who asked.
