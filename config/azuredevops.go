@@ -45,7 +45,11 @@ func readEndpoint(s *source) (base, org, version string) {
 	alone := before == "" && org == ""
 	whole := isPlainPath(before) && organization.MatchString(org)
 	if !alone && !whole {
-		s.fault(endpoint, "doesn't have the form of the API's address: "+quote(u.String()), endpointFix)
+		fix := endpointFix
+		if !microsofts(u.Hostname()) {
+			fix += " " + noServer
+		}
+		s.fault(endpoint, "doesn't have the form of the API's address: "+quote(u.String()), fix)
 		return "", "", defaultAPIVersion
 	}
 	return u.Scheme + "://" + u.Host + before, org, readAPIVersion(s, u)
@@ -88,11 +92,11 @@ func readAPIVersion(s *source, u *url.URL) string {
 // taken for the right one.
 func checkServiceHost(s *source, name string, u *url.URL, right string) bool {
 	host := u.Hostname()
-	microsofts := host == "dev.azure.com" || strings.HasSuffix(host, ".dev.azure.com") || strings.HasSuffix(host, ".visualstudio.com")
+	known := within(host, "dev.azure.com") || within(host, "visualstudio.com")
 	switch {
 	case u.Scheme != "https" && !isLoopback(host):
 		s.fault(name, "doesn't begin with https://: "+quote(u.String()), "The access token of the person who is signed in goes there, so it must be encrypted.")
-	case microsofts && host != right:
+	case known && host != right:
 		s.fault(name, "is another service of Azure DevOps: "+quote(host), "Put https://"+right+" there.")
 	default:
 		return true
@@ -105,7 +109,11 @@ func readOrganizations(s *source, named string) []string {
 	var names []string
 	for _, name := range list(s.text(organizations)) {
 		if !organization.MatchString(name) {
-			s.fault(organizations, "has an entry that can't be an organization's name: "+quote(name), organizationsFix)
+			fix := organizationsFix
+			if u, err := url.Parse(name); err == nil && u.Host != "" && !microsofts(u.Hostname()) {
+				fix += " " + noServer
+			}
+			s.fault(organizations, "has an entry that can't be an organization's name: "+quote(name), fix)
 			continue
 		}
 		if !containsFold(names, name) {

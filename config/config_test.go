@@ -296,10 +296,13 @@ func TestWarnings(t *testing.T) {
 		{"http", settings{"BASE_URL": "http://p.example", "ALLOW_HTTP": "true"}, "in clear"},
 		{"everybody is the proxy", settings{"BASE_URL": "https://p.example"}, "TRUSTED_PROXIES: it is not set, so everybody"},
 		{"address by proxy", settings{"TRUSTED_PROXIES": "10.0.0.1"}, "BASE_URL: it is not set"},
-		{"a sovereign cloud", settings{"AUTHORITY": "https://login.microsoftonline.us/" + aTenant}, "AUTHORITY: login.microsoftonline.us is a sovereign cloud"},
-		{"another sovereign cloud", settings{"AUTHORITY": "https://login.partner.microsoftonline.cn/" + aTenant}, "is a sovereign cloud"},
+		{"a sovereign cloud", settings{"AUTHORITY": "https://login.microsoftonline.us/" + aTenant}, "AUTHORITY: login.microsoftonline.us is the Entra ID of a sovereign cloud, which isn't supported: Azure DevOps Services exists in the public cloud only"},
+		{"another sovereign cloud", settings{"AUTHORITY": "https://login.partner.microsoftonline.cn/" + aTenant}, "is the Entra ID of a sovereign cloud"},
+		{"China's former name", settings{"AUTHORITY": "https://login.chinacloudapi.cn/" + aTenant}, "is the Entra ID of a sovereign cloud"},
+		{"the government's former name", settings{"AUTHORITY": "https://login-us.microsoftonline.com/" + aTenant}, "is the Entra ID of a sovereign cloud"},
 		{"a server of one's own", settings{"ENDPOINT": "https://tfs.contoso.com/DefaultCollection"}, "ENDPOINT: tfs.contoso.com is not a host of Azure DevOps Services"},
 		{"a server of one's own, below a path", settings{"ENDPOINT": "https://tfs.contoso.com/tfs/DefaultCollection/_apis/Tokens/Pats"}, "Azure DevOps Server (TFS)"},
+		{"a server of one's own, to be asked for organizations", settings{"DISCOVERY_ENDPOINT": "https://tfs.contoso.com/tfs"}, "DISCOVERY_ENDPOINT: tfs.contoso.com is not a host of Azure DevOps Services. Azure DevOps Server (TFS), on one's own machines, isn't supported"},
 		{"traces to gRPC's port", settings{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"}, "port 4317"},
 		{"scope of an unknown service", settings{"SCOPE": "api://mine/.default"}, `permissions of "api://mine"`},
 		{"too much asked for", settings{"SCOPE": "r/user_impersonation"}, "vso.pats_manage are enough"},
@@ -323,6 +326,7 @@ func TestNothingToWarnOf(t *testing.T) {
 		"Azure DevOps by its address": {"SCOPE": "https://app.vssps.visualstudio.com/.default"},
 		"a collector over HTTP":       {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"},
 		"a stand-in on this machine":  {"ENDPOINT": "http://localhost:8080"},
+		"the public cloud":            {"AUTHORITY": "https://login.microsoftonline.com/" + aTenant, "ENDPOINT": "https://vssps.dev.azure.com", "DISCOVERY_ENDPOINT": "https://app.vssps.visualstudio.com"},
 	} {
 		if c := good(t, with(set)); len(c.Warnings) > 1 { // the plain secret is one
 			t.Errorf("%s: %q", name, c.Warnings)

@@ -126,18 +126,33 @@ func adviseTenants(s *source) {
 	}
 }
 
-// sovereign are the hosts of Entra ID's clouds beside the public one.
-var sovereign = []string{"login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn", "login.microsoftonline.de"}
+// sovereign are the domains of Entra ID in the clouds beside the public one
+// (https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud).
+var sovereign = []string{"microsoftonline.us", "login-us.microsoftonline.com", "microsoftonline.cn", "chinacloudapi.cn", "microsoftonline.de"}
 
-// adviseCloud names what looks like the real services and isn't known to have what patdesk needs.
+// noServer is why Azure DevOps on one's own machines isn't supported.
+const noServer = "Azure DevOps Server (TFS), on one's own machines, isn't supported: it has neither this API nor a sign-in by Entra ID."
+
+// adviseCloud names what looks like the real services and hasn't what patdesk needs.
 func adviseCloud(s *source, c Config) {
-	if u, err := url.Parse(c.Authority); err == nil && slices.Contains(sovereign, u.Hostname()) {
-		s.warn(authority, u.Hostname()+" is a sovereign cloud. Azure DevOps Services is not known to be offered in any, so there may be no tokens to manage.")
+	if u, err := url.Parse(c.Authority); err == nil && slices.ContainsFunc(sovereign, func(domain string) bool { return within(u.Hostname(), domain) }) {
+		s.warn(authority, u.Hostname()+" is the Entra ID of a sovereign cloud, which isn't supported: Azure DevOps Services exists in the public cloud only, so there are no tokens to manage. Its organizations' people sign in at https://login.microsoftonline.com.")
 	}
-	if u, err := url.Parse(c.Endpoint); err == nil && c.Endpoint != "" && !isLoopback(u.Hostname()) && !strings.HasSuffix(u.Hostname(), ".azure.com") {
-		s.warn(endpoint, u.Hostname()+" is not a host of Azure DevOps Services. Azure DevOps Server (TFS), on one's own machines, has neither this API nor a sign-in by Entra ID: patdesk can't be used with it.")
+	for _, at := range [][2]string{{endpoint, c.Endpoint}, {discoveryEndpoint, c.DiscoveryEndpoint}} {
+		if u, err := url.Parse(at[1]); err == nil && at[1] != "" && !isLoopback(u.Hostname()) && !microsofts(u.Hostname()) {
+			s.warn(at[0], u.Hostname()+" is not a host of Azure DevOps Services. "+noServer)
+		}
 	}
 	if u, err := url.Parse(c.Traces.Endpoint); err == nil && u.Port() == "4317" {
 		s.warn(tracesEndpoint, "port 4317 is where collectors take OTLP over gRPC as a rule. patdesk sends it over HTTP, which they take at 4318.")
 	}
+}
+
+// microsofts reports whether host is one of Azure DevOps Services.
+func microsofts(host string) bool { return within(host, "azure.com") || within(host, "visualstudio.com") }
+
+// within reports whether host is domain or below it.
+func within(host, domain string) bool {
+	host = strings.ToLower(host)
+	return host == domain || strings.HasSuffix(host, "."+domain)
 }

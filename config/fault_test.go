@@ -42,6 +42,8 @@ func TestRefused(t *testing.T) {
 		{"secret's identifier as vault", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net/secrets/s/0123", "KEY_VAULT_SECRET": "s"}, "KEY_VAULT_URL", "more than the vault's host"},
 		{"secret's identifier as name", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://v.vault.azure.net", "KEY_VAULT_SECRET": "https://v.vault.azure.net/secrets/s"}, "KEY_VAULT_SECRET", "isn't a name"},
 		{"vault's placeholder", settings{"CLIENT_SECRET": "-", "KEY_VAULT_URL": "https://<vault name>.vault.azure.net", "KEY_VAULT_SECRET": "s"}, "KEY_VAULT_URL", "placeholder"},
+		{"a collection of a server of one's own", settings{"ENDPOINT": "https://tfs.contoso.com/tfs/DefaultCollection"}, "ENDPOINT", "Azure DevOps Server (TFS), on one's own machines, isn't supported"},
+		{"a collection among the organizations", settings{"ORGANIZATIONS": "contoso,https://tfs.contoso.com/tfs/DefaultCollection"}, "ORGANIZATIONS", "Azure DevOps Server (TFS), on one's own machines, isn't supported"},
 		{"vault with a star", settings{"VAULTS": "https://*.vault.azure.net"}, "VAULTS", "VAULTS_ALLOW"},
 		{"person's vault without scheme", settings{"VAULTS": "team.vault.azure.net"}, "VAULTS", "Put https://team.vault.azure.net there"},
 		{"person's vault by name", settings{"VAULTS": "team"}, "VAULTS", "isn't an address"},
