@@ -9,16 +9,21 @@ COPY go.mod go.sum ./
 ARG GOPROXY
 RUN --mount=type=secret,id=ca SSL_CERT_FILE=/run/secrets/ca go mod download
 COPY . .
+# What -version says: a release's tag, and the commit, since the history isn't here.
 ARG VERSION=
+ARG REVISION=
 ARG TARGETOS TARGETARCH
-RUN GOOS=${TARGETOS} GOARCH=${TARGETARCH} VERSION=${VERSION} scripts/build /out/patdesk \
-    && mkdir -p /out/root && install -d -m 0700 /out/root/data
+RUN GOOS=${TARGETOS} GOARCH=${TARGETARCH} VERSION=${VERSION} REVISION=${REVISION} scripts/build /out/patdesk \
+    && mkdir -p /out/licenses /out/root && install -d -m 0700 /out/root/data \
+    && cp LICENSE /out/licenses/ && cp /usr/share/doc/ca-certificates/copyright /out/licenses/ca-certificates \
+    && go run ./scripts/contents -binary /out/patdesk -notices /out/licenses/THIRD_PARTY_NOTICES.txt
 
-# Scratch has no shell, no package manager and nothing to patch: only the binary, the certificates of public CAs and
-# the folder for sessions, which is the only place that is written to.
+# Scratch has no shell, no package manager and nothing to patch: only the binary, the certificates of public CAs, the
+# licences of both, and the folder for sessions, which is the only place that is written to.
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/patdesk /patdesk
+COPY --from=build /out/licenses /licenses
 COPY --from=build --chown=65532:65532 /out/root/ /
 
 # 65532 is nobody's number on common systems; a number lets Kubernetes see that it isn't root.

@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 # What -version says: a release's tag, or the commit.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 
 .PHONY: help
 help: ## List these targets
@@ -112,11 +113,22 @@ benchmarks: ## Run Go's benchmarks, in the form that benchstat compares
 
 .PHONY: build
 build: ## Build the static binary ./patdesk, as the container image does; VERSION=v1.2.3 stamps it
-	VERSION=$(VERSION) scripts/build patdesk
+	VERSION=$(VERSION) REVISION=$(REVISION) scripts/build patdesk
 
 .PHONY: release
-release: ## Make archives, SBOMs and checksums of VERSION=v1.2.3 in ./dist, each program built twice and compared
+release: ## Make archives, packages, chart, SBOMs and checksums of VERSION=v1.2.3 in ./dist; docs/releasing.md has more
 	VERSION=$(VERSION) scripts/release
+
+.PHONY: release-test
+release-test: ## Make a release for this machine in a temporary folder and look into it; install its deb into a folder
+	@scripts/tool nfpm >/dev/null && scripts/tool helm >/dev/null
+	go test -count=1 -timeout 30m -v -run TestRelease ./deploy -release
+
+# What is released for other systems than Linux on amd64, on which the tests run.
+OTHERS = linux/arm64 linux/arm darwin/arm64 windows/amd64
+.PHONY: vet-others
+vet-others: ## Vet program and tests for the other systems that releases are for, on which nothing is run
+	@for system in $(OTHERS); do echo "$$system"; CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} go vet ./... || exit 1; done
 
 .PHONY: clean
 clean: ## Remove what was built here; settings and sessions stay

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -54,7 +55,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case err != nil:
 		return exitMisused
 	case o.version:
-		fmt.Fprintln(stdout, "patdesk", app.Version(version))
+		fmt.Fprintf(stdout, "patdesk %s, commit %s, %s, %s/%s\n", app.Version(version), app.Revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitOK
 	}
 	env := withListen(getenv, o.listen)

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -98,6 +99,7 @@ func Load(getenv func(string) string, dotenv string) (Config, error) {
 	readTelemetry(s, &c)
 	s.addContradictions(c.contradictions())
 	advise(s, c)
+	s.warnOfSystem(runtime.GOOS, c)
 	c.Warnings = s.shownWarnings()
 	return c, s.err()
 }

@@ -533,7 +533,7 @@ func TestWorkflowsArePinned(t *testing.T) {
 		if w := load(t, path)[0]; len(w.at("permissions").texts()) != 1 || w.at("permissions", "contents").text() != "read" {
 			t.Errorf("%s: all jobs may %v", path, w.at("permissions").value)
 		}
-		for _, m := range regexp.MustCompile(`run: make (\w+)`).FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile(`run: make ([\w-]+)`).FindAllStringSubmatch(text, -1) {
 			if !strings.Contains(read(t, "../Makefile"), "\n"+m[1]+": ##") {
 				t.Errorf("%s: there is no target %s", path, m[1])
 			}

@@ -49,7 +49,7 @@ func newTelemetry(ctx context.Context, cfg config.Config, version string, log *s
 	}
 	if cfg.MetricsAddress != "" {
 		t.Metrics = metrics.New(metrics.Options{
-			Version: version, Revision: buildRevision(),
+			Version: version, Revision: Revision(),
 			Upstream:  upstream,
 			Outcomes:  slices.Concat(texts(azuredevops.Kinds()), texts(entra.Kinds()), texts(vault.Kinds())),
 			Refreshes: entra.Refreshes(), SignIns: append([]string{web.SignInOK, web.SignInStore}, texts(entra.Kinds())...),

@@ -265,20 +265,6 @@ func TestBreakerCounts(t *testing.T) {
 			t.Errorf("%s: paused is %v", name, got)
 		}
 	}
-	_, closed := bound(t)
-	for kind, client := range map[azuredevops.Kind]*azuredevops.Client{
-		"connection": azuredevops.New(azuredevops.Options{Endpoint: "http://" + closed}),
-		"timeout":    serve(t, azuredevops.Options{ChangeTimeout: 50 * time.Millisecond}, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }).client,
-	} {
-		for range 5 {
-			if e := failure(t, create(wanted)(client.As(me, signedIn))); e.Kind != kind {
-				t.Errorf("got %+v, want %s", *e, kind)
-			}
-		}
-		if len(client.As(me, signedIn).Pauses()) != 1 {
-			t.Errorf("not paused after five of %s", kind)
-		}
-	}
 }
 
 // A call that its own caller gave up says nothing about the organization.

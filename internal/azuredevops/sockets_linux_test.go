@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
 )
@@ -105,4 +107,22 @@ func socketOption(t *testing.T, c net.Conn, level, option int) (value int) {
 		t.Fatal(err)
 	}
 	return value
+}
+
+// Calls that get no answer count, too.
+func TestBreakerCountsSilence(t *testing.T) {
+	_, closed := bound(t)
+	for kind, client := range map[azuredevops.Kind]*azuredevops.Client{
+		"connection": azuredevops.New(azuredevops.Options{Endpoint: "http://" + closed}),
+		"timeout":    serve(t, azuredevops.Options{ChangeTimeout: 50 * time.Millisecond}, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }).client,
+	} {
+		for range 5 {
+			if e := failure(t, create(wanted)(client.As(me, signedIn))); e.Kind != kind {
+				t.Errorf("got %+v, want %s", *e, kind)
+			}
+		}
+		if len(client.As(me, signedIn).Pauses()) != 1 {
+			t.Errorf("not paused after five of %s", kind)
+		}
+	}
 }

@@ -473,10 +473,10 @@ func (r *round) endProcess() {
 		<-m.Done
 		r.release()
 	case frozen:
-		testkit.Must(r.T, m.Cmd.Process.Signal(syscall.SIGSTOP))
+		testkit.Must(r.T, m.Cmd.Process.Signal(freeze))
 		r.release()
 		<-time.After(pick(r.dice, r.kind.standstills))
-		testkit.Must(r.T, m.Cmd.Process.Signal(syscall.SIGCONT))
+		testkit.Must(r.T, m.Cmd.Process.Signal(thaw))
 	default:
 		r.release()
 	}
