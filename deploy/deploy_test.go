@@ -4,6 +4,7 @@ package deploy_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -367,15 +368,11 @@ func TestThereIsTimeToStop(t *testing.T) {
 		return d
 	}
 	needed := constant("stopTimeout")
-	if i := slices.IndexFunc(config.Settings(), func(s config.Setting) bool { return s.Name == "SHUTDOWN_DELAY" }); i >= 0 {
-		delay, err := time.ParseDuration(config.Settings()[i].Default)
-		if err != nil {
-			t.Fatal(err)
-		}
-		needed += delay
-	} else {
-		needed += constant("unreadyTime")
+	delay, err := time.ParseDuration(defaultOf("SHUTDOWN_DELAY"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	needed += delay
 	pod := find(t, base+"deployment.yaml", "Deployment", "patdesk").at("spec", "template", "spec")
 	pause := seconds(pod.at("containers", 0, "lifecycle", "preStop", "sleep", "seconds").number())
 	compose, err := time.ParseDuration(load(t, "compose/compose.yaml")[0].at("services", "patdesk", "stop_grace_period").text())
@@ -393,9 +390,25 @@ func TestThereIsTimeToStop(t *testing.T) {
 			t.Errorf("%s gives %v, but %v are needed", what, given, needed)
 		}
 	}
+	refusal := read(t, chart+"/templates/_refuse.tpl")
+	for _, counted := range []string{fmt.Sprintf("(int $seconds) %.0f ", constant("stopTimeout").Seconds()), `default "` + defaultOf("SHUTDOWN_DELAY") + `" $v.settings.SHUTDOWN_DELAY`} {
+		if !strings.Contains(refusal, counted) {
+			t.Errorf("the chart counts without %s", counted)
+		}
+	}
 	if pause == 0 {
 		t.Error("a pod doesn't wait until nobody sends to it any more")
 	}
+}
+
+// defaultOf is a setting's default.
+func defaultOf(name string) string {
+	for _, s := range config.Settings() {
+		if s.Name == name {
+			return s.Default
+		}
+	}
+	return ""
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
