@@ -1,4 +1,4 @@
-# "make" alone lists what can be done. Everything works on a machine that has only Go, git and make.
+# "make" alone lists what can be done. All but "make test" and those that say so need only Go, git and make.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -48,7 +48,7 @@ WATCHED = GORACE=$(or $(GORACE),atexit_sleep_ms=0) GOGC=$(or $(GOGC),400) go tes
 # another one works; but those of the whole program one by one: they keep the machine busy, and their tests that say how
 # long somebody waits would measure each other. Those behind proxies mostly wait.
 .PHONY: test
-test: ## Run all tests with the race detector; installs what they need where it is missing
+test: ## Run all tests with the race detector; as root it installs what they need, else it says what is missing
 	@scripts/test-deps
 	@go list $(WATCH) -export -test ./... >/dev/null
 	$(WATCHED) -p 2 ./test/proxies $$(go list ./... | grep -v /test/); parts=$$?; \

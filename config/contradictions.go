@@ -149,7 +149,9 @@ func adviseCloud(s *source, c Config) {
 }
 
 // microsofts reports whether host is one of Azure DevOps Services.
-func microsofts(host string) bool { return within(host, "azure.com") || within(host, "visualstudio.com") }
+func microsofts(host string) bool {
+	return within(host, "azure.com") || within(host, "visualstudio.com")
+}
 
 // within reports whether host is domain or below it.
 func within(host, domain string) bool {
