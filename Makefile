@@ -101,7 +101,7 @@ fuzz: ## Run every fuzz target for 30s; FUZZTIME=5m for longer
 .PHONY: bench
 bench: ## Load the released program beside a bare proxy, and print what pages cost as ratios; LASTS=10s for longer
 	@scripts/test-deps
-	go test -count=1 -timeout 60m -v -run 'TestLoad|TestStart' ./test/bench -load $(if $(LASTS),-lasts $(LASTS))
+	go test -count=1 -timeout 60m -v -run 'TestLoad|TestStart|TestGrowth|TestOverviewOfTen|TestTenThousand|TestManySignIns|TestHeldUp' ./test/bench -load $(if $(LASTS),-lasts $(LASTS))
 
 .PHONY: bench-record
 bench-record: ## Record what pages allocate and how large they are, which "make test" holds against

@@ -42,6 +42,8 @@ type upstream struct {
 	*httptest.Server
 	sim   *simulator.Simulator
 	delay atomic.Int64 // time.Duration
+	held  sync.Map     // access tokens whose calls for lists get no answer
+	last  atomic.Value // the access token of the last call for a list: a string
 	lists atomic.Int64 // calls for a list
 	other atomic.Int64 // calls for anything else, Entra's among them
 
@@ -51,12 +53,19 @@ type upstream struct {
 
 func startUpstream(t *testing.T) *upstream {
 	t.Helper()
-	sim := simulator.New(simulated(people))
+	u := startUpstreamOf(t, simulated(people))
+	addTokens(u.sim)
+	return u
+}
+
+// startUpstreamOf is startUpstream of other people and organizations, without tokens.
+func startUpstreamOf(t *testing.T, o simulator.Options) *upstream {
+	t.Helper()
+	sim := simulator.New(o)
 	if err := sim.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(sim.Close)
-	addTokens(sim)
 	u := &upstream{sim: sim, known: map[string]*httptest.ResponseRecorder{}}
 	to, err := url.Parse(sim.Endpoint())
 	if err != nil {
@@ -70,6 +79,12 @@ func startUpstream(t *testing.T) *upstream {
 			return
 		}
 		u.lists.Add(1)
+		bearer := r.Header.Get("Authorization")
+		u.last.Store(bearer)
+		if _, ok := u.held.Load(bearer); ok {
+			<-r.Context().Done()
+			return
+		}
 		answer := u.answer(proxy, r)
 		if delay := time.Duration(u.delay.Load()); delay > 0 {
 			timer := time.NewTimer(delay)
@@ -166,14 +181,21 @@ func startPatdesk(t *testing.T, u *upstream, people int, settings ...string) *pa
 	}, settings...)
 	p.start(t)
 	for i := range people {
-		b := webtest.New(t, u.sim.Client().Transport)
-		apptest.SignIn(b.Open(p.url+"/"), fmt.Sprintf("Person %d", i))
+		b := p.signedIn(t, u, fmt.Sprintf("Person %d", i))
 		if b.Open(p.url + listPath); b.Status != http.StatusOK || !strings.Contains(b.Text(), "ci-deploy-099") {
 			t.Fatalf("the list of person %d: %d\n%s\n%s", i, b.Status, b.Text(), p.Log)
 		}
 		p.cookies = append(p.cookies, header(b.Jar(), b.URL))
 	}
 	return p
+}
+
+// signedIn is a browser of somebody who has signed in.
+func (p *patdesk) signedIn(t *testing.T, u *upstream, person string) *webtest.Browser {
+	t.Helper()
+	b := webtest.New(t, u.sim.Client().Transport)
+	apptest.SignIn(b.Open(p.url+"/"), person)
+	return b
 }
 
 // start starts it, once more where it was ended.
