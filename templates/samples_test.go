@@ -47,7 +47,7 @@ type (
 		base
 		StartURL                                string
 		Ended, KeptInput, Challenged, SignedOut bool
-		Vaults                                  bool
+		Vaults, VaultsCheck                     bool
 		Permissions                             []string
 	}
 	signOutPage struct {
@@ -150,6 +150,8 @@ type (
 	}
 	vaultSection struct {
 		Places   []vaultPlace
+		Secret   string
+		Uses     []use
 		Note     *vaultNote
 		AdoptURL string
 	}
@@ -459,6 +461,7 @@ func frontSamples() []sample {
 		{"sign-in", "kept", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true}},
 		{"sign-in", "challenged", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true, Challenged: true}},
 		{"sign-in", "vaults", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true, Vaults: true}},
+		{"sign-in", "vaults-check", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start?draft=1", KeptInput: true, VaultsCheck: true}},
 		{"sign-in", "signed-out", signInPage{base: visitor("Sign in"), StartURL: "/pat/sign-in/start", SignedOut: true}},
 		{"sign-out", "pending", signOutPage{base: frame("Sign out?", "sign-out"), Pending: noticed(base{}).Notices[:1]}},
 		{"signed-out", "entra", signedOutPage{base: visitor("You are signed out"), EntraURL: "https://login.microsoftonline.com/organizations/oauth2/v2.0/logout?post_logout_redirect_uri=https%3A%2F%2Fpatdesk.example%2Fpat%2F&logout_hint=mona", HomeURL: "/pat/"}},
@@ -569,6 +572,7 @@ func tokenSamples() []sample {
 		Vault: &vaultSection{
 			Places: []vaultPlace{{"In team/ci", []string{"An older version of this secret can still be read."}}},
 			Note:   &vaultNote{"patdesk can show more.", "Agree", "/pat/vaults"}, AdoptURL: "/pat/tokens/contoso/1/vault",
+			Secret: "team/ci", Uses: []use{{"vault-az", []usePart{{"vault-az", "sh", "az keyvault secret show"}}}, {"vault-csi", []usePart{{"vault-csi", "yaml", "kind: SecretProviderClass"}}}},
 		},
 		Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2",
 		base: frame("nuget-publish", "tokens"), Name: "nuget-publish", AuthorizationID: "4ab5f1c2-7c2b-4f7e-9f43-0d7b1f5f2c10", OrganizationText: "contoso",

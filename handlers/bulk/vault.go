@@ -1,6 +1,8 @@
 package bulk
 
 import (
+	"fmt"
+
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/handlers/web/tokenform"
@@ -30,7 +32,7 @@ func newSecrets(v *web.Request, b *batch.Batch) []tokenform.NewSecret {
 		item := &b.Items[i]
 		held, _ := kept.Holder(inventory.Token{Token: item.Before})
 		secrets[i] = tokenform.NewSecret{
-			Key: item.Before.AuthorizationID, Token: web.ShownName(v.Words, item.Before.DisplayName), Organization: web.WorksIn(v.Words, &item.Before, item.Organization),
+			Key: item.Before.AuthorizationID, ID: fmt.Sprintf("%03d", i+1), Token: web.ShownName(v.Words, item.Before.DisplayName), Organization: web.WorksIn(v.Words, &item.Before, item.Organization),
 			Suggested: tokenform.SecretName(item.Before.DisplayName), Held: held, Replaces: item.Before.AuthorizationID,
 		}
 	}

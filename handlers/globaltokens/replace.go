@@ -48,6 +48,7 @@ type replaceForm struct {
 	old              string // "later", "now"
 	forms            map[string]string
 	done             []string // operations of earlier tries
+	vaults           tokenform.Vaults
 }
 
 // formField names the field with an organization's form id: each organization is an operation of its own.
@@ -56,7 +57,7 @@ func formField(organization string) string { return "form:" + strings.ToLower(or
 func readReplaceForm(v *web.Request, values url.Values) replaceForm {
 	f := replaceForm{
 		Form: tokenform.Read(values), organization: v.Param("organization"), id: v.Param("id"), old: values.Get("old"),
-		forms: map[string]string{}, done: values["operation"],
+		forms: map[string]string{}, done: values["operation"], vaults: tokenform.ReadVaults(values),
 	}
 	for _, name := range values["organization"] {
 		if !inventory.ContainsFold(f.places, name) {
@@ -80,7 +81,10 @@ func (h *Handlers) AskReplace(v *web.Request) (web.Answer, error) {
 		return v.To(web.TokenPath(t.Organization, t.AuthorizationID, "")), nil
 	}
 	person, target := v.Person(), web.ChangeTarget(v.Param("organization"), v.Param("id"))
-	f := replaceForm{organization: v.Param("organization"), id: v.Param("id"), old: "later", forms: map[string]string{}}
+	f := replaceForm{organization: v.Param("organization"), id: v.Param("id"), old: "later", forms: map[string]string{}, vaults: tokenform.Vaults{Names: map[string]string{}}}
+	if r, ok := web.InVaults(v).Holder(t); ok { // whatever reads it goes on here
+		f.vaults.Choice, f.vaults.Names[strings.ToLower(f.organization)] = r.Vault, r.Name
+	}
 	f.Name, f.Expiry, f.Scopes = t.DisplayName, replacementLife, tokenform.Pick(t.Scopes)
 	if kept, ok := v.Restore(); ok && h.Journal.Check(kept.Get("form"), person, operation.Revoke, target) == nil {
 		f = readReplaceForm(v, kept)
@@ -116,6 +120,8 @@ func (h *Handlers) replaceAnswer(v *web.Request, f replaceForm, t inventory.Toke
 	}
 	f.FormID = h.usable(v, f.FormID, operation.Revoke, web.ChangeTarget(f.organization, f.id))
 	f.Fill(v, &p.Page, faults, "")
+	_, byField := faults.Texts(v.Words)
+	p.Vault = f.vaults.Part(v, newSecrets(f.Name, f.id, h.places(v, s)), false, byField)
 	if key, ok := faults["places"]; ok {
 		p.PlacesError = v.Words.Message(key, map[string]any{"Max": maxReplacements}).What
 		p.Errors = append(p.Errors, web.FieldError{ID: "places", Text: p.PlacesError})
@@ -175,17 +181,21 @@ func (h *Handlers) Replace(v *web.Request) (web.Answer, error) {
 	}
 	f := readReplaceForm(v, v.PostForm)
 	want, faults := h.wantedEverywhere(v, f)
-	if len(faults) > 0 {
+	into, state, err := h.intoVault(v, &f, faults)
+	if err != nil {
+		return nil, err
+	}
+	if state.Status != 0 {
 		t, s, err := h.globalToken(v)
 		if err != nil {
 			return nil, err
 		}
-		return h.replaceAnswer(v, f, t, s, faults, web.FormState{Status: http.StatusUnprocessableEntity}), nil
+		return h.replaceAnswer(v, f, t, s, faults, state), nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.Context()), web.ChangeWait) // what was begun for one is begun for all
 	defer cancel()
 	results := h.earlier(v, f.done)
-	results = append(results, h.makeEverywhere(ctx, v, f, want)...)
+	results = append(results, h.makeEverywhere(ctx, v, f, want, into)...)
 	old := h.revokeGlobal(ctx, v, f, results)
 	if plain(results) {
 		return v.To(resultAddress(f, results, old)), nil
@@ -216,17 +226,21 @@ func (h *Handlers) wantedEverywhere(v *web.Request, f replaceForm) (azuredevops.
 }
 
 // makeEverywhere carries out one operation for each organization, a few at a time.
-func (h *Handlers) makeEverywhere(ctx context.Context, v *web.Request, f replaceForm, want azuredevops.Wanted) []replacement {
+func (h *Handlers) makeEverywhere(ctx context.Context, v *web.Request, f replaceForm, want azuredevops.Wanted, into []*operation.Into) []replacement {
 	results := make([]replacement, len(f.places))
 	person, caller := v.Person(), v.Caller()
 	var group panics.Group
 	group.SetLimit(replacementsAtOnce)
 	for i, name := range f.places {
 		group.Go(func() error {
-			op, err := h.Journal.Do(ctx, caller, operation.Request{
+			r := operation.Request{
 				Form: f.forms[strings.ToLower(name)], Person: person, From: web.OriginOf(v.Request), Action: operation.Create, Organization: name, Want: want,
 				Content: f.content(name), Delivery: v.Delivery,
-			})
+			}
+			if into != nil {
+				r.Into, r.Vault = into[i], web.VaultCaller(v)
+			}
+			op, err := h.Journal.Do(ctx, caller, r)
 			results[i] = replacement{name, op, err}
 			return nil // each failure stands beside the others' results
 		})
@@ -235,7 +249,41 @@ func (h *Handlers) makeEverywhere(ctx context.Context, v *web.Request, f replace
 	for _, name := range f.places {
 		v.Invalidate(name, nil, h.Site.Now())
 	}
+	if into != nil {
+		web.ForgetVaults(v)
+	}
 	return results
+}
+
+// newSecrets are the secrets of a global token's replacements, with a name in a vault for each.
+func newSecrets(name, id string, places []string) []tokenform.NewSecret {
+	secrets := make([]tokenform.NewSecret, len(places))
+	for i, place := range places {
+		secrets[i] = tokenform.NewSecret{
+			Key: strings.ToLower(place), ID: strings.ToLower(place), Token: name, Organization: place, Suggested: tokenform.SecretName(name + " " + place), Replaces: id,
+		}
+	}
+	tokenform.Distinct(secrets)
+	return secrets
+}
+
+// intoVault are the vault's secrets for the chosen organizations, in their order; nil for none. With a state the form is
+// to be shown again. Of a form that was sent before the vault isn't asked: it may hold what that has written.
+func (h *Handlers) intoVault(v *web.Request, f *replaceForm, faults tokenform.Faults) ([]*operation.Into, web.FormState, error) {
+	secrets := newSecrets(f.Name, f.id, f.places)
+	into := f.vaults.Into(v, secrets, faults)
+	if len(faults) > 0 {
+		return nil, web.FormState{Status: http.StatusUnprocessableEntity}, nil
+	}
+	sent := slices.ContainsFunc(f.places, func(name string) bool {
+		_, err := h.Journal.Find(v.Context(), v.Person(), f.forms[strings.ToLower(name)])
+		return err == nil
+	})
+	if into == nil || sent {
+		return into, web.FormState{}, nil
+	}
+	state, err := f.vaults.Check(v, secrets, into, faults)
+	return into, state, err
 }
 
 // content is what one organization's operation is bound to: not which others were chosen beside it, so that one more
@@ -244,7 +292,7 @@ func (f replaceForm) content(organization string) string {
 	scopes, _ := f.Scopes.All() // checked before
 	return url.Values{
 		"name": {f.Name}, "scope": scopes, "expiry": {f.Expiry}, "date": {f.Date}, "organization": {strings.ToLower(organization)},
-	}.Encode()
+	}.Encode() + f.vaults.ContentOf(strings.ToLower(organization))
 }
 
 // earlier are the operations of earlier tries, which the results go on showing.
@@ -278,9 +326,13 @@ func (h *Handlers) revokeGlobal(ctx context.Context, v *web.Request, f replaceFo
 	return op
 }
 
-// inHand says that a token was made and that its secret waits for its owner, or is with them.
+// inHand says that a token was made and that its secret waits for its owner, or is with them; or in the vault that it is
+// for.
 func inHand(op *operation.Operation) bool {
 	phase := op.Phase()
+	if op.Into != nil && op.Into.State != operation.IntoWritten {
+		return false
+	}
 	return phase == operation.PhaseSecretWaiting || phase == operation.PhaseDone
 }
 

@@ -205,8 +205,10 @@ func (h *Handlers) replacedResult(v *web.Request, r replacement) (one replacedRe
 
 // retryForm holds what was asked for, a form id of its own, and the other organizations' operations.
 func (h *Handlers) retryForm(v *web.Request, f replaceForm, r replacement, all []replacement) *replacedRetry {
-	form := replaceForm{Form: f.Form, old: f.old}
+	form := replaceForm{Form: f.Form, old: f.old, vaults: f.vaults}
+	var into *operation.Into
 	if r.op != nil {
+		into = r.op.Into
 		form.Name, form.Scopes = r.op.Want.DisplayName, tokenform.Pick(r.op.Want.Scopes)
 		form.Expiry, form.Date, form.Zone = "date", r.op.Want.ValidTo.In(v.Now.Location()).Format(web.DateLayout), v.Now.Location()
 	}
@@ -217,6 +219,7 @@ func (h *Handlers) retryForm(v *web.Request, f replaceForm, r replacement, all [
 		{Name: formField(r.organization), Value: h.Journal.Form(person, operation.Create, "")},
 		{Name: "name", Value: form.Name}, {Name: "expiry", Value: form.Expiry}, {Name: "date", Value: form.Date}, {Name: web.ZoneField, Value: form.Zone.String()}, {Name: "old", Value: form.old},
 	}
+	fields = append(fields, form.vaults.Fields(strings.ToLower(r.organization), into)...)
 	if slices.Equal(scopes, []string{azuredevops.FullAccess}) {
 		fields = append(fields, web.HiddenField{Name: "full", Value: "yes"})
 	} else {

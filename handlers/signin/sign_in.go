@@ -14,6 +14,7 @@ type signInPage struct {
 	SignedOut   bool
 	Challenged  bool // Azure DevOps asks for one more check of the person
 	Vaults      bool // Microsoft is to ask if patdesk may reach vaults
+	VaultsCheck bool // the vault, or a policy for vaults, asks for one more check of the person
 	Permissions []string
 }
 
@@ -49,7 +50,7 @@ func (h *Handlers) SignIn(v *web.Request) (web.Answer, error) {
 		Ended:      query.Get("ended") != "" || v.Session.Ended(),
 		KeptInput:  kept != "" && query.Get("typed") != "",
 		Challenged: query.Get("check") != "",
-		Vaults:     query.Get("vaults") != "" && h.Site.Vaults != nil,
+		Vaults:     query.Get("vaults") == "agree" && h.Site.Vaults != nil, VaultsCheck: query.Get("vaults") == "check" && h.Site.Vaults != nil,
 	}
 	for _, key := range []string{"permissions.read", "permissions.manage", "permissions.profile", "permissions.identity"} {
 		p.Permissions = append(p.Permissions, v.Words.Message(key, nil).What)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/inventory"
@@ -39,6 +40,8 @@ type tokenPage struct {
 // vaultSection is which vaults hold the token's secret.
 type vaultSection struct {
 	Places   []web.VaultPlace
+	Secret   string        // the one that is read where the token is used: "team-vault/ci-nuget"; "" if none can be
+	Uses     []outcome.Use // the lines that read it
 	Note     *web.VaultNote
 	AdoptURL string // "" where there is nothing to be said
 }
@@ -77,6 +80,9 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	}
 	if kept := web.InVaults(v); kept != nil {
 		p.Vault = &vaultSection{Places: kept.Places(v, t), Note: kept.Note(v)}
+		if r, ok := kept.Holder(t); ok && t.Status == azuredevops.Active {
+			p.Vault.Secret, p.Vault.Uses = r.String(), outcome.VaultUses(r)
+		}
 		if kept.Agreed() && t.Status == azuredevops.Active && len(p.Vault.Places) == 0 {
 			p.Vault.AdoptURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "vault"))
 		}

@@ -21,6 +21,7 @@ const AttemptLife = 15 * time.Minute
 type Challenge struct {
 	claims string
 	vaults bool // it is to get an access token for vaults
+	agree  bool // its person hasn't agreed yet that patdesk reaches them
 }
 
 // Draft is what a person had typed when the sign-in turned out to be over.
@@ -117,7 +118,11 @@ func (s *Site) agreeFirst(v *Request, c Challenge) (Answer, error) {
 		return nil, err
 	}
 	if v.Method == http.MethodPost {
-		return v.To(SignInPath + "?" + url.Values{"draft": {id}, "typed": {"1"}, "vaults": {"1"}}.Encode()), nil
+		why := "check"
+		if c.agree {
+			why = "agree"
+		}
+		return v.To(SignInPath + "?" + url.Values{"draft": {id}, "typed": {"1"}, "vaults": {why}}.Encode()), nil
 	}
 	return v.To(StartPath("", id)), nil
 }
@@ -150,14 +155,15 @@ func NeedsSignIn(err error) (Challenge, bool) {
 	)
 	switch {
 	case errors.As(err, &safe):
-		return Challenge{safe.Claims, true}, safe.Kind == vault.KindConsent || safe.Kind == vault.KindSignIn
+		return Challenge{safe.Claims, true, safe.Kind == vault.KindConsent}, safe.Kind == vault.KindConsent || safe.Kind == vault.KindSignIn
 	case errors.As(err, &sign) && sign.Kind == entra.KindInteraction:
 		return Challenge{claims: sign.Claims}, true
 	case errors.As(err, &api) && api.Kind == azuredevops.KindClaims:
 		return Challenge{claims: api.Claims}, true
 	case errors.As(err, &past):
 		claims, again := past.NeedsSignIn()
-		return Challenge{claims, past.Source == failure.SourceVault}, again
+		kept := past.Source == failure.SourceVault
+		return Challenge{claims, kept, kept && past.Kind == string(vault.KindConsent)}, again
 	default:
 		return Challenge{}, false
 	}

@@ -94,8 +94,8 @@ type stored struct {
 }
 
 // storedSamples are the vaults' secrets, older versions first: one whose expiry isn't the token's, one that holds a
-// revoked token, one whose older version is enabled still and holds another token than the newest, and some that hold no
-// token at all.
+// revoked token, one whose older version is enabled still and holds another token than the newest, one that names a token
+// that isn't there, and some that hold no token at all.
 var storedSamples = []stored{
 	{TeamVault, "ci-nuget", "NuGet publish", "contoso", 86, 0, false},
 	{TeamVault, "npm-restore", "npm restore on CI", "contoso", 24, 20, false}, // the token was shortened since
@@ -106,8 +106,15 @@ var storedSamples = []stored{
 	{TeamVault, "sprint-board", "", "", 95, 30, false},
 	{PlatformVault, "terraform-pat", "Terraform", "contoso", 5, 0, false},
 	{PlatformVault, "container-scan", "Container scan", "fabrikam", 30, 0, true},
+	{PlatformVault, "release-notes", missing, "contoso", 200, 14, false},
 	{PlatformVault, "sql-admin", "", "", 700, 0, false},
 }
+
+// missing stands for a token that isn't there any more: only the secret still names it.
+const (
+	missing   = "(missing)"
+	missingID = "5d0f7a52-0000-4000-8000-6f1c1a2b3c4d"
+)
 
 // seedVaults fills the vaults that exist.
 func (s *Simulator) seedVaults() {
@@ -129,6 +136,9 @@ func (s *Simulator) seedVaults() {
 			if one.left == 0 {
 				v.Expires = t.ValidTo.Truncate(time.Second)
 			}
+		}
+		if one.token == missing {
+			v.Tags = map[string]string{"patdesk-authorization-id": missingID, "patdesk-organization": one.organization}
 		}
 		s.AddVaultSecret(v)
 	}

@@ -126,3 +126,57 @@ func TestNamesOfABulkRotation(t *testing.T) {
 		t.Errorf("%d versions\n%s", n, apptest.Says(b))
 	}
 }
+
+// A global token is replaced by one for each organization, each with a secret of its own in a vault; it is revoked only
+// when all of them are there.
+func TestReplaceAGlobalTokenIntoAVault(t *testing.T) {
+	t.Parallel()
+	d := seededWithVaults(t)
+	d.Sim.ConsentToVaults(simulator.Mona)
+	seen := apptest.Record(t, d)
+	b := d.SignedIn(apptest.Mona)
+	b.Open(d.URL + "/global-tokens").Click("Replace vsce publish")
+	b.Check("contoso").Check("fabrikam").Choose("The global token", "Revoke it as soon as all new ones are created").Fill("Vault", "team-vault.vault.azure.net").Check("Don't show them to me")
+	d.Sim.SetFault("vaultForbiddenByRole", simulator.FaultOptions{Call: simulator.CallVaultWrite})
+	revoked := d.Sim.Revoked()
+	b.Press("Create the tokens")
+	if d.Sim.Revoked() != revoked || b.Page.Find("code.secret").Length() > 0 || b.Page.Find(`form[action$="/deliver"]`).Length() != 2 || b.Page.Find(`form[action$="/show-instead"]`).Length() != 2 {
+		t.Fatalf("%d revoked\n%s", d.Sim.Revoked(), apptest.Says(b))
+	}
+	d.Sim.ClearFaults()
+	b.Press("Try again in contoso").Press("Try again in fabrikam")
+	for _, place := range []string{"contoso", "fabrikam"} {
+		v := onlyOne(t, d, "vsce-publish-"+place)
+		if v.Tags["patdesk-organization"] != place || v.Tags["patdesk-authorization-id"] == "" {
+			t.Errorf("%+v", v.Tags)
+		}
+		for _, a := range seen.Answers() {
+			if strings.Contains(a.All(), v.Value) {
+				t.Errorf("the secret for %s is in the answer to %s", place, a.URL)
+			}
+		}
+	}
+	if !strings.Contains(b.Text(), "The secret is in team-vault/vsce-publish-contoso") || d.Sim.Revoked() != revoked {
+		t.Errorf("%d revoked\n%s", d.Sim.Revoked(), apptest.Says(b))
+	}
+}
+
+// Where the vault takes them all, the global token is revoked as was asked.
+func TestReplaceAGlobalTokenAtOnce(t *testing.T) {
+	t.Parallel()
+	d := seededWithVaults(t)
+	d.Sim.ConsentToVaults(simulator.Mona)
+	b := d.SignedIn(apptest.Mona)
+	revoked := d.Sim.Revoked()
+	replace := func(name string) *webtest.Browser {
+		b.Open(d.URL + "/global-tokens").Click("Replace vsce publish")
+		b.Check("contoso").Check("fabrikam").Choose("The global token", "Revoke it as soon as all new ones are created").Fill("Vault", "team-vault.vault.azure.net").Check("Don't show them to me")
+		return b.Fill("vsce publish, contoso", name).Press("Create the tokens")
+	}
+	if replace("smtp-password"); b.Status != http.StatusUnprocessableEntity || b.Page.Find("#vault-secret-contoso-over").Length() != 1 || d.Sim.Revoked() != revoked {
+		t.Fatalf("a name that is taken: %d\n%s", b.Status, apptest.Says(b))
+	}
+	if replace("vsce-contoso"); d.Sim.Revoked() != revoked+1 || len(d.Sim.VaultSecrets(simulator.TeamVault, "vsce-contoso")) != 1 || b.Page.Find("code.secret").Length() > 0 {
+		t.Errorf("%d revoked\n%s", d.Sim.Revoked(), apptest.Says(b))
+	}
+}

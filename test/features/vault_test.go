@@ -162,3 +162,23 @@ func TestRotateIntoAVaultThatFails(t *testing.T) {
 		}
 	}
 }
+
+// A vault that wants another sign-in doesn't ask for an agreement that was given: it says so, and leads back with what was
+// typed.
+func TestVaultThatChecksAgain(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{"vaultClaimsChallenge", "tokenVaultInteraction"} {
+		d, _ := startedWithVaults(t)
+		d.Sim.ConsentToVaults(simulator.Mona)
+		d.Sim.SetFault(fault, simulator.FaultOptions{})
+		b := d.SignedIn(apptest.Mona)
+		fillNew(b, d.URL, "checked", "", true).Press("Create token")
+		if !strings.Contains(b.Text(), "Azure Key Vault wants to check again that it's you") || strings.Contains(b.Text(), "your agreement once") {
+			t.Fatalf("%s: %s %s", fault, b.URL, apptest.Says(b))
+		}
+		apptest.SignIn(b, apptest.Mona)
+		if b.Press("Create token"); b.Status != http.StatusOK || len(d.Sim.VaultSecrets(simulator.TeamVault, "checked")) != 1 {
+			t.Errorf("%s: %d %s\n%s", fault, b.Status, b.URL, apptest.Says(b))
+		}
+	}
+}

@@ -34,7 +34,7 @@ type Page struct {
 	SecretUntil    templates.When
 	SecretFake     bool
 	SecretNote     string
-	Uses           []use // where such a token goes
+	Uses           []Use // where such a token goes
 	Unkept         bool
 	Asked, Granted templates.When
 	Shortened      bool

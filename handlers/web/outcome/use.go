@@ -8,11 +8,11 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 )
 
-// use is one way to use a new secret: the lines to run, for each kind of shell. None of them has the secret in it: they
+// Use is one way to use a new secret: the lines to run, for each kind of shell. None of them has the secret in it: they
 // ask for it, so that no shell keeps it in its history, and pass it on by pipes, files and the environment, so that no list
 // of processes shows it. Lines that ask are one command, in brackets: a terminal that takes pasted lines one by one would
 // give the next line as the answer.
-type use struct {
+type Use struct {
 	ID    string // in the catalogue: useIt.<ID>
 	Parts []usePart
 }
@@ -67,7 +67,7 @@ var apis = map[azuredevops.GroupID]string{
 }
 
 // usesOf are the ways to use a token with these scopes. Windows' shell comes first where the visitor has it.
-func usesOf(organization string, scopes []string, windows bool) []use {
+func usesOf(organization string, scopes []string, windows bool) []Use {
 	if !azuredevops.ValidOrganization(organization) {
 		return nil // its name goes into lines for a shell
 	}
@@ -88,12 +88,12 @@ func usesOf(organization string, scopes []string, windows bool) []use {
 		lines = strings.ReplaceAll(lines, "{api}", "https://"+api)
 		return strings.TrimSuffix(strings.ReplaceAll(lines, "{organization}", organization), "\n")
 	}
-	var out []use
+	var out []Use
 	for _, way := range ways {
 		if !full && way.groups != nil && !slices.ContainsFunc(way.groups, func(g azuredevops.GroupID) bool { return has[g] }) {
 			continue
 		}
-		one := use{ID: way.id}
+		one := Use{ID: way.id}
 		for _, shell := range way.shells {
 			lines, _ := useFiles.ReadFile("uses/" + way.id + "." + shell) // a test reads all of them
 			one.Parts = append(one.Parts, usePart{way.id, shell, fill(string(lines))})

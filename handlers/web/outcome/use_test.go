@@ -68,7 +68,7 @@ func TestUsesAreReadByBash(t *testing.T) {
 // Every way to read a secret from a vault is there, names it, and has nothing left to fill in.
 func TestVaultUses(t *testing.T) {
 	t.Parallel()
-	uses := vaultUses(vault.Reference{Vault: "https://team.vault.azure.cn", Name: "ci-nuget"})
+	uses := VaultUses(vault.Reference{Vault: "https://team.vault.azure.cn", Name: "ci-nuget"})
 	if len(uses) != 6 {
 		t.Errorf("%d ways", len(uses))
 	}
@@ -79,7 +79,7 @@ func TestVaultUses(t *testing.T) {
 			}
 		}
 	}
-	if got := vaultUses(vault.Reference{Vault: "https://team.vault.azure.net", Name: "a'$(b)"}); got != nil {
+	if got := VaultUses(vault.Reference{Vault: "https://team.vault.azure.net", Name: "a'$(b)"}); got != nil {
 		t.Errorf("a name that isn't one gets into lines for a shell: %+v", got)
 	}
 }

@@ -20,7 +20,7 @@ type IntoVault struct {
 	Previous      string // what becomes of the version that holds the old token's secret
 	DisableAction string
 	Disabling     *web.ProblemSummary // why that wasn't done
-	Uses          []use
+	Uses          []Use
 }
 
 // DescribeInto says how far a secret is on its way into a vault, and what can be done; nil for none.
@@ -36,7 +36,7 @@ func DescribeInto(v *web.Request, op *operation.Operation) *IntoVault {
 		if op.Secret == operation.SecretDelivered {
 			p.Sentence = v.Words.Text("intoVault.writtenUnseen", "Secret", p.Secret)
 		}
-		p.Uses = vaultUses(in.Secret)
+		p.Uses = VaultUses(in.Secret)
 		p.describePrevious(v, op)
 		return p
 	case operation.IntoPending:
@@ -90,20 +90,20 @@ var vaultWays = []struct {
 	{"vault-csi", []string{"yaml"}},
 }
 
-// vaultUses are the ways to read a secret from a vault. Formats are those of
+// VaultUses are the ways to read a secret from a vault. Formats are those of
 // https://learn.microsoft.com/azure/devops/pipelines/tasks/reference/azure-key-vault-v2,
 // https://learn.microsoft.com/azure/devops/pipelines/library/link-variable-groups-to-key-vaults,
 // https://learn.microsoft.com/cli/azure/keyvault/secret, https://github.com/Azure/login,
 // https://external-secrets.io/latest/provider/azure-key-vault and
 // https://azure.github.io/secrets-store-csi-driver-provider-azure.
-func vaultUses(r vault.Reference) []use {
+func VaultUses(r vault.Reference) []Use {
 	if !vault.ValidName(r.Name) {
 		return nil // it goes into lines for a shell
 	}
 	fill := strings.NewReplacer("{vault}", vault.ShortName(r.Vault), "{address}", r.Vault, "{secret}", r.Name)
-	var out []use
+	var out []Use
 	for _, way := range vaultWays {
-		one := use{ID: way.id}
+		one := Use{ID: way.id}
 		for _, kind := range way.parts {
 			lines, _ := useFiles.ReadFile("uses/" + way.id + "." + kind) // a test reads all of them
 			one.Parts = append(one.Parts, usePart{way.id, kind, strings.TrimSuffix(fill.Replace(string(lines)), "\n")})

@@ -2,7 +2,6 @@ package tokenform
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -25,6 +24,7 @@ const (
 // NewSecret is one of several new secrets that a form puts into one vault.
 type NewSecret struct {
 	Key          string          // of its field
+	ID           string          // of its field on the page; they sort in the order of the page
 	Token        string          // whose it is, in words
 	Organization string          // likewise
 	Suggested    string          // its name in the vault where none is typed
@@ -92,8 +92,8 @@ func ProposeVaults(secrets []NewSecret) Vaults {
 	return f
 }
 
-// rowID is the id of a secret's field, in the order of the page.
-func rowID(i int) string { return fmt.Sprintf("%s-%03d", secretField, i+1) }
+// field is the id of a secret's field.
+func (s NewSecret) field() string { return secretField + "-" + s.ID }
 
 func (f Vaults) name(s NewSecret) string { return cmp.Or(f.Names[s.Key], s.Suggested) }
 
@@ -109,9 +109,9 @@ func (f Vaults) Into(v *web.Request, secrets []NewSecret, faults Faults) []*oper
 		name := f.name(s)
 		switch {
 		case !vault.ValidName(name):
-			faults.Add(rowID(i), "form.secretNameInvalid")
+			faults.Add(s.field(), "form.secretNameInvalid")
 		case named[strings.ToLower(name)]:
-			faults.Add(rowID(i), "form.secretNameTwice")
+			faults.Add(s.field(), "form.secretNameTwice")
 		}
 		named[strings.ToLower(name)] = true
 		into[i] = &operation.Into{Secret: vault.Reference{Vault: address, Name: name}, Unseen: f.Unseen, DisableOld: f.DisableOld}
@@ -133,7 +133,7 @@ func (f *Vaults) Check(v *web.Request, secrets []NewSecret, into []*operation.In
 			mu.Lock()
 			defer mu.Unlock()
 			f.taken[secrets[i].Key] = key == secretTaken
-			faults.Add(rowID(i), key)
+			faults.Add(secrets[i].field(), key)
 			return err
 		})
 	}
@@ -161,12 +161,12 @@ func (f Vaults) Part(v *web.Request, secrets []NewSecret, rotates bool, byField 
 		return nil
 	}
 	p.MayAtOnce, p.AtOnce, p.Taken, p.Over = rotates, f.AtOnce, false, false
-	for i, s := range secrets {
+	for _, s := range secrets {
 		name := f.Names[s.Key]
 		over := f.over[strings.ToLower(f.name(s))]
 		row := VaultRow{
-			ID: rowID(i), Field: secretField + ":" + s.Key, Token: s.Token, Organization: s.Organization, Secret: name,
-			Error: byField[rowID(i)], Taken: f.taken[s.Key] || over, Over: over,
+			ID: s.field(), Field: secretField + ":" + s.Key, Token: s.Token, Organization: s.Organization, Secret: name,
+			Error: byField[s.field()], Taken: f.taken[s.Key] || over, Over: over,
 		}
 		if row.Taken {
 			row.Secret = f.name(s)
@@ -181,12 +181,43 @@ func (f Vaults) Content() string {
 	if f.Choice == "" {
 		return ""
 	}
-	q := url.Values{
-		vaultField: {f.Choice}, addressField: {f.Typed}, unseenField: {strconv.FormatBool(f.Unseen)}, disableOldField: {strconv.FormatBool(f.DisableOld)},
-		atOnceField: {strconv.FormatBool(f.AtOnce)},
-	}
+	q := f.content()
 	for key, name := range f.Names {
 		q.Set(secretField+":"+key, name)
 	}
 	return q.Encode()
+}
+
+// ContentOf is that for one secret alone.
+func (f Vaults) ContentOf(key string) string {
+	if f.Choice == "" {
+		return ""
+	}
+	q := f.content()
+	q.Set(secretField, f.Names[key])
+	return q.Encode()
+}
+
+func (f Vaults) content() url.Values {
+	return url.Values{
+		vaultField: {f.Choice}, addressField: {f.Typed}, unseenField: {strconv.FormatBool(f.Unseen)}, disableOldField: {strconv.FormatBool(f.DisableOld)},
+		atOnceField: {strconv.FormatBool(f.AtOnce)},
+	}
+}
+
+// Fields are those that ask for the same again, of one secret.
+func (f Vaults) Fields(key string, in *operation.Into) []web.HiddenField {
+	if f.Choice == "" && in == nil {
+		return nil
+	}
+	fields := []web.HiddenField{{Name: vaultField, Value: f.Choice}, {Name: addressField, Value: f.Typed}, {Name: secretField + ":" + key, Value: f.Names[key]}}
+	unseen := f.Unseen
+	if in != nil {
+		unseen = in.Unseen
+		fields = []web.HiddenField{{Name: vaultField, Value: in.Secret.Vault}, {Name: secretField + ":" + key, Value: in.Secret.Name}}
+	}
+	if unseen {
+		fields = append(fields, web.HiddenField{Name: unseenField, Value: "yes"})
+	}
+	return fields
 }
