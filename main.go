@@ -4,23 +4,24 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/patdesk/patdesk/config"
 	"github.com/patdesk/patdesk/internal/app"
 	"github.com/patdesk/patdesk/internal/preflight"
+	"github.com/patdesk/patdesk/internal/systemd"
 )
 
 // version is stamped by release builds (-ldflags "-X main.version=v1.2.3").
@@ -48,7 +49,8 @@ type options struct {
 
 // run is the whole program: it returns the exit code. It ends by itself when ctx does.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	o, err := readOptions(args, stderr)
+	asJSON := getenv("LOG_FORMAT") == "json"
+	o, err := readOptions(args, asJSON, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -58,17 +60,30 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintf(stdout, "patdesk %s, commit %s, %s, %s/%s\n", app.Version(version), app.Revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitOK
 	}
-	env := withListen(getenv, o.listen)
-	switch {
-	case o.healthcheck:
-		return healthcheck(ctx, env, stderr)
-	case o.demo:
-		return demo(ctx, env, o, stdout, stderr)
+	env := with(getenv, "LISTEN_ADDRESS", o.listen)
+	if o.healthcheck {
+		return healthcheck(ctx, env, words(stderr, asJSON, slog.LevelError))
 	}
+	process := app.Options{Version: version, Log: stderr, Manager: systemd.New()}
+	if process.Sockets, err = systemd.Take(); err != nil {
+		return cantStart(config.Faults{{Setting: "LISTEN_FDS", Problem: "hands over sockets that patdesk can't use: " + err.Error(), Fix: "Mend the unit of the socket."}}, asJSON, stderr)
+	}
+	env = with(env, "LISTEN_ADDRESS", systemd.Address(process.Sockets.People))
+	env = with(env, "METRICS_ADDRESS", systemd.Address(process.Sockets.Metrics))
+	if o.demo {
+		process.Pseudo, process.AnyPort = o.pseudo, o.container
+		return demo(ctx, env, process, words(stdout, asJSON, slog.LevelInfo))
+	}
+	return serve(ctx, o, env, process, stdout)
+}
+
+// serve is run without -demo: it checks the settings, or serves with them.
+func serve(ctx context.Context, o options, env func(string) string, process app.Options, stdout io.Writer) int {
+	stderr := process.Log
 	cfg, err := app.LoadSettings(ctx, env, os.Environ(), dotenv, time.Now)
 	failed := 0
 	if o.check {
-		failed, err = preflight.Check{Config: cfg, Err: err, Getenv: getenv, Offline: o.offline, Try: o.credential, Now: time.Now}.Run(ctx, stdout)
+		failed, err = preflight.Check{Config: cfg, Err: err, Getenv: env, Offline: o.offline, Try: o.credential, Now: time.Now}.Run(ctx, stdout)
 	}
 	switch {
 	case err != nil:
@@ -78,10 +93,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case o.check:
 		return exitOK
 	}
-	program, err := app.New(ctx, cfg, app.Options{
-		Version: version, Log: stderr, Hangup: hangups(), HangupStops: isTerminal(stderr),
-		Settings: func() (config.Config, error) { return app.LoadSettings(ctx, env, nil, dotenv, time.Now) },
-	})
+	process.Hangup, process.HangupStops = hangups(), isTerminal(stderr)
+	process.Settings = func() (config.Config, error) { return app.LoadSettings(ctx, env, nil, dotenv, time.Now) }
+	program, err := app.New(ctx, cfg, process)
 	if err != nil {
 		return cantStart(err, cfg.LogFormat == "json", stderr)
 	}
@@ -132,8 +146,10 @@ func isTerminal(w io.Writer) bool {
 }
 
 // demo is run with -demo.
-func demo(ctx context.Context, getenv func(string) string, o options, stdout, stderr io.Writer) int {
-	program, err := app.NewDemo(ctx, getenv, dotenv, app.Options{Version: version, Log: stderr, Pseudo: o.pseudo, AnyPort: o.container, Hangup: hangups(), HangupStops: true})
+func demo(ctx context.Context, getenv func(string) string, process app.Options, stdout io.Writer) int {
+	stderr := process.Log
+	process.Hangup, process.HangupStops = hangups(), true
+	program, err := app.NewDemo(ctx, getenv, dotenv, process)
 	var settings *app.DemoError
 	switch {
 	case errors.As(err, &settings) && getenv("LOG_FORMAT") == "json":
@@ -160,14 +176,36 @@ func ended(err error) int {
 // dotenv is read from the working directory if it is there.
 const dotenv = ".env"
 
-func readOptions(args []string, stderr io.Writer) (options, error) {
+// words is where what isn't a record of the log is written to: as it is, or each line of it as one, so that all that a
+// collector gets has one form.
+func words(w io.Writer, asJSON bool, level slog.Level) io.Writer {
+	if !asJSON {
+		return w
+	}
+	return recorded{slog.New(slog.NewJSONHandler(w, nil)), level}
+}
+
+type recorded struct {
+	log   *slog.Logger
+	level slog.Level
+}
+
+// Write implements io.Writer.
+func (r recorded) Write(text []byte) (int, error) {
+	for line := range strings.Lines(string(text)) {
+		r.log.Log(context.Background(), r.level, strings.TrimSpace(line))
+	}
+	return len(text), nil
+}
+
+func readOptions(args []string, asJSON bool, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("patdesk", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(words(stderr, asJSON, slog.LevelError))
 	flags.BoolVar(&o.demo, "demo", false, "start with a simulated Azure DevOps and Entra ID; nothing real is touched")
 	flags.BoolVar(&o.container, "container", false, "with -demo: listen on all addresses of a container whose port is published to 127.0.0.1 only; answers under localhost and 127.0.0.1 alone")
 	flags.BoolVar(&o.pseudo, "pseudo", false, "with -demo: offer a pseudo-language, in which text that nobody can translate shows")
-	flags.StringVar(&o.listen, "listen", "", "`host:port` to listen on; wins over LISTEN_ADDRESS")
+	flags.StringVar(&o.listen, "listen", "", "`address` to listen on, host:port or unix:/path; wins over LISTEN_ADDRESS")
 	flags.BoolVar(&o.check, "check", false, "check the settings and all that they lead to, say what is wrong, and stop; 0 if nothing is")
 	flags.BoolVar(&o.offline, "offline", false, "with -check: leave the network out")
 	flags.BoolVar(&o.credential, "credential", false, "with -check: ask Entra ID whether it takes the credential, by a token for the app itself that is thrown away")
@@ -176,6 +214,7 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	stderr = flags.Output()
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "patdesk takes no arguments, only flags: %q\n", flags.Args())
 		flags.Usage()
@@ -198,14 +237,14 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// withListen lets -listen win over LISTEN_ADDRESS.
-func withListen(getenv func(string) string, listen string) func(string) string {
-	if listen == "" {
+// with is getenv with another value of one variable, unless that is "".
+func with(getenv func(string) string, variable, value string) func(string) string {
+	if value == "" {
 		return getenv
 	}
 	return func(name string) string {
-		if name == "LISTEN_ADDRESS" {
-			return listen
+		if name == variable {
+			return value
 		}
 		return getenv(name)
 	}
@@ -213,34 +252,14 @@ func withListen(getenv func(string) string, listen string) func(string) string {
 
 // healthcheck is the container's health check, since the image holds no other program.
 func healthcheck(ctx context.Context, getenv func(string) string, stderr io.Writer) int {
-	address := getenv("LISTEN_ADDRESS")
-	if address == "" {
-		address = "localhost:5000"
+	address := cmp.Or(getenv("LISTEN_ADDRESS"), "localhost:5000")
+	err := preflight.Healthy(ctx, address)
+	if err == nil {
+		return exitOK
 	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		fmt.Fprintf(stderr, "LISTEN_ADDRESS isn't host:port: %q\n", address)
+	fmt.Fprintln(stderr, "unhealthy:", err)
+	if errors.Is(err, preflight.ErrAddress) {
 		return exitMisused
 	}
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		host = "localhost"
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", http.NoBody)
-	if err != nil {
-		fmt.Fprintln(stderr, "unhealthy:", err)
-		return exitMisused
-	}
-	answer, err := (&http.Transport{}).RoundTrip(request) // no proxy: it asks this very machine
-	if err != nil {
-		fmt.Fprintln(stderr, "unhealthy:", err)
-		return exitFailed
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		fmt.Fprintln(stderr, "unhealthy:", answer.Status)
-		return exitFailed
-	}
-	return exitOK
+	return exitFailed
 }

@@ -35,7 +35,7 @@ type Config struct {
 	DiscoveryEndpoint string   // of profile and accounts, no trailing slash
 	Vaults            Vaults   // people's own, for their tokens' secrets
 
-	ListenAddress  string // host:port; an empty host is all interfaces, port 0 any free one
+	ListenAddress  string // host:port, where an empty host is all interfaces and port 0 any free one; or unix:/path
 	BaseURL        string // as people open it, no trailing slash, sub-path kept; "" if not set
 	AllowHTTP      bool   // the operator wants a public address without https
 	TrustedProxies []netip.Prefix
@@ -137,8 +137,19 @@ func (c Config) Secure() bool {
 // AddressFromProxies reports whether trusted proxies' headers give the public address.
 func (c Config) AddressFromProxies() bool { return c.BaseURL == "" && len(c.TrustedProxies) > 0 }
 
+// ListenSocket is the path of the Unix socket to listen on; "" if it is TCP. Whoever may connect there is the proxy.
+func (c Config) ListenSocket() string {
+	path, is := strings.CutPrefix(c.ListenAddress, socketPrefix)
+	if !is {
+		return ""
+	}
+	return path
+}
+
 // ListensOnLoopback reports whether only this machine can connect.
-func (c Config) ListensOnLoopback() bool { return onLoopback(c.ListenAddress) }
+func (c Config) ListensOnLoopback() bool {
+	return c.ListenSocket() != "" || onLoopback(c.ListenAddress)
+}
 
 // MeasuredOnLoopback reports whether only this machine can read the metrics.
 func (c Config) MeasuredOnLoopback() bool {

@@ -231,10 +231,22 @@ func TestSecure(t *testing.T) {
 
 func TestListensOnLoopback(t *testing.T) {
 	for address, want := range map[string]bool{
-		"localhost:1": true, "LOCALHOST:1": true, "a.localhost:1": true, "127.9.9.9:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true,
+		"unix:/run/p.sock": true, "localhost:1": true, "LOCALHOST:1": true, "a.localhost:1": true, "127.9.9.9:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true,
 		":1": false, "0.0.0.0:1": false, "[::]:1": false, "192.0.2.1:1": false, "localhost.example.com:1": false, "": false,
 	} {
 		equal(t, config.Config{ListenAddress: address}.ListensOnLoopback(), want)
+	}
+}
+
+func TestListenSocket(t *testing.T) {
+	for set, want := range map[string]string{
+		"unix:/run/patdesk/patdesk.sock": "/run/patdesk/patdesk.sock", "unix:///run/patdesk.sock": "/run/patdesk.sock", "unix:/run//x/../patdesk.sock": "/run/patdesk.sock",
+		"unix:/" + strings.Repeat("x", 106): "/" + strings.Repeat("x", 106), "localhost:5000": "",
+	} {
+		c := good(t, with(settings{"LISTEN_ADDRESS": set, "BASE_URL": "https://p.example"}))
+		equal(t, c.ListenSocket(), want)
+		equal(t, warned(c, "TRUSTED_PROXIES"), want == "") // behind a socket there is only the proxy
+		equal(t, c.PublicURL(), "https://p.example")
 	}
 }
 

@@ -17,6 +17,12 @@ func (c Config) contradictions() []contradiction {
 // exposure: who listens to other machines must know by which address people come. Otherwise any client's Host header
 // would say where Entra ID sends the sign-in's answer.
 func (c Config) exposure() []contradiction {
+	if c.ListenSocket() != "" && c.BaseURL == "" {
+		return []contradiction{{Fault{baseURL,
+			"is not set, although " + listenAddress + " is a Unix socket, which nobody can open in a browser",
+			"Put the address there that people open, such as https://patdesk.example.com.",
+		}, []string{baseURL, listenAddress}}}
+	}
 	if c.ListenAddress == "" || c.ListensOnLoopback() || c.BaseURL != "" || len(c.TrustedProxies) > 0 {
 		return nil
 	}
@@ -112,7 +118,7 @@ func advise(s *source, c Config) {
 	if c.overPlainHTTP() && c.AllowHTTP {
 		s.warn(baseURL, "tokens' secrets cross the network in clear, because "+allowHTTP+" is true. Entra ID itself takes redirect URIs without https for localhost only.")
 	}
-	if strings.HasPrefix(c.BaseURL, "https://") && !s.mayBeSet(trustedProxies) {
+	if strings.HasPrefix(c.BaseURL, "https://") && !s.mayBeSet(trustedProxies) && c.ListenSocket() == "" {
 		s.warn(trustedProxies, "it is not set, so everybody who comes through the proxy at "+baseURL+" counts as one client, in the log and for "+rateLimitSignIns+". Put the proxy's address there.")
 	}
 	if !s.mayBeSet(baseURL) && len(c.TrustedProxies) > 0 {

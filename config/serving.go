@@ -4,7 +4,9 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +57,43 @@ func isPlainPath(path string) bool {
 }
 
 func readListenAddress(s *source) string {
-	return s.readHostPort(listenAddress, "Put host:port there: localhost:5000 for this machine alone, :5000 for all its addresses.")
+	if socketLike.MatchString(s.raw(listenAddress)) {
+		return readSocket(s, s.text(listenAddress))
+	}
+	return s.readHostPort(listenAddress, "Put host:port there: localhost:5000 for this machine alone, :5000 for all its addresses. A Unix socket is written "+socketExample+".")
+}
+
+// socketLike finds sockets, and what may be meant as one.
+var socketLike = regexp.MustCompile(`^(unix:|\.?/|@)`)
+
+const (
+	socketPrefix  = "unix:"
+	socketExample = "unix:/run/patdesk/patdesk.sock"
+	// maxSocketPath is how long a socket's path can be on Linux, in bytes (unix(7)). Other systems have some bytes less.
+	maxSocketPath = 107
+)
+
+// readSocket reads the address of a Unix socket: unix:/path or unix:///path.
+func readSocket(s *source, address string) string {
+	path, prefixed := strings.CutPrefix(address, socketPrefix)
+	path = strings.TrimPrefix(path, "//")
+	fix := "Put " + socketExample + " there, in a folder that the reverse proxy can enter."
+	switch {
+	case address == "": // text has said why
+	case runtime.GOOS == "windows":
+		s.fault(listenAddress, "is a Unix socket: "+quote(address), "Put host:port there: localhost:5000.")
+	case strings.HasPrefix(path, "@"):
+		s.fault(listenAddress, "is an abstract socket, to which everybody on this machine can connect: "+quote(address), fix)
+	case !prefixed:
+		s.fault(listenAddress, "is a path: "+quote(address), "If a Unix socket is meant, put "+socketPrefix+" in front: "+socketExample+".")
+	case !filepath.IsAbs(path), strings.HasSuffix(path, "/"):
+		s.fault(listenAddress, "isn't the whole path of a socket: "+quote(address), fix)
+	case len(path) > maxSocketPath:
+		s.fault(listenAddress, "has a path of "+strconv.Itoa(len(path))+" bytes, and sockets can have "+strconv.Itoa(maxSocketPath)+" at most: "+quote(address), fix)
+	default:
+		return socketPrefix + filepath.Clean(path)
+	}
+	return ""
 }
 
 // readHostPort reads an address to listen on.
@@ -67,7 +105,7 @@ func (s *source) readHostPort(name, fix string) string {
 	host, port, err := net.SplitHostPort(address)
 	switch {
 	case strings.HasPrefix(address, "unix:"), strings.HasPrefix(address, "/"), strings.HasPrefix(address, "./"), strings.HasPrefix(address, "@"):
-		s.fault(name, "is a Unix socket: "+quote(address), "patdesk listens on TCP alone. "+fix)
+		s.fault(name, "is a Unix socket: "+quote(address), "Prometheus asks over TCP alone. "+fix)
 	case strings.Contains(address, "://"):
 		s.fault(name, "is a URL: "+quote(address), "Leave out http:// and the path. "+fix)
 	case err != nil:

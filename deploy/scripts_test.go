@@ -281,19 +281,21 @@ func TestBuildIsReproducible(t *testing.T) {
 	}
 }
 
-// systemd itself, where it is installed, understands every line of the unit.
+// systemd itself, where it is installed, understands every line of the units.
 func TestUnitVerifies(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Log("there is no systemd-analyze on this machine: the unit was only read")
+		t.Log("there is no systemd-analyze on this machine: the units were only read")
 		return
 	}
-	unit := filepath.Join(t.TempDir(), "patdesk.service")
-	text := strings.Replace(read(t, "systemd/patdesk.service"), "ExecStart=/usr/local/bin/patdesk", "ExecStart=/bin/true", 1)
-	if err := os.WriteFile(unit, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for _, name := range []string{"patdesk.service", "patdesk.socket"} {
+		text := strings.Replace(read(t, "systemd/"+name), "ExecStart=/usr/local/bin/patdesk", "ExecStart=/bin/true", 1)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	output, err := run(t, nil, "systemd-analyze", "verify", "--man=no", unit)
-	if err != nil || strings.Contains(output, "patdesk.service") {
+	output, err := run(t, nil, "systemd-analyze", "verify", "--man=no", filepath.Join(dir, "patdesk.service"), filepath.Join(dir, "patdesk.socket"))
+	if err != nil || strings.Contains(output, "patdesk.s") {
 		t.Errorf("%v\n%s", err, output)
 	}
 }

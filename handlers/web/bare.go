@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/patdesk/patdesk/internal/panics"
 )
@@ -17,7 +19,7 @@ import (
 // handler sees them: what can't be read (400), a head that is too long (431), an Expect that it doesn't know (417),
 // another version (505), an encoding that it doesn't know (501). Those answers get the security headers and a log
 // record here, where they are written to the connection.
-func (s *Site) Serving(server *http.Server, listener net.Listener) net.Listener {
+func (s *Site) Serving(server *http.Server, listener net.Listener) *Listener {
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey, c)
 	}
@@ -26,21 +28,38 @@ func (s *Site) Serving(server *http.Server, listener net.Listener) net.Listener 
 			ours.handled.Store(false) // its request has been answered, to the last byte
 		}
 	}
-	return ourListener{listener, s.front}
+	return &Listener{Listener: listener, front: s.front}
 }
 
-type ourListener struct {
+// Listener accepts the connections of our routes.
+type Listener struct {
 	net.Listener
 	front *front
+	fresh atomic.Int64 // connections whose first request nobody has seen yet
 }
 
 // Accept is part of net.Listener.
-func (l ourListener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &connection{Conn: c, front: l.front}, nil
+	l.fresh.Add(1)
+	return &connection{Conn: c, front: l.front, seen: sync.OnceFunc(func() { l.fresh.Add(-1) })}, nil
+}
+
+// Settle waits, once nothing is accepted any more, until the first request of each connection is being answered, for
+// limit at most. A server that is shut down earlier closes such connections without an answer.
+func (l *Listener) Settle(limit time.Duration) {
+	const look = 2 * time.Millisecond
+	end := time.After(limit)
+	for l.fresh.Load() > 0 {
+		select {
+		case <-end:
+			return
+		case <-time.After(look):
+		}
+	}
 }
 
 // connection is one of net/http's. What is written to it while no handler has seen a request is an answer of net/http's
@@ -49,13 +68,21 @@ type connection struct {
 	net.Conn
 	front   *front
 	handled atomic.Bool // a handler sees to the request
+	seen    func()      // one has, for the first time
 }
 
 // handled is called by the outermost handler: what is written from now on is its answer.
 func handled(ctx context.Context) {
 	if c, ok := ctx.Value(connectionKey).(*connection); ok {
 		c.handled.Store(true)
+		c.seen()
 	}
+}
+
+// Close is part of net.Conn.
+func (c *connection) Close() error {
+	c.seen()
+	return c.Conn.Close()
 }
 
 // Write adds to the answers of net/http's own.
@@ -94,6 +121,9 @@ func (c *connection) CloseWrite() error {
 // the request could be read, or should be.
 func (f *front) bareAnswer(c *connection, status int, line, rest []byte) []byte {
 	id, client := newRequestID(), ClientOf(&http.Request{RemoteAddr: c.RemoteAddr().String()})
+	if c.LocalAddr().Network() == "unix" {
+		client = socketPeer
+	}
 	panics.Contain(f.site.Log, "telemetry", func() {
 		_, _, done := f.site.Telemetry.Request(&http.Request{URL: &url.URL{}, Header: http.Header{}, RemoteAddr: client})
 		done(Seen{Status: status})

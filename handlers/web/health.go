@@ -21,6 +21,9 @@ type Health struct {
 // Drain makes /readyz fail, so that load balancers stop sending before the process stops listening.
 func (h *Health) Drain() { h.stopping.Store(true) }
 
+// Stopping reports whether Drain was called.
+func (h *Health) Stopping() bool { return h.stopping.Load() }
+
 // closeWhenStopping asks the proxy to use each connection for one more request only. So by the time that listening
 // stops it keeps none open on which it would send a request just as we close it.
 func (h *Health) closeWhenStopping(next http.Handler) http.Handler {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"regexp"
@@ -236,20 +237,33 @@ func clipped(text string) string {
 
 // clientAddress replaces RemoteAddr by the client's own address, without a port: who connected or, where that is a
 // trusted proxy, the right-most hop of X-Forwarded-For that is not a trusted proxy itself. What stands left of it
-// anybody can have written. Where a proxy says that it doesn't know ("unknown"), it stands for its client itself.
+// anybody can have written. Where a proxy says that it doesn't know ("unknown"), it stands for its client itself. Who
+// came by a Unix socket is such a proxy: the socket's rights let in nobody else.
 func (f *front) clientAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		bySocket := cameBySocket(r)
 		peer, err := netip.ParseAddrPort(r.RemoteAddr)
-		trusted := err == nil && f.isTrusted(peer.Addr())
-		if err == nil {
-			client := peer.Addr()
-			if trusted {
-				client = f.forwardedFor(r, client)
-			}
+		trusted := bySocket || err == nil && f.isTrusted(peer.Addr())
+		client := peer.Addr()
+		if trusted {
+			client = f.forwardedFor(r, client)
+		}
+		switch {
+		case client.IsValid():
 			r.RemoteAddr = client.Unmap().WithZone("").String()
+		case bySocket:
+			r.RemoteAddr = socketPeer
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), trustedPeerKey{}, trusted)))
 	})
+}
+
+// socketPeer is what stands for the address of who came by a Unix socket, where the proxy says of nobody else.
+const socketPeer = "unix"
+
+func cameBySocket(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && local.Network() == "unix"
 }
 
 type trustedPeerKey struct{}

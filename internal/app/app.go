@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/patdesk/patdesk/config"
@@ -29,6 +30,7 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/panics"
 	"github.com/patdesk/patdesk/internal/session"
+	"github.com/patdesk/patdesk/internal/systemd"
 	"github.com/patdesk/patdesk/internal/vault"
 	"github.com/patdesk/patdesk/templates"
 )
@@ -43,6 +45,8 @@ const (
 	sweepEvery = time.Minute
 	// stopTimeout is how long requests and operations in flight may take to finish.
 	stopTimeout = 75 * time.Second
+	// settleTimeout is how long of that a connection may take to send its first request.
+	settleTimeout = 2 * time.Second
 	// lateChanges is how long of that requests in flight may still begin a change, such as the next one of several: the
 	// rest is for finishing it.
 	lateChanges = 10 * time.Second
@@ -64,6 +68,11 @@ type Options struct {
 	// Hangup is told that the settings are to be read again, or, with HangupStops, that the program is to end.
 	Hangup      <-chan os.Signal
 	HangupStops bool
+
+	// Sockets were handed over by whoever started the program, at the addresses of the settings.
+	Sockets systemd.Sockets
+	// Manager is told how the program stands; nil: nobody is.
+	Manager *systemd.Manager
 
 	Now         func() time.Time                                 // the clock of sessions, sign-ins, operations and pages; nil: time.Now
 	Pause       func(ctx context.Context, d time.Duration) error // waits for d or until ctx ends, between two tries; nil: for a real d
@@ -95,6 +104,8 @@ type App struct {
 	level     slog.LevelVar
 	reloading sync.Mutex
 
+	reloadFailed atomic.Bool // the last time
+
 	stopping context.Context // ends with stop
 	stop     context.CancelFunc
 	served   sync.Once
@@ -118,31 +129,17 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
-	listener, err := listen(ctx, "LISTEN_ADDRESS", listenAddress(cfg, o))
-	if err != nil {
+	a.options, a.log = o, log
+	a.stopping, a.stop = context.WithCancel(context.Background())
+	if err := a.listen(ctx); err != nil {
 		return nil, err
 	}
-	a.options, a.listener, a.local, a.log = o, listener, localURL(cfg, listener), log
-	a.stopping, a.stop = context.WithCancel(context.Background())
-	if cfg.MetricsAddress != "" {
-		a.measured, err = listen(ctx, "METRICS_ADDRESS", cfg.MetricsAddress)
-	}
-	if err == nil {
-		err = a.assemble(ctx)
-	}
-	if err != nil {
+	a.local = localURL(cfg, a.listener)
+	if err := a.assemble(ctx); err != nil {
 		a.closeListeners()
 		return nil, err
 	}
 	return a, nil
-}
-
-// closeListeners frees the addresses, where no server has taken them over yet.
-func (a *App) closeListeners() {
-	_ = a.listener.Close() // whoever stops has a better error, or none
-	if a.measured != nil {
-		_ = a.measured.Close()
-	}
 }
 
 // assemble makes the parts, each after those that it uses.
@@ -231,17 +228,6 @@ func newProvider(ctx context.Context, cfg config.Config, o Options, tel *telemet
 	})
 }
 
-// Address is where the program listens, host:port.
-func (a *App) Address() string { return a.listener.Addr().String() }
-
-// MetricsAddress is where it listens for Prometheus, host:port; "" if it doesn't.
-func (a *App) MetricsAddress() string {
-	if a.measured == nil {
-		return ""
-	}
-	return a.measured.Addr().String()
-}
-
 // URL is what people open, without a trailing slash; "" if only the headers of trusted proxies tell it.
 func (a *App) URL() string {
 	public := a.config.PublicURL()
@@ -279,18 +265,27 @@ func (a *App) serve(ctx context.Context) error {
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
 	panics.Go(a.log, "sweeping", func() { a.sessions.Sweeper(background, sweepEvery) })
-	failed, serving := make(chan error, 1), a.handlers.Site.Serving(server, a.listener)
+	failed, ended, serving := make(chan error, 1), make(chan struct{}), a.handlers.Site.Serving(server, a.listener)
 	panics.Go(a.log, "serving", func() {
+		defer close(ended)
 		err := errServing
 		defer func() { failed <- err }()
 		err = server.Serve(serving)
 	})
 	a.log.Info("serving", "address", a.Address(), "public", a.URL(), "version", a.options.Version)
+	if m := a.options.Manager; m != nil {
+		m.Ready(a.standing(background))
+		panics.Go(a.log, "reporting to the service manager", func() { a.reportToManager(background) })
+	}
 	if err := a.untilStopped(ctx, failed); err != nil {
 		a.log.Error("serving failed", "error", err)
 		return err
 	}
-	return a.shutDown(server)
+	return a.shutDown(server, func() {
+		_ = serving.Close() // a socket that was handed over goes on collecting connections, for whoever serves next
+		<-ended
+		serving.Settle(settleTimeout)
+	})
 }
 
 // untilStopped returns when the program is to end, with an error if its listener has failed.
@@ -319,9 +314,10 @@ var errServing = errors.New("the listener panicked")
 // for the settings' ShutdownDelay, so that nothing new is sent here. Then requests and operations finish side by side:
 // a client that reads slowly takes no time from an operation. What isn't finished at the limit is recorded as unknown,
 // and connections are closed.
-func (a *App) shutDown(server *http.Server) error {
+func (a *App) shutDown(server *http.Server, stopListening func()) error {
 	unready, limit := a.config.ShutdownDelay, cmp.Or(a.options.StopTimeout, stopTimeout)
 	a.log.Info("stopping", "unready_for", unready.String(), "at_most", limit.String())
+	a.options.Manager.Stopping("Stopping: what is in flight may finish, for " + (unready + limit).String() + " at most")
 	a.journal.EndBackground()
 	a.handlers.Site.Health.Drain()
 	<-time.After(unready)
@@ -331,6 +327,7 @@ func (a *App) shutDown(server *http.Server) error {
 	var cutOff, unfinished error
 	panics.Go(a.log, "shutting down", func() {
 		defer close(served)
+		stopListening()
 		cutOff = server.Shutdown(ctx)
 	})
 	select {

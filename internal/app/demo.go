@@ -68,15 +68,15 @@ func NewDemo(ctx context.Context, getenv func(string) string, dotenv string, o O
 	if d.dir, err = os.MkdirTemp("", "patdesk-demo-"); err != nil {
 		return nil, fmt.Errorf("the demo can't make a folder for its sessions: %w", err)
 	}
-	if getenv("TRUSTED_PROXIES") != "" && getenv("BASE_URL") == "" {
-		fmt.Fprintln(o.Log, "The demo leaves TRUSTED_PROXIES out, as BASE_URL isn't set: there would be no address to open. Behind a proxy, put the one that it is reached by into BASE_URL.")
-	}
 	if o.AnyPort {
 		getenv = inContainer(getenv)
 	}
 	cfg, err := demoConfig(getenv, d.sim, filepath.Join(d.dir, "sessions"))
 	if err != nil {
 		return nil, &DemoError{fmt.Sprintf("the demo can't start:\n%v", err)}
+	}
+	if getenv("TRUSTED_PROXIES") != "" && getenv("BASE_URL") == "" {
+		cfg.Warnings = append(cfg.Warnings, "TRUSTED_PROXIES: a demo leaves it out, as BASE_URL isn't set: there would be no address to open. Behind a proxy, put the one that it is reached by into BASE_URL.")
 	}
 	o.Client, o.Demo = d.sim.Client(), true
 	if d.App, err = New(ctx, cfg, o); err != nil {

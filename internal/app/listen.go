@@ -39,16 +39,56 @@ func localURL(cfg config.Config, listener net.Listener) *url.URL {
 	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, fmt.Sprint(address.Port))}
 }
 
+// Address is where the program listens, host:port or unix:/path.
+func (a *App) Address() string {
+	if a.config.ListenSocket() != "" {
+		return a.config.ListenAddress
+	}
+	return a.listener.Addr().String()
+}
+
+// MetricsAddress is where it listens for Prometheus, host:port; "" if it doesn't.
+func (a *App) MetricsAddress() string {
+	if a.measured == nil {
+		return ""
+	}
+	return a.measured.Addr().String()
+}
+
+// listen takes the addresses of the settings, but those that were handed over.
+func (a *App) listen(ctx context.Context) (err error) {
+	a.listener, a.measured = a.options.Sockets.People, a.options.Sockets.Metrics
+	if a.listener == nil {
+		a.listener, err = listen(ctx, "LISTEN_ADDRESS", listenAddress(a.config, a.options))
+	}
+	if err == nil && a.measured == nil && a.config.MetricsAddress != "" {
+		a.measured, err = listen(ctx, "METRICS_ADDRESS", a.config.MetricsAddress)
+	}
+	if err != nil {
+		a.closeListeners()
+	}
+	return err
+}
+
+// closeListeners frees the addresses, where no server has taken them over yet.
+func (a *App) closeListeners() {
+	for _, l := range []net.Listener{a.listener, a.measured} {
+		if l != nil {
+			_ = l.Close() // whoever stops has a better error, or none
+		}
+	}
+}
+
 // listen takes an address. A port that another program has may be free at the next start; all else is the setting's
 // fault, and a config.Fault.
 func listen(ctx context.Context, setting, address string) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	fault := backing.ListenFault(setting, address, err)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s is taken by another program. %s", address, fault.Fix)
-	case err != nil:
-		return nil, fault
+	listener, err := backing.Listen(ctx, address)
+	if err == nil {
+		return listener, nil
 	}
-	return listener, nil
+	fault := backing.ListenFault(setting, address, err)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is taken by another program. %s", address, fault.Fix)
+	}
+	return nil, fault
 }

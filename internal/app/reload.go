@@ -25,23 +25,32 @@ func (a *App) Reload() {
 		a.log.Warn("there are no settings to be read again")
 		return
 	}
+	a.options.Manager.Reloading()
+	a.reloadFailed.Store(!a.reload())
+	if !a.handlers.Site.Health.Stopping() {
+		a.options.Manager.Ready(a.standing(context.Background()))
+	}
+}
+
+func (a *App) reload() (ok bool) {
 	cfg, err := a.options.Settings()
 	var faults config.Faults
 	if errors.As(err, &faults) {
 		for _, f := range faults {
 			a.log.Error("settings were not reloaded", "setting", f.Setting, "problem", f.Problem, "fix", f.Fix)
 		}
-		return
+		return false
 	}
 	if err := a.takeOver(cfg); err != nil {
 		a.log.Error("settings were not reloaded", "error", err)
-		return
+		return false
 	}
 	if names := cfg.Restart(a.config); len(names) > 0 {
 		a.log.Warn("settings were reloaded, but some take effect only after a restart", "settings", names)
-		return
+		return true
 	}
 	a.log.Info("settings were reloaded")
+	return true
 }
 
 func (a *App) takeOver(cfg config.Config) error {

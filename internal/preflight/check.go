@@ -27,6 +27,8 @@ const (
 	// the tolerance of internal/entra.
 	driftNoted   = time.Minute
 	driftRefused = 5 * time.Minute
+	// healthyLimit is how long a process may take to say that it is alive.
+	healthyLimit = 5 * time.Second
 )
 
 // Check is -check: what has to be tried, and with what.

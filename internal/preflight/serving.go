@@ -22,7 +22,7 @@ import (
 // fault: -check is often run beside it. It answers at path.
 func (c Check) listening(setting, address, path string) func(context.Context) row {
 	return func(ctx context.Context) row {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		listener, err := backing.Listen(ctx, address)
 		switch {
 		case err == nil:
 			_ = listener.Close() // nothing has come yet
@@ -38,25 +38,63 @@ func (c Check) listening(setting, address, path string) func(context.Context) ro
 
 // isPatdesk reports whether a patdesk listens at the address.
 func isPatdesk(ctx context.Context, address, path string) bool {
+	got, err := askHere(ctx, address, path)
+	marked := bytes.Equal(got.body, []byte("ok\n")) && got.id != "" || bytes.Contains(got.body, []byte("\npatdesk_build_info{"))
+	return err == nil && got.code == http.StatusOK && marked
+}
+
+// ErrAddress is why Healthy can't ask: the address isn't one.
+var ErrAddress = errors.New("LISTEN_ADDRESS is neither host:port nor unix:/path")
+
+// Healthy asks /healthz of the patdesk that listens at address, host:port or unix:/path, of this machine.
+func Healthy(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthyLimit)
+	defer cancel()
+	got, err := askHere(ctx, address, "/healthz")
+	if err == nil && got.code != http.StatusOK {
+		err = errors.New(got.status)
+	}
+	return err
+}
+
+// here is an answer of what listens on this machine.
+type here struct {
+	code       int
+	status, id string
+	body       []byte
+}
+
+// askHere asks what listens at address on this machine.
+func askHere(ctx context.Context, address, path string) (here, error) {
+	network, name := "tcp", "localhost"
+	socket, isSocket := strings.CutPrefix(address, "unix:")
 	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
+	switch {
+	case isSocket:
+		network, address = "unix", strings.TrimPrefix(socket, "//")
+	case err != nil:
+		return here{}, ErrAddress
+	default:
+		if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+			host = "localhost"
+		}
+		address = net.JoinHostPort(host, port)
+		name = address
 	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+name+path, http.NoBody)
 	if err != nil {
-		return false
+		return here{}, err
 	}
-	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request) // no proxy: it is this very machine
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { // no proxy
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}}
+	answer, err := transport.RoundTrip(request)
 	if err != nil {
-		return false
+		return here{}, err
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	marked := bytes.Equal(body, []byte("ok\n")) && answer.Header.Get("X-Request-Id") != "" || bytes.Contains(body, []byte("\npatdesk_build_info{"))
-	return err == nil && answer.StatusCode == http.StatusOK && marked
+	return here{answer.StatusCode, answer.Status, answer.Header.Get("X-Request-Id"), body}, err
 }
 
 // traces sends the collector a request without spans, which one that takes OTLP over HTTP accepts

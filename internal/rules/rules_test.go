@@ -23,11 +23,11 @@ const module = "github.com/patdesk/patdesk"
 // imports says which packages of ours the program's files of a package may import. Tests may import any. A package that
 // isn't here may import none: what stands on its own can be read, tested and replaced on its own.
 var imports = map[string][]string{
-	".": {"config", "internal/app", "internal/preflight"},
+	".": {"config", "internal/app", "internal/preflight", "internal/systemd"},
 	"internal/app": { // the only one that wires
 		"config", "handlers", "handlers/web",
 		"internal/audit", "internal/azuredevops", "internal/backing", "internal/batch", "internal/calendar", "internal/entra", "internal/metrics", "internal/operation",
-		"internal/session", "internal/simulator", "internal/tracing", "internal/vault", "templates",
+		"internal/session", "internal/simulator", "internal/systemd", "internal/tracing", "internal/vault", "templates",
 	},
 	"internal/backing":   {"config", "internal/batch", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore"},
 	"internal/preflight": {"config", "internal/backing", "internal/entra", "internal/session", "internal/session/redisstore"},

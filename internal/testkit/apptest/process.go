@@ -28,9 +28,17 @@ func StartBinary(t *testing.T, dir string, env ...string) *Process {
 // startProgram is startBinary for any build of the program.
 func startProgram(t *testing.T, path, dir string, env ...string) *Process {
 	t.Helper()
-	p := &Process{t: t, Log: &testkit.Log{}, Done: make(chan struct{})}
-	p.Cmd = exec.Command(path)
-	p.Cmd.Dir, p.Cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
+	return StartWith(t, func(cmd *exec.Cmd) {
+		cmd.Path, cmd.Args = path, []string{path}
+		cmd.Dir, cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
+	})
+}
+
+// StartWith runs what prepare makes of a command. Whatever it prints is its log.
+func StartWith(t *testing.T, prepare func(*exec.Cmd)) *Process {
+	t.Helper()
+	p := &Process{t: t, Cmd: &exec.Cmd{}, Log: &testkit.Log{}, Done: make(chan struct{})}
+	prepare(p.Cmd)
 	p.Cmd.Stdout, p.Cmd.Stderr = p.Log, p.Log
 	if err := p.Cmd.Start(); err != nil {
 		t.Fatal(err)
