@@ -9,5 +9,5 @@ import (
 
 func TestTemplatesFitTheirPages(t *testing.T) {
 	t.Parallel()
-	testkit.FitTemplates(t, map[string]any{"overview": overviewPage{}, "tokens": tokenListPage{}, "tokens/token-row": tokenlist.Row{}})
+	testkit.FitTemplates(t, map[string]any{"overview": overviewPage{}, "tokens": tokenListPage{}, "tokens/token-row": tokenlist.Row{}, "overview/attention-line": attentionLine{}})
 }
