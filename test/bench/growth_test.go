@@ -31,7 +31,7 @@ func TestGrowth(t *testing.T) {
 	if !*load {
 		return // make bench
 	}
-	curves := []curve{{name: "tokens of the organization (list)"}, {name: "organizations of 100 tokens (overview, from what was read)"}, {name: "sessions in the folder (changes)"}, {name: "sessions in Redis (changes)"}}
+	curves := []curve{{name: "tokens of the organization (list)"}, {name: "organizations of 100 tokens (kept overview)"}, {name: "sessions in the folder (changes)"}, {name: "sessions in Redis (changes)"}}
 	for _, n := range []int{10, 100, 1000, 5000} {
 		curves[0].points = append(curves[0].points, point{n, costOf(t, 1, n, "/tokens?organization=org-01")})
 	}
