@@ -160,6 +160,8 @@ func TestNamesInDotenv(t *testing.T) {
 		"CLIENT_SECRETFILE": "CLIENT_SECRET_FILE", "BASEURL": "BASE_URL", "SESSION_TIMEOUT": "SESSION_IDLE_TIMEOUT",
 		"SESSION_SECRET": "SESSION_KEYS", "PUBLIC_URL": "BASE_URL", "IDLE_TIMEOUT": "SESSION_IDLE_TIMEOUT", "LISTEN_ADDR": "LISTEN_ADDRESS",
 		"REDIS_HOST": "REDIS_URL", "Base_Url": "BASE_URL", "base.url": "BASE_URL",
+		"LOGGING_LVL": "LOG_LEVEL", "SESSION_FOLDER": "SESSION_DIR", "IDLE_SESSION_TIMEOUT": "SESSION_IDLE_TIMEOUT", "REDIS_PWD": "REDIS_PASSWORD", "ALLOWED_VAULTS": "VAULTS_ALLOW",
+		"PATDESK_BASE_URL": "BASE_URL", "CALLBACK_PATH": "REDIRECT_PATH", "HTTP_ALLOW": "ALLOW_HTTP", "METRICS_ADDR": "METRICS_ADDRESS",
 	} {
 		c, _ := loadFile(t, with(nil), dotenv(t, name+"=hush\n"))
 		if !warned(c, name+": this name in .env is not a setting of patdesk, so it has no effect. Did you mean "+meant+"?") || warned(c, "hush") {

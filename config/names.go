@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"runtime"
@@ -113,12 +114,36 @@ var otherNames = map[string]string{
 	"DEBUG":                         logLevel,
 	"VERBOSE":                       logLevel,
 	"METRICS_PORT":                  metricsAddress,
+	"METRICS_LISTEN":                metricsAddress,
+	"CALLBACK_PATH":                 redirectPath,
+	"CALLBACK_URL":                  redirectPath,
+	"BASE_PATH":                     baseURL,
+	"PUBLIC_BASE_URL":               baseURL,
+	"SITE_URL":                      baseURL,
+	"SESSION_PATH":                  sessionDir,
+	"SESSION_LIFESPAN":              sessionLifetime,
+	"SESSION_TTL":                   sessionLifetime,
+	"SHUTDOWN_TIMEOUT":              shutdownDelay,
+	"SECRET_TTL":                    secretDisplayTime,
+	"KEYVAULT_NAME":                 keyVaultURL,
+	"KEY_VAULT_NAME":                keyVaultURL,
+	"OTEL_ENDPOINT":                 tracesEndpoint,
+	"OTLP_ENDPOINT":                 tracesEndpoint,
+	"TENANTS":                       allowedTenants,
+	"ORGS":                          organizations,
+	"PROXIES":                       trustedProxies,
 }
 
 // similar returns the setting that name was probably meant to be, "" if none comes close.
 func similar(name string) string {
-	if meant := otherNames[strings.ToUpper(name)]; meant != "" {
+	name = strings.ToUpper(name)
+	if meant := otherNames[name]; meant != "" {
 		return meant
+	}
+	for _, known := range Names() { // Kubernetes sets PATDESK_PORT and its like by itself
+		if name == "PATDESK_"+known || slices.Equal(wordsOf(name), wordsOf(known)) {
+			return known
+		}
 	}
 	best, least := "", 4
 	for _, known := range Names() {
@@ -128,6 +153,22 @@ func similar(name string) string {
 		}
 	}
 	return best
+}
+
+// otherWords are what people write for a word of a setting's name.
+var otherWords = map[string]string{
+	"ADDR": "ADDRESS", "DIRECTORY": "DIR", "FOLDER": "DIR", "PASS": "PASSWORD", "PWD": "PASSWORD", "URI": "URL", "LVL": "LEVEL", "LOGGING": "LOG",
+	"CERT": "CERTIFICATE", "FILENAME": "FILE", "ALLOWED": "ALLOW", "TTL": "TIME",
+}
+
+// wordsOf are those of a name, in an order in which names of the same words are the same.
+func wordsOf(name string) []string {
+	words := strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune("_-.", r) })
+	for i, word := range words {
+		words[i] = cmp.Or(otherWords[word], word)
+	}
+	slices.Sort(words)
+	return words
 }
 
 // tolerated is how many letters may differ between a name and a setting, of which a pair swapped counts as two: more in
