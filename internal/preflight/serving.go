@@ -98,7 +98,7 @@ func askHere(ctx context.Context, address, path string) (here, error) {
 }
 
 // traces sends the collector a request without spans, which one that takes OTLP over HTTP accepts
-// (https://opentelemetry.io/docs/specs/otlp/#otlphttp-request).
+// (https://opentelemetry.io/docs/specs/otlp/#otlphttp-request). What it does otherwise keeps nobody from serving.
 func (c Check) traces(ctx context.Context) row {
 	o := c.Config.Traces
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.Endpoint, http.NoBody)
@@ -110,22 +110,23 @@ func (c Check) traces(ctx context.Context) row {
 		request.Header.Set(name, value.Reveal())
 	}
 	answer, trip, err := c.wire.call(request)
+	untraced := func(found, advice string) row { return warning(found+" People are served all the same, without traces.", advice) }
 	const port = "Look if OTEL_EXPORTER_OTLP_ENDPOINT leads to a collector that takes OTLP over HTTP, which is port 4318 as a rule; 4317 is gRPC."
 	switch {
 	case err != nil && !isRefusal(err):
-		return failed(trip.Host+" answers otherwise than over HTTP, or not at all.", port)
+		return untraced(trip.Host+" answers otherwise than over HTTP, or not at all.", port)
 	case err != nil:
 		found, _ := trip.words()
-		return failed(found, "Look if the collector runs. "+port)
+		return untraced(found, "Look if the collector runs. "+port)
 	}
 	_ = answer.Body.Close() // it says nothing that is needed
 	switch {
 	case answer.StatusCode < http.StatusMultipleChoices:
 		return ok(fmt.Sprintf("The collector at %s takes them, %s.", trip.Host, trip.way()))
 	case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden:
-		return failed(fmt.Sprintf("The collector at %s refuses them (%d).", trip.Host, answer.StatusCode), "Look at OTEL_EXPORTER_OTLP_HEADERS.")
+		return untraced(fmt.Sprintf("The collector at %s refuses them (%d).", trip.Host, answer.StatusCode), "Look at OTEL_EXPORTER_OTLP_HEADERS.")
 	default:
-		return failed(fmt.Sprintf("%s answers %d, which a collector doesn't.", trip.Host, answer.StatusCode), port)
+		return untraced(fmt.Sprintf("%s answers %d, which a collector doesn't.", trip.Host, answer.StatusCode), port)
 	}
 }
 

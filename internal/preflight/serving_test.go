@@ -83,12 +83,12 @@ func TestCheckOfACollector(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		apptest.StartCollector(t).URL:          "ok The collector at 127.0.0.1 takes them",
 		answering(http.StatusOK):               "ok The collector at 127.0.0.1 takes them",
-		answering(http.StatusUnauthorized):     "failed The collector at 127.0.0.1 refuses them (401). Look at OTEL_EXPORTER_OTLP_HEADERS",
-		answering(http.StatusForbidden):        "failed The collector at 127.0.0.1 refuses them (403)",
-		answering(http.StatusNotFound):         "failed 127.0.0.1 answers 404, which a collector doesn't",
-		"http://127.0.0.1:" + freeport.Port(t): "failed 127.0.0.1, asked directly, refuses the connection",
-		"http://" + gRPC.Addr().String():       "failed 127.0.0.1 answers otherwise than over HTTP",
-		"http://no.such.invalid:4318":          "failed no.such.invalid, asked directly, isn't a name that this machine can look up",
+		answering(http.StatusUnauthorized):     "warning The collector at 127.0.0.1 refuses them (401). People are served all the same, without traces. Look at OTEL_EXPORTER_OTLP_HEADERS",
+		answering(http.StatusForbidden):        "warning The collector at 127.0.0.1 refuses them (403)",
+		answering(http.StatusNotFound):         "warning 127.0.0.1 answers 404, which a collector doesn't",
+		"http://127.0.0.1:" + freeport.Port(t): "warning 127.0.0.1, asked directly, refuses the connection",
+		"http://" + gRPC.Addr().String():       "warning 127.0.0.1 answers otherwise than over HTTP",
+		"http://no.such.invalid:4318":          "warning no.such.invalid, asked directly, isn't a name that this machine can look up",
 	} {
 		got := checked{env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_HEADERS": "api-key=canary"}}.do(t, sim)
 		outcome, words, _ := strings.Cut(want, " ")
