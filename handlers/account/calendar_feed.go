@@ -264,7 +264,7 @@ func (f feed) event(part calendar.Part, e calendar.Expiry, key string, said time
 // named is what a token and where it works are called.
 func (f feed) named(part calendar.Part, e calendar.Expiry) (name, place string) {
 	name, place = e.Name, part.Organization
-	if strings.TrimSpace(name) == "" {
+	if plaintext.Blank(name) {
 		name = f.words.Text("token.unnamed")
 	}
 	if e.Global {

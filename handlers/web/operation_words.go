@@ -41,5 +41,5 @@ func OperationWords(v *Request, op *operation.Operation) map[string]any {
 
 // OperationToken names the token that an operation is about.
 func OperationToken(w *templates.Words, op *operation.Operation) string {
-	return cmp.Or(op.Want.DisplayName, NameOf(op.Before), NameOf(op.Result), w.Message("token.unnamed", nil).Title)
+	return cmp.Or(visible(op.Want.DisplayName), NameOf(op.Before), NameOf(op.Result), w.Message("token.unnamed", nil).Title)
 }

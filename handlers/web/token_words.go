@@ -9,6 +9,7 @@ import (
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
+	"github.com/patdesk/patdesk/internal/plaintext"
 	"github.com/patdesk/patdesk/templates"
 )
 
@@ -18,20 +19,28 @@ const DateLayout = "2006-01-02"
 // Day is one of 24 hours.
 const Day = 24 * time.Hour
 
-// NameOf names a token, by its id if it has no name.
+// NameOf names a token, by its id if it has no name that shows.
 func NameOf(t *azuredevops.Token) string {
 	if t == nil {
 		return ""
 	}
-	return cmp.Or(t.DisplayName, t.AuthorizationID)
+	return cmp.Or(visible(t.DisplayName), t.AuthorizationID)
 }
 
-// ShownName is a token's name, or what stands for one that has none.
-func ShownName(w *templates.Words, name string) string {
-	if strings.TrimSpace(name) == "" {
-		return w.Message("token.unnamed", nil).Title
+// Nameless reports whether nothing of a name shows.
+func Nameless(name string) bool { return plaintext.Blank(name) }
+
+// visible is a name, "" for one of which nothing shows.
+func visible(name string) string {
+	if Nameless(name) {
+		return ""
 	}
 	return name
+}
+
+// ShownName is a token's name, or what stands for one that has none that shows.
+func ShownName(w *templates.Words, name string) string {
+	return cmp.Or(visible(name), w.Message("token.unnamed", nil).Title)
 }
 
 // WorksIn names the organizations where a token works that is read and changed through this one.

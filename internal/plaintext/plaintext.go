@@ -64,3 +64,11 @@ func InSentence(name string) string {
 func rightToLeft(r rune) bool {
 	return r >= 0x590 && r <= 0x8ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff || r >= 0x10800 && r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff
 }
+
+// Blank reports whether nothing of a text shows: it has at most white space, controls, marks with nothing to stand on,
+// and characters that are drawn empty.
+func Blank(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.In(r, unicode.Cf, unicode.Mn, unicode.Me) && !strings.ContainsRune("\u115f\u1160\u2800\u3164\uffa0", r)
+	})
+}

@@ -151,6 +151,8 @@ func NameFault(name string) string {
 		return "form.nameTooLong"
 	case strings.ContainsRune(name, utf8.RuneError) || strings.ContainsFunc(name, unicode.IsControl): // the rune stands for what isn't UTF-8
 		return "form.nameInvalid"
+	case web.Nameless(name):
+		return "form.nameRequired"
 	default:
 		return ""
 	}
