@@ -53,6 +53,7 @@ type (
 	bulkPlanRow struct {
 		Name, URL, Organization, MadeBy string
 		Odd                             string
+		Over                            bool
 		Scopes                          []term
 		Expires, New                    when
 	}

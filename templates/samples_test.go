@@ -236,6 +236,7 @@ type (
 		Scopes                      []term
 		Expires                     when
 		MadeBy                      string
+		Over                        bool
 		GlobalNote, GlobalURL       string
 	}
 	rotatePage struct {

@@ -50,6 +50,7 @@ type bulkPlanPage struct {
 type bulkPlanRow struct {
 	Name, URL, Organization, MadeBy string
 	Odd                             string
+	Over                            bool // it has stopped already, with all global tokens
 	Scopes                          []web.Term
 	Expires, New                    templates.When
 }
@@ -211,6 +212,7 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, f bulkForm, state 
 		row := bulkPlanRow{
 			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: web.WorksIn(v.Words, &item.Before, item.Organization),
 			Odd:    web.OddText(v.Words, &item.Before),
+			Over:   web.GlobalOver(v, &item.Before),
 			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(item.Before.DisplayName)), Scopes: web.ScopeTerms(v.Words, item.Before.Scopes),
 			Expires: web.TokenEnds(v, &item.Before), New: v.When(item.ValidTo),
 		}

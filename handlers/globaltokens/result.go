@@ -12,7 +12,6 @@ import (
 	"github.com/patdesk/patdesk/handlers/web/tokenform"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
 	"github.com/patdesk/patdesk/internal/azuredevops"
-	"github.com/patdesk/patdesk/internal/inventory"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/plaintext"
 )
@@ -252,7 +251,7 @@ func (h *Handlers) describeGlobal(v *web.Request, f replaceForm, old *operation.
 		}
 	}
 	key := "globalResult." + p.OldState
-	if p.OldState == "alive" && !v.Now.Before(inventory.GlobalTokensEnd) {
+	if p.OldState == "alive" && !v.Now.Before(azuredevops.GlobalTokensEnd) {
 		key += "After"
 	}
 	p.OldWhat = v.Words.Message(key, nil).What

@@ -101,7 +101,7 @@ func newMark(v *web.Request, first time.Time, span time.Duration, ending []*inve
 }
 
 func (l *timeline) markGlobalEnd(w *templates.Words, tokens []inventory.Token, start time.Time, span time.Duration) {
-	ahead := inventory.GlobalTokensEnd.Sub(start)
+	ahead := azuredevops.GlobalTokensEnd.Sub(start)
 	if ahead <= 0 || ahead >= span {
 		return
 	}

@@ -17,6 +17,7 @@ type revokePage struct {
 	Scopes                      []web.Term
 	Expires                     templates.When
 	MadeBy                      string // revoking breaks that tool
+	Over                        bool   // it has stopped already, with all global tokens
 	GlobalNote, GlobalURL       string
 }
 
@@ -64,6 +65,7 @@ func revokeAnswer(v *web.Request, organization string, t azuredevops.Token, stat
 		Name:      name, OrganizationText: web.WorksIn(v.Words, &t, organization), Scopes: web.ScopeTerms(v.Words, t.Scopes), Expires: web.TokenEnds(v, &t), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	if t.Global() {
+		p.Over = web.GlobalOver(v, &t)
 		p.GlobalNote = web.GlobalText(v, "global.revoke.", nil).What
 		p.GlobalURL = v.Link(web.GlobalPath(organization, t.AuthorizationID))
 	}

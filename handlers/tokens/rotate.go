@@ -197,6 +197,9 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, f rota
 	p.chooseExpiry(v, t.Token, f, life, faults)
 	for _, choice := range []string{"confirm", "now"} {
 		text := v.Words.Message("rotate.old."+choice, nil)
+		if web.GlobalOver(v, &t.Token) {
+			text.What = v.Words.Message("global.stopped", nil).What
+		}
 		p.Old = append(p.Old, web.Option{Value: choice, Text: text.Title, Hint: text.What, Selected: choice == f.old})
 	}
 	if state.Problem != nil {
@@ -230,9 +233,9 @@ func (p *rotatePage) chooseExpiry(v *web.Request, t azuredevops.Token, f rotateF
 	}
 	for i := range p.Expiry {
 		one := &p.Expiry[i]
-		if end, fault := (rotateForm{Form: tokenform.Form{Expiry: one.Value}}).end(v.Now, life); fault == "" && operation.Sooner(end, t.ValidTo) {
+		if end, fault := (rotateForm{Form: tokenform.Form{Expiry: one.Value}}).end(v.Now, life); fault == "" && operation.Sooner(end, t.Ends()) {
 			one.Hint = v.Words.Message("expiry.sooner", map[string]any{"Date": one.Hint}).What
 		}
 	}
-	p.SoonerNote = v.Words.Message("rotate.sooner", map[string]any{"Date": v.When(t.ValidTo).Date}).What
+	p.SoonerNote = v.Words.Message("rotate.sooner", map[string]any{"Date": v.When(t.Ends()).Date}).What
 }

@@ -80,13 +80,18 @@ func StatusOf(v *Request, t inventory.Token) (text, class string) {
 	return v.Words.Message("status."+string(t.Status), nil).Title, string(t.Status)
 }
 
+// GlobalOver says that t is global and has stopped with all global tokens.
+func GlobalOver(v *Request, t *azuredevops.Token) bool {
+	return t.Global() && !v.Now.Before(azuredevops.GlobalTokensEnd)
+}
+
 // GlobalText is the message with that prefix for the time before or after global tokens end. Before, it can name how far
 // away that is.
 func GlobalText(v *Request, prefix string, words map[string]any) templates.Text {
 	tense, all := "after", map[string]any{}
 	maps.Copy(all, words)
-	if v.Now.Before(inventory.GlobalTokensEnd) {
-		tense, all["When"] = "before", v.When(inventory.GlobalTokensEnd).Relative
+	if v.Now.Before(azuredevops.GlobalTokensEnd) {
+		tense, all["When"] = "before", v.When(azuredevops.GlobalTokensEnd).Relative
 	}
 	return v.Words.Message(prefix+tense, all)
 }

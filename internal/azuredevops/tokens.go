@@ -20,6 +20,10 @@ const (
 	maxName      = 4 << 10  // bytes of a name that is sent; the service's own limit isn't published
 )
 
+// GlobalTokensEnd is when tokens for all organizations stop working
+// (https://devblogs.microsoft.com/devops/retirement-of-global-personal-access-tokens-in-azure-devops/).
+var GlobalTokensEnd = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
+
 // Token is a personal access token's record; never its secret.
 type Token struct {
 	AuthorizationID string    `json:"authorizationId"` // "": the service has sent none that can be one; nothing can be done with the token
@@ -41,6 +45,15 @@ func (t Token) NotUnderstood(m Member) bool {
 
 // Global says that t works in all organizations of its owner.
 func (t Token) Global() bool { return t.TargetAccounts == nil }
+
+// Ends is when t really stops working: a global token ends with all global ones, whatever its date says. Zero: that
+// isn't known.
+func (t Token) Ends() time.Time {
+	if t.Global() && t.ValidTo.After(GlobalTokensEnd) {
+		return GlobalTokensEnd
+	}
+	return t.ValidTo
+}
 
 // Status is what the list's filter that returned a token says of it. Nothing in the record does.
 type Status string

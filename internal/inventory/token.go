@@ -13,10 +13,6 @@ const day = 24 * time.Hour
 // longLife is from where on a token counts as long-lived.
 const longLife = 180 * day
 
-// GlobalTokensEnd is when tokens for all organizations stop working
-// (https://devblogs.microsoft.com/devops/retirement-of-global-personal-access-tokens-in-azure-devops/).
-var GlobalTokensEnd = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
-
 // Token is a token with what only the lists know of it: the filter that returned it, and where it was found.
 type Token struct {
 	azuredevops.Token
@@ -66,16 +62,7 @@ func (t Token) LivingGlobal() bool { return t.Global() && t.Status == azuredevop
 
 // GlobalOver says that t has ended with all global tokens, although the service may still list it as active.
 func (t Token) GlobalOver(now time.Time) bool {
-	return t.LivingGlobal() && !now.Before(GlobalTokensEnd)
-}
-
-// Ends is when t really stops working: a global token ends with all global ones, whatever its date says. Zero: that
-// isn't known.
-func (t Token) Ends() time.Time {
-	if t.Global() && t.ValidTo.After(GlobalTokensEnd) {
-		return GlobalTokensEnd
-	}
-	return t.ValidTo
+	return t.LivingGlobal() && !now.Before(azuredevops.GlobalTokensEnd)
 }
 
 // statusRank orders what several organizations say of one global token: the later status is the stronger.

@@ -82,14 +82,14 @@ func TestUrgencyOfOddTokens(t *testing.T) {
 	global := living(now.Add(-100*day), now.Add(200*day))
 	global.TargetAccounts = nil // a token of all organizations
 	for at, want := range map[time.Time]inventory.Urgency{
-		inventory.GlobalTokensEnd.Add(-20 * day): inventory.Soon, inventory.GlobalTokensEnd.Add(-2 * day): inventory.Urgent,
-		inventory.GlobalTokensEnd: inventory.Over, inventory.GlobalTokensEnd.Add(30 * day): inventory.Over,
+		azuredevops.GlobalTokensEnd.Add(-20 * day): inventory.Soon, azuredevops.GlobalTokensEnd.Add(-2 * day): inventory.Urgent,
+		azuredevops.GlobalTokensEnd: inventory.Over, azuredevops.GlobalTokensEnd.Add(30 * day): inventory.Over,
 	} {
 		if got := global.Urgency(at); got != want {
 			t.Errorf("a global token at %s: %q", at, got)
 		}
 	}
-	if global.Ending(inventory.GlobalTokensEnd.Add(5*day)) || !global.Ending(inventory.GlobalTokensEnd.Add(-time.Hour)) {
+	if global.Ending(azuredevops.GlobalTokensEnd.Add(5*day)) || !global.Ending(azuredevops.GlobalTokensEnd.Add(-time.Hour)) {
 		t.Error("a global token doesn't end when all do")
 	}
 }

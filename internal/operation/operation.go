@@ -124,7 +124,7 @@ func (o *Operation) EndsSooner() bool {
 	if o.Action != Rotate || o.Before == nil || o.Result == nil {
 		return false
 	}
-	return Sooner(o.Result.ValidTo, o.Before.ValidTo)
+	return Sooner(o.Result.ValidTo, o.Before.Ends())
 }
 
 // Sooner reports that a new token's end is before the one of the token that it replaces.

@@ -110,7 +110,9 @@ func (c Check) traces(ctx context.Context) row {
 		request.Header.Set(name, value.Reveal())
 	}
 	answer, trip, err := c.wire.call(request)
-	untraced := func(found, advice string) row { return warning(found+" People are served all the same, without traces.", advice) }
+	untraced := func(found, advice string) row {
+		return warning(found+" People are served all the same, without traces.", advice)
+	}
 	const port = "Look if OTEL_EXPORTER_OTLP_ENDPOINT leads to a collector that takes OTLP over HTTP, which is port 4318 as a rule; 4317 is gRPC."
 	switch {
 	case err != nil && !isRefusal(err):

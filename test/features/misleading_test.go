@@ -10,6 +10,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
@@ -39,6 +40,7 @@ func look(b *webtest.Browser) string {
 // A global token says on every page that it works everywhere and when it ends, in the tense of the day.
 func TestGlobalTokensEndWithAllOthersOfTheirKind(t *testing.T) {
 	t.Parallel()
+	over := []string{"stops with", "switches it off", "it works in all", "keeps working until you revoke it", "Both work until then", "stops working at once", "stops working as soon", "before the old one expires"}
 	for name, c := range map[string]struct {
 		at         time.Time
 		says, note string
@@ -47,8 +49,8 @@ func TestGlobalTokensEndWithAllOthersOfTheirKind(t *testing.T) {
 	}{
 		"months before": {time.Date(2026, 6, 15, 9, 0, 0, 0, time.UTC), "in 169 days", "stops with all global tokens", []string{"stopped with", "no longer works"}, true},
 		"last minute":   {time.Date(2026, 11, 30, 23, 58, 30, 0, time.UTC), "in 1 minute", "stops with all global tokens", []string{"stopped with", "no longer works"}, true},
-		"that minute":   {time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), "just now", "stopped with all global tokens", []string{"stops with", "switches it off", "it works in all"}, false},
-		"days after":    {time.Date(2026, 12, 4, 9, 0, 0, 0, time.UTC), "3 days ago", "stopped with all global tokens", []string{"stops with", "switches it off", "it works in all"}, false},
+		"that minute":   {time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), "just now", "stopped with all global tokens", over, false},
+		"days after":    {time.Date(2026, 12, 4, 9, 0, 0, 0, time.UTC), "3 days ago", "stopped with all global tokens", over, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -459,6 +461,10 @@ func TestPlansNameGlobalTokens(t *testing.T) {
 		text := webtest.Fold(b.Page.Find("main").Text())
 		if strings.Contains(text, "in 1 organization") || !strings.Contains(text, c.want) || !strings.Contains(text, "1 Dec 2026") {
 			t.Errorf("the plan says\n%s", text)
+		}
+		over := !c.at.Before(azuredevops.GlobalTokensEnd)
+		if bar := webtest.Fold(b.Page.Find("#plan-rows tbody tr:contains('All organizations')").First().Text()); strings.Contains(bar, "has stopped already") != over {
+			t.Errorf("on %s the plan's row says %s", c.at, bar)
 		}
 		apptest.WaitForBatch(t, b.Press("Revoke "+strconv.Itoa(b.Page.Find("#plan-rows tbody tr").Length())+" tokens"))
 		if row := webtest.Fold(b.Open(d.URL + "/changes").Page.Find("tbody tr").First().Text()); !strings.Contains(row, "All organizations") {

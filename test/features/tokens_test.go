@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
 	"github.com/patdesk/patdesk/internal/webtest"
@@ -210,7 +210,7 @@ func TestList(t *testing.T) {
 			}
 		}
 	}
-	over := !time.Now().Before(inventory.GlobalTokensEnd) // then some of them don't work any more
+	over := !time.Now().Before(azuredevops.GlobalTokensEnd) // then some of them don't work any more
 	if b.Open(d.URL + "/tokens"); !b.Has("button", "Organization") || b.Has("button", "Status") != over {
 		t.Errorf("the columns of all active tokens: %q", b.Page.Find("thead").Text())
 	}
