@@ -72,7 +72,7 @@ func releaseCanaries(t *testing.T, format string) *canaries {
 		ClientSecret: "canary~client.secret-7f3a9c51e2",
 	}}
 	c.collector = apptest.StartCollector(t)
-	o.Env = map[string]string{"METRICS_ADDRESS": "127.0.0.1:0", "OTEL_EXPORTER_OTLP_ENDPOINT": c.collector.URL, "OTEL_EXPORTER_OTLP_HEADERS": "api-key=" + canaryCollectorKey, "LOG_FORMAT": format, "SESSION_DIR": c.dir, "SESSION_KEYS": apptest.CanaryKey, "SESSION_IDLE_TIMEOUT": "24h", "SESSION_LIFETIME": "168h"}
+	o.Env = map[string]string{"VAULTS": simulator.TeamVault, "METRICS_ADDRESS": "127.0.0.1:0", "OTEL_EXPORTER_OTLP_ENDPOINT": c.collector.URL, "OTEL_EXPORTER_OTLP_HEADERS": "api-key=" + canaryCollectorKey, "LOG_FORMAT": format, "SESSION_DIR": c.dir, "SESSION_KEYS": apptest.CanaryKey, "SESSION_IDLE_TIMEOUT": "24h", "SESSION_LIFETIME": "168h"}
 	c.d = apptest.Start(t, o)
 	c.tape = apptest.Record(t, c.d)
 	return c
@@ -141,7 +141,37 @@ func (c *canaries) changes() {
 	b.Click("Sign in").Press("Continue as " + apptest.Mona).Press("Create token")
 	c.d.Sim.ClearFaults()
 	c.calendars(b)
+	c.vaults(b)
 	b.Open(c.d.URL + "/sign-out").Press("Sign out")
+}
+
+// vaults: a bulk rotation whose secrets go into a vault unseen, at first refused and then taken.
+func (c *canaries) vaults(b *webtest.Browser) {
+	c.d.Sim.ConsentToVaults(simulator.Mona)
+	apptest.PickAll(b, c.d.URL+"/tokens?organization=fabrikam", "Rotate selected")
+	b.Fill("Vault", "team-vault.vault.azure.net").Check("Don't show them to me").Check("Revoke each old token as soon as its new secret is in the vault")
+	c.d.Sim.SetFault("vaultForbiddenByFirewall", simulator.FaultOptions{Call: simulator.CallVaultWrite})
+	made := c.d.Sim.Created()
+	b.Press(b.Page.Find("#plan-foot .button-primary").Text())
+	apptest.WaitForBatch(c.t, b)
+	c.look() // secrets wait for the vault
+	c.d.Sim.ClearFaults()
+	apptest.WaitForBatch(c.t, b.Press(b.Page.Find(`form[action$="/deliver"] .button-primary, form[action$="/deliver"] .button`).First().Text()))
+	written := 0
+	for _, one := range c.d.Sim.VaultSecrets(simulator.TeamVault, "") {
+		if one.Tags["patdesk-operation"] == "" {
+			continue
+		}
+		written++
+		for _, a := range c.tape.Answers() {
+			if strings.Contains(a.All(), one.Value) {
+				c.t.Errorf("the secret of %s, which nobody was to see, is in the answer to %s", one.Name, a.URL)
+			}
+		}
+	}
+	if written == 0 || c.d.Sim.Created() == made {
+		c.t.Errorf("%d versions were written\n%s", written, apptest.Says(b))
+	}
 }
 
 // calendars: an address that is made, read, replaced, mistyped and revoked.
@@ -400,8 +430,10 @@ var toAzureDevOps = []string{
 	simulator.CallList, simulator.CallGet, simulator.CallCreate, simulator.CallUpdate, simulator.CallRevoke, simulator.CallProfile, simulator.CallAccounts,
 }
 
-// checkRequest checks what went to a service: nothing secret in its address, a bearer for Azure DevOps only, and what
-// proves who the app is for Entra's token endpoint only.
+var toVaults = []string{simulator.CallVaultList, simulator.CallVaultVersions, simulator.CallVaultWrite, simulator.CallVaultUpdate}
+
+// checkRequest checks what went to a service: nothing secret in its address, a bearer for Azure DevOps and vaults only, a
+// token's secret into a vault only, and what proves who the app is for Entra's token endpoint only.
 func (c *canaries) checkRequest(secrets finder, r simulator.Request) {
 	c.t.Helper()
 	secrets.in(r.Path+"?"+r.Query.Encode(), func(one found) {
@@ -410,10 +442,10 @@ func (c *canaries) checkRequest(secrets finder, r simulator.Request) {
 			c.t.Errorf("the address of a call (%s) holds %s", r.Call, one.kind)
 		}
 	})
-	if r.Call != simulator.CallToken {
+	if r.Call != simulator.CallToken && r.Call != simulator.CallVaultWrite {
 		secrets.in(r.Body, func(one found) { c.t.Errorf("the body of a call (%s) holds %s", r.Call, one.kind) })
 	}
-	if r.Header.Get("Authorization") != "" && !slices.Contains(toAzureDevOps, r.Call) {
+	if r.Header.Get("Authorization") != "" && !slices.Contains(toAzureDevOps, r.Call) && !slices.Contains(toVaults, r.Call) {
 		c.t.Errorf("a bearer went to %s", r.Call)
 	}
 }
