@@ -129,8 +129,13 @@ func TestStamp(t *testing.T) {
 				}
 			}
 		}
+		for path, heading := range map[string]string{"docs/install.md": "## What it works with", "docs/verify-release.md": "## The image", "deploy/README.md": "Make an overlay"} {
+			if text := read(t, filepath.Join(dir, path)); !strings.Contains(text, heading) || strings.Contains(text, "released yet") {
+				t.Errorf("%s is\n%s", path, text)
+			}
+		}
 		for _, path := range files(t, dir, ".md", ".yaml") {
-			if text := read(t, path); strings.Contains(text, "unreleased -->") || strings.Contains(text, "Until there is one") {
+			if text := read(t, path); strings.Contains(text, "unreleased -->") || strings.Contains(text, "until here -->") || strings.Contains(text, "Until there is one") {
 				t.Errorf("%s speaks of the time before the release", path)
 			}
 		}
@@ -206,13 +211,17 @@ func TestRelease(t *testing.T) {
 		return
 	}
 	dist := t.TempDir()
+	commit, err := run(t, nil, "git", "rev-parse", "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
 	output, err := run(t, []string{"VERSION=v0.1.0-rc.1", "DIGEST=" + someDigest, "PLATFORMS=linux/amd64", "DIST=" + dist}, "../scripts/release")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	t.Log(output)
 	name := filepath.Join(dist, "patdesk_0.1.0-rc.1_linux_amd64")
-	checkArchive(t, name+".tar.gz")
+	checkArchive(t, name+".tar.gz", commit)
 	checkDeb(t, name+".deb")
 	checkRPM(t, name+".rpm")
 	if output, err := run(t, nil, "bash", "-c", "cd "+dist+" && sha256sum --check --strict --quiet checksums.txt && [ $(wc -l <checksums.txt) = $(($(ls | wc -l) - 1)) ]"); err != nil {
@@ -230,7 +239,7 @@ func unpack(t *testing.T, path string) string {
 	return filepath.Join(dir, strings.TrimSuffix(filepath.Base(path), ".tar.gz"))
 }
 
-func checkArchive(t *testing.T, path string) {
+func checkArchive(t *testing.T, path, commit string) {
 	t.Helper()
 	folder := unpack(t, path)
 	for _, name := range []string{"patdesk", "README.md", ".env.example", "LICENSE", "CHANGELOG.md", "THIRD_PARTY_NOTICES.txt", "docs/configuration.md", "deploy/README.md"} {
@@ -256,10 +265,6 @@ func checkArchive(t *testing.T, path string) {
 		if _, err := os.Stat(filepath.Join(folder, m[1])); err != nil {
 			t.Error(err)
 		}
-	}
-	commit, err := run(t, nil, "git", "rev-parse", "HEAD")
-	if err != nil {
-		t.Fatal(err)
 	}
 	said, err := run(t, nil, filepath.Join(folder, "patdesk"), "-version")
 	if err != nil || !strings.HasPrefix(said, "patdesk v0.1.0-rc.1, commit "+strings.TrimSpace(commit)+", ") {
