@@ -206,13 +206,12 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, f bulkForm, state 
 		Base: v.Base(text.Title, "tokens"), Problem: state.Problem, Verb: verb, Lead: text.What, Warning: text.Advice,
 		Button: v.Words.Message("bulk.do."+verb, words).Title, Address: v.Link(web.BatchPath(b.ID)),
 		Form: h.Batches.Form(b.Person, b.Action, b.ID), CancelURL: v.Link(backFrom(b.From)),
-		Choice: f.choice, ChoiceDate: f.date, View: backFrom(b.From), Places: outcome.Organizations(b),
+		Choice: f.choice, ChoiceDate: f.date, View: backFrom(b.From), Places: outcome.Organizations(b), LeftOut: leftOut(v, b),
 	}
 	for _, item := range b.Items {
 		row := bulkPlanRow{
 			Name: web.ShownName(v.Words, item.Before.DisplayName), URL: web.TokenURL(v, item.Organization, &item.Before), Organization: web.WorksIn(v.Words, &item.Before, item.Organization),
-			Odd:    web.OddText(v.Words, &item.Before),
-			Over:   web.GlobalOver(v, &item.Before),
+			Odd: web.OddText(v.Words, &item.Before), Over: web.GlobalOver(v, &item.Before),
 			MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(item.Before.DisplayName)), Scopes: web.ScopeTerms(v.Words, item.Before.Scopes),
 			Expires: web.TokenEnds(v, &item.Before), New: v.When(item.ValidTo),
 		}
@@ -231,7 +230,6 @@ func (h *Handlers) planAnswer(v *web.Request, b *batch.Batch, f bulkForm, state 
 	if p.Globals > 0 {
 		p.GlobalNote = web.GlobalText(v, "bulk.global.", map[string]any{"Count": p.Globals}).What
 	}
-	p.LeftOut = leftOut(v, b)
 	for _, one := range b.LeftOut {
 		p.Global = p.Global || one.Reason == leftGlobal
 	}
