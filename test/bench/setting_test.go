@@ -45,7 +45,9 @@ type upstream struct {
 	held  sync.Map     // access tokens whose calls for lists get no answer
 	last  atomic.Value // the access token of the last call for a list: a string
 	lists atomic.Int64 // calls for a list
-	other atomic.Int64 // calls for anything else, Entra's among them
+
+	waiting atomic.Int64 // calls that have been held up
+	other   atomic.Int64 // calls for anything else, Entra's among them
 
 	mu    sync.Mutex
 	known map[string]*httptest.ResponseRecorder
@@ -82,6 +84,7 @@ func startUpstreamOf(t *testing.T, o simulator.Options) *upstream {
 		bearer := r.Header.Get("Authorization")
 		u.last.Store(bearer)
 		if _, ok := u.held.Load(bearer); ok {
+			u.waiting.Add(1)
 			<-r.Context().Done()
 			return
 		}

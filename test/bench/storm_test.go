@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
@@ -68,7 +69,7 @@ func TestHeldUpCalls(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(time.Second / 2)
+	testkit.Until(t, "everybody's calls are held up", func() bool { return u.waiting.Load() >= some })
 	during := p.lists(t, others, 3*time.Second)
 	release()
 	all.Wait()
@@ -97,16 +98,17 @@ func (p *patdesk) lists(t *testing.T, cookies []string, d time.Duration) []time.
 // pagesUntil opens a page over and over until done.
 func (p *patdesk) pagesUntil(t *testing.T, done <-chan struct{}) (took []time.Duration) {
 	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		select {
 		case <-done:
 			slices.Sort(took)
 			return took
-		default:
+		case <-tick.C:
 			begun := time.Now()
 			get(t, p.url+"/changes", p.cookies[0], "identity")
 			took = append(took, time.Since(begun))
-			time.Sleep(5 * time.Millisecond)
 		}
 	}
 }
