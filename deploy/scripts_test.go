@@ -308,7 +308,10 @@ func TestAlerts(t *testing.T) {
 		t.Fatalf("promtool is missing; scripts/test-deps installs it: %v", err)
 	}
 	for file, alerts := range map[string][]string{
-		"patdesk": {"PatdeskDown", "PatdeskNotReady", "PatdeskErrors", "PatdeskAzureDevOpsFailing", "PatdeskNobodySignsIn", "PatdeskRefreshesFailing", "PatdeskSlow"},
+		"patdesk": {
+			"PatdeskDown", "PatdeskNotReady", "PatdeskErrors", "PatdeskAzureDevOpsFailing", "PatdeskAzureDevOpsSlow", "PatdeskNobodySignsIn",
+			"PatdeskRefreshesFailing", "PatdeskDeliveriesFailing", "PatdeskSlow",
+		},
 		"patdesk-tokens": {
 			"PatdeskTokenExpires", "PatdeskTokenLastDay", "PatdeskTokensOutOfDate", "PatdeskOrganizationUnread", "PatdeskTokensLeftOut", "PatdeskTokensGone",
 		},

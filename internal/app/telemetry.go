@@ -54,7 +54,8 @@ func newTelemetry(ctx context.Context, cfg config.Config, version string, log *s
 			Outcomes:  slices.Concat(texts(azuredevops.Kinds()), texts(entra.Kinds()), texts(vault.Kinds())),
 			Refreshes: entra.Refreshes(), SignIns: append([]string{web.SignInOK, web.SignInStore}, texts(entra.Kinds())...),
 			Limits: web.LimitNames(), Sessions: session.Events(), Actions: texts(operation.Actions()), States: texts(operation.States()),
-			Bounds: texts(azuredevops.Bounds()),
+			Bounds:    texts(azuredevops.Bounds()),
+			Delivered: texts([]operation.Outcome{operation.WasDone, operation.WasRefused, operation.IsUnknown}),
 		})
 	}
 	if cfg.Traces.Endpoint == "" {
@@ -117,10 +118,15 @@ func (t *telemetry) watch(ctx context.Context, service, call string, header http
 	}
 }
 
-// operation counts the operations that came into a state; what else happens to one isn't counted.
+// operation counts the operations that came into a state and the deliveries into vaults that ended; what else happens to
+// one isn't counted.
 func (t *telemetry) operation(e operation.Event) {
-	if o := e.Operation; e.Step == operation.Step(o.Action) {
+	o := e.Operation
+	switch {
+	case e.Step == operation.Step(o.Action):
 		t.Operation(string(o.Action), string(o.State))
+	case e.Step == operation.WritingVault && e.Outcome != operation.WasSent:
+		t.Delivery(string(e.Outcome))
 	}
 }
 

@@ -31,6 +31,7 @@ type Options struct {
 	Sessions  []string            // what can happen to a session
 	Actions   []string            // of operations
 	States    []string            // of operations
+	Delivered []string            // how a delivery into a vault can end
 	Bounds    []string            // that a call to Azure DevOps can run into
 }
 
@@ -74,6 +75,7 @@ const (
 	sessions   = "patdesk_sessions_total"
 	dropped    = "patdesk_records_dropped_total"
 	operations = "patdesk_operations_total"
+	deliveries = "patdesk_vault_deliveries_total"
 )
 
 // A page that asks Azure DevOps takes some 100 ms; a form waits for its change for up to 90 s.
@@ -106,6 +108,7 @@ func New(o Options) *Metrics {
 	count(sessions, "Sessions that were begun or ended through this process, by event. Those that run out aren't counted.", []string{"event"}, o.Sessions)
 	count(dropped, "Records that were dropped to make room for newer ones, by kind.", []string{"kind"}, nil) // see Watch
 	count(operations, "Changes that came into a state, by action and state.", []string{"action", "state"}, o.Actions, o.States)
+	count(deliveries, "Deliveries of a new token's secret into a vault that ended, by outcome. A repeated one counts again.", []string{"outcome"}, o.Delivered)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector(),
@@ -251,6 +254,9 @@ func (m *Metrics) Dropped(kind string) { m.count(dropped, kind) }
 
 // Operation counts a change that came into a state.
 func (m *Metrics) Operation(action, state string) { m.count(operations, action, state) }
+
+// Delivery counts a delivery of a secret into a vault that ended.
+func (m *Metrics) Delivery(outcome string) { m.count(deliveries, outcome) }
 
 func (m *Metrics) count(name string, values ...string) {
 	if m == nil {

@@ -22,6 +22,7 @@ func options() metrics.Options {
 	return metrics.Options{
 		Upstream: map[string][]string{"entra": {"keys"}}, Outcomes: []string{"failed"}, Refreshes: []string{"ok"},
 		SignIns: []string{"ok"}, Limits: []string{"x"}, Sessions: []string{"begun"}, Actions: []string{"create"}, States: []string{"sent"},
+		Delivered: []string{"done"},
 	}
 }
 
@@ -51,6 +52,7 @@ func TestLabelsAreBounded(t *testing.T) {
 		m.SignIn(s)
 		m.Session(s)
 		m.Operation(s, s)
+		m.Delivery(s)
 	}
 	tell("first")
 	before := strings.Count(text(t, m), "\npatdesk_")
@@ -98,6 +100,7 @@ func TestOff(t *testing.T) {
 	m.SignIn("ok")
 	m.Session("begun")
 	m.Operation("create", "sent")
+	m.Delivery("done")
 }
 
 // What is looked at may panic: the registry asks in goroutines of its own, and the process lives. The rest is still

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,7 +20,6 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/patdesk/patdesk/internal/freeport"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
@@ -419,10 +416,6 @@ func TestFeedsOfStrangeNames(t *testing.T) {
 // A Prometheus that is set up as deploy/observability shows it reads the metrics, in OpenMetrics, and its rules fire.
 func TestPrometheusReadsTheMetrics(t *testing.T) {
 	t.Parallel()
-	program, err := exec.LookPath("prometheus")
-	if err != nil {
-		t.Fatalf("prometheus is missing; scripts/test-deps installs it: %v", err)
-	}
 	d := apptest.Start(t, apptest.Options{Sim: apptest.ManyTokens(1)})
 	for _, name := range []string{`a "quoted\name"`, "twin", "twin", "اسم"} {
 		d.Sim.AddToken(simulator.Token{DisplayName: name, Organization: "org-01", Owner: simulator.Mona, Scope: "vso.code", ValidFrom: time.Now().AddDate(-1, 0, 0), ValidTo: time.Now().AddDate(0, 0, 3)})
@@ -442,42 +435,23 @@ func TestPrometheusReadsTheMetrics(t *testing.T) {
 	write("prometheus.yml", "global: {evaluation_interval: 250ms}\n"+quick)
 	write("patdesk-tokens-alerts.yaml", string(testkit.ReadFile(t, "deploy/observability/patdesk-tokens-alerts.yaml")))
 	write("patdesk-tokens-targets.yaml", fmt.Sprintf("- targets: [%q]\n  labels: {__metrics_path__: %q, owner: mona}\n", at.Host, at.Path))
-	listen := freeport.Address(t, "127.0.0.1")
-	var said testkit.Log
-	server := exec.CommandContext(t.Context(), program, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+listen)
-	server.Stdout, server.Stderr = &said, &said
-	testkit.Must(t, server.Start())
-	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-
-	ask := func(path string) string {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listen+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return "" // not there yet
-		}
-		defer answer.Body.Close()
-		body, _ := io.ReadAll(answer.Body)
-		return string(body)
-	}
+	prometheus := apptest.StartPrometheus(t, dir)
 	alerts := ""
 	if !testkit.Within(30*time.Second, func() bool {
-		alerts = ask("/api/v1/alerts")
+		alerts = prometheus.Ask("/api/v1/alerts")
 		return strings.Count(alerts, `"alertname":"PatdeskTokenExpires"`) == 4
 	}) {
-		t.Fatalf("%s\n%s\n%s", alerts, ask("/api/v1/targets"), said.String())
+		t.Fatalf("%s\n%s\n%s", alerts, prometheus.Ask("/api/v1/targets"), prometheus.Log.String())
 	}
 	for _, want := range []string{`"name":"a \"quoted\\name\""`, `"name":"اسم"`, `"organization":"org-01"`, `"owner":"mona"`, "expires in "} {
 		if !strings.Contains(alerts, want) {
 			t.Errorf("no %s in %s", want, alerts)
 		}
 	}
-	if targets := ask("/api/v1/targets"); !strings.Contains(targets, `"health":"up"`) || !strings.Contains(targets, `"lastError":""`) {
+	if targets := prometheus.Ask("/api/v1/targets"); !strings.Contains(targets, `"health":"up"`) || !strings.Contains(targets, `"lastError":""`) {
 		t.Errorf("%s", targets)
 	}
-	if help := ask("/api/v1/targets/metadata?metric=patdesk_token_expiry_timestamp_seconds"); !strings.Contains(help, `"type":"gauge"`) {
+	if help := prometheus.Ask("/api/v1/targets/metadata?metric=patdesk_token_expiry_timestamp_seconds"); !strings.Contains(help, `"type":"gauge"`) {
 		t.Errorf("%s", help)
 	}
 	if !strings.Contains(d.Log.String(), "/calendar/{address}/metrics") || strings.Contains(d.Log.String(), strings.Split(address, "/")[4]) {

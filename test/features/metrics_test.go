@@ -3,9 +3,13 @@ package features
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -272,16 +276,8 @@ func TestDashboardAndAlertsAskForWhatThereIs(t *testing.T) {
 		}
 	}
 	for file, panels := range map[string]int{"patdesk": 20, "patdesk-tokens": 5} {
-		var board struct {
-			Panels []struct {
-				Title   string
-				Targets []struct{ Expr string }
-			}
-		}
-		if err := json.Unmarshal(testkit.ReadFile(t, "deploy/observability/"+file+"-dashboard.json"), &board); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range board.Panels {
+		board := dashboard(t, file)
+		for _, p := range board {
 			for _, target := range p.Targets {
 				check("panel "+p.Title, target.Expr)
 			}
@@ -290,10 +286,120 @@ func TestDashboardAndAlertsAskForWhatThereIs(t *testing.T) {
 		for _, m := range rules {
 			check("rules", m[1]+m[2])
 		}
-		if len(board.Panels) < panels || len(rules) < 6 {
-			t.Errorf("%s: %d panels and %d rules were read", file, len(board.Panels), len(rules))
+		if len(board) < panels || len(rules) < 6 {
+			t.Errorf("%s: %d panels and %d rules were read", file, len(board), len(rules))
 		}
 	}
+}
+
+// panel is one of a dashboard's.
+type panel struct {
+	Title   string
+	Targets []struct{ Expr string }
+}
+
+// dashboard reads the panels of one.
+func dashboard(t *testing.T, file string) []panel {
+	t.Helper()
+	var board struct{ Panels []panel }
+	testkit.Must(t, json.Unmarshal(testkit.ReadFile(t, "deploy/observability/"+file+"-dashboard.json"), &board))
+	return board.Panels
+}
+
+// A Prometheus that scrapes the program answers every query of the dashboards with values, and takes all rules. Deliveries
+// that failed raise their alert.
+func TestDashboardsShowWhatThereIs(t *testing.T) {
+	t.Parallel()
+	o := measured()
+	o.Env["VAULTS"] = simulator.TeamVault
+	d := apptest.Start(t, o)
+	d.Sim.ConsentToVaults(simulator.Mona)
+	b := d.SignedIn(apptest.Mona)
+	feed, err := url.Parse(apptest.FeedFile(apptest.NewCalendar(t, b, d.URL), "metrics"))
+	testkit.Must(t, err)
+	prometheus := apptest.StartPrometheus(t, scraping(t, d, feed))
+	testkit.Until(t, "both are scraped", func() bool {
+		return len(found(t, prometheus, "patdesk_ready")) > 0 && len(found(t, prometheus, "patdesk_tokens_refreshed_timestamp_seconds")) > 0
+	})
+	d.Sim.SetFault("vaultForbiddenByRole", simulator.FaultOptions{Call: simulator.CallVaultWrite})
+	fillNew(b, d.URL, "kept out", "", true).Press("Create token").Press("Try again")
+
+	// The certificate's end is known only where there is one.
+	replaced := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*")
+	missing := map[string]bool{}
+	for _, file := range []string{"patdesk", "patdesk-tokens"} {
+		for _, p := range dashboard(t, file) {
+			for _, target := range p.Targets {
+				if !strings.Contains(target.Expr, "patdesk_credential_expiry") {
+					missing[replaced.Replace(target.Expr)] = true
+				}
+				found(t, prometheus, replaced.Replace(target.Expr))
+			}
+		}
+	}
+	if !testkit.Within(30*time.Second, func() bool {
+		b.Open(d.URL + "/tokens?organization=contoso") // rates are of what goes on
+		for query := range missing {
+			if values := found(t, prometheus, query); slices.ContainsFunc(values, func(v string) bool { return v != "NaN" }) {
+				delete(missing, query)
+			}
+		}
+		return len(missing) == 0
+	}) {
+		t.Errorf("nothing is found by %q\n%s", slices.Collect(maps.Keys(missing)), prometheus.Log.String())
+	}
+	if got := found(t, prometheus, `patdesk_vault_deliveries_total{outcome="refused"}`); !slices.Equal(got, []string{"2"}) {
+		t.Errorf("%q deliveries are refused", got)
+	}
+	testkit.Until(t, "the alert fires", func() bool {
+		return len(found(t, prometheus, `ALERTS{alertname="PatdeskDeliveriesFailing",alertstate="firing"}`)) == 1
+	})
+	if rules := prometheus.Ask("/api/v1/rules"); strings.Count(rules, `"health":"ok"`) != strings.Count(rules, `"type":"alerting"`) || strings.Count(rules, `"type":"alerting"`) < 20 {
+		t.Error(rules)
+	}
+}
+
+// scraping is a folder for a Prometheus that reads the program's metrics and a person's, with all rules.
+func scraping(t *testing.T, d *apptest.Program, feed *url.URL) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, rules := range []string{"patdesk-alerts.yaml", "patdesk-tokens-alerts.yaml"} {
+		testkit.Must(t, os.WriteFile(filepath.Join(dir, rules), testkit.ReadFile(t, "deploy/observability/"+rules), 0o600))
+	}
+	testkit.Must(t, os.WriteFile(filepath.Join(dir, "prometheus.yml"), fmt.Appendf(nil, `
+global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}
+rule_files: [patdesk-alerts.yaml, patdesk-tokens-alerts.yaml]
+scrape_configs:
+  - job_name: patdesk
+    static_configs: [{targets: [%q]}]
+  - job_name: patdesk-tokens
+    metrics_path: %q
+    static_configs: [{targets: [%q]}]
+`, strings.TrimPrefix(d.Metrics, "http://"), feed.Path, feed.Host), 0o600))
+	return dir
+}
+
+// found are the values that Prometheus finds by a query, which it must understand; none before it listens.
+func found(t *testing.T, prometheus *apptest.Prometheus, query string) (values []string) {
+	t.Helper()
+	body := prometheus.Ask("/api/v1/query" + apptest.Query("query", query))
+	if body == "" {
+		return nil
+	}
+	var answer struct {
+		Status, Error string
+		Data          struct{ Result []struct{ Value [2]any } }
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		return nil // it is starting
+	}
+	if answer.Status != "success" {
+		t.Fatalf("%s: %s", query, answer.Error)
+	}
+	for _, r := range answer.Data.Result {
+		values = append(values, fmt.Sprint(r.Value[1]))
+	}
+	return values
 }
 
 // withoutStrings empties the quoted values of an expression.
