@@ -30,7 +30,7 @@ func TestCampaign(t *testing.T) {
 		otherwise = uint64(time.Now().UnixNano())
 	}
 	seed := fromEnvironment(t, "PATDESK_SEED", otherwise)
-	rounds := fromEnvironment(t, "PATDESK_ROUNDS", 300)
+	rounds := fromEnvironment(t, "PATDESK_ROUNDS", 120)
 	if rounds > 100_000 {
 		t.Fatal("PATDESK_ROUNDS is more than 100000")
 	}

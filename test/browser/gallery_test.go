@@ -69,24 +69,26 @@ func TestGallery(t *testing.T) {
 		return
 	}
 	for _, language := range append([]language{{"en", "English"}}, languages...) {
-		t.Run(language.tag, func(t *testing.T) {
-			t.Parallel()
-			folder := filepath.Join(*gallery, language.tag)
-			if err := os.MkdirAll(folder, 0o750); err != nil {
-				t.Fatal(err)
-			}
-			r, all := tour{tab: openTab(t), demo: startDemo(t), in: speak(t, language.tag)}, slices.Concat(windows, otherWindows)
-			r.at = func(name string) {
-				if name == "overview" { // for the README
-					r.save(filepath.Join(folder, "overview.png"))
+		folder := filepath.Join(*gallery, language.tag)
+		if err := os.MkdirAll(folder, 0o750); err != nil {
+			t.Fatal(err)
+		}
+		for half, through := range halves {
+			t.Run(language.tag+" "+half, func(t *testing.T) {
+				t.Parallel()
+				r, all := tour{tab: openTab(t), demo: startDemo(t), in: speak(t, language.tag)}, slices.Concat(windows, otherWindows)
+				r.at = func(name string) {
+					if name == "overview" { // for the README
+						r.save(filepath.Join(folder, "overview.png"))
+					}
+					r.picture(folder, name, all)
+					r.accessible(name, all, len(windows))
 				}
-				r.picture(folder, name, all)
-				r.accessible(name, all, len(windows))
-			}
-			r.into(language.name)
-			r.all()
-			r.quiet()
-		})
+				r.into(language.name)
+				through(r)
+				r.quiet()
+			})
+		}
 	}
 }
 

@@ -70,7 +70,7 @@ func tabLimit() time.Duration {
 	if *gallery != "" || *lighthouse != "" {
 		return 55 * time.Minute
 	}
-	return 6 * time.Minute
+	return 12 * time.Minute
 }
 
 func openTabIn(t *testing.T, c *chromium) *tab {
