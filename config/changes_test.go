@@ -40,6 +40,7 @@ func TestRestart(t *testing.T) {
 		"SHUTDOWN_DELAY":              {was: settings{"BASE_URL": "https://p.example"}, now: settings{"BASE_URL": "https://p.example", "SHUTDOWN_DELAY": "7s"}},
 		"SESSION_TYPE":                {now: redis},
 		"SESSION_DIR":                 {now: settings{"SESSION_DIR": t.TempDir()}},
+		"SESSION_DIR_GROUP":           {was: settings{"SESSION_KEYS": aKey}, now: settings{"SESSION_KEYS": aKey, "SESSION_DIR_GROUP": "true"}},
 		"SESSION_KEYS":                {now: settings{"SESSION_KEYS": aKey}},
 		"REDIS_URL":                   {was: redis, now: settings{"SESSION_TYPE": "redis", "REDIS_URL": "redis://localhost/1", "SESSION_KEYS": aKey}},
 		"REDIS_PASSWORD":              {was: redis, now: settings{"SESSION_TYPE": "redis", "REDIS_URL": "redis://localhost", "REDIS_PASSWORD": "hush", "SESSION_KEYS": aKey}, named: "REDIS_URL"},
@@ -69,7 +70,7 @@ func TestRestart(t *testing.T) {
 			t.Errorf("%s: without a change %q", name, again)
 		}
 	}
-	if n := len(config.Settings()); n != 38 {
+	if n := len(config.Settings()); n != 39 {
 		t.Errorf("there are %d settings: add the new one above", n)
 	}
 }

@@ -43,6 +43,7 @@ type Config struct {
 
 	Redis             *Redis // nil: sessions are kept in SessionDir
 	SessionDir        string
+	SessionDirGroup   bool     // SessionDir may be its group's; SessionKeys aren't empty then
 	SessionKeys       []Secret // 32 bytes or more each, newest first; empty: made and kept in SessionDir; never empty with Redis
 	IdleTimeout       time.Duration
 	Lifetime          time.Duration

@@ -176,6 +176,7 @@ func TestRefused(t *testing.T) {
 
 		{"unknown store", settings{"SESSION_TYPE": "memcached"}, "SESSION_TYPE", "memcached"},
 		{"session folder is a file", settings{"SESSION_DIR": write(t, "x")}, "SESSION_DIR", "file"},
+		{"a group's folder without keys", settings{"SESSION_DIR_GROUP": "true"}, "SESSION_KEYS", "is not set"},
 		{"short key", settings{"SESSION_KEYS": "MDEyMzQ1Njc4OWFiY2RlZg=="}, "SESSION_KEYS", "number 1) that is shorter"},
 		{"key that is no base64", settings{"SESSION_KEYS": aKey + ",correct-horse-battery-staple!"}, "SESSION_KEYS", "number 2) that is neither"},
 		{"key of zeros", settings{"SESSION_KEYS": strings.Repeat("00", 32)}, "SESSION_KEYS", "guess"},

@@ -16,7 +16,11 @@ import (
 func readSessions(s *source, c *Config) {
 	c.Redis = readRedis(s, readSessionType(s))
 	c.SessionDir = readSessionDir(s)
+	c.SessionDirGroup = s.readBool(sessionDirGroup)
 	c.SessionKeys = readSessionKeys(s)
+	if c.SessionDirGroup && c.Redis == nil && len(c.SessionKeys) == 0 {
+		s.missing(sessionKeys, "With "+sessionDirGroup+"=true whoever is in the group can read "+sessionDir+", so the keys must be elsewhere. Make one with: openssl rand -base64 32.")
+	}
 	if c.Redis != nil && len(c.SessionKeys) == 0 {
 		s.missing(sessionKeys, "With "+sessionType+"=redis all replicas need the same keys. Make one with: openssl rand -base64 32.")
 	}

@@ -26,6 +26,7 @@ const (
 	shutdownDelay         = "SHUTDOWN_DELAY"
 	sessionType           = "SESSION_TYPE"
 	sessionDir            = "SESSION_DIR"
+	sessionDirGroup       = "SESSION_DIR_GROUP"
 	sessionKeys           = "SESSION_KEYS"
 	redisURL              = "REDIS_URL"
 	redisPassword         = "REDIS_PASSWORD" // #nosec G101 -- a name, not a password
@@ -83,6 +84,7 @@ func Settings() []Setting {
 		{Name: shutdownDelay, Default: "5s", fixed: func(c *Config) any { return c.ShutdownDelay }},
 		{Name: sessionType, Default: "filesystem", fixed: func(c *Config) any { return c.Redis == nil }},
 		{Name: sessionDir, Default: "data/sessions", fixed: func(c *Config) any { return c.SessionDir }},
+		{Name: sessionDirGroup, Default: "false", fixed: func(c *Config) any { return c.SessionDirGroup }},
 		{Name: sessionKeys, Secret: true},
 		{Name: redisURL, Secret: true, fixed: func(c *Config) any { return c.Redis }},
 		{Name: redisPassword, Secret: true},

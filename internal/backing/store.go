@@ -27,26 +27,42 @@ func OpenStore(ctx context.Context, cfg config.Config, now func() time.Time, log
 		backend, err := openRedis(ctx, *cfg.Redis, now, log)
 		return backend, cfg.Keys(), err
 	}
-	backend, err := session.OpenDir(cfg.SessionDir, now)
+	open := session.OpenDir
+	if cfg.SessionDirGroup {
+		open = session.OpenGroupDir
+	}
+	backend, err := open(cfg.SessionDir, now)
 	keys := cfg.Keys()
 	if err == nil && keys == nil {
 		keys, err = session.LoadOrCreateKeys(cfg.SessionDir)
 	}
 	if err != nil {
-		return nil, nil, folderFault(err)
+		return nil, nil, folderFault(err, cfg.SessionDirGroup)
 	}
 	return backend, keys, nil
 }
 
 // folderFault words why the folder can't be used. A disk that is full or fails isn't the setting's fault.
-func folderFault(err error) error {
+func folderFault(err error, group bool) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EMFILE) {
 		return fmt.Errorf("SESSION_DIR: %w", err)
 	}
 	return config.Fault{
 		Setting: "SESSION_DIR", Problem: "can't be used: " + strings.TrimPrefix(err.Error(), "session: "),
-		Fix: "It must be a folder on a local disk, of the user that runs patdesk, and closed to others (mode 0700).",
+		Fix: FolderAdvice(err, group),
 	}
+}
+
+// FolderAdvice is what the operator should make of a folder that is refused; group is SESSION_DIR_GROUP.
+func FolderAdvice(err error, group bool) string {
+	if group {
+		return "With SESSION_DIR_GROUP=true it must be a folder that patdesk's user or group can write and nobody else can enter (mode 0770); a mount with fixed modes takes dir_mode=0770,file_mode=0660."
+	}
+	const own = "It must be a folder on a local disk, of the user that runs patdesk, and closed to others (mode 0700)."
+	if errors.Is(err, session.ErrGroupFolder) {
+		return own + " Where it can't be, and everybody in its group may use it: SESSION_DIR_GROUP=true."
+	}
+	return own
 }
 
 // redisFault words why Redis can't be used as the settings have it.

@@ -110,18 +110,25 @@ func claimsOf(token string) (claims assertionClaims, err error) {
 	return claims, err
 }
 
-func (c Check) inspect() (session.Inspection, error) { return session.InspectDir(c.Config.SessionDir) }
+func (c Check) inspect() (session.Inspection, error) {
+	if c.Config.SessionDirGroup {
+		return session.InspectGroupDir(c.Config.SessionDir)
+	}
+	return session.InspectDir(c.Config.SessionDir)
+}
 
 func (c Check) folder(context.Context) row {
 	path := quoted(c.Config.SessionDir)
 	seen, err := c.inspect()
 	switch {
 	case err != nil:
-		return failed("SESSION_DIR can't be used: "+sentence(strings.ReplaceAll(err.Error(), "session: ", "")), "Run -check as the user that runs patdesk; the folder must be that user's own, with mode 0700.")
+		return failed("SESSION_DIR can't be used: "+sentence(strings.ReplaceAll(err.Error(), "session: ", "")), "Run -check as the user that runs patdesk. "+backing.FolderAdvice(err, c.Config.SessionDirGroup))
 	case !seen.Exists:
 		return ok(path + " isn't there yet; the first start makes it.")
 	case seen.Open:
 		return warning(path+" can be read by others.", "The next start takes that from them. To do it now: chmod 700.")
+	case c.Config.SessionDirGroup:
+		return ok(path + " can be written, and is closed to all but its owner and its group.")
 	default:
 		return ok(path + " can be written, and is closed to others.")
 	}

@@ -28,6 +28,7 @@ import (
 // back they work again.
 type Dir struct {
 	path  string
+	who   access
 	sync  bool // wait for the disk: false only in tests that make very many records
 	now   func() time.Time
 	queue queue
@@ -36,12 +37,22 @@ type Dir struct {
 // OpenDir returns the Backend in the folder path, which is made if need be. It must belong to the user that runs the
 // program and be no link. If others can read it, that is taken from them; if others can write it, it is refused,
 // because they may have put something there. now is the clock by which records expire.
-func OpenDir(path string, now func() time.Time) (*Dir, error) {
-	clean, err := prepareFolder(path)
+func OpenDir(path string, now func() time.Time) (*Dir, error) { return openDir(path, ownerOnly, now) }
+
+// OpenGroupDir is OpenDir of a folder that its group may read and write, and nobody else: another user's, if that is a
+// group of the one who runs the program, and one whose modes can't be changed. What it makes in there the group can use,
+// so that a later process can be another user. Members of the group can remove records, and can't read them as long as
+// the keys are elsewhere.
+func OpenGroupDir(path string, now func() time.Time) (*Dir, error) {
+	return openDir(path, withGroup, now)
+}
+
+func openDir(path string, who access, now func() time.Time) (*Dir, error) {
+	clean, err := prepareFolder(path, who)
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{path: clean, sync: true, now: now, queue: queue{lines: map[string]*line{}}}, nil
+	return &Dir{path: clean, who: who, sync: true, now: now, queue: queue{lines: map[string]*line{}}}, nil
 }
 
 // Close does nothing: no file is kept open between calls.
@@ -184,9 +195,9 @@ func readHead(root *os.Root, file string) (head fileHead, size int, err error) {
 	return rec.fileHead, int(whole) - headSize, nil
 }
 
-// Ping implements Backend: the folder is as safe as OpenDir wants it, and a record can be written.
+// Ping implements Backend: the folder is as safe as it was to be when it was opened, and a record can be written.
 func (d *Dir) Ping(ctx context.Context) error {
-	if _, err := checkFolder(d.path); err != nil {
+	if _, err := checkFolder(d.path, d.who); err != nil {
 		return unavailable(err)
 	}
 	return TryRecord(ctx, d, PingName(), d.now())

@@ -101,7 +101,7 @@ func (d *Dir) acquire(ctx context.Context, root *os.Root, file string, retry tim
 	if err != nil {
 		return heldLock{}, err
 	}
-	l := flock.New(filepath.Join(d.path, lockFolder, file), flock.SetFlag(os.O_CREATE|os.O_RDONLY|noFollow))
+	l := flock.New(filepath.Join(d.path, lockFolder, file), flock.SetFlag(os.O_CREATE|os.O_RDONLY|noFollow), flock.SetPermissions(d.who.file))
 	if err := d.lockFile(ctx, root, l, retry); err != nil {
 		_ = l.Unlock()
 		leave()

@@ -28,7 +28,7 @@ func (d *Dir) writeTemp(root *os.Root, temp string, content []byte) error {
 	}
 	var f *os.File
 	err := d.inFolder(root, tempFolder, func() (err error) {
-		f, err = root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err = root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, d.who.file)
 		return err
 	})
 	if err != nil {
@@ -65,8 +65,11 @@ func (d *Dir) inFolder(root *os.Root, folder string, f func() error) error {
 
 // makeFolder makes folder and sees that it is there after a power cut.
 func (d *Dir) makeFolder(root *os.Root, folder string) error {
-	if err := root.MkdirAll(folder, 0o700); err != nil {
+	if err := root.MkdirAll(folder, d.who.folder); err != nil {
 		return unavailable(err)
+	}
+	if d.who.group {
+		openToGroup(root, folder)
 	}
 	for above := path.Dir(folder); ; above = path.Dir(above) {
 		if err := d.syncFolder(root, above); err != nil {
@@ -74,6 +77,17 @@ func (d *Dir) makeFolder(root *os.Root, folder string) error {
 		}
 		if above == "." {
 			return nil
+		}
+	}
+}
+
+// openToGroup lets the group use folder and those above it, as far as they are ours: the others' owners do.
+func openToGroup(root *os.Root, folder string) {
+	for ; folder != "."; folder = path.Dir(folder) {
+		if info, err := root.Lstat(folder); err == nil {
+			if mode, less := openedToGroup(info); less {
+				_ = root.Chmod(folder, mode) // where modes are fixed, they are the mount's
+			}
 		}
 	}
 }

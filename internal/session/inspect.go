@@ -11,23 +11,28 @@ import (
 // Inspection is what InspectDir has seen of a folder.
 type Inspection struct {
 	Exists bool     // the folder is there already
-	Open   bool     // others can read it, until OpenDir takes that from them
+	Open   bool     // others can read it, until OpenDir takes that from them; never of OpenGroupDir's
 	Keys   [][]byte // of the file "keys", newest first; nil if there is none yet
 }
 
 // InspectDir reports whether OpenDir and LoadOrCreateKeys would work on the folder, and changes nothing: a file is made
 // in it, or where it will be made, and removed at once.
-func InspectDir(path string) (Inspection, error) {
+func InspectDir(path string) (Inspection, error) { return inspectDir(path, ownerOnly) }
+
+// InspectGroupDir is InspectDir for OpenGroupDir, without keys.
+func InspectGroupDir(path string) (Inspection, error) { return inspectDir(path, withGroup) }
+
+func inspectDir(path string, who access) (Inspection, error) {
 	path = filepath.Clean(path)
-	info, err := checkFolder(path)
+	info, err := checkFolder(path, who)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Inspection{}, tryWriting(firstExisting(path))
 	}
 	if err != nil {
 		return Inspection{}, err
 	}
-	seen := Inspection{Exists: true, Open: hasModes && info.Mode().Perm()&0o077 != 0}
-	if err := tryWriting(path); err != nil {
+	seen := Inspection{Exists: true, Open: hasModes && !who.group && info.Mode().Perm()&0o077 != 0}
+	if err := tryWriting(path); err != nil || who.group {
 		return seen, err
 	}
 	root, err := os.OpenRoot(path)

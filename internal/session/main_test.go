@@ -15,11 +15,12 @@ const (
 
 // roles are what such a process can do in a folder. What it prints is its result.
 var roles = map[string]func(dir string) error{
-	"keys":        printKeys,
-	"hold a lock": holdLock,
-	"count":       countUnderLock,
-	"mix":         readAndWrite,
-	"write":       writeUntilKilled,
+	"keys":                 printKeys,
+	"hold a lock":          holdLock,
+	"count":                countUnderLock,
+	"mix":                  readAndWrite,
+	"write":                writeUntilKilled,
+	"use a group's folder": useGroupFolder,
 }
 
 func TestMain(m *testing.M) {

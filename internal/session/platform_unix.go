@@ -5,6 +5,7 @@ package session
 import (
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -18,4 +19,14 @@ const (
 func ownedByUs(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int64(stat.Uid) == int64(os.Geteuid())
+}
+
+// groupOfOurs reports whether the user that runs this program is in the file's group.
+func groupOfOurs(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return false
+	}
+	groups, err := os.Getgroups()
+	return int64(stat.Gid) == int64(os.Getegid()) || err == nil && slices.Contains(groups, int(stat.Gid))
 }
