@@ -19,6 +19,8 @@ type Redis struct {
 	Database  int
 	Prefix    string // of all keys; "" for the store's own
 
+	Entra bool // the password is a token of Entra ID, for whatever identity this machine has; Username may be ""
+
 	Username, SentinelUsername string
 	Password, SentinelPassword Secret
 
@@ -56,6 +58,7 @@ func readRedis(s *source, wanted bool) *Redis {
 		return nil
 	}
 	r := &Redis{TLS: strings.HasPrefix(u.scheme, "rediss"), Cluster: strings.HasSuffix(u.scheme, "+cluster")}
+	r.Entra = u.query.Get("auth") == "entra"
 	readRedisUser(s, r, u, password)
 	readRedisPlace(s, r, u)
 	readRedisOptions(s, r, u.query)
@@ -109,6 +112,9 @@ func cutRedisURL(s *source, text string) *redisParts {
 func readRedisUser(s *source, r *Redis, u *redisParts, password Secret) {
 	r.Username, r.Password = u.user, NewSecret(u.password)
 	switch {
+	case r.Entra && (r.Password.IsSet() || password.IsSet()):
+		s.fault(redisURL, "has auth=entra beside a password, and the password would be a token", "Remove the password, or auth=entra.")
+	case r.Entra:
 	case r.Password.IsSet() && password.IsSet():
 		s.fault(redisPassword, "is given twice: there is one in "+redisURL+", too", "Remove one of them.")
 	case password.IsSet():
@@ -188,6 +194,15 @@ func readRedisOptions(s *source, r *Redis, query url.Values) {
 			}
 		case "ca":
 			r.CAFile = value
+		case "auth":
+			switch {
+			case value != "entra":
+				s.fault(redisURL, "has an auth that patdesk doesn't know", "Put auth=entra there for Azure Managed Redis, or leave it out.")
+			case !r.TLS:
+				s.fault(redisURL, "has auth=entra, but is without TLS, so that everybody on the way could read the token", "Put rediss:// there instead of redis://.")
+			case r.Master != "":
+				s.fault(redisURL, "has auth=entra, which Sentinels don't know", "Put rediss:// or rediss+cluster:// there.")
+			}
 		case "server_name":
 			if r.ServerName = value; !validHost(value) {
 				s.fault(redisURL, "has a server_name that isn't a host's name", "Put the name there that stands in the certificate of Redis.")
@@ -204,7 +219,7 @@ func readRedisOptions(s *source, r *Redis, query url.Values) {
 			s.hide(value)
 			r.SentinelPassword = NewSecret(value)
 		default:
-			s.fault(redisURL, "has a parameter that patdesk doesn't know", "Those it knows: ca, cert, db, key, prefix, sentinel_password, sentinel_user, server_name, wait.")
+			s.fault(redisURL, "has a parameter that patdesk doesn't know", "Those it knows: auth, ca, cert, db, key, prefix, sentinel_password, sentinel_user, server_name, wait.")
 		}
 	}
 	checkRedisFiles(s, r)

@@ -44,6 +44,10 @@ func TestRedisForms(t *testing.T) {
 		"rediss+cluster://10.0.0.1?server_name=redis.example.com": {
 			Addresses: []string{"10.0.0.1:6379"}, Cluster: true, TLS: true, ServerName: "redis.example.com",
 		},
+		"rediss://r.example.com:10000?auth=entra": {Addresses: []string{"r.example.com:10000"}, TLS: true, Entra: true},
+		"rediss+cluster://pat@r:10000?auth=entra&server_name=r": {
+			Addresses: []string{"r:10000"}, Cluster: true, TLS: true, Entra: true, Username: "pat", ServerName: "r",
+		},
 		"redis+cluster://a:7000, b:7001":   {Addresses: []string{"a:7000", "b:7001"}, Cluster: true},
 		"rediss+cluster://10.0.0.1,[::2]/": {Addresses: []string{"10.0.0.1:6379", "[::2]:6379"}, Cluster: true, TLS: true},
 	} {
@@ -101,6 +105,11 @@ func TestRedisFaults(t *testing.T) {
 		{"prefix", withRedis("redis://r?prefix={x}", nil), "REDIS_URL", "braces"},
 		{"no CA file", withRedis("rediss://r?ca=/nonexistent/ca.pem", nil), "REDIS_URL", "/nonexistent/ca.pem"},
 		{"CA without TLS", withRedis("redis://r?ca="+write(t, "x"), nil), "REDIS_URL", "rediss://"},
+		{"unknown auth", withRedis("rediss://r?auth=iam", nil), "REDIS_URL", "has an auth that patdesk doesn't know"},
+		{"Entra without TLS", withRedis("redis://r?auth=entra", nil), "REDIS_URL", "without TLS"},
+		{"Entra with a password", withRedis("rediss://u:hushhush@r?auth=entra", nil), "REDIS_URL", "beside a password"},
+		{"Entra with another password", withRedis("rediss://r?auth=entra", settings{"REDIS_PASSWORD": "hushhush"}), "REDIS_URL", "beside a password"},
+		{"Entra with Sentinels", withRedis("rediss+sentinel://r/m?auth=entra", nil), "REDIS_URL", "Sentinels"},
 		{"certificate without key", withRedis("rediss://r?cert="+write(t, "x"), nil), "REDIS_URL", "only one of"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

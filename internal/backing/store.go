@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/internal/azuretoken"
 	"github.com/patdesk/patdesk/internal/batch"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
@@ -83,11 +84,11 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 	fault := redisstore.FaultOf(err)
 	switch {
 	case err == nil:
-	case fault == redisstore.Unreachable, fault == redisstore.ReadOnly:
-		log.Warn("Redis can't be used yet. patdesk isn't ready until it can", "advice", RedisAdvice[fault], "error", err)
+	case fault == redisstore.Unreachable, fault == redisstore.ReadOnly, fault == redisstore.NoToken:
+		log.Warn("Redis can't be used yet. patdesk isn't ready until it can", "advice", RedisAdvice(r, err), "error", err)
 	default:
 		_ = store.Close() // nothing was written
-		return nil, redisFault("leads to a Redis that can't be used: "+err.Error(), RedisAdvice[fault]+".")
+		return nil, redisFault("leads to a Redis that can't be used: "+err.Error(), RedisAdvice(r, err)+".")
 	}
 	for _, warning := range warnings {
 		log.Warn(RedisWarnings[warning])
@@ -96,9 +97,20 @@ func openRedis(ctx context.Context, r config.Redis, now func() time.Time, log *s
 }
 
 // RedisAdvice is what the operator should look at, by what is wrong.
-var RedisAdvice = map[redisstore.Fault]string{
+func RedisAdvice(r config.Redis, err error) string {
+	fault := redisstore.FaultOf(err)
+	if fault == redisstore.Credentials && r.Entra {
+		return "It refuses the token of Entra ID: give the identity an access policy of that Redis, by its object id; a user in REDIS_URL must be that id. " +
+			"A new one works after some minutes"
+	}
+	return redisAdvice[fault]
+}
+
+var redisAdvice = map[redisstore.Fault]string{
 	redisstore.Unreachable: "Look if it runs, and if host, port and TLS (rediss://) in REDIS_URL are right",
 	redisstore.Credentials: "It refuses user and password: mend them in REDIS_URL, or in REDIS_PASSWORD or REDIS_PASSWORD_FILE",
+	redisstore.NoToken: "Give this machine a managed or workload identity, or sign in with \"az login\"; AZURE_CLIENT_ID says which of several. " +
+		"Look if what gives out its tokens can be reached: docs/redis.md, \"Azure Managed Redis with Entra ID\"",
 	redisstore.Permissions: `Its user lacks a right: docs/redis.md, has the ACL that patdesk needs. The prefix in REDIS_URL must be the one of the ACL`,
 	redisstore.Certificate: "TLS fails: name the authority of its certificate with ?ca=file in REDIS_URL, and if it demands one from patdesk, &cert=file&key=file. " +
 		"Where servers are named by addresses and certificates by names, as in some Clusters, add &server_name=name",
@@ -117,12 +129,23 @@ var RedisWarnings = map[redisstore.Warning]string{
 		"may be lost in a failover. Give its user the right to WAIT and INFO. Where there is no WAIT, wait=false in REDIS_URL says that this is known",
 }
 
+// redisScope is what a token has to be for
+// (https://learn.microsoft.com/azure/redis/entra-for-authentication#microsoft-entra-client-workflow).
+const redisScope = "https://redis.azure.com/.default"
+
 // RedisOptions is what the settings say of Redis. An error is a config.Fault.
 func RedisOptions(r config.Redis) (redisstore.Options, error) {
 	o := redisstore.Options{
 		Addresses: r.Addresses, Socket: r.Socket, Master: r.Master, Cluster: r.Cluster, Database: r.Database, Prefix: r.Prefix,
 		Username: r.Username, Password: r.Password.Reveal(),
 		SentinelUsername: r.SentinelUsername, SentinelPassword: r.SentinelPassword.Reveal(),
+	}
+	if r.Entra {
+		tokens, err := azuretoken.New(redisScope)
+		if err != nil {
+			return o, redisFault("has auth=entra, but "+err.Error(), "AZURE_TOKEN_CREDENTIALS must be one of the SDK's values, or unset.")
+		}
+		o.Credentials = func(ctx context.Context) (user, password string, err error) { return tokens.Password(ctx, r.Username) }
 	}
 	if !r.NoWait {
 		o.Confirm = slices.Concat(operation.DurableKinds(), batch.DurableKinds())

@@ -503,6 +503,29 @@ func TestCheckOfRedis(t *testing.T) {
 		says("Redis", "failed", "Look if it runs")
 }
 
+// A Redis of Azure is tried with a token, and whoever doesn't give one out is named.
+func TestCheckOfRedisByIdentity(t *testing.T) {
+	sim := startSimulator(t)
+	certificates := redistest.MakeCertificates(t)
+	server := redistest.StartTLS(t, certificates)
+	token := testkit.TokenOf("the-identity")
+	server.Do("ACL", "SETUSER", "the-identity", "on", ">"+token, "~*", "+@all")
+	env := map[string]string{
+		"SESSION_TYPE": "redis", "SESSION_KEYS": testkit.OldKey, "REDIS_URL": "rediss://" + server.Addr + "?auth=entra&ca=" + certificates.CA,
+	}
+	for _, c := range []struct {
+		status               int
+		token, result, words string
+	}{
+		{http.StatusOK, token, "ok", "(TLS) can be used: a record was written"},
+		{http.StatusOK, testkit.TokenOf("another"), "failed", "It refuses the token of Entra ID: give the identity an access policy"},
+		{http.StatusBadGateway, "", "failed", "It can't be signed in to: what gives out tokens of Entra ID doesn't answer. Give this machine a managed or workload identity"},
+	} {
+		testkit.StartIdentity(t).Set(c.status, c.token, time.Hour)
+		checked{env: env}.do(t, sim).says("Redis", c.result, c.words)
+	}
+}
+
 // The mark by which operators compare the keys of replicas depends on the newest key alone, and isn't a part of it.
 func TestCheckMarksKeys(t *testing.T) {
 	t.Parallel()

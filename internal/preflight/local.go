@@ -151,7 +151,7 @@ func (c Check) redis(ctx context.Context) row {
 	days, ends := c.clientCertificate(*c.Config.Redis)
 	switch {
 	case err != nil:
-		return failed(where+": "+sentence(redisCause(err)), backing.RedisAdvice[redisstore.FaultOf(err)]+".")
+		return failed(where+": "+sentence(redisCause(err)), backing.RedisAdvice(*c.Config.Redis, err)+".")
 	case len(warnings) > 0:
 		but := ""
 		for _, w := range warnings {

@@ -29,7 +29,7 @@ var imports = map[string][]string{
 		"internal/audit", "internal/azuredevops", "internal/backing", "internal/batch", "internal/calendar", "internal/entra", "internal/metrics", "internal/operation",
 		"internal/session", "internal/simulator", "internal/systemd", "internal/tracing", "internal/vault", "templates",
 	},
-	"internal/backing":   {"config", "internal/batch", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore"},
+	"internal/backing":   {"config", "internal/azuretoken", "internal/batch", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore"},
 	"internal/preflight": {"config", "internal/backing", "internal/entra", "internal/session", "internal/session/redisstore"},
 	"handlers": {
 		"handlers/account", "handlers/bulk", "handlers/changes", "handlers/globaltokens", "handlers/overview", "handlers/signin", "handlers/tokens",
@@ -95,8 +95,8 @@ var singles = []single{
 		"MSAL's errors and caches hold secrets; internal/entra is the one place that knows how to handle them",
 	},
 	{
-		"github.com/Azure/azure-sdk-for-go", []string{"internal/keyvault/", "internal/vault/"}, false,
-		"the SDK's errors hold whole answers; internal/keyvault, for the app, and internal/vault, for people, know how to handle them",
+		"github.com/Azure/azure-sdk-for-go", []string{"internal/azuretoken/", "internal/keyvault/", "internal/vault/"}, false,
+		"the SDK's errors hold whole answers; internal/azuretoken and internal/keyvault, for the app, and internal/vault, for people, know how to handle them",
 	},
 	{
 		"github.com/redis/go-redis", []string{"internal/session/redisstore/"}, false,

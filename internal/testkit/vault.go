@@ -76,14 +76,7 @@ func StartVault(t *testing.T, sim *simulator.Simulator) (*Vault, *http.Client) {
 	v := &Vault{status: http.StatusOK}
 	server := httptest.NewTLSServer(v)
 	t.Cleanup(server.Close)
-	identity := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"access_token":"managed","expires_on":"%d","token_type":"Bearer","resource":"https://vault.azure.net"}`, time.Now().Add(time.Hour).Unix())
-	}))
-	t.Cleanup(identity.Close)
-	t.Setenv("IDENTITY_ENDPOINT", identity.URL)
-	t.Setenv("IDENTITY_HEADER", "header")
-	t.Setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+	StartIdentity(t).Set(http.StatusOK, "managed", time.Hour)
 	trust := sim.CertPool()
 	trust.AddCert(server.Certificate())
 	dial := func(ctx context.Context, _, address string) (net.Conn, error) {

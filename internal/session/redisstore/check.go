@@ -15,7 +15,7 @@ import (
 // Fault says what has to be mended when Redis can't be used.
 type Fault int
 
-// Faults. All but Unreachable need an operator to change a setting, here or there; waiting won't help.
+// Faults. All but Unreachable, and sometimes NoToken, need an operator to change a setting, here or there; waiting won't help.
 const (
 	Unreachable  Fault = iota // it doesn't answer, is starting, or fails over
 	Credentials               // user or password are wrong or missing
@@ -25,6 +25,7 @@ const (
 	NoCluster                 // it was taken for part of a Cluster
 	ReadOnly                  // it is a replica
 	NoDatabase                // it has no database of that number
+	NoToken                   // Options.Credentials failed
 	NoSuchMaster              // the Sentinels watch no primary of that name
 )
 
@@ -54,6 +55,8 @@ func FaultOf(err error) Fault {
 	switch {
 	case err == nil:
 		return Unreachable
+	case errors.Is(err, errNoCredentials):
+		return NoToken
 	case errors.Is(err, errIsCluster):
 		return IsCluster
 	case strings.Contains(err.Error(), "The user executing the script"), strings.Contains(err.Error(), "ACL failure in script"):
@@ -77,8 +80,14 @@ const (
 
 var errIsCluster = errors.New("redisstore: it is part of a Cluster")
 
-// Check tries Redis once. It returns why it can't be used, or what to think about.
+// Check tries Redis once. It returns why it can't be used, or what to think about. The first credentials have more time
+// than those of a call.
 func (s *Store) Check(ctx context.Context) ([]Warning, error) {
+	if s.credentials != nil {
+		if _, _, err := s.credentials(ctx); err != nil {
+			return nil, failed(err)
+		}
+	}
 	if err := s.Ping(ctx); err != nil {
 		return nil, err
 	}

@@ -1,7 +1,11 @@
 package redisstore
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -20,7 +24,12 @@ type Options struct {
 	Cluster   bool
 	Database  int // of a Cluster 0
 
-	Username, Password                 string
+	Username, Password string
+	// Credentials is asked for user and password of each new connection, in place of the fixed ones; nil: those. What it
+	// returns should be good for longer than ConnLife.
+	Credentials func(ctx context.Context) (user, password string, err error)
+	ConnLife    time.Duration // of a connection, with Credentials; 0: 4 minutes
+
 	SentinelUsername, SentinelPassword string
 	TLS                                *tls.Config // nil: without
 
@@ -36,9 +45,29 @@ const (
 	minRetryBackoff = 20 * time.Millisecond
 	maxRetryBackoff = 250 * time.Millisecond
 	noPipelinePool  = -1
+	// connLife is how long a connection lives whose password ends: tokens of Entra ID are good for five minutes or more.
+	connLife = 4 * time.Minute
 	// idleTime closes connections before firewalls forget them.
 	idleTime = 3 * time.Minute
 )
+
+// errNoCredentials is why there is no connection if Options.Credentials fails.
+var errNoCredentials = errors.New("it can't be signed in to")
+
+type credentials func(ctx context.Context) (user, password string, err error)
+
+// credentials are o.Credentials with errors that FaultOf knows.
+func (o Options) credentials() credentials {
+	if o.Credentials == nil {
+		return nil
+	}
+	return func(ctx context.Context) (user, password string, err error) {
+		if user, password, err = o.Credentials(ctx); err != nil {
+			err = fmt.Errorf("%w: %w", errNoCredentials, err)
+		}
+		return user, password, err
+	}
+}
 
 // client makes the client for how Redis is run. Protocol 2 is all that is needed, and what every server and proxy speaks.
 func (o Options) client() redis.UniversalClient {
@@ -51,6 +80,10 @@ func (o Options) client() redis.UniversalClient {
 		PoolSize: poolSize, MaxActiveConns: poolSize, PipelinePoolSize: noPipelinePool, ConnMaxIdleTime: idleTime,
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if o.Credentials != nil {
+		c.ConnMaxLifetime = cmp.Or(o.ConnLife, connLife)
+		c.CredentialsProviderContext = o.credentials()
 	}
 	switch {
 	case o.Cluster:

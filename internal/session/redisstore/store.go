@@ -61,6 +61,8 @@ type Store struct {
 	now     func() time.Time
 	log     *slog.Logger
 
+	credentials credentials // nil: fixed ones
+
 	replicas replicas
 	noSizes  sync.Once
 	lease    time.Duration   // of locks
@@ -78,6 +80,7 @@ func Open(o Options) *Store {
 	s := &Store{
 		client: o.client(), prefix: cmp.Or(o.Prefix, DefaultPrefix), confirm: o.Confirm, now: o.Now, log: cmp.Or(o.Log, slog.Default()), lease: lease,
 	}
+	s.credentials = o.credentials()
 	s.single, _ = s.client.(*redis.Client)
 	s.cluster, _ = s.client.(*redis.ClusterClient)
 	s.replicas.log = s.log
