@@ -167,7 +167,7 @@ var comesTo = map[string]string{
 	"shortenedValidTo at create": "for a shorter time", "shortenedValidTo at update": "has been changed",
 	"noClientInfo": "Choose", "noRefreshToken": "Choose", "scopeDeclined": "Choose", "shortAccessToken": "Choose", "refreshInNow": "Choose",
 	"tokenHang": "Choose", "tokenHangAfterDoing": "Choose", // late, but there
-	"vaultClaimsChallenge at vaultVersions": "patdesk needs your agreement", "tokenVaultInteraction": "patdesk needs your agreement",
+	"vaultClaimsChallenge at vaultVersions": "wants to check again that it's you", "tokenVaultInteraction": "wants to check again that it's you",
 	"vaultEndlessList at vaultVersions": "Token created", "vaultHang at vaultVersions": "Token created", // late, but there
 	"noAccounts": "Its name as it stands in its address",
 }
