@@ -379,7 +379,11 @@ func batchOverReleases(t *testing.T, s *apptest.Site, b *webtest.Browser, i int)
 	if n := apptest.CountStates(b)["Not started"]; n > 0 {
 		apptest.WaitForBatch(t, b.Press(named(b, apptest.GoOn(n), fmt.Sprintf("Go on with the %d not begun", n), "Go on with the one not begun")))
 	}
-	here := apptest.CountStates(b)
+	var here map[string]int
+	testkit.Until(t, "the lock of who died is free", func() bool {
+		here = apptest.CountStates(b.Open(to.String()))
+		return here["In progress"] == 0
+	})
 	s.Members[i].Start()
 	s.Front.Use(i)
 	if there := apptest.CountStates(b.Open(to.String())); !maps.Equal(here, there) {
