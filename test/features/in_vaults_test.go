@@ -80,8 +80,8 @@ func TestAdoptASecret(t *testing.T) {
 	b := d.SignedIn(apptest.Mona)
 	token := tokenNamed(t, d, "Build agent pool")
 	at := d.URL + "/tokens/contoso/" + token.AuthorizationID
-	b.Open(at).Click("A secret has it already")
-	if !strings.Contains(b.Text(), "taken on your word") || strings.Contains(b.Text(), "ci-nuget") {
+	b.Open(at).Click("Choose the secret that has it already")
+	if !strings.Contains(b.Text(), "patdesk can't check this") || strings.Contains(b.Text(), "ci-nuget") {
 		t.Errorf("%s", apptest.Says(b))
 	}
 	b.Press("Tag this secret")

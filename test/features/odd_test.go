@@ -31,7 +31,7 @@ func withOdd(t *testing.T) (*apptest.Program, *webtest.Browser) {
 const (
 	oddID     = "0dd00000-0000-4000-8000-000000000001"
 	notFully  = "doesn't fully understand"
-	noIDWords = "Without its id it can't be opened"
+	noIDWords = "Without its ID it can't be opened"
 )
 
 // One odd value costs at most what it says: every token stands in the list and is counted, what isn't understood is
@@ -131,7 +131,7 @@ func TestRecordsWithoutAnID(t *testing.T) {
 				t.Errorf("JSON: %v\n%s", err, b.Body)
 			}
 			apptest.PickAll(b, d.URL+"/tokens?organization=contoso", "Revoke selected")
-			if b.Status != http.StatusOK || !strings.Contains(b.Text(), "Azure DevOps sent no id for it") || !b.Has("button", "Revoke 2 tokens") {
+			if b.Status != http.StatusOK || !strings.Contains(b.Text(), "Azure DevOps sent no ID for it") || !b.Has("button", "Revoke 2 tokens") {
 				t.Errorf("the plan: %d\n%s", b.Status, b.Text())
 			}
 		})

@@ -95,7 +95,7 @@ func TestVaultRefusesBeforeACreation(t *testing.T) {
 	b := d.SignedIn(apptest.Mona)
 	for fault, want := range map[string]string{
 		"vaultForbiddenByRole": "Key Vault Secrets Officer", "vaultForbiddenByPolicy": "Get, List and Set", "vaultForbiddenByFirewall": "firewall",
-		"vaultThrottled": "busy", "vaultUnavailable": "has a fault", "vaultHTML": "can't be understood",
+		"vaultThrottled": "busy", "vaultUnavailable": "reported an error", "vaultHTML": "can't read the answer",
 	} {
 		d.Sim.SetFault(fault, simulator.FaultOptions{})
 		fillNew(b, d.URL, "refused", "refused-secret", false).Press("Create token")
