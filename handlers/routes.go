@@ -23,8 +23,7 @@ func (h *Handlers) Routes() http.Handler {
 	}
 
 	anyone := t.Anyone()
-	home := anyone.Get(web.HomePath, h.signin.Home).Post(web.ThemeStep, h.Site.ChooseTheme)
-	home.Post(web.LanguageStep, h.Site.ChooseLanguage)
+	anyone.Get(web.HomePath, h.signin.Home).Post(web.ThemeStep, h.Site.ChooseTheme).Post(web.LanguageStep, h.Site.ChooseLanguage)
 	anyone.Get(web.SignInPath, h.signin.SignIn)
 	anyone.Get(web.StartSignInPath, h.signin.Start, web.Opened, web.SignIns)
 	anyone.Get(h.Site.RedirectPath, h.signin.Finish, web.Finishing)
@@ -47,7 +46,8 @@ func (h *Handlers) Routes() http.Handler {
 	in.Get(web.OrganizationsPath, h.tokens.ChooseOrganization)
 	in.Get(web.NewTokenPath, h.tokens.New).Form(form.For(operation.Create, h.tokens.Create).Again(h.tokens.CreateTooSoon))
 	in.Get(web.TokenPattern, h.tokens.Show)
-	in.Get(web.VaultsPath, web.Agree)
+	in.Get(web.VaultsPath, h.account.ShowVaults).Post("", h.account.AddVault).Post("/remove", h.account.RemoveVault)
+	in.Get(web.AgreePath, web.Agree)
 	in.Get(web.TokenPattern+"/vault", h.tokens.AskAdopt).Post("", h.tokens.Adopt)
 	in.Get(web.TokenPattern+"/edit", h.tokens.Edit).Form(form.For(operation.Update, h.tokens.Update))
 	in.Get(web.TokenPattern+"/revoke", h.tokens.AskRevoke).Form(form.For(operation.Revoke, h.tokens.Revoke))

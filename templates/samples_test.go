@@ -154,6 +154,19 @@ type (
 		Uses     []use
 		Note     *vaultNote
 		AdoptURL string
+		NoneRead bool
+		ReadURL  string
+	}
+	vaultsPage struct {
+		base
+		Vaults                           []vaultRead
+		Reading, MayAdd                  bool
+		AgreeURL, Typed, TypedError      string
+		AddAction, RemoveAction, ListURL string
+	}
+	vaultRead struct {
+		Name, Address, Holds, Problem string
+		Added                         bool
 	}
 	adoptPage struct {
 		base
@@ -572,7 +585,7 @@ func tokenSamples() []sample {
 	active := tokenPage{
 		Vault: &vaultSection{
 			Places: []vaultPlace{{"In team/ci", []string{"An older version of this secret can still be read."}}},
-			Note:   &vaultNote{"patdesk can show more.", "Agree", "/pat/vaults"}, AdoptURL: "/pat/tokens/contoso/1/vault",
+			Note:   &vaultNote{"patdesk can show more.", "Agree", "/pat/vaults"}, AdoptURL: "/pat/tokens/contoso/1/vault", ReadURL: "/pat/vaults",
 			Secret: "team/ci", Uses: []use{{"vault-az", []usePart{{"vault-az", "sh", "az keyvault secret show"}}}, {"vault-csi", []usePart{{"vault-csi", "yaml", "kind: SecretProviderClass"}}}},
 		},
 		Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2",
@@ -582,6 +595,7 @@ func tokenSamples() []sample {
 		BackURL: "/pat/tokens", Done: &notice{Kind: "done", Text: "Changes saved. The secret stays the same."},
 	}
 	expired, global := active, active
+	expired.Vault = &vaultSection{NoneRead: true, ReadURL: "/pat/vaults"}
 	expired.Status, expired.StatusClass, expired.Expires, expired.Urgency, expired.Done = "Expired", "expired", at(-5), "past", nil
 	expired.EditURL, expired.RotateURL, expired.RevokeURL = "", "", ""
 	expired.WhyNot = english.Message("form.expiredCannotChange", map[string]string{"Token": "nuget-publish"}).What
@@ -673,11 +687,17 @@ func formSamples() []sample {
 	adopt := adoptPage{base: frame("Which secret has this token?", "tokens"), TokenName: hostile, FormAction: "vault", BackURL: "token", Choices: []option{{"https://team.vault.azure.net ci", "team/ci", "", true}}}
 	adoptAgain := adopt
 	adoptAgain.Failed, adoptAgain.Problem, adoptAgain.SecretError = true, refused.Problem, "Choose a secret."
+	read := vaultsPage{base: frame("Vaults", ""), MayAdd: true, AddAction: "/pat/vaults", RemoveAction: "/pat/vaults/remove", ListURL: "/pat/tokens?is=unstored", Vaults: []vaultRead{
+		{Name: "team.vault.azure.net", Holds: "3 secrets name a token."}, {Name: "other.vault.azure.net", Address: "https://other.vault.azure.net", Problem: "You may not list its secrets.", Added: true},
+	}}
+	readNone, readSoon := vaultsPage{base: frame("Vaults", ""), MayAdd: true, AddAction: "/pat/vaults", Typed: hostile, TypedError: english.Message("form.vaultInvalid", nil).What}, read
+	readNone.Failed, readSoon.Reading, readSoon.AgreeURL = true, true, "/pat/vaults/agree"
 	rotateAgain := rotate
 	rotateAgain.GlobalNote = english.Message("global.rotate.before", map[string]string{"Organization": "contoso"}).What
 	rotateAgain.MadeBy, rotateAgain.Problem, rotateAgain.Errors = "Git Credential Manager", refused.Problem, []fieldError{{"old", "Choose what happens to the old token."}}
 	rotateAgain.Date, rotateAgain.ExpiryError = "2026-12-24", english.Message("form.dateNotChosen", nil).What
 	return []sample{
+		{"vaults", "read", read}, {"vaults", "none", readNone}, {"vaults", "agree", readSoon},
 		{"token-adopt", "ask", adopt}, {"token-adopt", "refused", adoptAgain},
 		{"token-new", "fresh", fresh}, {"token-new", "faulty", faulty}, {"token-new", "refused", refused}, {"token-edit", "edit", edit},
 		{"token-revoke", "ask", revoke}, {"token-revoke", "refused", revokeAgain}, {"token-rotate", "ask", rotate}, {"token-rotate", "refused", rotateAgain},

@@ -60,10 +60,15 @@ func (h *Handlers) Jump(v *web.Request) (web.Answer, error) {
 }
 
 func pages(v *web.Request) (out []place) {
-	for _, page := range []struct{ key, path string }{
+	type page struct{ key, path string }
+	all := []page{
 		{"overview.title", web.OverviewPath}, {"tokens.title", web.TokensPath}, {"newToken.title", web.NewTokenPath}, {"changes.title", web.ChangesPath},
 		{"calendar.nav", web.CalendarPath}, {"scopes.title", web.ScopesPath}, {"sessions.title", web.SessionsPath}, {"shortcuts.title", web.ShortcutsPath},
-	} {
+	}
+	if web.Vaults(v) != nil {
+		all = append(all, page{"vaults.title", web.VaultsPath})
+	}
+	for _, page := range all {
 		out = append(out, place{Name: v.Words.Text(page.key), URL: v.Link(page.path)})
 	}
 	return out

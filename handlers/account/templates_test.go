@@ -8,5 +8,5 @@ import (
 
 func TestTemplatesFitTheirPages(t *testing.T) {
 	t.Parallel()
-	testkit.FitTemplates(t, map[string]any{"sessions": sessionsPage{}, "calendar": calendarPage{}, "shortcuts": shortcutsPage{}, "jump": jumpPage{}})
+	testkit.FitTemplates(t, map[string]any{"sessions": sessionsPage{}, "calendar": calendarPage{}, "shortcuts": shortcutsPage{}, "jump": jumpPage{}, "vaults": vaultsPage{}})
 }

@@ -34,7 +34,7 @@ type tokenPage struct {
 	Odd                                     string      // what of its record isn't understood
 	NotCopyable                             string      // why it can't be rotated
 	UnfinishedURL                           string
-	Vault                                   *vaultSection // nil: no vault is named
+	Vault                                   *vaultSection // nil: there are no vaults
 }
 
 // vaultSection is which vaults hold the token's secret.
@@ -44,6 +44,8 @@ type vaultSection struct {
 	Uses     []outcome.Use // the lines that read it
 	Note     *web.VaultNote
 	AdoptURL string // "" where there is nothing to be said
+	NoneRead bool   // no vault is read yet
+	ReadURL  string // which vaults are
 }
 
 // Show is the page of one token.
@@ -79,13 +81,15 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		p.UnfinishedURL = v.Link(web.OperationPath(op.ID))
 	}
 	if kept := web.InVaults(v); kept != nil {
-		p.Vault = &vaultSection{Places: kept.Places(v, t), Note: kept.Note(v)}
+		p.Vault = &vaultSection{Places: kept.Places(v, t), Note: kept.Note(v), ReadURL: v.Link(web.VaultsPath)}
 		if r, ok := kept.Holder(t); ok && t.Status == azuredevops.Active {
 			p.Vault.Secret, p.Vault.Uses = r.String(), outcome.VaultUses(r)
 		}
 		if kept.Agreed() && t.Status == azuredevops.Active && len(p.Vault.Places) == 0 {
 			p.Vault.AdoptURL = v.Link(web.TokenPath(organization, t.AuthorizationID, "vault"))
 		}
+	} else if web.Vaults(v) != nil {
+		p.Vault = &vaultSection{NoneRead: true, ReadURL: v.Link(web.VaultsPath)}
 	}
 	return web.Page{Template: "token", Data: p}, nil
 }

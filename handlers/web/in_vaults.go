@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -18,10 +19,11 @@ import (
 // vaultWait is how long a page waits for what the vaults hold. They go on being read meanwhile.
 const vaultWait = 1500 * time.Millisecond
 
-// Kept is what the vaults that the operator has named hold for tokens, as far as their person may see it. A nil one is
-// none.
+// Kept is what the vaults that the operator has named, or their person has added, hold for tokens, as far as the person
+// may see it. A nil one is none.
 type Kept struct {
 	vault.Reading
+	Vaults  []string            // addresses
 	byToken map[string][]keptIn // by authorization id
 }
 
@@ -33,11 +35,14 @@ type keptIn struct {
 
 // InVaults is what the vaults hold; nil where there are none to be read.
 func InVaults(v *Request) *Kept {
-	as := asVaults(v)
-	if as == nil || len(v.site.Vaults.Vaults()) == 0 {
+	vaults := vaultsToRead(v)
+	if len(vaults) == 0 {
 		return nil
 	}
-	k := &Kept{Reading: v.site.readings.Of(v.Context(), v.Session.Hash(), as, time.After(vaultWait)), byToken: map[string][]keptIn{}}
+	k := &Kept{
+		Reading: v.site.readings.Of(v.Context(), v.Session.Hash(), vaults, asVaults(v), time.After(vaultWait)), Vaults: vaults,
+		byToken: map[string][]keptIn{},
+	}
 	for _, s := range k.Secrets {
 		k.add(s, false)
 	}
@@ -63,12 +68,23 @@ func ForgetVaults(v *Request) {
 // Agreed reports whether the person has let patdesk look into the vaults, as far as that is known.
 func (k *Kept) Agreed() bool {
 	for _, err := range k.Failed {
-		var e *vault.Error
-		if errors.As(err, &e) && (e.Kind == vault.KindConsent || e.Kind == vault.KindSignIn) {
+		if !agreed(err) {
 			return false
 		}
 	}
 	return true
+}
+
+// Tagged is how many secrets of a vault name a token.
+func (k *Kept) Tagged(vault string) (n int) {
+	for _, held := range k.byToken {
+		for _, in := range held {
+			if in.Vault == vault && !in.older {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // Holds reports whether a secret says that it holds the token.
@@ -162,16 +178,21 @@ func (k *Kept) Note(v *Request) *VaultNote {
 	case k.Taken.IsZero():
 		return &VaultNote{Text: v.Words.Text("inVault.reading")}
 	case !k.Agreed():
-		return &VaultNote{v.Words.Text("inVault.notAgreed"), v.Words.Text("inVault.agree"), v.Link(VaultsPath)}
+		return &VaultNote{v.Words.Text("inVault.notAgreed"), v.Words.Text("inVault.agree"), AgreeURL(v)}
 	}
 	var parts []string
-	for _, address := range v.site.Vaults.Vaults() {
+	for _, address := range k.Vaults {
 		if err := k.Failed[address]; err != nil {
 			t := v.Describe(err)
 			parts = append(parts, v.Words.Sentences(t.Text.What, t.Text.Advice))
 		}
 	}
 	return &VaultNote{Text: v.Words.Sentences(parts...)}
+}
+
+// AgreeURL is where somebody agrees that patdesk looks into vaults, and from where they come back to this page.
+func AgreeURL(v *Request) string {
+	return v.Link(AgreePath + "?" + url.Values{"return": {v.Here()}}.Encode())
 }
 
 // ErrTagged says that a secret names another token already.
@@ -199,33 +220,4 @@ func TagSecret(v *Request, r vault.Reference, tags map[string]string) error {
 	ForgetVaults(v)
 	audit.Record(v.Context(), v.site.Log, "tag-secret", slog.String("secret", r.String()), slog.String("authorization_id", tags[vault.TagAuthorizationID]))
 	return nil
-}
-
-// Agree leads through Entra ID's question whether patdesk may reach vaults in the person's name, and back to the tokens.
-// It asks once: who comes back and still mayn't is told why.
-func Agree(v *Request) (Answer, error) {
-	as := asVaults(v)
-	if as == nil {
-		return nil, &HTTPError{Status: http.StatusNotFound}
-	}
-	ForgetVaults(v)
-	if named := v.site.Vaults.Vaults(); len(named) > 0 && !v.URL.Query().Has("draft") {
-		if err := VaultNeedsSignIn(v, vault.Reference{Vault: named[0], Name: "patdesk"}); err != nil {
-			return nil, err
-		}
-	}
-	return v.To(ListPath("")), nil
-}
-
-// VaultNeedsSignIn asks a vault about a secret, and returns the error if it takes a sign-in to be answered.
-func VaultNeedsSignIn(v *Request, r vault.Reference) error {
-	as := asVaults(v)
-	if as == nil {
-		return nil
-	}
-	_, err := as.Versions(v.Context(), r)
-	if _, signIn := NeedsSignIn(err); signIn {
-		return err
-	}
-	return nil // whoever asks in earnest finds out
 }

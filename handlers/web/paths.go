@@ -27,6 +27,7 @@ const (
 	ShortcutsPath     = "/shortcuts"
 	JumpPath          = "/jump"
 	VaultsPath        = "/vaults"
+	AgreePath         = "/vaults/agree"
 
 	HealthPath    = "/healthz"
 	ReadyPath     = "/readyz"

@@ -25,11 +25,16 @@ func asVaults(v *Request) *vault.Caller {
 	if v.site.Vaults == nil {
 		return nil
 	}
+	return v.site.Vaults.As(vaultToken(v))
+}
+
+// vaultToken gets access tokens for vaults out of the visitor's sign-in.
+func vaultToken(v *Request) vault.Bearer {
 	tokens, person := v.Session.Tokens(), v.Session.Person()
-	return v.site.Vaults.As(func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
 		token, err := v.site.Entra.OtherAccessToken(ctx, tokens, person.Account, v.site.VaultScopes)
 		return token, vaultTokenError(err)
-	})
+	}
 }
 
 // vaultTokenError is why there is no access token for vaults, as an error of theirs: what helps is another sign-in than

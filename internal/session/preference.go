@@ -1,9 +1,13 @@
 package session
 
-import "net/http"
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+)
 
-// Preference is what somebody has chosen for this browser, whoever is signed in: its cookie's name. Cookies of
-// preferences aren't signed, as they decide nothing but how pages look.
+// Preference is what somebody has chosen for this browser, whoever is signed in: its cookie's name. These cookies aren't
+// signed, as they decide nothing but how pages look; those of OwnPreference are.
 type Preference string
 
 // What can be chosen.
@@ -11,6 +15,8 @@ const (
 	Language  Preference = "language"  // BCP 47 tag
 	Theme     Preference = "theme"     // "light" or "dark"
 	Shortcuts Preference = "shortcuts" // "off"
+
+	Vaults Preference = "vaults" // names of vaults, of one person: see OwnPreference
 )
 
 // preferenceLife is how long a browser keeps what its user has chosen, in seconds.
@@ -35,6 +41,32 @@ func (m *Manager) SetPreference(w http.ResponseWriter, p Preference, value strin
 		return
 	}
 	m.setCookie(w, m.cookieName(string(p)), value, preferenceLife)
+}
+
+// maxOwn bounds what is kept of one person in a browser: every page's request carries it.
+const maxOwn = 250
+
+// OwnPreference is what a person has chosen in this browser, "" if nothing, if somebody else has used it since, or if it
+// isn't what SetOwnPreference has kept.
+func (m *Manager) OwnPreference(r *http.Request, p Preference, of Person) string {
+	kept, _ := cookieValue(r, m.cookieName(string(p)))
+	proof, value, ok := strings.Cut(kept, "~")
+	mac, err := base64.RawURLEncoding.DecodeString(proof)
+	if !ok || err != nil || !m.records.CheckMAC(mac, string(p), of.Key(), value) {
+		return ""
+	}
+	return value
+}
+
+// SetOwnPreference is SetPreference for a choice that only this person gets back. A value takes at most 250 characters,
+// those of names: a longer one isn't kept.
+func (m *Manager) SetOwnPreference(w http.ResponseWriter, p Preference, of Person, value string) {
+	if value == "" || len(value) > maxOwn {
+		m.removeCookie(w, m.cookieName(string(p)))
+		return
+	}
+	mac := base64.RawURLEncoding.EncodeToString(m.records.MAC(string(p), of.Key(), value))
+	m.setCookie(w, m.cookieName(string(p)), mac+"~"+value, preferenceLife)
 }
 
 // maxZone bounds what is read of the cookie with the time zone: the longest name in use is shorter.

@@ -25,6 +25,37 @@ func TestTimeZone(t *testing.T) {
 	}
 }
 
+// What one person has chosen isn't another's, nor anybody's who makes it up; it outlives a session, and new keys.
+func TestOwnPreference(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, sessiontest.NewMemory(time.Now), session.Options{})
+	mona, jonas := session.Person{TenantID: "t", ObjectID: "mona"}, session.Person{TenantID: "t", ObjectID: "jonas"}
+	w := httptest.NewRecorder()
+	m.SetOwnPreference(w, session.Vaults, mona, "team.platform")
+	kept := w.Result().Cookies()[0]
+	if !kept.HttpOnly || kept.MaxAge != 365*24*60*60 {
+		t.Errorf("cookie: %v", kept)
+	}
+	for value, want := range map[string]string{
+		kept.Value: "team.platform", "team.platform": "", "~team": "", "AAAA~team": "", kept.Value + "x": "", "": "", strings.Repeat("x", 4000): "",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.AddCookie(&http.Cookie{Name: kept.Name, Value: value})
+		if got := m.OwnPreference(r, session.Vaults, mona); got != want {
+			t.Errorf("%.40q: %q", value, got)
+		}
+		if got := m.OwnPreference(r, session.Vaults, jonas); got != "" {
+			t.Errorf("%.40q is somebody else's, too", value)
+		}
+	}
+	for _, value := range []string{"", strings.Repeat("x", 251)} {
+		w = httptest.NewRecorder()
+		if m.SetOwnPreference(w, session.Vaults, mona, value); w.Result().Cookies()[0].MaxAge >= 0 {
+			t.Errorf("%d characters are kept", len(value))
+		}
+	}
+}
+
 func TestPreferenceCookie(t *testing.T) {
 	t.Parallel()
 	for _, secure := range []bool{true, false} {

@@ -81,22 +81,29 @@ func (c *Client) Address(typed string) (string, error) {
 	if !strings.Contains(host, ".") && host != "" {
 		host += "." + c.o.Suffix
 	}
-	name, known := strings.CutSuffix(host, "."+c.o.Suffix)
-	if !known || len(name) < 3 || len(name) > 24 || !vaultName.MatchString(name) {
+	address := "https://" + host
+	if !c.isVault(address) {
 		return "", &Error{Kind: KindBadVault}
 	}
-	address := "https://" + host
 	if !c.allowed(address) {
 		return "", &Error{Kind: KindNotAllowed, Vault: address}
 	}
 	return address, nil
 }
 
-// allowed reports whether the operator lets people use the vault.
+// isVault reports whether address is that of a vault in this cloud, and nothing more: no port, path or user.
+func (c *Client) isVault(address string) bool {
+	host, encrypted := strings.CutPrefix(address, "https://")
+	name, known := strings.CutSuffix(host, "."+c.o.Suffix)
+	return encrypted && known && len(name) >= 3 && len(name) <= 24 && vaultName.MatchString(name)
+}
+
+// allowed reports whether it is a vault that the operator lets people use. A pattern's * would else stand for more than
+// a part of a name.
 func (c *Client) allowed(address string) bool {
 	host := strings.TrimPrefix(address, "https://")
-	return slices.Contains(c.o.Vaults, address) || slices.ContainsFunc(c.o.Allow, func(pattern string) bool {
+	return c.isVault(address) && (slices.Contains(c.o.Vaults, address) || slices.ContainsFunc(c.o.Allow, func(pattern string) bool {
 		match, err := path.Match(pattern, host)
 		return err == nil && match
-	})
+	}))
 }

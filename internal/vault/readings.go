@@ -3,6 +3,8 @@ package vault
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,15 +23,17 @@ const (
 	maxTagged = 100
 )
 
-// Reading is what the named vaults hold for tokens, by the properties of their secrets.
+// Reading is what vaults hold for tokens, by the properties of their secrets.
 type Reading struct {
 	Secrets []Secret         // the newest versions of all secrets
 	Older   []Secret         // versions of tagged secrets that aren't the newest
 	Failed  map[string]error // of the vaults that couldn't be read, or not to the end, by address
 	Taken   time.Time
+
+	vaults []string // that were read
 }
 
-// Whole reports whether all named vaults were read to the end.
+// Whole reports whether all vaults were read to the end.
 func (r Reading) Whole() bool { return !r.Taken.IsZero() && len(r.Failed) == 0 }
 
 // Readings keep what the vaults hold, by session, for a short while. They are safe for concurrent use.
@@ -40,22 +44,25 @@ type Readings struct {
 	kept    *lru.Cache[string, Reading]
 }
 
-// NewReadings makes Readings of the vaults that the operator has named. It makes no call.
+// NewReadings makes Readings by c. It makes no call.
 func NewReadings(c *Client, log *slog.Logger) *Readings {
 	kept, _ := lru.New[string, Reading](manyReadings) // fails for sizes below one
 	return &Readings{client: c, log: log, kept: kept}
 }
 
-// Of is what the vaults hold, read in the name of who has the session. It waits no longer than wait, or for ctx: then it
+// Of is what these vaults hold, read in the name of who has the session. It waits no longer than wait, or for ctx: then it
 // returns what was read before, or a Reading that isn't taken yet, and goes on reading.
-func (r *Readings) Of(ctx context.Context, session string, as *Caller, wait <-chan time.Time) Reading {
+func (r *Readings) Of(ctx context.Context, session string, vaults []string, as *Caller, wait <-chan time.Time) Reading {
 	kept, _ := r.kept.Get(session)
+	if !slices.Equal(kept.vaults, vaults) {
+		kept = Reading{}
+	}
 	age := r.client.o.Now().Sub(kept.Taken)
 	if age < readingFresh {
 		return kept
 	}
-	done := r.flights.DoChan(session, func() (any, error) {
-		taken, err := panics.Try(func() (Reading, error) { return r.read(as), nil })
+	done := r.flights.DoChan(session+" "+strings.Join(vaults, " "), func() (any, error) {
+		taken, err := panics.Try(func() (Reading, error) { return r.read(vaults, as), nil })
 		if err != nil {
 			r.log.Error("reading vaults panicked", "error", err)
 			return kept, nil
@@ -80,16 +87,16 @@ func (r *Readings) Of(ctx context.Context, session string, as *Caller, wait <-ch
 // Forget drops what was read for a session, since something was changed.
 func (r *Readings) Forget(session string) { r.kept.Remove(session) }
 
-// read reads all named vaults side by side.
-func (r *Readings) read(as *Caller) Reading {
+// read reads vaults side by side.
+func (r *Readings) read(vaults []string, as *Caller) Reading {
 	ctx, cancel := context.WithTimeout(context.Background(), readingTimeout)
 	defer cancel()
 	var (
 		mu    sync.Mutex
 		group panics.Group
-		taken = Reading{Failed: map[string]error{}, Taken: r.client.o.Now()}
+		taken = Reading{Failed: map[string]error{}, Taken: r.client.o.Now(), vaults: vaults}
 	)
-	for _, address := range r.client.o.Vaults {
+	for _, address := range vaults {
 		group.Go(func() error {
 			listed, older, err := readVault(ctx, as, address)
 			mu.Lock()

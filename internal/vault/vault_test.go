@@ -321,6 +321,26 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// What isn't a vault's address, and nothing more, is called by nobody, though a pattern's * would stand for it.
+func TestAddressesThatAreNotCalled(t *testing.T) {
+	t.Parallel()
+	as := vault.New(vault.Options{Allow: []string{"*.vault.azure.net"}}).As(func(context.Context) (string, error) {
+		t.Error("a bearer was asked for")
+		return "", nil
+	})
+	for _, address := range []string{
+		"", "team", "http://team.vault.azure.net", "https://team.vault.azure.net/", "https://team.vault.azure.net:443", "https://TEAM.vault.azure.net",
+		"https://team.vault.azure.net.", "https://user@team.vault.azure.net", "https://127.0.0.1#.vault.azure.net", "https://evil.example?.vault.azure.net",
+		"https://evil.example\\.vault.azure.net", "https://[::1]#a.vault.azure.net", "https://a.b.vault.azure.net", "https://tëam.vault.azure.net",
+		"https://xn--tam-jma.vault.azure.net", "https:// .vault.azure.net", "https://a\nb.vault.azure.net", "//team.vault.azure.net",
+	} {
+		_, err := as.List(t.Context(), address)
+		_ = wantKind(t, err, vault.KindNotAllowed)
+		_, err = as.Write(t.Context(), vault.Reference{Vault: address, Name: "ci"}, "canary", vault.Properties{})
+		_ = wantKind(t, err, vault.KindNotAllowed)
+	}
+}
+
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for token, want := range map[string]string{
@@ -366,16 +386,16 @@ func TestReadings(t *testing.T) {
 	as := client.As(func(context.Context) (string, error) { return token, nil })
 	readings := vault.NewReadings(client, slog.New(slog.DiscardHandler))
 	var never <-chan time.Time
-	got := readings.Of(t.Context(), "one", as, never)
+	got := readings.Of(t.Context(), "one", client.Vaults(), as, never)
 	if len(got.Secrets) != 3 || len(got.Older) != 1 || got.Whole() || len(got.Failed) != 1 || got.Failed[simulator.PlatformVault] == nil {
 		t.Errorf("got %+v", got)
 	}
 	lists := w.sim.Calls(simulator.CallVaultList)
-	if again := readings.Of(t.Context(), "one", as, never); again.Taken != got.Taken || w.sim.Calls(simulator.CallVaultList) != lists {
+	if again := readings.Of(t.Context(), "one", client.Vaults(), as, never); again.Taken != got.Taken || w.sim.Calls(simulator.CallVaultList) != lists {
 		t.Error("read again at once")
 	}
 	readings.Forget("one")
-	_ = readings.Of(t.Context(), "one", as, never)
+	_ = readings.Of(t.Context(), "one", client.Vaults(), as, never)
 	if w.sim.Calls(simulator.CallVaultList) == lists {
 		t.Error("not read again after a change")
 	}
@@ -384,7 +404,7 @@ func TestReadings(t *testing.T) {
 	defer held.Release()
 	enough := make(chan time.Time)
 	close(enough)
-	if got := readings.Of(t.Context(), "two", as, enough); !got.Taken.IsZero() || got.Whole() {
+	if got := readings.Of(t.Context(), "two", client.Vaults(), as, enough); !got.Taken.IsZero() || got.Whole() {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -86,6 +86,9 @@ func (x *exchange) Do(r *http.Request) (*http.Response, error) {
 	case err != nil:
 		x.failure = networkError(err)
 		done(0, string(x.failure.Kind))
+		if x.failure.Kind == KindNoVault {
+			return nil, final{x.failure}
+		}
 		return nil, x.failure
 	case response.StatusCode >= http.StatusBadRequest && (!asks || response.StatusCode != http.StatusUnauthorized):
 		x.failure = x.refusal(response, body)
@@ -103,6 +106,14 @@ func (x *exchange) Do(r *http.Request) (*http.Response, error) {
 	}
 	return answered(r, response.StatusCode, response.Header, body), nil
 }
+
+// final is an error after which the SDK tries no more: a name that isn't in DNS won't be a second later.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// NonRetriable is asked for by the SDK.
+func (final) NonRetriable() {}
 
 // send does one call and reads its answer, bounded.
 func (x *exchange) send(r *http.Request, asks bool) (*http.Response, []byte, error) {

@@ -301,6 +301,8 @@ func (r tour) otherPages() {
 	r.press(r.in.button("End all my other sessions"))
 	r.stop("sessions-ended", "no other session")
 	r.calendar()
+	r.open(r.demo.url + "/vaults")
+	r.stop("vaults", "patdesk looks into these vaults")
 	r.ask(r.in.link("Keyboard shortcuts"), "Search on this page")
 	r.at("shortcuts")
 	r.open(r.demo.url + "/jump")

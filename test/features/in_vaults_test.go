@@ -103,3 +103,65 @@ func TestAdoptASecret(t *testing.T) {
 		t.Errorf("%d values were read", n)
 	}
 }
+
+// Where the operator names no vault, those that people use or add are read, for the one who did, in each of that
+// person's sessions in that browser.
+func TestVaultsThatPeopleAdd(t *testing.T) {
+	t.Parallel()
+	o := apptest.Seeded()
+	o.Env = map[string]string{"VAULTS_ALLOW": "*-vault.vault.azure.net"}
+	d := apptest.Start(t, o)
+	b := d.SignedIn(apptest.Mona)
+	kept := d.URL + "/tokens/contoso/" + tokenNamed(t, d, "NuGet publish").AuthorizationID
+	if b.Open(d.URL + "/tokens"); strings.Contains(b.Text(), "vault") {
+		t.Errorf("the list before a vault was added\n%s", apptest.Says(b))
+	}
+	b.Open(kept).Click("Vaults that patdesk looks into")
+	for typed, want := range map[string]string{"team": "doesn't allow this vault", "http://team-vault.vault.azure.net": "Enter the vault's name", "": "Enter the vault's name"} {
+		b.Fill("Name or address of another vault", typed).Press("Look into this vault, too")
+		if b.Status != http.StatusUnprocessableEntity || !strings.Contains(b.Text(), want) || b.Page.Find("#vault").AttrOr("value", "") != typed {
+			t.Errorf("%q: %d\n%s", typed, b.Status, apptest.Says(b))
+		}
+	}
+	b.Fill("Name or address of another vault", " https://Team-Vault.vault.azure.net/secrets ").Press("Look into this vault, too")
+	b.Click("Go on to Microsoft to agree").Press("Continue as " + apptest.Mona)
+	if b.URL.Path != "/vaults" || !strings.Contains(b.Text(), "secrets name a token.") {
+		t.Fatalf("at %s\n%s", b.URL, apptest.Says(b))
+	}
+	for path, want := range map[string]string{"/tokens": "In team-vault/ci-nuget", "/overview": "In your vaults", kept[len(d.URL):]: "In team-vault/ci-nuget"} {
+		if b.Open(d.URL + path); !strings.Contains(b.Text(), want) {
+			t.Errorf("%s\n%s", path, apptest.Says(b))
+		}
+	}
+	if b.Open(d.URL + "/tokens?is=unstored"); strings.Contains(b.Text(), "npm restore on CI") {
+		t.Errorf("what is in no vault\n%s", apptest.Says(b))
+	}
+	if b.Open(kept + "/rotate"); b.Page.Find("#vault option[selected]").AttrOr("value", "") != simulator.TeamVault || b.Page.Find("#vault-secret").AttrOr("value", "") != "ci-nuget" {
+		t.Errorf("what a rotation proposes\n%s", apptest.Says(b))
+	}
+	// The next session has it, too; somebody else's in the same browser doesn't.
+	b.Open(d.URL + "/sign-out").Press("Sign out")
+	for person, reads := range map[string]bool{apptest.Jonas: false, apptest.Mona: true} {
+		apptest.SignIn(b.Open(d.URL+"/sign-in"), person)
+		if b.Open(d.URL + "/vaults"); strings.Contains(b.Text(), "team-vault.vault.azure.net") != reads {
+			t.Errorf("%s\n%s", person, apptest.Says(b))
+		}
+		b.Open(d.URL + "/sign-out").Press("Sign out")
+	}
+	// One that is written to is read from then on; what isn't wanted any more isn't.
+	b = d.SignedIn(apptest.Mona)
+	b.Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "vaulted").Choose("Code", "Read")
+	b.Fill("Vault", "Another vault").Fill("Name or address of another vault", "platform-vault").Press("Create token")
+	if b.Open(d.URL + "/tokens"); !strings.Contains(b.Text(), "In platform-vault/vaulted") {
+		t.Errorf("after a delivery\n%s", apptest.Says(b))
+	}
+	if b.Open(d.URL + "/vaults").Press("Look into platform-vault.vault.azure.net no more"); strings.Contains(b.Text(), "platform-vault") {
+		t.Errorf("after it was removed\n%s", apptest.Says(b))
+	}
+	for i := range 9 {
+		b.Open(d.URL+"/vaults").Fill("Name or address of another vault", strings.Repeat("x", i+1)+"-vault").Press("Look into this vault, too")
+	}
+	if !strings.Contains(b.Text(), "at most 8 vaults") || b.Page.Find(".vault-row").Length() != 8 || !strings.Contains(b.Text(), "No Azure Key Vault has this name") {
+		t.Errorf("nine vaults: %d\n%s", b.Status, apptest.Says(b))
+	}
+}

@@ -87,14 +87,8 @@ func (f Vault) vault(v *web.Request, faults Faults) string {
 	if f.Choice == otherVault {
 		typed = f.Typed
 	}
-	address, err := web.Vaults(v).Address(typed)
-	var refused *vault.Error
-	switch {
-	case errors.As(err, &refused) && refused.Kind == vault.KindNotAllowed:
-		faults.Add("vault", "form.vaultNotAllowed")
-	case err != nil:
-		faults.Add("vault", "form.vaultInvalid")
-	}
+	address, key := web.VaultAddress(v, typed)
+	faults.Add("vault", key)
 	return address
 }
 
@@ -106,6 +100,7 @@ func (f *Vault) Check(v *web.Request, into *operation.Into, replaces string, fau
 	if err != nil {
 		return refusedBy(v, err)
 	}
+	web.RememberVault(v, into.Secret.Vault)
 	f.taken = key == secretTaken
 	if faults.Add("vault-secret", key); len(faults) > 0 {
 		return web.FormState{Status: http.StatusUnprocessableEntity}, nil
@@ -155,7 +150,7 @@ func (f Vault) Part(v *web.Request, suggested string, rotates bool, byField map[
 	if vaults == nil {
 		return nil
 	}
-	named := vaults.Vaults()
+	named := append(vaults.Vaults(), web.AddedVaults(v)...)
 	p := &VaultPart{
 		MayType: vaults.MayAdd(), Typed: f.Typed, VaultError: byField["vault"], Secret: f.Secret, SecretError: byField["vault-secret"],
 		Unseen: f.Unseen, MayDisable: rotates, DisableOld: f.DisableOld, Taken: f.taken || f.Over, Over: f.Over, Chosen: f.Choice != "",

@@ -140,6 +140,9 @@ func (f *Vaults) Check(v *web.Request, secrets []NewSecret, into []*operation.In
 	if err := group.Wait(); err != nil {
 		return refusedBy(v, err)
 	}
+	if len(into) > 0 {
+		web.RememberVault(v, into[0].Secret.Vault)
+	}
 	if len(faults) > 0 {
 		return web.FormState{Status: http.StatusUnprocessableEntity}, nil
 	}
