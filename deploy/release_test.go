@@ -352,6 +352,9 @@ func checkDeb(t *testing.T, deb string) {
 		}
 	}
 	gid := regexp.MustCompile(`(?m)^patdesk:x:(\d+):`).FindStringSubmatch(read(t, filepath.Join(root, "etc/group")))
+	if groups := read(t, filepath.Join(root, "etc/group")); !strings.Contains(groups, "\npatdesk-proxy:") {
+		t.Errorf("patdesk.socket's group isn't made:\n%s", groups)
+	}
 	if output, err := run(t, nil, "stat", "-c", "%u %g", filepath.Join(root, "etc/patdesk/patdesk.env")); err != nil || gid == nil || strings.TrimSpace(output) != "0 "+gid[1] {
 		t.Errorf("the settings belong to %s, want group %v: %v", output, gid, err)
 	}

@@ -300,6 +300,21 @@ func TestUnitVerifies(t *testing.T) {
 	}
 }
 
+// The group of the socket is one that packages make, and that patdesk's settings aren't open to.
+func TestSocketGroup(t *testing.T) {
+	t.Parallel()
+	group := regexp.MustCompile(`(?m)^SocketGroup=(.+)$`).FindStringSubmatch(read(t, "systemd/patdesk.socket"))
+	if group == nil || group[1] == "patdesk" {
+		t.Fatalf("the socket is of the group %v", group)
+	}
+	if !strings.Contains(read(t, "packages/sysusers.conf"), "\ng "+group[1]+" -\n") {
+		t.Errorf("no package makes the group %s", group[1])
+	}
+	if !strings.Contains(read(t, "../docs/systemd.md"), "\ngroupadd --system "+group[1]+" ") {
+		t.Errorf("docs/systemd.md makes another group than %s", group[1])
+	}
+}
+
 // The alert rules are right, and fire when they are to, for small teams too; patdesk-alerts-test.yaml has the cases.
 func TestAlerts(t *testing.T) {
 	t.Parallel()

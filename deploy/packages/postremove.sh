@@ -8,6 +8,6 @@ fi
 case $1 in
   purge | 0)
     if [ -e "$DPKG_ROOT/var/lib/patdesk" ]; then
-      echo "What patdesk has recorded stays in /var/lib/patdesk, and the user patdesk too. To remove them: rm -r /var/lib/patdesk; userdel patdesk"
+      echo "What patdesk has recorded stays in /var/lib/patdesk, and so do the user patdesk and the group patdesk-proxy. To remove them: rm -r /var/lib/patdesk; userdel patdesk; groupdel patdesk-proxy"
     fi ;;
 esac
