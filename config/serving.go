@@ -139,9 +139,9 @@ func readBaseURL(s *source) string {
 	if u == nil {
 		return ""
 	}
-	path := strings.TrimRight(u.Path, "/")
+	path := strings.TrimSuffix(u.EscapedPath(), "/") // %2f is no slash, and refused with all that is escaped
 	if !isPlainPath(path) {
-		s.fault(baseURL, "has a path that isn't a plain one: "+quote(u.Path), baseURLFix)
+		s.fault(baseURL, "has a path that isn't a plain one: "+quote(u.EscapedPath()), baseURLFix)
 		return ""
 	}
 	return u.Scheme + "://" + withoutDefaultPort(u) + path

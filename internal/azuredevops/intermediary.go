@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/patdesk/patdesk/internal/network"
 )
 
 // Proxies and portals of a network answer in their own name: they lead to where one signs in to them, or show a page.
@@ -19,9 +21,6 @@ import (
 var serviceDomains = []string{
 	"azure.com", "visualstudio.com", "microsoft.com", "microsoftonline.com", "microsoftonline.us", "microsoftonline.cn", "live.com", "windows.net",
 }
-
-// hostPattern is what of a host is passed on.
-var hostPattern = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]{1,64}$`)
 
 // between says that a, which is of that kind by its status, comes from something on the way: nothing in it is the
 // service's, and the service doesn't answer so.
@@ -86,10 +85,7 @@ func (a answer) intermediary() string {
 	} else if via := strings.Fields(a.header.Get("Via")); len(via) > 1 {
 		host = strings.TrimSuffix(via[1], ",")
 	}
-	if !hostPattern.MatchString(host) {
-		return ""
-	}
-	return host
+	return network.Host(host)
 }
 
 func (a answer) isHTML() bool {

@@ -282,7 +282,7 @@ func TestMemory(t *testing.T) {
 	forever := func(piece string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			block := []byte(strings.Repeat(piece, (32<<10)/len(piece)))
-			for sent := 0; sent < 10<<30; sent += len(block) {
+			for sent := int64(0); sent < 10<<30; sent += int64(len(block)) { // more than an int has on 32 bits
 				if _, err := w.Write(block); err != nil {
 					return
 				}

@@ -598,6 +598,14 @@ func TestWordsForOddAnswers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	f.set(func(f *fake) {
+		f.instead = raw(http.StatusFound, "text/html", "", "Location", "https://portal.corp.example:8443/login?for=canary")
+	})
+	_, a := w.begin(BeginOptions{})
+	_, _, err := w.Finish(t.Context(), a, backWith(a))
+	if err == nil || !strings.Contains(err.Error(), "a redirect to portal.corp.example:8443, ") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("a proxy's own sign-in page: %v", err)
+	}
 }
 
 // MSAL would send everybody to a regional host if the environment says so.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -199,9 +200,18 @@ func (w *wire) send(r *http.Request) (*http.Response, []byte, error) {
 	case len(body) > maxAnswer:
 		return nil, nil, errTooLarge
 	case response.StatusCode >= 300 && response.StatusCode < 400:
-		return nil, nil, errRedirect
+		return nil, nil, redirected(response)
 	}
 	return response, body, nil
+}
+
+// redirected says where an answer leads: Entra's documents and tokens are where they are asked for, so it is a proxy's.
+func redirected(response *http.Response) error {
+	to := network.LeadsTo(response.Header)
+	if to == "" {
+		return errRedirect
+	}
+	return &Error{Kind: KindUnavailable, Err: fmt.Errorf("%w to %s, which a proxy or a sign-in page of the network may have sent", errRedirect, to)}
 }
 
 // refusal words an answer other than 200.

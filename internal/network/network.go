@@ -78,6 +78,27 @@ func Cause(err error) string {
 	return ""
 }
 
+// hostPattern is what of a host is shown.
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]{1,64}$`)
+
+// Host is a host that an answer names, with its port, as it can be shown; "" if it can't.
+func Host(host string) string {
+	if !hostPattern.MatchString(host) {
+		return ""
+	}
+	return host
+}
+
+// LeadsTo is the host that a redirect leads to, which is a proxy's or a portal's own where one answers for a service; ""
+// without one. Whatever follows the host may hold what was asked for.
+func LeadsTo(h http.Header) string {
+	to, err := url.Parse(h.Get("Location"))
+	if err != nil {
+		return ""
+	}
+	return Host(to.Host)
+}
+
 // datePattern finds the forms of a date that HTTP knows, and that of JSON, also where several stand in one line.
 var datePattern = regexp.MustCompile(`(?i)[a-z]{3,9}, ?[0-9]{1,2}[ -][a-z]{3}[ -][0-9]{2,4} [0-9:]{7,8} (?:gmt|utc|[+-][0-9]{4})|` +
 	`[a-z]{3} [a-z]{3} [ 0-9][0-9] [0-9:]{8} [0-9]{4}|[0-9]{4}-[0-9]{2}-[0-9]{2}t[0-9:]{8}(?:\.[0-9]+)?(?:z|[+-][0-9:]{5,6})`)

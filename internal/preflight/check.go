@@ -223,7 +223,7 @@ func (c Check) entra(ctx context.Context) row {
 	case last.Status >= http.StatusInternalServerError, last.Status == http.StatusTooManyRequests:
 		return failed(fmt.Sprintf("%s answers %d, %s.", host, last.Status, last.way()), "Try again later. If it goes on, look at https://status.cloud.microsoft.")
 	default:
-		return failed(fmt.Sprintf("%s answers, %s, but not as Entra ID does.", host, last.way()), "Look at AUTHORITY, and if a proxy or a sign-in page of the network answers in its place.")
+		return failed(fmt.Sprintf("%s answers, %s, but not as Entra ID does%s.", host, last.way(), last.leadsTo()), "Look at AUTHORITY, and if a proxy or a sign-in page of the network answers in its place.")
 	}
 }
 
@@ -248,7 +248,7 @@ func (c Check) service(ctx context.Context, setting, address string, marked bool
 	case last.Status >= http.StatusInternalServerError, last.Status == http.StatusTooManyRequests:
 		return warning(fmt.Sprintf("%s answers %d, %s.", last.Host, last.Status, last.way()), "Try again later. If it goes on, look at https://status.dev.azure.com.")
 	case marked && last.Header.Get("ActivityId") == "" && last.Header.Get("X-VSS-E2EID") == "" && last.Header.Get("X-MSEDGE-Ref") == "":
-		return warning(fmt.Sprintf("%s answers %d, %s, but without the marks of Azure DevOps.", last.Host, last.Status, last.way()),
+		return warning(fmt.Sprintf("%s answers %d, %s, but without the marks of Azure DevOps%s.", last.Host, last.Status, last.way(), last.leadsTo()),
 			"Look at "+setting+", and if a proxy or a sign-in page of the network answers in its place.")
 	default:
 		return ok(fmt.Sprintf("%s answers, %s.", last.Host, last.way()))
@@ -267,7 +267,7 @@ func (c Check) peoplesVault(ctx context.Context, address string) row {
 	case last.Status == http.StatusForbidden:
 		return warning(fmt.Sprintf("%s answers 403, %s: its firewall may keep this machine out.", last.Host, last.way()), "Let this machine's address in, under Networking on the vault's page.")
 	case !strings.Contains(last.Header.Get("WWW-Authenticate"), "https://"+c.Config.Vaults.Suffix):
-		return warning(fmt.Sprintf("%s answers %d, %s, but not as a vault does.", last.Host, last.Status, last.way()), advice)
+		return warning(fmt.Sprintf("%s answers %d, %s, but not as a vault does%s.", last.Host, last.Status, last.way(), last.leadsTo()), advice)
 	default:
 		return ok(fmt.Sprintf("%s answers, %s. What people may do there, their sign-in decides.", last.Host, last.way()))
 	}

@@ -318,6 +318,10 @@ func TestCheckOfServicesThatFail(t *testing.T) {
 			address: serveTLS(t, good, answer(200, "Content-Type", "text/html", "<h1>Welcome to the airport</h1>")), trust: good.pool,
 			entra: "but not as Entra ID does", api: "answers 200, directly, but without the marks of Azure DevOps", apiOutcome: "warning",
 		},
+		"a way to a sign-in page of the network": {
+			address: serveTLS(t, good, answer(302, "Location", "https://portal.corp.example/login?for=canary", "")), trust: good.pool,
+			entra: "but not as Entra ID does: it leads to portal.corp.example. Look", api: "without the marks of Azure DevOps: it leads to portal.corp.example. Look", apiOutcome: "warning",
+		},
 		"broken": {
 			address: serveTLS(t, good, answer(503, "Retry-After", "1", "canary")), trust: good.pool,
 			entra: "answers 503, directly. Try again later", api: "answers 503", apiOutcome: "warning",

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/patdesk/patdesk/internal/network"
 )
 
 const (
@@ -150,6 +152,14 @@ func (w *wire) drift() (drift time.Duration, hosts int) {
 	}
 	slices.SortFunc(drifts, func(a, b time.Duration) int { return cmp.Compare(a.Abs(), b.Abs()) })
 	return drifts[(len(drifts)-1)/2], len(drifts)
+}
+
+// leadsTo names the host that a redirect leads to, for the end of a sentence about an answer that isn't the service's.
+func (t attempt) leadsTo() string {
+	if to := network.LeadsTo(t.Header); to != "" {
+		return ": it leads to " + to
+	}
+	return ""
 }
 
 // way says how the host was reached, for the end of a sentence.

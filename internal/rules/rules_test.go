@@ -30,7 +30,7 @@ var imports = map[string][]string{
 		"internal/session", "internal/simulator", "internal/systemd", "internal/tracing", "internal/vault", "templates",
 	},
 	"internal/backing":   {"config", "internal/azuretoken", "internal/batch", "internal/entra", "internal/keyvault", "internal/operation", "internal/session", "internal/session/redisstore"},
-	"internal/preflight": {"config", "internal/backing", "internal/entra", "internal/session", "internal/session/redisstore"},
+	"internal/preflight": {"config", "internal/backing", "internal/entra", "internal/network", "internal/session", "internal/session/redisstore"},
 	"handlers": {
 		"handlers/account", "handlers/bulk", "handlers/changes", "handlers/globaltokens", "handlers/overview", "handlers/signin", "handlers/tokens",
 		"handlers/web", "handlers/web/outcome", "static", "internal/calendar", "internal/inventory", "internal/operation",
