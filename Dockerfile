@@ -12,7 +12,8 @@ COPY . .
 # What -version says: a release's tag, and the commit, since the history isn't here.
 ARG VERSION=
 ARG REVISION=
-ARG TARGETOS TARGETARCH
+ARG TARGETOS
+ARG TARGETARCH
 RUN GOOS=${TARGETOS} GOARCH=${TARGETARCH} VERSION=${VERSION} REVISION=${REVISION} scripts/build /out/patdesk \
     && mkdir -p /out/licenses /out/root && install -d -m 0700 /out/root/data \
     && cp LICENSE /out/licenses/ && cp /usr/share/doc/ca-certificates/copyright /out/licenses/ca-certificates \

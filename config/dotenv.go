@@ -1,7 +1,9 @@
 package config
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"regexp"
@@ -16,20 +18,19 @@ import (
 // put nothing in its place, so that a secret with a dollar sign would lose its tail without a word.
 const dollar = "\uE000"
 
+// maxDotenv is how large a file of settings can be, in bytes: all of them with their comments are 5 KB. The parser calls
+// itself for each comment, and the search for a broken line parses again and again.
+const maxDotenv = 64 << 10
+
 // readDotenv reads the file of settings, if there is one; there never is one called "".
 func (s *source) readDotenv(path string) {
-	content, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return
-	case err != nil:
-		s.broken = true
-		s.fault(path, "can't be read", "Let the user that runs patdesk read it, or remove it.")
+	content, err := readBegin(path, maxDotenv+1)
+	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if isUTF16(content) {
+	if problem, fix := noText(content, err); problem != "" {
 		s.broken = true
-		s.fault(path, "is written in UTF-16", utf16Fix)
+		s.fault(path, problem, fix)
 		return
 	}
 	text := strings.TrimPrefix(string(content), byteOrderMark)
@@ -44,6 +45,31 @@ func (s *source) readDotenv(path string) {
 	s.warnOfPermissions(path)
 	s.warnOfNames()
 	s.warnOfTwice(path, text)
+}
+
+// readBegin reads a file, limit bytes of it at most.
+func readBegin(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, limit))
+}
+
+// noText says why what was read of a .env can't be one, and what to do; "" if it can.
+func noText(content []byte, err error) (problem, fix string) {
+	switch {
+	case err != nil:
+		return "can't be read", "Let the user that runs patdesk read it, or remove it."
+	case len(content) > maxDotenv:
+		return "has more than 64 kB, which settings don't have", "Leave the settings alone in it. A certificate has a file of its own."
+	case isUTF16(content):
+		return "is written in UTF-16", utf16Fix
+	case bytes.IndexByte(content, 0) >= 0:
+		return "has zero bytes in it, so it isn't text", "Write it anew, with an editor."
+	}
+	return "", ""
 }
 
 var assignment = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]+)[ \t]*[=:]`)

@@ -257,6 +257,8 @@ func TestDotenvOfAnotherKind(t *testing.T) {
 		"a tuple over several lines":   {"SCOPE = (\n    \"hush\",\n)\n", "has a list that goes on over several lines, from line 1 on"},
 		"a list with its first value":  {"SCOPE = [\"hush\",\n  \"b\"]\n", "has a list that goes on over several lines, from line 1 on"},
 		"a quotation mark that's open": {"A=1\nCLIENT_SECRET=\"hush\n", "has a quotation mark in line 2"},
+		"zero bytes":                   {"CLIENT_ID=x\nCLIENT_SECRET=hush\x00\nORGANIZATIONS=contoso\n", "has zero bytes in it"},
+		"a log by mistake":             {strings.Repeat("# hush\n", 1<<20), "has more than 64 kB"},
 		"a typographic line":           {"“CLIENT_SECRET”=“hush”\n", "typographic quotation marks in line 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // readEntra reads what identifies patdesk to Entra ID, and who may sign in.
@@ -254,6 +255,8 @@ func (s *source) readURL(name, fix string) *url.URL {
 	}
 	u, err := url.Parse(value)
 	switch {
+	case strings.ContainsFunc(value, func(r rune) bool { return r > unicode.MaxASCII }):
+		s.fault(name, "has letters that no address has: "+quote(value), "Write the name as browsers send it: https://xn--caf-dma.example for https://café.example.")
 	case err != nil || u.Host == "" || u.Hostname() == "" || !token.MatchString(value):
 		s.fault(name, "isn't an address: "+quote(value), fix)
 	case u.Scheme != "https" && u.Scheme != "http":

@@ -164,6 +164,7 @@ func TestRefused(t *testing.T) {
 		{"base with dots", settings{"BASE_URL": "https://patdesk.example.com/a/../b"}, "BASE_URL", "plain"},
 		{"base with two slashes", settings{"BASE_URL": "https://patdesk.example.com//b"}, "BASE_URL", "plain"},
 		{"base with an escaped slash", settings{"BASE_URL": "https://patdesk.example.com/%2f"}, "BASE_URL", `plain one: "/%2f"`},
+		{"base with letters of another kind", settings{"BASE_URL": "https://café.example"}, "BASE_URL", "xn--"},
 		{"base with an escaped letter", settings{"BASE_URL": "https://patdesk.example.com/%70at"}, "BASE_URL", "plain"},
 		{"base with slashes at its end", settings{"BASE_URL": "https://patdesk.example.com//"}, "BASE_URL", "plain"},
 		{"base with odd host", settings{"BASE_URL": "https://-x-/"}, "BASE_URL", "host"},

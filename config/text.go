@@ -14,9 +14,9 @@ const byteOrderMark = "\uFEFF"
 const utf16Fix = "Save it as UTF-8: editors offer that as an encoding, and PowerShell writes it with Set-Content -Encoding utf8."
 
 // isUTF16 reports whether content is text as PowerShell's > and Notepad's "Unicode" write it: with a mark in front, or
-// with a zero in every other byte.
+// with a zero in every other byte, where it is a language of Latin letters.
 func isUTF16(content []byte) bool {
-	return bytes.HasPrefix(content, []byte{0xFF, 0xFE}) || bytes.HasPrefix(content, []byte{0xFE, 0xFF}) || bytes.IndexByte(content, 0) >= 0
+	return bytes.HasPrefix(content, []byte{0xFF, 0xFE}) || bytes.HasPrefix(content, []byte{0xFE, 0xFF}) || bytes.Count(content, []byte{0}) > len(content)/4
 }
 
 // unseen returns the first character in value that doesn't show where people look at settings, named by its number; ""

@@ -294,6 +294,15 @@ func TestChartRenders(t *testing.T) {
 				t.Error("-check is run")
 			}
 		}},
+		"more than patdesk": {[]string{"initContainers: [{name: wait, image: busybox}]\nextraContainers: [{name: tunnel, image: stunnel, securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}, resources: {limits: {memory: 32Mi}}}]\ndnsConfig: {options: [{name: ndots, value: '2'}]}\nrevisionHistoryLimit: 1\nextraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Release.Name }}-more'}, data: {of: '{{ include \"patdesk.fullname\" . }}'}}]"}, func(t *testing.T, m manifests, _ config.Config) {
+			pod := m.pod()
+			if pod.at("initContainers", 0, "name").text() != "wait" || pod.at("containers", 0, "name").text() != "patdesk" || pod.at("containers", 1, "name").text() != "tunnel" || pod.at("dnsConfig", "options", 0, "name").text() != "ndots" {
+				t.Errorf("%v", pod)
+			}
+			if m.one("ConfigMap", "patdesk-more").at("data", "of").text() != "patdesk" || m.one("Deployment", "patdesk").at("spec", "revisionHistoryLimit").number() != 1 {
+				t.Error("the resource beside it is another")
+			}
+		}},
 		"OpenShift": {[]string{"podSecurityContext: {runAsUser: null, runAsGroup: null, fsGroup: null}"}, func(t *testing.T, m manifests, _ config.Config) {
 			if c := m.pod().at("securityContext"); c.at("runAsUser").value != nil || c.at("runAsNonRoot").value != true {
 				t.Errorf("%v", c)

@@ -147,7 +147,7 @@ func classify(o oauthError) *Error {
 
 // networkError turns an error of the network into an Error, without its text: that names addresses with their queries.
 func networkError(err error) *Error {
-	for _, known := range []error{context.Canceled, context.DeadlineExceeded, errTooLarge, errNotJSON, errRedirect, errTokenType, errUnusable} {
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, errTooLarge, errNotJSON, errTokenType, errUnusable} {
 		if errors.Is(err, known) {
 			return &Error{Kind: KindUnavailable, Err: known}
 		}

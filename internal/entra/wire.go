@@ -206,12 +206,12 @@ func (w *wire) send(r *http.Request) (*http.Response, []byte, error) {
 }
 
 // redirected says where an answer leads: Entra's documents and tokens are where they are asked for, so it is a proxy's.
-func redirected(response *http.Response) error {
-	to := network.LeadsTo(response.Header)
-	if to == "" {
-		return errRedirect
+func redirected(response *http.Response) *Error {
+	e := &Error{Kind: KindUnavailable, Err: errRedirect}
+	if to := network.LeadsTo(response.Header); to != "" {
+		e.Err = fmt.Errorf("%w to %s, which a proxy or a sign-in page of the network may have sent", errRedirect, to)
 	}
-	return &Error{Kind: KindUnavailable, Err: fmt.Errorf("%w to %s, which a proxy or a sign-in page of the network may have sent", errRedirect, to)}
+	return e
 }
 
 // refusal words an answer other than 200.

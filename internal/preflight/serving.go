@@ -64,22 +64,27 @@ type here struct {
 	body       []byte
 }
 
+// dialHere is where to connect to what listens at address on this machine, and the name to ask for.
+func dialHere(address string) (network, target, name string, err error) {
+	if socket, is := strings.CutPrefix(address, "unix:"); is {
+		return "unix", strings.TrimPrefix(socket, "//"), "localhost", nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", "", "", ErrAddress
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1" // not localhost: the image has no /etc/hosts, and not everything that runs it brings one
+	}
+	target = net.JoinHostPort(host, port)
+	return "tcp", target, target, nil
+}
+
 // askHere asks what listens at address on this machine.
 func askHere(ctx context.Context, address, path string) (here, error) {
-	network, name := "tcp", "localhost"
-	socket, isSocket := strings.CutPrefix(address, "unix:")
-	host, port, err := net.SplitHostPort(address)
-	switch {
-	case isSocket:
-		network, address = "unix", strings.TrimPrefix(socket, "//")
-	case err != nil:
-		return here{}, ErrAddress
-	default:
-		if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-			host = "localhost"
-		}
-		address = net.JoinHostPort(host, port)
-		name = address
+	network, address, name, err := dialHere(address)
+	if err != nil {
+		return here{}, err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+name+path, http.NoBody)
 	if err != nil {

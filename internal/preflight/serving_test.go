@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -51,6 +52,22 @@ func TestCheckFindsWhatListeningFinds(t *testing.T) {
 		}
 	}
 	checked{env: map[string]string{"LISTEN_ADDRESS": "localhost:0"}, offline: true}.do(t, sim).says("Address", "warning", "leaves the port to the start")
+}
+
+// What listens on all addresses is asked at one that needs no look-up.
+func TestDialHere(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		":5000": "tcp 127.0.0.1:5000", "0.0.0.0:5000": "tcp 127.0.0.1:5000", "[::]:5000": "tcp 127.0.0.1:5000", "localhost:5000": "tcp localhost:5000",
+		"10.0.0.7:80": "tcp 10.0.0.7:80", "unix:/run/p.sock": "unix /run/p.sock", "unix:///run/p.sock": "unix /run/p.sock",
+	} {
+		if network, target, _, err := dialHere(address); err != nil || network+" "+target != want {
+			t.Errorf("%s: %s %s, %v", address, network, target, err)
+		}
+	}
+	if _, _, _, err := dialHere("5000"); !errors.Is(err, ErrAddress) {
+		t.Errorf("a port alone: %v", err)
+	}
 }
 
 // A collector that doesn't take traces is found, whatever it does instead.

@@ -226,6 +226,10 @@ priorityClassName: {{ . }}
 hostAliases:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
