@@ -42,6 +42,7 @@ func families() map[string][]string {
 		"bulk.item.":           strings.Fields("toCome notBegun sent succeeded failed unknown delivering undelivered previousEnabled waitingSecret lostSecret oldAlive oldFailed"),
 		"bulk.leftOut.":        strings.Fields("global expired revoked gone unread rotating longer odd unnamed"),
 		"bulk.outcome.":        strings.Fields("sent succeeded halfway partly"),
+		"bulk.partly.":         verbs,
 		"bulk.plan.":           verbs,
 		"bulk.ran.":            verbs,
 		"bulk.run.":            verbs,

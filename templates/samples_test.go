@@ -77,21 +77,21 @@ type (
 		base
 		VaultNote *vaultNote
 		reading
-		NewURL, ChooseURL                         string
-		Done                                      *notice
-		GlobalHeading, GlobalNote                 string
-		One, Query, Status, Sort, Order, From, To string
-		Tabs                                      []tab
-		InPlaces, ScopeChoices, EndChoices, Kinds []option
-		Narrowed                                  bool
-		Filtered                                  int
-		Columns                                   []column
-		Tokens                                    []tokenRow
-		Several                                   several
-		Matching, Total, Anywhere, First, Last    int
-		Page, Pages, Previous, Next               int
-		CSVURL, JSONURL, PrintURL                 string
-		AllRows, TooManyToShow                    bool
+		NewURL, ChooseURL                                  string
+		Done                                               *notice
+		GlobalHeading, GlobalNote                          string
+		One, Query, Status, Sort, Order, From, To, Between string
+		Tabs                                               []tab
+		InPlaces, ScopeChoices, EndChoices, Kinds          []option
+		Narrowed                                           bool
+		Filtered                                           int
+		Columns                                            []column
+		Tokens                                             []tokenRow
+		Several                                            several
+		Matching, Total, Anywhere, First, Last             int
+		Page, Pages, Previous, Next                        int
+		CSVURL, JSONURL, PrintURL                          string
+		AllRows, TooManyToShow                             bool
 		picking
 	}
 	tab struct {
@@ -547,7 +547,7 @@ func listSamples() []sample {
 	found, none, first, trouble, everywhere, loading := list("active"), list("active"), list("all"), list("active"), fullList(), fullList()
 	found.Done = &notice{Kind: "done", Text: english.Message("operation.revoked", map[string]string{"Token": "old deploy"}).What}
 	found.Query, found.Narrowed, found.Tokens, found.Matching, found.Total, found.Anywhere, found.picking = "code", true, fullList().Tokens[3:4], 1, 12, 12, picks(1)
-	found.Columns, found.Page, found.Pages, found.Next, found.Filtered, found.From = list("active").Columns, 1, 3, 2, 1, "2026-11-22"
+	found.Columns, found.Page, found.Pages, found.Next, found.Filtered, found.From, found.Between = list("active").Columns, 1, 3, 2, 1, "2026-11-22", english.Text("overview.onlyBetween", "From", "22 Nov 2026", "To", "…")
 	found.Tokens[0].Several = found.Several
 	none.Query, none.Narrowed, none.Total, none.Anywhere = hostile, true, 12, 12
 	trouble.Problems = fullList().Problems

@@ -88,13 +88,12 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormSta
 		h.lookIntoBatch(v, b)
 	}
 	v.Invalidate("", nil, b.Ended)
-	if forVault(b) {
-		web.ForgetVaults(v)
-	}
 	tally, verb, path := b.Count(), web.BulkVerb(b.Action), web.BatchPath(b.ID)
 	title := v.Words.Text("bulk.run."+verb, "Count", len(b.Items))
 	if !b.Running && tally.Done == len(b.Items) {
 		title = v.Words.Text("bulk.ran."+verb, "Count", len(b.Items))
+	} else if !b.Running {
+		title = v.Words.Text("bulk.partly."+verb, "Done", tally.Done, "Count", len(b.Items))
 	}
 	p := bulkRunPage{
 		Base: v.Base(title, "changes"), Problem: state.Problem, Verb: verb,
@@ -117,6 +116,7 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormSta
 		p.ReloadAfter = reloadBatchAfter(v, b)
 	}
 	if forVault(b) {
+		web.ForgetVaults(v)
 		p.ForVault = len(b.Items)
 	}
 	if !b.Running {

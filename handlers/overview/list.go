@@ -36,6 +36,7 @@ type tokenListPage struct {
 	Sort         string
 	Order        string
 	From, To     string
+	Between      string // says what they are
 	Tabs         []tokenlist.Tab
 	InPlaces     []web.Option
 	ScopeChoices []web.Option
@@ -138,6 +139,9 @@ func (h *Handlers) newList(v *web.Request, view tokenlist.View, title string, li
 		Narrowed: view.Narrowed(), Filtered: len(view.Narrow.Values()), Anywhere: len(listed),
 		CSVURL: v.Link(view.ExportAddress("csv")), JSONURL: v.Link(view.ExportAddress("json")),
 	}
+	if p.From != "" || p.To != "" {
+		p.Between = v.Words.Text("overview.onlyBetween", "From", dayText(v, view.Narrow.From), "To", dayText(v, view.Narrow.To))
+	}
 	p.NewURL = v.Link(web.NewPath(view.Organization))
 	if slices.ContainsFunc(listed, inventory.Token.LivingGlobal) {
 		note := web.GlobalText(v, "global.", nil)
@@ -164,6 +168,14 @@ func dateValue(t time.Time) string {
 		return ""
 	}
 	return t.Format(web.DateLayout)
+}
+
+// dayText is the day as the reader writes it, or an ellipsis for none.
+func dayText(v *web.Request, t time.Time) string {
+	if t.IsZero() {
+		return "…"
+	}
+	return v.When(web.DayIn(t, v.Now.Location())).Date
 }
 
 // cut takes the rows of one page. A page behind the last one is the last one.
