@@ -44,15 +44,17 @@ WATCH = -race -gcflags=all=-d=checkptr=0
 # them. Collecting garbage less often takes a tenth off. What stands in the environment goes before both.
 WATCHED = GORACE=$(or $(GORACE),atexit_sleep_ms=0) GOGC=$(or $(GOGC),400) go test $(WATCH) $(QUICKLY) -timeout 20m
 
-# Compiling comes first, as it can use every core. Then two packages at a time, so that one is linked, or waits, while
-# another one works; but those of the whole program one by one: they keep the machine busy, and their tests that say how
-# long somebody waits would measure each other. Those behind proxies mostly wait.
-.PHONY: test
+# Compiling comes first, as it can use every core. Then two packages at a time, so that one works while the other one is
+# linked, or waits. Those of the whole program take longest, so they begin.
+WHOLE = browser guarantees features security proxies
+.PHONY: test test-long
 test: ## Run all tests with the race detector; as root it installs what they need, else it says what is missing
+test-long: ## The same with everything that "make test" tries samples of, others each day; PATDESK_SAMPLE=… picks them
+test-long: export PATDESK_LONG = 1
+test test-long:
 	@scripts/test-deps
 	@go list $(WATCH) -export -test ./... >/dev/null
-	$(WATCHED) -p 2 ./test/proxies $$(go list ./... | grep -v /test/); parts=$$?; \
-		$(WATCHED) -p 1 $$(go list ./test/... | grep -v /proxies) && exit $$parts
+	$(WATCHED) -p 2 $(addprefix ./test/,$(WHOLE)) $$(go list ./... | grep -v $(patsubst %,-e /test/%$$,$(WHOLE)))
 
 .PHONY: soak
 soak: ## Run 2,000 rounds of changes under random faults, lags and kills, in ten minutes; ROUNDS=… SEED=… ROUND=… replay

@@ -22,7 +22,9 @@ func startChromium(more ...chromedp.ExecAllocatorOption) *chromium {
 	if err != nil {
 		return &chromium{err: err, stop: func() {}}
 	}
+	// For the time: no graphics card is looked for, and no renderer made ready for a page that may come.
 	flags := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,SpareRendererForSitePerProcess"),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(dir))
 	if os.Geteuid() == 0 {
 		flags = append(flags, chromedp.NoSandbox)

@@ -35,7 +35,7 @@ func resetPeak(m *apptest.Member) {
 }
 
 // U2: 10 GB of JSON, and 10 MB that unpack to 10 GB, as the answer to any call: the program stops reading, says so, and
-// its memory stays as it was but for what it may read of one answer.
+// its memory stays as it was but for what it may read of one answer. A short run makes two of the calls.
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	s := apptest.NewSite(t, 1, apptest.Seeded().Sim)
@@ -47,7 +47,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	const allowed = 30 // MB: an 8 MB list in a growing buffer, compressors, and what the collector hasn't taken back yet
 	for _, fault := range []string{"hugeBody", "gzipBomb"} {
-		for _, verb := range []string{"create", "edit", "revoke", "rotate", "list"} {
+		for _, verb := range testkit.Sample(t, 2, []string{"create", "edit", "revoke", "rotate", "list"}) {
 			name := verb + " with " + fault
 			c := newNetworkCase(t, d, b, verb, name)
 			resetPeak(m)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -23,14 +24,16 @@ type neighbours struct {
 	names   []string
 }
 
+// heldUp is how long the calls of the others take: well beyond what a busy machine makes of a page.
+const heldUp = 20 * time.Second
+
 func newNeighbours(t *testing.T, n int) *neighbours {
 	t.Helper()
 	const organization = "org-01"
 	o := apptest.ManyTokens(1)
 	crowd := crowdOf(n, organization)
 	o.People = append(o.People, crowd...)
-	// What hangs ends after six seconds here, not after thirty: well beyond what a busy machine makes of a page.
-	s := &neighbours{d: apptest.Start(t, apptest.Options{Sim: o, CallTimeout: 6 * time.Second, Env: map[string]string{"LOG_LEVEL": "info"}})}
+	s := &neighbours{d: apptest.Start(t, apptest.Options{Sim: o, CallTimeout: heldUp, Env: map[string]string{"LOG_LEVEL": "info"}})}
 	apptest.FillOrganizations(s.d.Sim, 20)
 	s.healthy = s.d.SignedIn(apptest.Mona)
 	for _, p := range crowd {
@@ -93,17 +96,16 @@ func (s *neighbours) load(t *testing.T, when string, lasts time.Duration) {
 		}
 	}
 	slices.Sort(took)
-	// The calls of the others are held up for five seconds and more, so who waits for one of them shows. The race
-	// detector and whatever else the machine does cost some time, too.
+	// Who waits for a call of the others shows. The race detector and whatever else the machine does cost some time, too.
 	middle, last := took[len(took)/2], took[len(took)-1]
-	if t.Logf("%s: loading took %v mostly and %v at most", when, middle, last); middle > time.Second || last > 4*time.Second {
+	if t.Logf("%s: loading took %v mostly and %v at most", when, middle, last); middle > heldUp/6 || last > heldUp*3/4 {
 		t.Errorf("%s: too long", when)
 	}
 }
 
 // However Azure DevOps holds up other people of one's organization, one of them or many: one's own list and overview
 // come whole and at once, before, beside 200 of their calls, and after. More ways and numbers of people, in simulated
-// time, are in TestOneUserHoldsUpNoOthers (internal/azuredevops).
+// time, are in TestOneUserHoldsUpNoOthers (internal/azuredevops). A short run has one way for each number.
 func TestHeldUpUsersHoldUpNoOthers(t *testing.T) { // not beside other tests: it measures time
 	type way struct {
 		fault string
@@ -111,12 +113,12 @@ func TestHeldUpUsersHoldUpNoOthers(t *testing.T) { // not beside other tests: it
 	}
 	for people, ways := range map[int][]way{
 		1:  {{"hang", simulator.FaultOptions{}}, {"serverError500", simulator.FaultOptions{}}, {"reset", simulator.FaultOptions{}}},
-		50: {{"hang", simulator.FaultOptions{}}, {"slow", simulator.FaultOptions{Delay: 5 * time.Second}}, {"unavailable503", simulator.FaultOptions{RetryAfter: 30 * time.Second}}},
+		50: {{"hang", simulator.FaultOptions{}}, {"slow", simulator.FaultOptions{Delay: heldUp}}, {"unavailable503", simulator.FaultOptions{RetryAfter: 30 * time.Second}}},
 	} {
 		t.Run(fmt.Sprint(people), func(t *testing.T) {
 			s := newNeighbours(t, people)
 			s.load(t, "before", time.Second)
-			for _, way := range ways {
+			for _, way := range testkit.Sample(t, 1, ways) {
 				way.o.People = s.names
 				s.d.Sim.SetFault(way.fault, way.o)
 				ctx, stop := context.WithCancel(t.Context())

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -179,7 +180,7 @@ var simulatorsOwn = regexp.MustCompile(`(?i)moving things around|services aren't
 	`airport|page cannot be displayed|content inspection|gateway has blocked|transient error|The wrong one|Never made|alert\(|Captive|AADSTS\d+:|currently unavailable|Our services`)
 
 // A person who switches a fault on in the demo sees a page that says what happened: every fault there is, at the calls
-// where it shows most.
+// where it shows most. A short run has a third of each group.
 func TestEveryFaultCanBeSeen(t *testing.T) {
 	t.Parallel()
 	groups := map[string][]simulator.Fault{}
@@ -192,7 +193,7 @@ func TestEveryFaultCanBeSeen(t *testing.T) {
 			d := startPanel(t, 3*len(faults))
 			d.b = d.SignedInAt(apptest.Mona, "/changes")
 			n := 0
-			for _, f := range faults {
+			for _, f := range testkit.Sample(t, (len(faults)+2)/3, faults) {
 				for _, call := range telling(f) {
 					if group == simulator.GroupMetadata { // it is read once
 						d = startPanel(t, 1)

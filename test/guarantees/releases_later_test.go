@@ -3,7 +3,9 @@ package guarantees
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +89,8 @@ func (s storeBehind) of(kind, person string) (keys []session.Key) {
 }
 
 // Whatever kind of record a newer release has written: every page answers, nothing that was done is called not done or
-// done again, nothing of it is changed or dropped, and when a program that can read it is back all is as it was.
+// done again, nothing of it is changed or dropped, and when a program that can read it is back all is as it was. A short run
+// has half of the kinds.
 func TestRecordsOfALaterRelease(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir() + "/sessions"
@@ -118,7 +121,8 @@ func TestRecordsOfALaterRelease(t *testing.T) {
 	for _, kind := range []string{"operation", "unfinished", "secret", "openbatch", "batch", "calendarpart", "calendar", "presence"} {
 		all[kind] = s.of(kind, person)
 	}
-	for kind, keys := range all {
+	for _, kind := range testkit.Sample(t, len(all)/2, slices.Sorted(maps.Keys(all))) {
+		keys := all[kind]
 		t.Run(kind, func(t *testing.T) {
 			s.t = t
 			restore := s.hide(keys...)

@@ -20,7 +20,7 @@ import (
 // and nothing that a visitor sends changes any of that.
 func TestBehindProxies(t *testing.T) {
 	t.Parallel()
-	for _, m := range mounts() {
+	for _, m := range mounts(t) {
 		t.Run(m.String(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir() + "/sessions"

@@ -42,7 +42,7 @@ type rolling struct {
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	if !*rollingInFull {
-		rollOver(t, rolling{"haproxy", true, 100, 1, "2s"})
+		rollOver(t, rolling{"haproxy", true, 50, 1, "2s"})
 		return
 	}
 	t.Run("haproxy that tries nothing again", func(t *testing.T) { rollOver(t, rolling{"haproxy", true, 300, 3, "5s"}) })

@@ -44,16 +44,21 @@ func (m mount) String() string {
 	return name
 }
 
-// mounts are all ways there are.
-func mounts() []mount {
+// mounts are all ways there are. A short run has one path for each proxy, and each path for one at least.
+func mounts(t *testing.T) []mount {
+	t.Helper()
 	var all []mount
 	programs := proxytest.Programs()
 	if *traefik != "" {
 		programs = append(programs, "traefik")
 	}
-	for _, program := range programs {
-		for _, forwarded := range []bool{false, true} {
-			all = append(all, mount{program, false, false, forwarded}, mount{program, true, false, forwarded}, mount{program, true, true, forwarded})
+	paths := []mount{{}, {subpath: true}, {subpath: true, strip: true}}
+	for i, program := range programs {
+		for _, m := range testkit.SampleFor(t, i, 1, paths) {
+			for _, m.forwarded = range []bool{false, true} {
+				m.program = program
+				all = append(all, m)
+			}
 		}
 	}
 	return all

@@ -9,33 +9,38 @@ import (
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
 
-// ASVS 3.5.1: no other site can make a signed-in person's browser change anything, by any form that there is.
+// ASVS 3.5.1: no other site can make a signed-in person's browser change anything, by any form that there is. In a short
+// run three kinds of other sites try each form.
 func TestNoFormFromAnotherSite(t *testing.T) {
 	t.Parallel()
 	s := apptest.SetStage(t)
 	before, posts := s.Seen(), 0
 	created, revoked, updated := s.D.Sim.Created(), s.D.Sim.Revoked(), s.D.Sim.Calls(simulator.CallUpdate)
+	sites := map[string]http.Header{
+		"cross-site":        {"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}},
+		"cross-site, null":  {"Sec-Fetch-Site": {"cross-site"}, "Origin": {"null"}},
+		"sibling":           {"Sec-Fetch-Site": {"same-site"}, "Origin": {"http://sibling.localhost"}},
+		"old browser":       {"Origin": {"https://evil.example"}},
+		"old browser, null": {"Origin": {"null"}},
+		"our name in it":    {"Origin": {s.D.URL + ".evil.example"}},
+		"other port":        {"Origin": {"http://127.0.0.1:1"}},
+		"frame":             {"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"iframe"}},
+		"beacon":            {"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}, "Content-Type": {"text/plain;charset=UTF-8"}},
+	}
+	names := slices.Sorted(maps.Keys(sites))
 	for _, r := range apptest.RouteTable(t) {
 		if r.Method != http.MethodPost || strings.HasPrefix(r.Pattern, "/static/") {
 			continue
 		}
 		posts++
 		path, form := s.Address(r)
-		for name, header := range map[string]http.Header{
-			"cross-site":        {"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}},
-			"cross-site, null":  {"Sec-Fetch-Site": {"cross-site"}, "Origin": {"null"}},
-			"sibling":           {"Sec-Fetch-Site": {"same-site"}, "Origin": {"http://sibling.localhost"}},
-			"old browser":       {"Origin": {"https://evil.example"}},
-			"old browser, null": {"Origin": {"null"}},
-			"our name in it":    {"Origin": {s.D.URL + ".evil.example"}},
-			"other port":        {"Origin": {"http://127.0.0.1:1"}},
-			"frame":             {"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"iframe"}},
-			"beacon":            {"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}, "Content-Type": {"text/plain;charset=UTF-8"}},
-		} {
+		for _, name := range testkit.SampleFor(t, posts, 3, names) {
+			header := sites[name]
 			tab := s.B.Twin()
 			tab.Edit(func(r *http.Request) {
 				for key, values := range header {
@@ -144,7 +149,8 @@ func TestLinksPlantNoOrganization(t *testing.T) {
 // TestCalendarAddressesOfStrangers tries many.
 var openToAll = []string{"/calendar/{address}/tokens.ics", "/calendar/{address}/tokens.atom", "/calendar/{address}/tokens.json", "/calendar/{address}/metrics", "/", "/sign-in", "/sign-in/start", "/sign-out", "/getAToken", "/scopes", "/shortcuts", "/theme", "/language", "/healthz", "/readyz", "/static/*", "/favicon.ico", "/robots.txt"}
 
-// ASVS 8.2.1: whatever isn't meant for everybody asks for a sign-in first, and tells nothing before.
+// ASVS 8.2.1: whatever isn't meant for everybody asks for a sign-in first, and tells nothing before. In a short run a
+// stranger with one kind of cookie tries it, a different one from route to route.
 func TestEveryRouteNeedsASession(t *testing.T) {
 	t.Parallel()
 	s := apptest.SetStage(t)
@@ -153,8 +159,10 @@ func TestEveryRouteNeedsASession(t *testing.T) {
 	made := func() int {
 		return len(slices.DeleteFunc(s.D.Sim.Requests(), func(r simulator.Request) bool { return r.Call == simulator.CallList }))
 	}
+	cookies := map[string]string{"none": "", "unknown": strings.Repeat("A", 43), "nonsense": "x", "empty": "-"}
+	names := slices.Sorted(maps.Keys(cookies))
 	calls := made()
-	for _, r := range apptest.RouteTable(t) {
+	for i, r := range apptest.RouteTable(t) {
 		if slices.Contains(openToAll, r.Pattern) {
 			continue
 		}
@@ -164,7 +172,8 @@ func TestEveryRouteNeedsASession(t *testing.T) {
 		}
 		path, form := s.Address(r)
 		calls = max(calls, made())
-		for name, cookie := range map[string]string{"none": "", "unknown": strings.Repeat("A", 43), "nonsense": "x", "empty": "-"} {
+		for _, name := range testkit.SampleFor(t, i, 1, names) {
+			cookie := cookies[name]
 			stranger := webtest.New(t, s.D.Transport())
 			if cookie != "" {
 				own := apptest.SessionCookie(t, s.B, s.D.URL)

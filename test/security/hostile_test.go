@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
 	"github.com/patdesk/patdesk/internal/webtest"
 )
@@ -74,6 +75,8 @@ func (s *siege) standing(calls int) {
 	}
 }
 
+// Whatever somebody asks for, nothing breaks, nothing of it comes back as it was sent, and nothing leads away. A short run
+// asks for a third.
 func TestHostilePaths(t *testing.T) {
 	t.Parallel()
 	s := besiege(t)
@@ -88,7 +91,7 @@ func TestHostilePaths(t *testing.T) {
 	}
 	targets = append(targets, "//tokens", "///", "/tokens//", "/tokens/../sessions", "/./tokens", "/tokens/./new", "/tokens;x=y", "/tokens/contoso//", "/tokens/contoso/"+id+"//edit", "/TOKENS", "/tokens/contoso/"+id+"/EDIT", "/tokens?"+strings.Repeat("&", 20000), "/tokens?"+strings.Repeat("organization=contoso&", 1200),
 		"/tokens?organization=contoso&organization=fabrikam", "/tokens?organization", "/tokens?=&=", "/tokens?%zz", "/tokens?a;b=c", "/tokens?organization[]=contoso", "http://"+s.host+"//evil.example", "/../../../../etc/passwd", "/..%2f..%2f..%2fetc/passwd", "/static/../main.go", "/static/..%2f..%2fmain.go", "/static//app.css", "/healthz/../tokens")
-	for i, target := range targets {
+	for i, target := range testkit.Sample(t, len(targets)/3, targets) {
 		methods := []string{"GET", "POST"}
 		if i%20 == 0 {
 			methods = append(methods, "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND")

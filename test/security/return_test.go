@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/patdesk/patdesk/internal/simulator"
+	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
 )
 
@@ -54,21 +55,23 @@ type landing struct {
 
 // S8: whatever somebody puts into the address of the sign-in page, it leads to a page of ours: the same origin, below
 // the same path, as Chromium resolves it; at the root, below a sub-path, and behind a proxy that takes that path off.
-// For people who are signed in already by that page alone, and for every fourth address by a whole sign-in.
+// For people who are signed in already by that page alone, and for every fourth address by a whole sign-in. A short run
+// tries a third of the addresses.
 func TestReturnAddresses(t *testing.T) {
 	t.Parallel()
 	hostile := hostileReturns(t)
 	if len(hostile) < 300 {
 		t.Fatalf("the corpus has %d lines only", len(hostile))
 	}
+	tried := testkit.Sample(t, len(hostile)/3, hostile)
 	var some []string
-	for i := 0; i < len(hostile); i += 4 {
-		some = append(some, hostile[i])
+	for i := 0; i < len(tried); i += 4 {
+		some = append(some, tried[i])
 	}
 	var all []landing
 	for _, p := range []apptest.PublicAddress{{}, {Path: "/pat"}, {Https: true, Path: "/tools/pat", Strip: true}} {
 		f, programs := apptest.StartBehind(t, p, 1, apptest.Seeded())
-		all = append(all, landAll(t, f, hostile, whileSignedIn(f, programs[0]))...)
+		all = append(all, landAll(t, f, tried, whileSignedIn(f, programs[0]))...)
 		if p.Path == "/pat" {
 			all = append(all, landAll(t, f, some, afterSignIn(f, programs[0]))...)
 		}
@@ -94,7 +97,7 @@ func TestReturnAddresses(t *testing.T) {
 			t.Errorf("%q came back as %q, which leads to %s", all[i].Asked, all[i].Location, to)
 		}
 	}
-	t.Logf("%d addresses, %d of them dangerous as they are, at 3 public addresses", len(hostile), away)
+	t.Logf("%d addresses at 3 public addresses; %d of the whole corpus are dangerous as they are", len(tried), away)
 }
 
 // landAll asks for the Location of each address, side by side.
