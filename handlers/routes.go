@@ -56,7 +56,7 @@ func (h *Handlers) Routes() http.Handler {
 	in.Get(web.OperationPattern, h.changes.Show).
 		Post("/acknowledge", h.changes.Acknowledge).
 		Post("/revoke-old", h.changes.RevokeOld).
-		Post("/keep-old", h.changes.KeepOld).
+		Post("/keep-old", h.changes.KeepOld).Post("/schedule", h.changes.ScheduleRevoke).
 		Post("/deliver", h.changes.Deliver).
 		Post("/show-instead", h.changes.ShowInstead).
 		Post("/disable-previous", h.changes.DisablePrevious).

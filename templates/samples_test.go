@@ -268,6 +268,7 @@ type (
 		GlobalNote, GlobalURL       string
 		ReplaceURL, RevokeURL       string
 		Old                         []option
+		Schedule                    *schedule
 	}
 	operationPage struct {
 		base
@@ -326,6 +327,12 @@ type (
 		Sentence                 string
 		Problem                  *problemSummary
 		RevokeAction, KeepAction string
+		Schedule                 *schedule
+	}
+	schedule struct {
+		At, Min, Max, Error, Action string
+		Until                       when
+		MayDrop                     bool
 	}
 	candidate struct {
 		Name, AuthorizationID, URL string
@@ -676,7 +683,7 @@ func formSamples() []sample {
 	rotate.Expiry = append([]option{{"same", "As long as before, 90 days", "20 Feb 2027", true}}, expiries(true)[1:]...)
 	rotate.Expiry[1].Hint = english.Message("expiry.sooner", map[string]string{"Date": "29 Nov 2026"}).What
 	rotate.SoonerNote = english.Message("rotate.sooner", map[string]string{"Date": "12 Dec 2026"}).What
-	for _, value := range []string{"confirm", "now"} {
+	for _, value := range []string{"confirm", "now", "later"} {
 		text := english.Message("rotate.old."+value, nil)
 		rotate.Old = append(rotate.Old, option{value, text.Title, text.What, value == "confirm"})
 	}
@@ -692,7 +699,9 @@ func formSamples() []sample {
 	}}
 	readNone, readSoon := vaultsPage{base: frame("Vaults", ""), MayAdd: true, AddAction: "/pat/vaults", Typed: hostile, TypedError: english.Message("form.vaultInvalid", nil).What}, read
 	readNone.Failed, readSoon.Reading, readSoon.AgreeURL = true, true, "/pat/vaults/agree"
+	rotate.Schedule = &schedule{Min: "2026-12-01T10:00", Max: "2026-12-01T20:00", Until: at(1)}
 	rotateAgain := rotate
+	rotateAgain.Schedule = &schedule{At: "2026-12-09T10:00", Min: "2026-12-01T10:00", Max: "2026-12-01T20:00", Until: at(1), Error: english.Message("form.scheduleLate", nil).What}
 	rotateAgain.GlobalNote = english.Message("global.rotate.before", map[string]string{"Organization": "contoso"}).What
 	rotateAgain.MadeBy, rotateAgain.Problem, rotateAgain.Errors = "Git Credential Manager", refused.Problem, []fieldError{{"old", "Choose what happens to the old token."}}
 	rotateAgain.Date, rotateAgain.ExpiryError = "2026-12-24", english.Message("form.dateNotChosen", nil).What
@@ -769,6 +778,9 @@ func operationSamples() []sample {
 	failedOld := withOld(operationSample("rotated", "succeeded"), "failed", "oldFailed")
 	failedOld.Old.RevokeAction, failedOld.Old.KeepAction = "/pat/operations/1/revoke-old", "/pat/operations/1/keep-old"
 	failedOld.Old.Problem = &problemSummary{"Azure DevOps took too long to answer", "No answer came in the time that patdesk waits.", "Try again in a minute.", support}
+	later, late := withOld(operationSample("rotated", "succeeded"), "scheduled", "oldScheduled"), withOld(operationSample("rotated", "succeeded"), "alive", "oldMissed")
+	later.Old.Schedule = &schedule{At: "2026-12-01T12:00", Min: "2026-12-01T10:00", Max: "2026-12-01T20:00", Until: at(1), Action: "/pat/operations/1/schedule", MayDrop: true}
+	late.Old.Schedule, late.Old.RevokeAction = &schedule{Until: at(1), Action: "/pat/operations/1/schedule", Error: english.Message("form.schedulePast", nil).What}, "/pat/operations/1/revoke-old"
 	failed := operationSample("created", "failed")
 	reason := english.Message("azuredevops.throttled", map[string]string{"RetryAfter": "in 2 minutes"})
 	failed.Heading, failed.Title, failed.Sentence, failed.Advice = reason.Title, reason.Title, reason.What, reason.Advice
@@ -790,7 +802,7 @@ func operationSamples() []sample {
 	return []sample{
 		{"operation", "in-progress", progress}, {"operation", "created", withSecret(operationSample("created", "succeeded"))}, {"operation", "shortened", shortened},
 		{"operation", "unkept", unkept}, {"operation", "saved", saved}, {"operation", "secret-expired", expired}, {"operation", "rotated", alive},
-		{"operation", "old-failed", failedOld}, {"operation", "old-revoked", withOld(operationSample("rotated", "succeeded"), "revoked", "oldRevoked")},
+		{"operation", "old-failed", failedOld}, {"operation", "old-later", later}, {"operation", "old-late", late}, {"operation", "old-revoked", withOld(operationSample("rotated", "succeeded"), "revoked", "oldRevoked")},
 		{"operation", "old-kept", withOld(operationSample("rotated", "succeeded"), "kept", "oldKept")}, {"operation", "failed", failed},
 		{"operation", "unknown", unknown}, {"operation", "unknown-several", several}, {"operation", "unknown-one", one}, {"operation", "unknown-fits", fits}, {"operation", "revoked", operationSample("revoked", "succeeded")},
 	}

@@ -301,7 +301,7 @@ func describeDone(v *web.Request, b *batch.Batch, item *batch.Item, row *bulkRow
 		if row.What = ""; !op.Dismissed {
 			row.What = v.Words.Message("bulk.lostSecret", nil).What
 		}
-	case operation.PhaseHalfWay:
+	case operation.PhaseHalfWay, operation.PhaseScheduled, operation.PhaseMissed:
 		row.State = "oldAlive"
 		if op.Old == operation.OldFailed && op.OldFailure != nil {
 			row.State = "oldFailed"
@@ -323,7 +323,7 @@ func offerSteps(b *batch.Batch, p *bulkRunPage) {
 		if item.Operation != nil && item.Operation.MayDeliver() {
 			p.MayDeliver++
 		}
-		if item.Phase() == operation.PhaseHalfWay {
+		if item.Phase().OldLeft() {
 			p.OldReady++
 		}
 	}

@@ -160,6 +160,8 @@ var shownPhases = map[operation.Phase]string{
 	operation.PhaseSecretWaiting:   "waiting",
 	operation.PhaseSecretExpired:   "secretExpired",
 	operation.PhaseSecretUnkept:    "secretExpired",
+	operation.PhaseScheduled:       "scheduled",
+	operation.PhaseMissed:          "missed",
 	operation.PhaseHalfWay:         "halfway",
 	operation.PhasePreviousEnabled: "previousEnabled",
 }

@@ -2,10 +2,13 @@ package changes
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/internal/failure"
 	"github.com/patdesk/patdesk/internal/operation"
 )
@@ -99,6 +102,25 @@ func (h *Handlers) disablePrevious(v *web.Request) func(context.Context, string,
 		}
 		return op, err
 	}
+}
+
+// ScheduleRevoke has the old token revoked by itself at the time that was chosen, or not by itself any more.
+func (h *Handlers) ScheduleRevoke(v *web.Request) (web.Answer, error) {
+	typed := strings.TrimSpace(v.PostForm.Get(outcome.ScheduleField))
+	at, fault := outcome.ReadSchedule(v, typed)
+	if v.PostForm.Has("drop") {
+		at, fault = time.Time{}, ""
+	}
+	if fault != "" {
+		op, err := h.Journal.Get(v.Context(), v.Person(), v.Param("operation"))
+		if err != nil {
+			return nil, err
+		}
+		return h.Outcomes.Unscheduled(v, op, http.StatusUnprocessableEntity, typed, fault)
+	}
+	return h.step(v, func(ctx context.Context, person, id string) (*operation.Operation, error) {
+		return h.Journal.ScheduleRevoke(ctx, person, id, at)
+	})
 }
 
 // KeepOld leaves the old token of a rotation alive on purpose.

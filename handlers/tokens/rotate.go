@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/handlers/web/tokenform"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -34,6 +36,7 @@ type rotatePage struct {
 	ReplaceURL                  string // where a rotation was refused: the form with other scopes and another name
 	RevokeURL                   string // where that is simpler
 	Old                         []web.Option
+	Schedule                    *outcome.Schedule
 	Vault                       *tokenform.VaultPart
 }
 
@@ -80,12 +83,13 @@ func (h *Handlers) AskRotate(v *web.Request) (web.Answer, error) {
 // rotateForm is what was typed.
 type rotateForm struct {
 	tokenform.Form
-	old string // "confirm", "now"
+	old string // "confirm", "now", "later"
+	at  string // with "later", as it was typed
 }
 
 // readRotateForm takes what was typed. A form of an earlier release has no expiry: it promised the same life.
 func readRotateForm(values url.Values) rotateForm {
-	f := rotateForm{tokenform.Read(values), values.Get("old")}
+	f := rotateForm{tokenform.Read(values), values.Get("old"), strings.TrimSpace(values.Get(outcome.ScheduleField))}
 	f.Expiry = cmp.Or(f.Expiry, tokenform.KeepsLife)
 	return f
 }
@@ -96,6 +100,25 @@ func (f rotateForm) end(now time.Time, life time.Duration) (end time.Time, fault
 		return now.Add(life).UTC().Truncate(time.Second), f.DateFault()
 	}
 	return f.ValidTo(now)
+}
+
+// revokeAt is when the old token is to be revoked by itself; the zero time: not then.
+func (f rotateForm) revokeAt(v *web.Request) (at time.Time, fault string) {
+	switch f.old {
+	case "now", "confirm":
+		return time.Time{}, ""
+	case "later":
+		return outcome.ReadSchedule(v, f.at)
+	}
+	return time.Time{}, "form.oldRequired"
+}
+
+// scheduleFault is what is wrong with the time that was chosen.
+func scheduleFault(f rotateForm, faults tokenform.Faults) string {
+	if f.old != "later" {
+		return ""
+	}
+	return faults["old"]
 }
 
 // sameLife is how long a new token lives which is to live as long as t.
@@ -126,9 +149,8 @@ func (h *Handlers) Rotate(v *web.Request) (web.Answer, error) {
 	end, fault := f.end(v.Now, life)
 	faults := tokenform.Faults{}
 	faults.Add("expiry", fault)
-	if f.old != "now" && f.old != "confirm" {
-		faults.Add("old", "form.oldRequired")
-	}
+	at, fault := f.revokeAt(v)
+	faults.Add("old", fault)
 	into := f.Vault.Into(v, tokenform.SecretName(t.DisplayName), faults)
 	again := func(state web.FormState) web.Answer {
 		f.FormID = cmp.Or(state.Form, f.FormID)
@@ -150,7 +172,7 @@ func (h *Handlers) Rotate(v *web.Request) (web.Answer, error) {
 	return h.change(v, operation.Request{
 		Action: operation.Rotate, Organization: organization, Before: &before,
 		Want:         azuredevops.Wanted{DisplayName: t.DisplayName, Scopes: t.Scopes, ValidTo: end},
-		RevokeAtOnce: f.old == "now", Into: into, Vault: web.VaultCaller(v),
+		RevokeAtOnce: f.old == "now", RevokeAt: at, Into: into, Vault: web.VaultCaller(v),
 	}, again)
 }
 
@@ -195,7 +217,8 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, f rota
 		MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	p.chooseExpiry(v, t.Token, f, life, faults)
-	for _, choice := range []string{"confirm", "now"} {
+	p.Schedule = outcome.NewSchedule(v, f.at, scheduleFault(f, faults))
+	for _, choice := range []string{"confirm", "now", "later"} {
 		text := v.Words.Message("rotate.old."+choice, nil)
 		if web.GlobalOver(v, &t.Token) {
 			text.What = v.Words.Message("global.stopped", nil).What

@@ -38,7 +38,7 @@ func (s *Site) notices(v *Request) []Notice {
 		s.Log.WarnContext(v.Context(), "unfinished operations could not be listed", "error", err)
 		return []Notice{{Kind: "warning", Text: v.Words.Message("notice.unreadable", nil).What}}
 	}
-	s.Journal.LookSoon(v.Context(), v.Caller(), v.Person(), pending)
+	s.Journal.LookSoon(v.Context(), v.Caller(), VaultCaller(v), v.Person(), pending)
 	secrets := map[string]waiting{}
 	for i := range pending {
 		if kind, _ := NoticeKind(&pending[i]); kind == "secret" {
@@ -101,6 +101,10 @@ func NoticeKind(op *operation.Operation) (kind, key string) {
 		return "unknown", "notice.secretUnkept"
 	case operation.PhaseHalfWay:
 		return "rotation", "notice.rotation"
+	case operation.PhaseScheduled:
+		return "running", "notice.scheduled"
+	case operation.PhaseMissed:
+		return "rotation", "notice.missed"
 	case operation.PhasePreviousEnabled:
 		return "rotation", "notice.previousEnabled"
 	case operation.PhaseSecretExpired:

@@ -30,6 +30,10 @@ func OperationWords(v *Request, op *operation.Operation) map[string]any {
 	if v.Now.Before(op.LookUntil) && (op.State != operation.Unknown || !op.Dismissed) {
 		words["LookUntil"] = v.When(op.LookUntil).Clock
 	}
+	if !op.RevokeAt.IsZero() {
+		at := v.When(op.RevokeAt)
+		words["Date"], words["Clock"] = at.Date, at.Clock
+	}
 	if op.Into != nil {
 		words["Secret"] = op.Into.Secret.String()
 	}

@@ -322,7 +322,7 @@ func (s *Batches) RevokeOld(ctx context.Context, person, id string) error {
 	}
 	chosen := map[string]bool{}
 	for i := range b.Items {
-		chosen[b.Items[i].Form] = b.Items[i].Phase() == operation.PhaseHalfWay
+		chosen[b.Items[i].Form] = b.Items[i].Phase().OldLeft()
 	}
 	return s.reopen(ctx, person, id, func(b *Batch) {
 		for i := range b.Items {

@@ -90,6 +90,8 @@ type round struct {
 	into       bool // the secret is for a vault
 	unseen     bool
 	vault      map[string][]callFault
+	later      bool // the old token is to be revoked at a time
+	saves      bool // the person says that the new secret is saved
 
 	world   *world
 	service operation.Service
@@ -102,8 +104,8 @@ type round struct {
 }
 
 func (r *round) String() string {
-	return fmt.Sprintf("%s (at once %t), %d sendings, nobody there %t, service %v, lag %v, store from write %d of %q %d times (%d), dies at %q, into a vault %t, unseen %t, vault %v",
-		r.action, r.atOnce, r.sendings, r.nobody, r.callFaults, r.lag, r.storeFrom, r.storeKind, r.storeTimes, r.storeHow, r.dieAt, r.into, r.unseen, r.vault)
+	return fmt.Sprintf("%s (at once %t), %d sendings, nobody there %t, service %v, lag %v, store from write %d of %q %d times (%d), dies at %q, into a vault %t, unseen %t, vault %v, later %t, saved %t",
+		r.action, r.atOnce, r.sendings, r.nobody, r.callFaults, r.lag, r.storeFrom, r.storeKind, r.storeTimes, r.storeHow, r.dieAt, r.into, r.unseen, r.vault, r.later, r.saves)
 }
 
 // callFault is what becomes of one call of the service.
@@ -189,6 +191,9 @@ func (r *round) draw() {
 		r.dieAt = points[r.rand.IntN(len(points))]
 	}
 	r.drawVault()
+	if r.action == operation.Rotate && r.chance(30) {
+		r.later, r.atOnce, r.saves = true, false, r.chance(50)
+	}
 }
 
 // drawVault throws the dice for rounds with a vault.
@@ -261,7 +266,9 @@ func (r *round) prepare() {
 	w.azure.make("build agent", scopes, expires)
 	w.azure.make("deploy", []string{"vso.release"}, start.AddDate(0, 0, 30))
 	r.request = w.request(w.replica(), r.action)
-	r.request.RevokeAtOnce = r.atOnce
+	if r.request.RevokeAtOnce = r.atOnce; r.later {
+		r.request.RevokeAt = start.Add(2 * time.Hour)
+	}
 	for _, p := range w.azure.tokens {
 		p.ValidFrom = start.AddDate(0, 0, -1)
 	}
@@ -376,7 +383,7 @@ func (r *round) judge() {
 		r.judgeWithoutRecord()
 		return
 	}
-	op := r.deliver(at, r.visit(at, recent[0].ID))
+	op := r.retireLater(at, r.deliver(at, r.visit(at, recent[0].ID)))
 	r.count("ended "+string(op.State), 1)
 	pending := w.pending(at)
 	if slices.Contains(pending, op.ID) != op.Pending() {
@@ -444,6 +451,31 @@ func (r *round) deliver(at *replica, op *operation.Operation) *operation.Operati
 	if op.Into.Disabled && old.Enabled || !old.Enabled && op.Old != operation.OldRevoked {
 		r.t.Errorf("the previous version is enabled: %t; %+v, old token %s", old.Enabled, op.Into, op.Old)
 	}
+	return op
+}
+
+// retireLater lets the time come at which the old token is to be revoked by itself: it is if the new secret is in its
+// vault or saved by then, and not before.
+func (r *round) retireLater(at *replica, op *operation.Operation) *operation.Operation {
+	if !r.later || op.State != operation.Succeeded {
+		return op
+	}
+	if old := r.world.azure.find(r.request.Before.AuthorizationID); old.revoked || op.Old != operation.OldAlive {
+		r.t.Errorf("before its time the old token is revoked: %t, %s", old.revoked, op.Old)
+	}
+	if r.saves && op.Secret == operation.SecretWaiting {
+		_, _ = at.Acknowledge(context.Background(), mona, op.ID)
+	}
+	r.world.clock.Move(r.request.RevokeAt.Add(time.Minute).Sub(r.world.clock.Now()))
+	if err := at.LookNow(context.Background(), r.service, mona); err != nil {
+		r.t.Errorf("LookNow: %v", err)
+	}
+	op = r.world.get(at, op.ID)
+	inPlace := op.Into != nil && op.Into.State == operation.IntoWritten || op.Secret == operation.SecretSaved
+	if retired := op.Old == operation.OldRevoked; retired != inPlace {
+		r.t.Errorf("the new secret is in place: %t, and the old token is %s", inPlace, op.Old)
+	}
+	r.count("old token at its time: "+string(op.Old), 1)
 	return op
 }
 

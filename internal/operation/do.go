@@ -24,6 +24,7 @@ type Request struct {
 	Batch        string       // ID of the batch that it is a part of
 	Known        *KnownTokens // create, rotate: of the wanted name, from a list that the caller has; nil: they are listed before the creation
 	RevokeAtOnce bool         // rotate: revoke the old token as soon as the new secret is kept, or in its vault
+	RevokeAt     time.Time    // rotate: when to revoke the old token by itself, once the new secret is saved or in its vault; zero: not
 	Into         *Into        // create, rotate: where the secret is put (Secret, Unseen, DisableOld); nil: into no vault
 	Vault        Vault        `json:"-"` // with Into
 	Begun        func()       `json:"-"` // called when it is under way, for Repeat; nil: nothing waits for that
@@ -87,8 +88,8 @@ func (j *Journal) carryOut(ctx context.Context, c *call, s Service) {
 	defer j.calls.leave()
 	w := &worker{store: j.store, call: c, op: &locked{store: j.store, service: s, vault: c.request.Vault, record: newRecord(c)}}
 	w.run(ctx)
-	if w.op.record.unsettled() {
-		_, _ = j.watchers.watch(ctx, s, w.op.record.Person, true)
+	if w.op.record.unsettled() || w.op.record.Scheduled() {
+		_, _ = j.watchers.watch(ctx, s, c.request.Vault, w.op.record.Person, true)
 	}
 }
 
@@ -225,7 +226,7 @@ func newRecord(c *call) *record {
 	return &record{
 		Operation: Operation{
 			ID: c.id, Person: r.Person, Action: r.Action, State: Sent, Organization: r.Organization, From: r.From,
-			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, Started: c.started, Batch: r.Batch, Into: into,
+			Want: r.wanted(), Before: r.Before, RevokeAtOnce: r.RevokeAtOnce, RevokeAt: r.RevokeAt, Started: c.started, Batch: r.Batch, Into: into,
 		},
 		Fingerprint: r.fingerprint(),
 		Called:      r.Action == Update || r.Action == Revoke, // nothing comes between the record and the call

@@ -91,6 +91,10 @@ func after(now time.Time, pause time.Duration, person string) time.Time {
 
 // LooksAgain is when the next look is due that is made without a visit; the zero time: there is none.
 func (o *Operation) LooksAgain() time.Time {
+	return earlier(o.revokesAt(), o.looksAgain())
+}
+
+func (o *Operation) looksAgain() time.Time {
 	until := o.lookUntil()
 	if o.unsettled() {
 		until = until.Add(stopLooking)
@@ -130,6 +134,9 @@ func (o *Operation) over(now time.Time) bool { return !now.Before(o.lookUntil())
 
 // LookDue reports whether it is time to look what became of the operation.
 func (o *Operation) LookDue(now time.Time) bool {
+	if o.revokeDue(now) {
+		return true
+	}
 	if o.NextLook.IsZero() { // not planned: recorded by a release that didn't
 		return o.unsettled()
 	}

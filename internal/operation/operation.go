@@ -82,7 +82,8 @@ type Operation struct {
 	Finished      time.Time           `json:"Finished"`
 	Secret        SecretState         `json:"Secret"`
 	SecretUntil   time.Time           `json:"SecretUntil"`
-	RevokeAtOnce  bool                `json:"RevokeAtOnce"` // rotate
+	RevokeAtOnce  bool                `json:"RevokeAtOnce"`      // rotate
+	RevokeAt      time.Time           `json:"RevokeAt,omitzero"` // rotate: when the old token is to be revoked by itself; zero: it isn't
 	Old           OldState            `json:"Old"`
 	OldFailure    *failure.Failure    `json:"OldFailure"`
 	Candidates    []azuredevops.Token `json:"Candidates"`      // tokens to be revoked by the person: those that an Unknown create may have made, or an orphan
@@ -101,6 +102,7 @@ type Operation struct {
 	Ours      bool      `json:"Ours,omitempty"`     // among the candidates there is most likely what the change has made
 	Revoking  []string  `json:"Revoking,omitempty"` // authorizationIds of Candidates that are to be revoked, and may not be yet
 
+	Missed bool   `json:"-"` // the old token was to be revoked at RevokeAt, and it is too late for that
 	Unkept string `json:"-"` // the secret, when it (or its record) could not be kept: show it now, in this answer
 }
 
@@ -152,6 +154,7 @@ func (o *Operation) at(now time.Time) *Operation {
 	if c.Secret == SecretWaiting && !now.Before(c.SecretUntil) {
 		c.Secret = SecretExpired
 	}
+	c.Missed = c.Scheduled() && !now.Before(c.RevokeAt.Add(lateRevoke))
 	if c.Doubtful {
 		c.State, c.Doubtful = Unknown, false
 	}

@@ -32,6 +32,8 @@ const (
 
 	// Done:
 
+	PhaseScheduled       Phase = "scheduled"       // a rotation whose old token is to be revoked by itself, at RevokeAt
+	PhaseMissed          Phase = "missed"          // it was, and it is too late: it is still to be revoked, or kept
 	PhaseHalfWay         Phase = "halfWay"         // a rotation whose old token is still to be revoked, or kept
 	PhasePreviousEnabled Phase = "previousEnabled" // a rotation whose old token is revoked, and its secret's version in the vault is still to be disabled
 	PhaseDone            Phase = "done"
@@ -69,6 +71,10 @@ func (o *Operation) Phase() Phase {
 		return PhaseOrphaned
 	}
 	switch {
+	case o.Scheduled():
+		return PhaseScheduled
+	case o.Missed:
+		return PhaseMissed
 	case o.OldOpen():
 		return PhaseHalfWay
 	case o.PreviousOpen():
@@ -103,11 +109,14 @@ func (p Phase) Unknown() bool {
 // NotDone reports whether the change was definitely not done, or was taken back as its secret was lost.
 func (p Phase) NotDone() bool { return p == PhaseFailed || p == PhaseTakenBack }
 
+// OldLeft reports whether all that is left of a rotation is its old token, to be revoked or kept.
+func (p Phase) OldLeft() bool { return p == PhaseHalfWay || p == PhaseScheduled || p == PhaseMissed }
+
 // Pending reports whether the operation still needs the person: it is in progress, its outcome is unknown, its secret
 // was not said to be saved, or a rotation's old token is still alive, or its version in the vault still to be disabled.
 func (o *Operation) Pending() bool {
 	switch o.Phase() {
-	case PhaseUnderWay, PhaseHalfWay:
+	case PhaseUnderWay, PhaseHalfWay, PhaseScheduled, PhaseMissed:
 		return true
 	case PhaseInDoubt, PhaseFound, PhaseNothingFound, PhaseUnreadable, PhasePreviousEnabled:
 		return !o.Dismissed

@@ -76,7 +76,7 @@ func (o *locked) evaluate(ctx context.Context, s *snapshot) error {
 	if len(o.record.Revoking) > 0 {
 		err = errors.Join(err, o.revokeAgain(ctx, s))
 	}
-	return err
+	return errors.Join(err, o.revokeScheduled(ctx, s))
 }
 
 // evaluateCreate looks for the kept secret first, and then for tokens that fit.

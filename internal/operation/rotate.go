@@ -123,7 +123,7 @@ func (j *Journal) continued(
 		defer close(done)
 		op, err = underLock(ctx, &locked{store: j.store, service: s}, person, id, f)
 		if op != nil && op.unsettled() {
-			_, _ = j.watchers.watch(ctx, s, person, true) // or else at the next visit
+			_, _ = j.watchers.watch(ctx, s, nil, person, true) // or else at the next visit
 		}
 	})
 	select {

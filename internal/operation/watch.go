@@ -34,6 +34,7 @@ func newWatchers(s *store) *watchers {
 // in each process; over processes the operations' locks see to it that a look that is due is made once.
 type watcher struct {
 	service Service            // on behalf of the person's latest visit
+	vault   Vault              // likewise; nil where there are none
 	next    *pass              // the one that begins from now on
 	wake    context.CancelFunc // has it begin at once
 }
@@ -49,16 +50,16 @@ func newPass() *pass { return &pass{over: make(chan struct{})} }
 // LookSoon has the person's operations looked at in the background and apart from ctx, each when that is due. While the
 // process lives and an access token can be had, that goes on until nothing more can turn up. pending is what Pending
 // returned.
-func (j *Journal) LookSoon(ctx context.Context, s Service, person string, pending []Operation) {
+func (j *Journal) LookSoon(ctx context.Context, s Service, v Vault, person string, pending []Operation) {
 	due, next := plan(pending, j.options.Now())
 	if len(due) > 0 || !next.IsZero() {
-		_, _ = j.watchers.watch(ctx, s, person, len(due) > 0) // or else at the next visit
+		_, _ = j.watchers.watch(ctx, s, v, person, len(due) > 0) // or else at the next visit
 	}
 }
 
 // LookNow is LookSoon that waits until it has been looked, or ctx ends. Its error is that of looking.
 func (j *Journal) LookNow(ctx context.Context, s Service, person string) error {
-	p, err := j.watchers.watch(ctx, s, person, true)
+	p, err := j.watchers.watch(ctx, s, nil, person, true)
 	if err != nil {
 		return err
 	}
@@ -77,11 +78,14 @@ var errWatchers = errors.New("operation: the changes of too many people are look
 
 // watch starts the person's watcher, or wakes the one that is there if something is due, and returns a pass that begins
 // from now on. Errors: ErrStopping, from EndBackground on; errWatchers.
-func (ws *watchers) watch(ctx context.Context, s Service, person string, due bool) (*pass, error) {
+func (ws *watchers) watch(ctx context.Context, s Service, v Vault, person string, due bool) (*pass, error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if w := ws.byPerson[person]; w != nil {
-		if w.service = s; due {
+		if w.service = s; v != nil {
+			w.vault = v
+		}
+		if due {
 			w.wake()
 		}
 		return w.next, nil
@@ -95,7 +99,7 @@ func (ws *watchers) watch(ctx context.Context, s Service, person string, due boo
 	if err := ws.store.calls.begin(); err != nil {
 		return nil, err
 	}
-	w := &watcher{service: s, next: newPass(), wake: func() {}}
+	w := &watcher{service: s, vault: v, next: newPass(), wake: func() {}}
 	ws.byPerson[person] = w
 	first := w.next
 	panics.Go(ws.store.options.Log, "looking again", func() {
@@ -116,12 +120,12 @@ const storePause = 30 * time.Second
 // look makes the next pass, and pauses after it. again: there is to be another one.
 func (ws *watchers) look(ctx context.Context, w *watcher, person string) (again bool) {
 	ws.mu.Lock()
-	p, service := w.next, w.service
+	p, seen := w.next, &locked{store: ws.store, service: w.service, vault: w.vault}
 	pause, wake := context.WithCancel(ctx)
 	w.next, w.wake = newPass(), wake
 	ws.mu.Unlock()
 	defer wake()
-	next, again := ws.makePass(ctx, pause, w, person, p, service)
+	next, again := ws.makePass(ctx, pause, w, person, p, seen)
 	if again {
 		_ = ws.pause(pause, max(0, next.Sub(ws.store.options.Now())))
 	}
@@ -131,10 +135,10 @@ func (ws *watchers) look(ctx context.Context, w *watcher, person string) (again 
 // makePass looks, and lets those go on who wait for that. again: there is to be another one, at next or, if pause is over,
 // at once. Without an access token there is none before the next visit.
 func (ws *watchers) makePass(
-	ctx, pause context.Context, w *watcher, person string, p *pass, s Service,
+	ctx, pause context.Context, w *watcher, person string, p *pass, as *locked,
 ) (next time.Time, again bool) {
 	defer close(p.over)
-	next, p.err = ws.lookAtDue(ctx, s, person)
+	next, p.err = ws.lookAtDue(ctx, as, person)
 	down := errors.Is(p.err, session.ErrUnavailable)
 	if down {
 		next = ws.store.options.Now().Add(storePause)
@@ -172,7 +176,7 @@ func looksKey(person string) session.Key { return operationKey(person, "looks") 
 
 // lookAtDue looks at all of the person's operations for which that is due. next is when the next look by itself is due;
 // the zero time: there is none.
-func (ws *watchers) lookAtDue(ctx context.Context, s Service, person string) (next time.Time, err error) {
+func (ws *watchers) lookAtDue(ctx context.Context, as *locked, person string) (next time.Time, err error) {
 	turn, cancel := context.WithTimeout(ctx, 2*lookTimeout)
 	defer cancel()
 	release, err := ws.store.records.Lock(turn, looksKey(person))
@@ -195,12 +199,12 @@ func (ws *watchers) lookAtDue(ctx context.Context, s Service, person string) (ne
 	if len(free) == 0 || ctx.Err() != nil {
 		return next, nil
 	}
-	seen := takeSnapshots(ctx, ws.store, s, person, free)
+	seen := takeSnapshots(ctx, ws.store, as.service, person, free)
 	for _, op := range free {
 		if ctx.Err() != nil {
 			return next, errors.Join(err, ctx.Err())
 		}
-		r, failed := ws.lookAt(ctx, s, op, seen[orgKey(op.Organization)])
+		r, failed := ws.lookAt(ctx, as, op, seen[orgKey(op.Organization)])
 		err = errors.Join(err, failed)
 		if !notLookedAt(failed) { // or else at the next visit
 			next = earlier(next, ws.nextAfter(op, r))
@@ -259,7 +263,7 @@ func earlier(a, b time.Time) time.Time {
 
 // lookAt concludes from s how an operation stands, and returns it as it stands then; nil if that isn't due any more, or
 // another worker has it.
-func (ws *watchers) lookAt(ctx context.Context, service Service, op *Operation, s *snapshot) (*record, error) {
+func (ws *watchers) lookAt(ctx context.Context, as *locked, op *Operation, s *snapshot) (*record, error) {
 	release, ok, err := ws.store.records.TryLock(ctx, operationKey(op.Person, op.ID))
 	if err != nil || !ok {
 		return nil, err
@@ -269,7 +273,7 @@ func (ws *watchers) lookAt(ctx context.Context, service Service, op *Operation, 
 	if err != nil || !r.LookDue(ws.store.options.Now()) {
 		return nil, ignore(err, ErrNotFound)
 	}
-	return r, (&locked{store: ws.store, service: service, record: r}).evaluate(ctx, s)
+	return r, (&locked{store: ws.store, service: as.service, vault: as.vault, record: r}).evaluate(ctx, s)
 }
 
 // orgKey is an organization's name as it is compared.

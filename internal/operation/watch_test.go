@@ -120,7 +120,7 @@ func (w *world) lookToTheEnd(r *replica) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r.LookSoon(context.Background(), w.azure, mona, pending)
+	r.LookSoon(context.Background(), w.azure, nil, mona, pending)
 	for operation.Watching(r.Journal) > 0 {
 		runtime.Gosched()
 	}
@@ -208,7 +208,7 @@ func TestVisitBeginsLooking(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next.LookSoon(context.Background(), w.azure, mona, pending)
+		next.LookSoon(context.Background(), w.azure, nil, mona, pending)
 	}
 	visit()
 	visit()
@@ -319,7 +319,7 @@ func TestWatchersEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.LookSoon(context.Background(), w.azure, mona, pending); operation.Watching(r.Journal) != 1 {
+		if r.LookSoon(context.Background(), w.azure, nil, mona, pending); operation.Watching(r.Journal) != 1 {
 			t.Errorf("%s: it isn't looked again before", name)
 		}
 		end(id)
@@ -350,7 +350,7 @@ func TestWatchersAreBounded(t *testing.T) {
 		if err != nil || len(pending) != 1 {
 			t.Fatal(pending, err)
 		}
-		r.LookSoon(context.Background(), w.azure, person, pending)
+		r.LookSoon(context.Background(), w.azure, nil, person, pending)
 		if n := operation.Watching(r.Journal); n != min(i+1, 3) {
 			t.Errorf("%d people are watched after %d", n, i+1)
 		}

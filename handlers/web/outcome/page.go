@@ -53,13 +53,14 @@ type Page struct {
 
 // oldToken is the token that a rotation replaces.
 type oldToken struct {
-	State        string // "alive", "sent", "failed", "revoked", "kept"
+	State        string // "alive", "scheduled", "sent", "failed", "revoked", "kept"
 	Name, URL    string
 	Expires      templates.When
 	Sentence     string
 	Problem      *web.ProblemSummary
 	RevokeAction string
 	KeepAction   string
+	Schedule     *Schedule // nil: no time can be chosen
 }
 
 // candidate is a token that fits an operation whose outcome is unknown.
@@ -266,6 +267,7 @@ func describeOld(v *web.Request, op *operation.Operation) *oldToken {
 	if op.Old == operation.OldAlive && op.EndsSooner() {
 		old.Sentence = v.Words.Message("operation.oldLonger", words).What
 	}
+	old.describeSchedule(v, op, words)
 	if op.OldOpen() && !op.AwaitsVault() {
 		old.RevokeAction = v.Link(web.OperationPath(op.ID) + "/revoke-old")
 	}
