@@ -134,6 +134,13 @@ func TestStamp(t *testing.T) {
 				t.Errorf("%s is\n%s", path, text)
 			}
 		}
+		for path, command := range map[string]string{
+			"docs/install.md": "\n```\n./patdesk -check\n./patdesk\n```\n", "docs/command-line.md": "--read-only ghcr.io/patdesk/patdesk:v0.1.0 -demo -container\n",
+		} {
+			if text := read(t, filepath.Join(dir, path)); !strings.Contains(text, command) || strings.Contains(text, "go run .") || strings.Contains(text, "docker build -t patdesk .") || strings.Contains(text, "-->") {
+				t.Errorf("%s is for builders:\n%s", path, text)
+			}
+		}
 		for _, path := range files(t, dir, ".md", ".yaml") {
 			if text := read(t, path); strings.Contains(text, "unreleased -->") || strings.Contains(text, "until here -->") || strings.Contains(text, "Until there is one") {
 				t.Errorf("%s speaks of the time before the release", path)
@@ -380,7 +387,7 @@ func checkRPM(t *testing.T, path string) {
 	}
 	for query, want := range map[string]string{
 		"--queryformat=%{VERSION}-%{RELEASE} %{ARCH} %{LICENSE}": "0.1.0~rc.1-1 x86_64 MIT", "--configfiles": "/etc/patdesk/patdesk.env",
-		"--list": "/usr/bin/patdesk\n", "--scripts": "systemd-sysusers",
+		"--queryformat=built on %{BUILDHOST}.": "built on localhost.", "--list": "/usr/bin/patdesk\n", "--scripts": "systemd-sysusers",
 	} {
 		if output, err := run(t, nil, "rpm", "--query", "--nosignature", "--package", query, path); err != nil || !strings.Contains(output, want) {
 			t.Errorf("%s: %v\n%s", query, err, output)
