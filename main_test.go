@@ -99,6 +99,17 @@ func TestAllKindsOfFaultsAtOnce(t *testing.T) {
 	}
 }
 
+// A file that isn't there is one fault, not also one of what it should hold.
+func TestMissingFilesAreOneFaultEach(t *testing.T) {
+	code, _, stderr := runOnce(t, map[string]string{
+		"CLIENT_ID": "3b2f1c9e-7a44-4b1c-9c55-0f6a5d1e2c3b", "CLIENT_CERTIFICATE_FILE": "/nonexistent/client.pem",
+		"SESSION_TYPE": "redis", "REDIS_URL": "rediss://redis?ca=/nonexistent/ca.pem", "SESSION_KEYS": strings.Repeat("0a", 16) + strings.Repeat("1b", 16),
+	})
+	if code != exitMisused || !strings.Contains(stderr, "2 settings have to be mended") {
+		t.Errorf("%d\n%s", code, stderr)
+	}
+}
+
 // No page of ours can be the redirect path, whatever the case; others can, also those that only look alike.
 func TestRedirectPathAmongTheRoutes(t *testing.T) {
 	port := freeport.Port(t)

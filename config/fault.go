@@ -35,12 +35,17 @@ func (fs Faults) Error() string {
 	return b.String()
 }
 
-// Join adds to the faults of Load, or to nil, those that only other packages can find. The result is nil, or of type
-// Faults.
+// Join adds to the faults of Load, or to nil, those that only other packages can find, but for settings that have one
+// already: of a file that isn't there nothing else has to be said. The result is nil, or of type Faults.
 func Join(err error, more ...Fault) error {
-	var all Faults
-	errors.As(err, &all)
-	all = append(slices.Clone(all), more...)
+	var found Faults
+	errors.As(err, &found)
+	all := slices.Clone(found)
+	for _, f := range more {
+		if !slices.ContainsFunc(found, func(other Fault) bool { return other.Setting == f.Setting }) {
+			all = append(all, f)
+		}
+	}
 	all.sort()
 	return all.orNil()
 }

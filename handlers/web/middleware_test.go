@@ -57,11 +57,14 @@ func TestMethods(t *testing.T) {
 		allow        string
 	}{
 		{http.MethodHead, "/", 200, ""}, {http.MethodHead, "/healthz", 200, ""}, {http.MethodHead, "/tokens", 303, ""}, {http.MethodHead, "/none", 404, ""},
-		{http.MethodPost, "/tokens", 405, "GET, HEAD"}, {http.MethodDelete, "/tokens/new", 405, "GET, HEAD, POST"}, {http.MethodGet, "/sessions/end-others", 405, "POST"}, {"BREW", "/tokens", 405, "GET, HEAD"}, {http.MethodPut, "/none", 404, ""},
+		{http.MethodPost, "/tokens", 405, "GET, HEAD"}, {http.MethodDelete, "/tokens/new", 405, "GET, HEAD, POST"}, {http.MethodGet, "/sessions/end-others", 405, "POST"}, {"BREW", "/tokens", 405, "GET, HEAD"}, {http.MethodOptions, "/tokens", 405, "GET, HEAD"}, {http.MethodTrace, "/", 405, "GET, HEAD"}, {http.MethodPut, "/none", 404, ""},
 	} {
 		r := httptest.NewRequest(c.method, localAddress+c.path, http.NoBody)
 		if answer := w.ask(r); answer.Code != c.status || strings.Join(answer.Header().Values("Allow"), ", ") != c.allow {
 			t.Errorf("%s %s: %d, allowed %q", c.method, c.path, answer.Code, answer.Header().Values("Allow"))
+		}
+		if log := w.log.Drain(); strings.Contains(log, ` "`) || c.status == http.StatusNotFound && !strings.Contains(log, "error=404") {
+			t.Errorf("%s %s is logged as %s", c.method, c.path, log)
 		}
 	}
 }

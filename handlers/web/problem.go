@@ -61,10 +61,11 @@ type HTTPError struct {
 }
 
 func (e *HTTPError) Error() string {
+	text := strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.Key)) // some have no key: their status says it all
 	if e.cause != nil {
-		return fmt.Sprintf("%d %s: %v", e.Status, e.Key, e.cause)
+		return fmt.Sprintf("%s: %v", text, e.cause)
 	}
-	return fmt.Sprintf("%d %s", e.Status, e.Key)
+	return text
 }
 
 func (e *HTTPError) Unwrap() error { return e.cause }
