@@ -23,8 +23,8 @@ run: ## Start with the settings in .env and the environment
 check: ## Say what is wrong with the settings
 	go run . -check
 
-# Vetting is a step of its own, and without tables for debuggers (-w) linking takes a third less.
-QUICKLY = -vet=off -ldflags=-w
+# Vetting is a step of its own, and without tables for debuggers (-s) linking takes a third less.
+QUICKLY = -vet=off -ldflags=-s
 
 # Needs nothing installed beside Go. Tests that start servers or take seconds are left to "make test", and most of the whole program.
 QUICK_LEAVES_OUT = ^(TestCampaign|TestPendingFarAway|TestSecretSurvives.*|TestKilled.*|TestMany.*|TestLostCreationAmong.*|TestLargestPlan|TestOneLookForAll|TestBatchOf.*|TestBatchLists.*|TestSweepDelays.*|TestDir.*|TestNoTornReads|TestProcessBound|TestListTooLarge|TestMemory.*|TestOneUserHoldsUp.*|TestFailuresAreForgotten|TestSlotsAreReleased|TestFaultsOfAzureDevOps|TestShortTokens|TestBackOff.*|TestCredentialFrom.*|TestKeyVaultAtStart|TestExitCodes|TestGuessesAreLimited|TestRedirectPathAmong.*)$$

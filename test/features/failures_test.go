@@ -72,7 +72,7 @@ func TestProxiesAreNamed(t *testing.T) {
 
 func TestFailuresOfReading(t *testing.T) {
 	t.Parallel()
-	for _, a := range answers {
+	for _, a := range testkit.SampleFor(t, 0, 7, answers) {
 		t.Run(a.fault, func(t *testing.T) {
 			t.Parallel()
 			d := apptest.Start(t, apptest.Seeded()) // of its own: repeated failures pause an organization
@@ -88,7 +88,7 @@ func TestFailuresOfReading(t *testing.T) {
 
 func TestFailuresOfCreating(t *testing.T) {
 	t.Parallel()
-	for _, a := range answers {
+	for _, a := range testkit.SampleFor(t, 7, 7, answers) {
 		t.Run(a.fault, func(t *testing.T) {
 			t.Parallel()
 			clock := testkit.NewClock()
@@ -156,7 +156,7 @@ func TestCreatedWithoutAnAnswer(t *testing.T) {
 	if len(faults) < 16 {
 		t.Errorf("only %q", faults)
 	}
-	for _, fault := range faults {
+	for _, fault := range testkit.Sample(t, 7, faults) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			o := apptest.Seeded()
@@ -193,19 +193,20 @@ func TestCreatedWithoutAnAnswer(t *testing.T) {
 
 func TestEveryPatTokenError(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{200, 400} {
+	var values []string
+	for _, fault := range simulator.Faults() {
+		if value, refusal := strings.CutPrefix(fault.Name, "patTokenError:"); refusal {
+			values = append(values, value)
+		}
+	}
+	tries := map[int]int{200: len(values) / 3, 400: 3}
+	for i, status := range []int{200, 400} {
 		o := apptest.Seeded()
 		o.Sim.ErrorStatus = status
 		d := apptest.Start(t, o)
 		b := d.SignedIn(apptest.Mona)
 		b.Open(d.URL+"/tokens/new?organization=contoso").Fill("Name", "refused").Choose("Code", "Read")
-		tried := 0
-		for _, fault := range simulator.Faults() {
-			value, refusal := strings.CutPrefix(fault.Name, "patTokenError:")
-			if !refusal || status == http.StatusBadRequest && tried == 3 { // the status makes no difference between them
-				continue
-			}
-			tried++
+		for _, value := range testkit.SampleFor(t, i, tries[status], values) {
 			d.Sim.ClearFaults()
 			d.Sim.SetFault("patTokenError:"+value, simulator.FaultOptions{Call: "create"})
 			b.Press("Create token")
@@ -223,7 +224,7 @@ func TestEveryPatTokenError(t *testing.T) {
 // Revoke is told as done only when it is.
 func TestRevokeTellsTheTruth(t *testing.T) {
 	t.Parallel()
-	for _, a := range answers {
+	for _, a := range testkit.SampleFor(t, 14, 7, answers) {
 		t.Run(a.fault, func(t *testing.T) {
 			t.Parallel()
 			d := apptest.Start(t, apptest.Seeded())

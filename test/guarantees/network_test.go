@@ -177,7 +177,7 @@ func TestNetworkFaults(t *testing.T) {
 	for i, verb := range []string{"list", "create", "edit", "revoke", "rotate"} {
 		t.Run(verb, func(t *testing.T) {
 			t.Parallel()
-			d, l := behindLine(t, 1500*time.Millisecond)
+			d, l := behindLine(t, 3*time.Second)
 			b := d.SignedIn(apptest.Mona)
 			for _, fault := range testkit.SampleFor(t, i, 4, networkFaults()) {
 				t.Run(fault.name, func(t *testing.T) {

@@ -66,7 +66,7 @@ func TestRotationHalfWayOutlivesTheProcess(t *testing.T) {
 func TestRotationWhoseRevokeFails(t *testing.T) {
 	t.Parallel()
 	o := apptest.Seeded()
-	o.CallTimeout = 700 * time.Millisecond
+	o.CallTimeout = 2 * time.Second
 	d := apptest.Start(t, o)
 	b := d.SignedIn(apptest.Mona)
 	for _, c := range testkit.Sample(t, 5, []struct {

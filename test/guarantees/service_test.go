@@ -259,7 +259,7 @@ func TestListWithoutEnd(t *testing.T) {
 	t.Parallel()
 	for fault, most := range map[string]int{"repeatingContinuation": 3, "endlessList": 600} {
 		d := apptest.Start(t, apptest.Seeded())
-		b := d.SignedIn(apptest.Mona)
+		b := d.SignedInAt(apptest.Mona, "/changes") // which reads no lists
 		d.Sim.SetFault(fault, simulator.FaultOptions{})
 		before := d.Sim.Calls(simulator.CallList)
 		b.Open(d.URL + "/tokens?organization=contoso")
