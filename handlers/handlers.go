@@ -55,7 +55,7 @@ func New(o Options) (*Handlers, error) {
 		signin:   &signin.Handlers{Site: site, Sessions: o.Sessions, Entra: o.Entra, Journal: o.Journal, Batches: o.Batches, Inventory: o.Inventory},
 		account:  &account.Handlers{Site: site, Sessions: o.Sessions, Entra: o.Entra, Calendar: o.Calendar, Inventory: o.Inventory},
 		tokens:   &tokens.Handlers{Site: site, Journal: o.Journal, Inventory: o.Inventory, Outcomes: outcomes, AzureURL: o.AzureURL},
-		overview: &overview.Handlers{Inventory: o.Inventory, Outcomes: outcomes},
+		overview: overview.New(o.Inventory, outcomes),
 		global:   &globaltokens.Handlers{Site: site, Journal: o.Journal, Inventory: o.Inventory, Outcomes: outcomes},
 		changes:  &changes.Handlers{Site: site, Journal: o.Journal, Batches: o.Batches, Outcomes: outcomes},
 		bulk:     &bulk.Handlers{Site: site, Entra: o.Entra, Journal: o.Journal, Batches: o.Batches, Inventory: o.Inventory},

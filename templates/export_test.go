@@ -28,6 +28,7 @@ func (w *Words) Forms(key string) map[string]string {
 
 // ForgetKept has all rows and parts made anew.
 func ForgetKept() {
+	lists.Purge()
 	rows.Purge()
 	parts.Purge()
 }

@@ -14,7 +14,9 @@ import (
 )
 
 const (
-	keptRows  = 8192 // of all languages: a hundred lists
+	keptLists = 128 // of all languages
+	listBytes = 64 << 10
+	keptRows  = 8192 // a hundred lists
 	rowBytes  = 4 << 10
 	keptParts = 2048
 	partBytes = 16 << 10 // of what it shows, and of its HTML: what is longer is made anew each time
@@ -22,11 +24,37 @@ const (
 
 const anyPage = "problem" // each page has all partials
 
-// rows and parts are those that were made lately, by all that they show.
+// lists, rows and parts are those that were made lately, by all that they show.
 var (
-	rows, _  = lru.New[row, string](keptRows) // fails for sizes below one
+	lists, _ = lru.New[row, list](keptLists) // by their first rows; fails for sizes below one
+	rows, _  = lru.New[row, string](keptRows)
 	parts, _ = lru.New[part, string](keptParts)
 )
+
+// Rows are the items of a list whose template is kept: they hold all that it shows.
+type Rows[T comparable] []T
+
+func (r Rows[T]) count() int     { return len(r) }
+func (r Rows[T]) item(i int) any { return r[i] }
+func (r Rows[T]) clone() items   { return slices.Clone(r) }
+
+func (r Rows[T]) equal(to items) bool {
+	other, ok := to.(Rows[T])
+	return ok && slices.Equal(r, other)
+}
+
+// items are Rows of any type.
+type items interface {
+	count() int
+	item(i int) any
+	clone() items
+	equal(to items) bool
+}
+
+type list struct {
+	of   items
+	html string
+}
 
 type row struct {
 	words *Words
@@ -40,22 +68,39 @@ type part struct {
 	shows string // see contentOf
 }
 
-// kept is the function of that name in the pages: the template name for a page, or for each of a slice, one after the
-// other. What shows the same as lately isn't made again, whoever looks at it. So nothing belongs there that is for one
-// answer only, and the template is one of the partials. The items of a slice are of a comparable type and hold all that
-// the template shows; of a page it gets those fields alone that it names.
+// kept is the function of that name in the pages: the template name for a page, or for each of a list's Rows, one after
+// the other. What shows the same as lately isn't made again, whoever looks at it. So nothing belongs there that is for
+// one answer only, and the template is one of the partials. Of a page it gets those fields alone that it names.
 func (w *Words) kept(name string, of any) (template.HTML, error) {
 	if page, ok := of.(map[string]any); ok {
 		return w.keptPart(name, page)
 	}
-	all := reflect.ValueOf(of)
-	made := make([]string, all.Len())
+	all, ok := of.(items)
+	switch {
+	case !ok:
+		return "", fmt.Errorf("template %q: %T are no Rows", name, of)
+	case all.count() == 0:
+		return "", nil
+	}
+	first := row{w, name, all.item(0)}
+	if known, ok := lists.Get(first); ok && all.equal(known.of) {
+		return template.HTML(known.html), nil //nolint:gosec // html/template has made its parts
+	}
+	html, err := w.keptRows(first, all)
+	if err == nil && len(html) <= listBytes {
+		lists.Add(first, list{all.clone(), html})
+	}
+	return template.HTML(html), err //nolint:gosec // html/template has made its parts
+}
+
+func (w *Words) keptRows(r row, all items) (string, error) {
+	made := make([]string, all.count())
 	for i := range made {
-		r := row{w, name, all.Index(i).Interface()}
+		r.dot = all.item(i)
 		html, ok := rows.Get(r)
 		if !ok {
 			var err error
-			if html, err = w.piece(name, r.dot); err != nil {
+			if html, err = w.piece(r.name, r.dot); err != nil {
 				return "", err
 			}
 			if len(html) <= rowBytes {
@@ -64,7 +109,7 @@ func (w *Words) kept(name string, of any) (template.HTML, error) {
 		}
 		made[i] = html
 	}
-	return template.HTML(strings.Join(made, "")), nil //nolint:gosec // html/template has made its parts
+	return strings.Join(made, ""), nil
 }
 
 func (w *Words) keptPart(name string, page map[string]any) (template.HTML, error) {

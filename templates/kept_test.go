@@ -13,7 +13,7 @@ import (
 // language has its own, and what somebody else chose is escaped as everywhere.
 func TestRowsAreKeptByWhatTheyShow(t *testing.T) {
 	p := fullList()
-	p.Tokens = p.Tokens[1:2]
+	p.Tokens = templates.Rows[tokenRow]{p.Tokens[1], p.Tokens[1]}
 	p.Tokens[0].Name = "kept " + hostile
 	of := func(language string) string {
 		var b strings.Builder
@@ -35,14 +35,25 @@ func TestRowsAreKeptByWhatTheyShow(t *testing.T) {
 	if other := of("ko"); other == first || !strings.Contains(other, "kept ") {
 		t.Error("Korean rows are English ones:", other)
 	}
-	for what, change := range map[string]func(){
-		"name": func() { p.Tokens[0].Name = "another" }, "selected": func() { p.Tokens[0].Picked = true }, "end": func() { p.Tokens[0].Expires = at(4) },
-		"columns": func() { p.Tokens[0].Several.Statuses = false }, "address": func() { p.Tokens[0].URL = "/elsewhere" },
-	} {
-		change()
-		if other := of("en"); other == first {
-			t.Errorf("with another %s the row is the same", what)
+	later := at(4)
+	for at := range p.Tokens { // a list is looked for by its first row
+		last := of("en")
+		for what, change := range map[string]func(*tokenRow){
+			"name": func(r *tokenRow) { r.Name = "another" }, "selected": func(r *tokenRow) { r.Picked = !r.Picked }, "end": func(r *tokenRow) { r.Expires = later },
+			"columns": func(r *tokenRow) { r.Several.Statuses = !r.Several.Statuses }, "address": func(r *tokenRow) { r.URL = "/elsewhere" },
+		} {
+			change(&p.Tokens[at])
+			other := of("en")
+			if other == last {
+				t.Errorf("with another %s in row %d the rows are the same", what, at)
+			}
+			last = other
 		}
+	}
+	all := of("en")
+	p.Tokens = p.Tokens[:1]
+	if fewer := of("en"); fewer == all {
+		t.Error("a list that has lost its last row is the same")
 	}
 }
 

@@ -6,25 +6,43 @@ import (
 	"sync"
 
 	"golang.org/x/text/collate"
+	"golang.org/x/text/language"
 )
 
 // Order compares names as the language orders them, without regard to case at first. It is for one sorting: it keeps
 // what it has worked out, and isn't safe for concurrent use.
 func (w *Words) Order() func(a, b string) int {
 	var (
-		collator = sync.OnceValue(func() *collate.Collator { return collate.New(w.tag) }) // many a list is in order without it
-		buffer   collate.Buffer
-		keys     = map[string][]byte{}
+		buffer *collate.Buffer
+		keys   map[string][]byte
 	)
 	key := func(name string) []byte {
 		k, ok := keys[name]
 		if !ok {
-			k = collator().KeyFromString(&buffer, name)
+			if keys == nil { // many a list is in order without it
+				buffer, keys = new(collate.Buffer), map[string][]byte{}
+			}
+			k = w.collator.key(buffer, w.tag, name)
 			keys[name] = k
 		}
 		return k
 	}
 	return func(a, b string) int { return bytes.Compare(key(a), key(b)) }
+}
+
+// collator makes keys for one language. Making it takes as long as sorting a page.
+type collator struct {
+	mu sync.Mutex
+	of *collate.Collator
+}
+
+func (c *collator) key(buffer *collate.Buffer, tag language.Tag, name string) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = collate.New(tag)
+	}
+	return c.of.KeyFromString(buffer, name)
 }
 
 // Sentences are whole sentences one after the other. What is empty is left out.

@@ -83,7 +83,7 @@ func stringsOf(v reflect.Value) []string {
 		for _, field := range v.Fields() {
 			out = append(out, stringsOf(field)...)
 		}
-	case reflect.Slice:
+	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
 			out = append(out, stringsOf(v.Index(i))...)
 		}

@@ -1,5 +1,11 @@
 package templates_test
 
+import (
+	"slices"
+
+	"github.com/patdesk/patdesk/templates"
+)
+
 // The pages over all organizations; see samples_test.go.
 
 type (
@@ -42,7 +48,7 @@ type (
 		ID, Heading, What string
 		Urgent            bool
 		Count             int
-		Lines             []attentionLine
+		Lines             templates.Rows[attentionLine]
 		AllText, AllURL   string
 	}
 	attentionLine struct {
@@ -51,7 +57,7 @@ type (
 	}
 	timeline struct {
 		Months                            []timelineMonth
-		Marks                             []timelineMark
+		Marks                             templates.Rows[timelineMark]
 		Total                             int
 		GlobalX, GlobalText, GlobalAnchor string
 	}
@@ -115,11 +121,17 @@ type (
 		Y, Height, LabelY int
 		First, Last       when
 		Count             int
-		Names             []string
+		Names             shownNames
 		More              int
 		URL, Class        string
 	}
 )
+
+type shownNames [2]string
+
+func (s shownNames) All() []string {
+	return slices.DeleteFunc(slices.Clone(s[:]), func(name string) bool { return name == "" })
+}
 
 func fullReading() reading {
 	return reading{Address: "/pat/overview?q=x", Since: at(0, -1), AgainURL: "/pat/overview?retry=", Read: 2, Count: 3, Problems: []organizationProblem{
@@ -132,18 +144,18 @@ func fullOverview() overviewPage {
 	return overviewPage{
 		base: frame("Overview", "overview").in(""), NewURL: "/pat/tokens/new", ChooseURL: "/pat/organizations", reading: fullReading(),
 		Attention: []attentionGroup{
-			{ID: "ending", Heading: "About to expire", What: "Rotate them.", Urgent: true, Count: 7, AllText: "Show all 7", AllURL: "/pat/tokens?is=ending", Lines: []attentionLine{
+			{ID: "ending", Heading: "About to expire", What: "Rotate them.", Urgent: true, Count: 7, AllText: "Show all 7", AllURL: "/pat/tokens?is=ending", Lines: templates.Rows[attentionLine]{
 				{hostile, "/pat/tokens/contoso/1", "contoso · made by Git Credential Manager · expires in 2 days", at(2).ISO, nextAction{"Rotate", "/pat/tokens/contoso/1/rotate", false}},
 			}},
-			{ID: "expired30", Heading: "Expired in the last 30 days", What: "Replace them.", Count: 1, Lines: []attentionLine{
+			{ID: "expired30", Heading: "Expired in the last 30 days", What: "Replace them.", Count: 1, Lines: templates.Rows[attentionLine]{
 				{"old", "/pat/tokens/contoso/2", "Global · expired 2 days ago", at(-2).ISO, nextAction{"Replace", "/pat/tokens/new", false}},
 			}},
 		},
 		Timeline: &timeline{
 			Months: []timelineMonth{{"2.19%", "Dec"}, {"10.68%", "Jan"}}, Total: 4, GlobalX: "2.19%", GlobalText: "1 Dec: global tokens end", GlobalAnchor: "start",
-			Marks: []timelineMark{
-				{"0.00%", "1.64%", "0.82%", 20, 84, 15, at(0), at(6), 3, []string{hostile, "b"}, 1, "/pat/tokens?from=2026-11-22", "urgent"},
-				{"9.59%", "1.64%", "10.41%", 76, 28, 71, at(35), at(41), 1, []string{"c"}, 0, "/pat/tokens/contoso/3", ""},
+			Marks: templates.Rows[timelineMark]{
+				{"0.00%", "1.64%", "0.82%", 20, 84, 15, at(0), at(6), 3, shownNames{hostile, "b"}, 1, "/pat/tokens?from=2026-11-22", "urgent"},
+				{"9.59%", "1.64%", "10.41%", 76, 28, 71, at(35), at(41), 1, shownNames{"c"}, 0, "/pat/tokens/contoso/3", ""},
 			},
 		},
 		ListURL: "/pat/tokens", Active: 3000, Places: []place{{"contoso", "/pat/tokens?organization=contoso", 2990, false}, {"fabrikam", "/pat/tokens?organization=fabrikam", 0, true}},

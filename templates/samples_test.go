@@ -86,7 +86,7 @@ type (
 		Narrowed                                           bool
 		Filtered                                           int
 		Columns                                            []column
-		Tokens                                             []tokenRow
+		Tokens                                             templates.Rows[tokenRow]
 		Several                                            several
 		Matching, Total, Anywhere, First, Last             int
 		Page, Pages, Previous, Next                        int
@@ -532,7 +532,7 @@ func fullList() tokenListPage {
 	note := english.Message("global.before", nil)
 	p.GlobalHeading, p.GlobalNote = note.Title, note.What
 	p.Problems = []organizationProblem{{Heading: "Some tokens are missing here", What: "contoso: the revoked tokens couldn't be read.", Advice: "Azure DevOps took too long to answer. Try again in a minute.", RetryURL: "/pat/tokens", RetryText: "Try again", Details: []field{{"Activity ID", "d3b7a1f0-63f1-4c4e-9a0e-3f2a6f1c9b11"}}}}
-	p.Tokens = []tokenRow{
+	p.Tokens = templates.Rows[tokenRow]{
 		{Pick: "contoso/1", Name: "build agent 7", URL: "/pat/tokens/contoso/1", Scopes: "Agent Pools: Read & manage", Organization: "contoso", Expires: at(3), Urgency: "urgent", Status: "Active", Class: "active"},
 		{Pick: "contoso/2", Name: "vsce publish", URL: "/pat/tokens/contoso/2", Scopes: "Marketplace: Manage", Powerful: "High privilege, over 180 days", Organization: "All organizations", Global: true, Expires: at(165), Status: "Active", Class: "active"},
 		{Pick: "contoso/3", Picked: true, Name: "nuget-publish", URL: "/pat/tokens/contoso/3", Scopes: "Packaging: Read & write", Organization: "contoso", Expires: at(20), Urgency: "soon", Status: "Active", Class: "active", Unfinished: "Rotation not finished", UnfinishedURL: "/pat/operations/2"},

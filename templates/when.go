@@ -68,11 +68,27 @@ func (w *Words) relative(t, now time.Time) string {
 		}
 		return w.Text("time.justNow")
 	}
-	n, unit := span(t, now, distance)
-	if t.After(now) {
-		return w.Text("time.in."+unit, "Count", n)
+	d := away{words: w, ahead: t.After(now)}
+	d.n, d.unit = span(t, now, distance)
+	text, ok := distances.Get(d)
+	if !ok {
+		if text = w.Text("time.ago."+d.unit, "Count", d.n); d.ahead {
+			text = w.Text("time.in."+d.unit, "Count", d.n)
+		}
+		distances.Add(d, text)
 	}
-	return w.Text("time.ago."+unit, "Count", n)
+	return text
+}
+
+// distances are those that were worded lately.
+var distances, _ = lru.New[away, string](4096) // fails for sizes below one
+
+// away is how far something is from now.
+type away struct {
+	words *Words
+	n     int
+	unit  string
+	ahead bool
 }
 
 // span counts whole minutes and hours that have to pass or have passed. From one day on it counts calendar days, so

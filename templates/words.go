@@ -48,6 +48,8 @@ type Words struct {
 	pages    map[string]func() *template.Template
 	common   func() *template.Template // what all pages have
 	named    sync.Map                  // of kept parts: the fields of a page that they name
+	bare     sync.Map                  // Text by key, of messages without data
+	collator collator
 }
 
 // english is the language that every message is written in first, and the one of a visit that asks for none.
@@ -175,15 +177,24 @@ func localizer(tag language.Tag, messages []*i18n.Message) *i18n.Localizer {
 //
 // A key that doesn't exist gives the message "unknown"; see Has.
 func (w *Words) Message(key string, data any) Text {
+	if data == nil {
+		if known, ok := w.bare.Load(key); ok {
+			return known.(Text) //nolint:forcetypeassert,errcheck // nothing else is stored
+		}
+	}
 	if !w.Has(key) {
-		key = unknownKey
+		return w.Message(unknownKey, data)
 	}
 	values := w.valuesOf(data)
 	title := key + ".title"
 	if w.messages[title] == nil {
 		title = key
 	}
-	return Text{Title: w.filled(title, values), What: w.filled(key+".what", values), Advice: w.filled(key+".advice", values)}
+	text := Text{Title: w.filled(title, values), What: w.filled(key+".what", values), Advice: w.filled(key+".advice", values)}
+	if data == nil {
+		w.bare.Store(key, text)
+	}
+	return text
 }
 
 // Text is the single message key, filled with pairs of a placeholder and its value.

@@ -83,8 +83,9 @@ func organizations(v *web.Request, s inventory.Inventory) (out []place) {
 
 // tokens are those that are active: what is over is found in the list.
 func tokens(v *web.Request, s inventory.Inventory) (out []place) {
-	for i := range s.Tokens {
-		t := &s.Tokens[i]
+	tokens := s.Tokens()
+	for i := range tokens {
+		t := &tokens[i]
 		if url := web.TokenURL(v, t.Organization, &t.Token); url != "" && t.Status == azuredevops.Active {
 			out = append(out, place{Name: web.ShownName(v.Words, t.DisplayName), Where: web.WorksIn(v.Words, &t.Token, t.Organization), URL: url})
 		}

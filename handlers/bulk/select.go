@@ -259,7 +259,7 @@ func (h *Handlers) allMatching(v *web.Request, address string, enough <-chan tim
 		return nil, err
 	}
 	var chosen []chosenToken
-	view, marked := view.WithVaults(v, s.Tokens)
+	view, marked := view.WithVaults(v, s.Tokens())
 	for _, t := range view.Selected(v.Words, marked, v.Now) {
 		if t.Status != azuredevops.Active {
 			continue // the list offers no box for it

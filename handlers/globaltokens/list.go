@@ -47,7 +47,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 		Progress: tokenlist.ProgressOf(v, tokenlist.View{Path: web.GlobalTokensPath}, s),
 		Heading:  note.Title, What: note.What, Dead: !v.Now.Before(azuredevops.GlobalTokensEnd), BackURL: v.Link(web.OverviewPath), Complete: s.Complete(),
 	}
-	living := slices.DeleteFunc(slices.Clone(s.Tokens), func(t inventory.Token) bool { return !t.LivingGlobal() })
+	living := slices.DeleteFunc(s.Tokens(), func(t inventory.Token) bool { return !t.LivingGlobal() })
 	for _, t := range (tokenlist.View{Sort: "name"}).Arrange(v.Words, living, v.Now) {
 		one := globalToken{
 			Name: web.ShownName(v.Words, t.DisplayName), URL: web.TokenURL(v, t.Organization, &t.Token), Odd: web.OddText(v.Words, &t.Token), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),

@@ -99,7 +99,7 @@ func (h *Handlers) globalToken(v *web.Request) (inventory.Token, inventory.Inven
 		return inventory.Token{}, inventory.Inventory{}, err
 	}
 	s := h.Inventory.Load(v.Context(), v.Owner(), time.After(tokenlist.Wait))
-	for _, t := range s.Tokens {
+	for _, t := range s.Tokens() {
 		if t.AuthorizationID == v.Param("id") {
 			return t, s, nil
 		}

@@ -244,7 +244,7 @@ func (h *Handlers) describeGlobal(v *web.Request, f replaceForm, old *operation.
 	case old != nil:
 		p.OldState = "unknown"
 	default:
-		for _, t := range h.Inventory.Load(v.Context(), v.Owner(), time.After(tokenlist.Wait)).Tokens {
+		for _, t := range h.Inventory.Load(v.Context(), v.Owner(), time.After(tokenlist.Wait)).Tokens() {
 			if t.AuthorizationID == f.id && t.Status != azuredevops.Active {
 				p.OldState = "revoked"
 			}

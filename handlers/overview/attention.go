@@ -10,6 +10,7 @@ import (
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/templates"
 )
 
 // attentionLines is how many tokens of a group are named where a link to all of them will do. What ends within 30 days
@@ -21,7 +22,7 @@ type attentionGroup struct {
 	ID, Heading, What string
 	Urgent            bool
 	Count             int
-	Lines             []attentionLine
+	Lines             templates.Rows[attentionLine]
 	AllText, AllURL   string // "" where all are named
 }
 

@@ -3,6 +3,8 @@
 package overview
 
 import (
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/internal/inventory"
 )
@@ -11,4 +13,10 @@ import (
 type Handlers struct {
 	Inventory *inventory.Cache
 	Outcomes  outcome.Outcomes
+	summaries *lru.Cache[summaryFor, summary]
+}
+
+// New makes the Handlers.
+func New(all *inventory.Cache, outcomes outcome.Outcomes) *Handlers {
+	return &Handlers{Inventory: all, Outcomes: outcomes, summaries: newSummaries()}
 }

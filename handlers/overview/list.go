@@ -46,7 +46,7 @@ type tokenListPage struct {
 	Filtered     int  // filters that are set, beside the search
 
 	Columns       []tokenlist.Column
-	Tokens        []tokenlist.Row
+	Tokens        templates.Rows[tokenlist.Row]
 	Several       tokenlist.Several
 	Matching      int
 	Total         int // of this status and organization, before searching
@@ -84,7 +84,7 @@ func (h *Handlers) listAll(v *web.Request, view tokenlist.View) (web.Answer, err
 	if err := s.SignInErr(web.SignInHelps); err != nil {
 		return nil, err
 	}
-	p := h.newList(v, view, v.Words.Text("tokens.everywhere"), s.Tokens)
+	p := h.newList(v, view, v.Words.Text("tokens.everywhere"), s.Tokens())
 	p.Progress = tokenlist.ProgressOf(v, view, s)
 	for _, o := range s.Organizations {
 		p.offerPlace(o.Name, "")

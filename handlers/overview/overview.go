@@ -1,12 +1,11 @@
 package overview
 
 import (
+	"slices"
 	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
-	"github.com/patdesk/patdesk/internal/azuredevops"
-	"github.com/patdesk/patdesk/internal/inventory"
 )
 
 // overviewPage is home: what needs attention in all organizations, when tokens end, and the way to the list.
@@ -48,37 +47,20 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	if err := s.SignInErr(web.SignInHelps); err != nil {
 		return nil, err
 	}
+	found := h.summaryOf(v, s)
 	p := overviewPage{
 		Base:     v.Base(v.Words.Text("overview.title"), "overview"),
 		Progress: tokenlist.ProgressOf(v, view, s), NewURL: v.Link(web.NewTokenPath), ChooseURL: v.Link(web.OrganizationsPath), ListURL: v.Link(web.TokensPath),
-		Attention: attention(v, s.Tokens), Timeline: newTimeline(v, s.Tokens),
+		Attention: found.attention, Timeline: found.timeline, Active: found.active, Places: found.places,
 	}
 	kept := web.InVaults(v)
 	if g, ok := vaultGroup(v, kept, s); ok {
-		p.Attention = append(p.Attention, g)
+		p.Attention = append(slices.Clip(p.Attention), g) // what was found may be another page's, too
 	}
 	p.VaultNote = kept.Note(v)
 	whole := s.Complete() && len(p.Problems) == 0 && len(s.Organizations) > 0
-	p.Quiet, p.Empty = whole && len(p.Attention) == 0 && len(s.Tokens) > 0, whole && len(s.Tokens) == 0
-	p.countActive(v, s)
+	p.Quiet, p.Empty = whole && len(p.Attention) == 0 && found.tokens > 0, whole && found.tokens == 0
 	return web.Page{Template: "overview", Data: p}, nil
-}
-
-func (p *overviewPage) countActive(v *web.Request, s inventory.Inventory) {
-	for _, o := range s.Organizations {
-		one := place{Name: o.Name, URL: v.Link(web.ListPath(o.Name)), Unread: o.Loading || len(o.Failed) > 0 && len(o.Tokens) == 0}
-		for _, t := range o.Tokens {
-			if t.Status == azuredevops.Active {
-				one.Active++
-			}
-		}
-		p.Places = append(p.Places, one)
-	}
-	for _, t := range s.Tokens {
-		if t.Status == azuredevops.Active {
-			p.Active++
-		}
-	}
 }
 
 // Moved leads to the list's files, which the overview once had.

@@ -2,6 +2,7 @@ package overview
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
@@ -21,7 +22,7 @@ const (
 // in percent, so that it fits every width without its words shrinking.
 type timeline struct {
 	Months []timelineMonth
-	Marks  []timelineMark
+	Marks  templates.Rows[timelineMark]
 	Total  int
 	GlobalX, GlobalText,
 	GlobalAnchor string // where global tokens end, "" if there are none or it is past
@@ -35,9 +36,21 @@ type timelineMark struct {
 	LabelY           int
 	First, Last      templates.When // days of the week
 	Count            int
-	Names            []string
+	Names            shownNames
 	More             int
 	URL, Class       string
+}
+
+// shownNames are the names of the first tokens of a week, "" where there are fewer.
+type shownNames [shownEnds]string
+
+// All are those that there are.
+func (s shownNames) All() []string {
+	n := slices.Index(s[:], "")
+	if n < 0 {
+		n = len(s)
+	}
+	return s[:n]
 }
 
 // newTimeline counts the ends of active tokens by weeks, from today on. nil: none of them ends in that time.
@@ -87,11 +100,11 @@ func newMark(v *web.Request, first time.Time, span time.Duration, ending []*inve
 		if t.Ends().Before(earliest.Ends()) {
 			earliest = t
 		}
-		if len(m.Names) < shownEnds {
-			m.Names = append(m.Names, web.ShownName(v.Words, t.DisplayName))
-		}
 	}
-	m.More = len(ending) - len(m.Names)
+	for i := range min(shownEnds, len(ending)) {
+		m.Names[i] = web.ShownName(v.Words, ending[i].DisplayName)
+	}
+	m.More = max(0, len(ending)-shownEnds)
 	m.Class = string(earliest.Urgency(v.Now))
 	m.URL = web.TokenURL(v, earliest.Organization, &earliest.Token)
 	if len(ending) > 1 || m.URL == "" {

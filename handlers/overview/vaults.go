@@ -15,7 +15,8 @@ func vaultGroup(v *web.Request, kept *web.Kept, s inventory.Inventory) (attentio
 	if kept == nil {
 		return g, false
 	}
-	for _, t := range s.Tokens {
+	tokens := s.Tokens()
+	for _, t := range tokens {
 		for _, place := range kept.Places(v, t) {
 			if len(place.Marks) > 0 {
 				g.Lines = append(g.Lines, attentionLine{
@@ -26,7 +27,7 @@ func vaultGroup(v *web.Request, kept *web.Kept, s inventory.Inventory) (attentio
 		}
 	}
 	if s.Complete() {
-		for _, orphan := range kept.Orphans(s.Tokens) {
+		for _, orphan := range kept.Orphans(tokens) {
 			g.Lines = append(g.Lines, attentionLine{Name: orphan, Facts: v.Words.Text("inVault.orphan")})
 		}
 	}

@@ -78,7 +78,7 @@ func (h *Handlers) nameNote(v *web.Request, organization, name string) string {
 		return ""
 	}
 	found := h.Inventory.LoadOrganizations(v.Context(), v.Owner(), []string{organization}, time.After(noteWait))
-	for _, t := range found.Tokens {
+	for _, t := range found.Tokens() {
 		if t.Status == azuredevops.Active && strings.EqualFold(t.DisplayName, name) {
 			return v.Words.Text("tokenForm.nameTaken", "Organization", organization)
 		}

@@ -40,7 +40,10 @@ func visible(name string) string {
 
 // ShownName is a token's name, or what stands for one that has none that shows.
 func ShownName(w *templates.Words, name string) string {
-	return cmp.Or(visible(name), w.Message("token.unnamed", nil).Title)
+	if Nameless(name) {
+		return w.Message("token.unnamed", nil).Title
+	}
+	return name
 }
 
 // WorksIn names the organizations where a token works that is read and changed through this one.

@@ -39,7 +39,8 @@ type call struct {
 	url          string
 	body         []byte // JSON, nil for none
 	maxBody      int64
-	namesToken   bool // the address names one token
+	buffer       []byte // nil, or for the answer's body, if that fits: it is read before another call uses it
+	namesToken   bool   // the address names one token
 	time         *allowance
 }
 
@@ -274,7 +275,7 @@ func (q call) read(ctx context.Context, response *http.Response, grow func(int64
 	if response.ContentLength > q.maxBody {
 		err = errLength
 	} else {
-		a.body, err = readUpTo(response.Body, q.maxBody, grow)
+		a.body, err = readUpTo(response.Body, q.maxBody, grow, q.buffer)
 	}
 	// What is whole in itself counts, even if the connection broke at its very end: it may hold a secret that is sent
 	// only once.
@@ -295,28 +296,39 @@ func (q call) read(ctx context.Context, response *http.Response, grow func(int64
 }
 
 // readUpTo returns the whole of r, or errLength if that is more than limit. With another error it returns what came
-// before. It gathers parts and joins them at the end: one growing buffer would cost twice the limit before it is
-// reached. Beyond the first few parts grow is asked, once, for the memory of the rest.
-func readUpTo(r io.Reader, limit int64, grow func(int64) bool) ([]byte, error) {
-	const free = 5 // parts: 248 KB
+// before. It gathers parts, of which first is the first if it isn't nil, and joins them at the end: one growing buffer
+// would cost twice the limit before it is reached. Beyond the first few parts grow is asked, once, for the memory of the
+// rest.
+func readUpTo(r io.Reader, limit int64, grow func(int64) bool, first []byte) ([]byte, error) {
+	const free = 5 // parts: 248 KB, without first
 	var parts [][]byte
 	total := int64(0)
 	for {
 		if len(parts) == free && !grow(limit) {
-			return bytes.Join(parts, nil), errMemory
+			return join(parts), errMemory
 		}
-		part := make([]byte, (unitBytes>>free)<<min(len(parts), free)) // 8 to 256 KB
+		part := first
+		if len(parts) > 0 || first == nil {
+			part = make([]byte, (unitBytes>>free)<<min(len(parts), free)) // 8 to 256 KB
+		}
 		n, err := fill(r, part)
 		parts, total = append(parts, part[:n]), total+int64(n)
 		switch {
 		case total > limit:
 			return nil, errLength
 		case errors.Is(err, io.EOF):
-			return bytes.Join(parts, nil), nil
+			return join(parts), nil
 		case err != nil:
-			return bytes.Join(parts, nil), err
+			return join(parts), err
 		}
 	}
+}
+
+func join(parts [][]byte) []byte {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return bytes.Join(parts, nil)
 }
 
 // fill reads until part is full or r fails, which it says in r's own words: an unexpected end must not look like the

@@ -2,6 +2,8 @@ package azuredevops
 
 import (
 	"crypto/sha256"
+	"slices"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -42,3 +44,42 @@ func (p pages) read(q call, a answer) (tokens []Token, next string, failure *Err
 	}
 	return tokens, next, failure
 }
+
+// distinct is tokens of several pages, each once: they can move from page to page meanwhile.
+type distinct struct {
+	all   []Token
+	known map[string]bool // ids; nil: those of all
+}
+
+// add adds a page, in which each token is once. One that stays alone isn't copied.
+func (d *distinct) add(page []Token) {
+	if d.all == nil {
+		d.all = slices.Clip(page) // the pages' own: what is appended must go elsewhere
+		return
+	}
+	if d.known == nil {
+		d.known = make(map[string]bool, 2*len(d.all))
+		for i := range d.all {
+			d.known[d.all[i].AuthorizationID] = true
+		}
+	}
+	for i := range page {
+		if t := &page[i]; !t.Addressable() || !d.known[t.AuthorizationID] {
+			d.known[t.AuthorizationID] = true
+			d.all = append(d.all, *t)
+		}
+	}
+}
+
+// once is tokens with each once.
+func once(tokens []Token) []Token {
+	d := distinct{all: make([]Token, 0, len(tokens)), known: make(map[string]bool, len(tokens))}
+	d.add(tokens)
+	return d.all
+}
+
+// listBuffer is for a page of a list as it is sent. A full one has some 50 KB.
+const listBuffer = 64 << 10
+
+// listBuffers are those that no call uses.
+var listBuffers = sync.Pool{New: func() any { return new([listBuffer]byte) }}

@@ -83,11 +83,12 @@ func ValidAuthorizationID(id string) bool {
 	})
 }
 
-// List returns all pages of the organization's tokens with that status, in the order of the service. With an error it
-// also returns the tokens it got before.
+// List returns all pages of the organization's tokens with that status, each token once, in the order of the service.
+// With an error it also returns the tokens it got before. They may be other callers', too: nobody may change them.
 func (c *Caller) List(ctx context.Context, organization string, s Status) ([]Token, error) {
-	var tokens []Token
-	known := map[string]bool{} // ids: tokens can move from page to page meanwhile
+	var tokens distinct
+	buffer := listBuffers.Get().(*[listBuffer]byte) //nolint:forcetypeassert,errcheck // nothing else is put there
+	defer func() { clear(buffer[:]); listBuffers.Put(buffer) }()
 	asked := map[string]bool{"": true}
 	room, left := int64(maxListBytes), c.client.timeForRead()
 	for next := ""; ; {
@@ -95,27 +96,22 @@ func (c *Caller) List(ctx context.Context, organization string, s Status) ([]Tok
 		if err != nil {
 			return nil, err
 		}
-		q.maxBody, q.time = min(maxListBody, room), left
+		q.maxBody, q.time, q.buffer = min(maxListBody, room), left, buffer[:]
 		a, err := c.do(ctx, q)
 		if err != nil {
-			return tokens, err
+			return tokens.all, err
 		}
 		room -= int64(len(a.body))
 		page, more, failure := c.client.pages.read(q, a)
 		c.report(ctx, q, page...)
-		for _, t := range page {
-			if !t.Addressable() || !known[t.AuthorizationID] {
-				known[t.AuthorizationID] = true
-				tokens = append(tokens, t)
-			}
-		}
+		tokens.add(page)
 		switch {
 		case failure != nil:
-			return tokens, failure
+			return tokens.all, failure
 		case more == "":
-			return tokens, nil
+			return tokens.all, nil
 		case asked[more] || len(asked) == maxPages:
-			return tokens, q.notUnderstood(a, errEndless)
+			return tokens.all, q.notUnderstood(a, errEndless)
 		}
 		asked[more], next = true, more
 	}
@@ -154,10 +150,11 @@ func (q call) page(a answer) ([]Token, string, *Error) {
 	if !found.patTokens.there && !found.patTokens.null {
 		return nil, "", q.notUnderstood(a, errType)
 	}
-	tokens := make([]Token, 0, len(found.patTokens.items))
-	for i := range found.patTokens.items {
-		tokens = append(tokens, found.patTokens.items[i].token())
+	tokens := make([]Token, len(found.patTokens.items))
+	for i := range tokens {
+		tokens[i] = found.patTokens.items[i].token()
 	}
+	tokens = once(tokens)
 	if found.patTokens.more {
 		return tokens, "", q.notUnderstood(a, errLength)
 	}
@@ -170,11 +167,11 @@ func (q call) page(a answer) ([]Token, string, *Error) {
 // report says what of the tokens in an answer isn't understood.
 func (c *Caller) report(ctx context.Context, q call, tokens ...Token) {
 	n, odd := 0, map[Member]bool{}
-	for _, t := range tokens {
-		if len(t.Odd) > 0 {
+	for i := range tokens {
+		if len(tokens[i].Odd) > 0 {
 			n++
 		}
-		for _, m := range t.Odd {
+		for _, m := range tokens[i].Odd {
 			odd[m] = true
 		}
 	}

@@ -2,7 +2,6 @@ package entra
 
 import (
 	"context"
-	"crypto/sha256"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 // TokenCache is one session's token cache, kept by the session store.
 type TokenCache interface {
+	Version(ctx context.Context) (string, error)          // of its content: another one has another; "" if there is none
 	Load(ctx context.Context) ([]byte, error)             // nil, nil if there is none
 	Save(ctx context.Context, blob []byte) error          // must not revive a session that ended
 	Drop(ctx context.Context) error                       // the sign-in is over
@@ -51,11 +51,7 @@ func (w want) key() string { return w.cache.Key() + " " + strings.Join(w.scopes,
 func (p *Provider) other(w want) bool { return !slices.Equal(w.scopes, p.o.Scopes) }
 
 func (p *Provider) accessToken(ctx context.Context, w want) (string, error) {
-	blob, err := w.cache.Load(ctx)
-	if err != nil {
-		return "", err
-	}
-	held, err := p.peek(ctx, blob, w)
+	held, err := p.peek(ctx, w)
 	switch {
 	case err != nil:
 		return "", err
@@ -85,12 +81,20 @@ type holding struct {
 	until time.Time // the same cache holds the same token, and it isn't due
 }
 
-// peek looks into a cache. MSAL takes long to read one, so what it has found is known for as long as it would find the
-// same in a cache of the same content.
-func (p *Provider) peek(ctx context.Context, blob []byte, w want) (holding, error) {
-	key := sha256.Sum256(append([]byte(w.account+"\n"+strings.Join(w.scopes, " ")+"\n"), blob...))
+// peek looks into the cache. Opening one, and having MSAL read it, takes long, so what was found is known for as long as
+// it would be found again: while the cache has the same content.
+func (p *Provider) peek(ctx context.Context, w want) (holding, error) {
+	version, err := w.cache.Version(ctx)
+	if err != nil {
+		return holding{}, err
+	}
+	key := w.key() + " " + w.account + " " + version
 	if known, ok := p.peeked.Get(key); ok && time.Now().Before(known.until) { // MSAL's clock
 		return known, nil
+	}
+	blob, err := w.cache.Load(ctx)
+	if err != nil {
+		return holding{}, err
 	}
 	held, err := p.look(ctx, blob, w)
 	if err == nil && held.token != "" && !held.due {

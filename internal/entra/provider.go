@@ -3,7 +3,6 @@ package entra
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -83,8 +82,8 @@ type Provider struct {
 
 	vault      *memo[Credential] // of Credential.Current
 	refreshing panics.Flights
-	pauses     pauses                                 // after failed refreshes, by session
-	peeked     *lru.Cache[[sha256.Size]byte, holding] // what token caches hold, by their content
+	pauses     pauses                      // after failed refreshes, by session
+	peeked     *lru.Cache[string, holding] // what token caches hold, by their versions
 }
 
 // New makes a Provider. It makes no call.
@@ -103,7 +102,7 @@ func New(o Options) (*Provider, error) {
 		}
 	}
 	p := &Provider{o: o, metadata: o.Authority + "/v2.0/.well-known/openid-configuration", pauses: newPauses(o.Now)}
-	p.peeked, _ = lru.New[[sha256.Size]byte, holding](manyPeeked) // fails for sizes below one
+	p.peeked, _ = lru.New[string, holding](manyPeeked) // fails for sizes below one
 	p.wire = newWire(o, p.metadata)
 	p.vault = &memo[Credential]{fetch: p.readCurrent, fresh: credentialFresh, now: o.Now, log: o.Log, words: "the app's credential could not be read"}
 	if first := (Credential{Secret: o.Credential.Secret, Certificate: o.Credential.Certificate}); first.Secret != "" || first.Certificate != nil {

@@ -36,7 +36,7 @@ func (p *Provider) refresh(w want) (token string, err error) {
 	if err != nil {
 		return "", err
 	}
-	held, err := p.peek(ctx, blob, w)
+	held, err := p.look(ctx, blob, w)
 	switch {
 	case err != nil:
 		return "", err

@@ -3,6 +3,7 @@ package entra
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -227,6 +228,12 @@ func newCache(blob []byte) *memoryCache {
 }
 
 func (c *memoryCache) Key() string { return c.key }
+
+func (c *memoryCache) Version(context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprintf("%x", sha256.Sum256(c.blob)), c.failing["Load"]
+}
 
 func (c *memoryCache) Load(context.Context) ([]byte, error) {
 	c.mu.Lock()

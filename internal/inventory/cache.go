@@ -122,14 +122,16 @@ func readLists(ctx context.Context, api *azuredevops.Caller, organization string
 	}
 	tokens = make([]Token, 0, count)
 	for i, status := range statuses {
-		for _, t := range found[i] {
-			tokens = append(tokens, Token{Token: t, Status: status, Organization: organization})
+		for k := range found[i] {
+			tokens = append(tokens, Token{Token: found[i][k], Status: status, Organization: organization})
 		}
 		if errs[i] != nil {
 			failed = append(failed, Missing{status, errs[i]})
 		}
 	}
-	tokens = once(tokens, anyToken)
+	if len(statuses) > 1 { // each of them lists a token once
+		tokens = once(tokens, anyToken)
+	}
 	markTwins(tokens, anyToken)
 	return tokens, failed
 }

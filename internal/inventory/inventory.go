@@ -7,7 +7,6 @@ type Inventory struct {
 	Discovering   bool  // the organizations themselves are still being looked for
 	DiscoveryErr  error // why they couldn't be found
 	Organizations []Organization
-	Tokens        []Token   // each once, a global one too
 	Since         time.Time // the oldest of what was read; zero: nothing was
 }
 
@@ -15,6 +14,7 @@ type Inventory struct {
 type Organization struct {
 	Name    string
 	Loading bool
+	Reading uint64 // which reading of it this is: no two have the same
 	Failed  []Missing
 	Tokens  []Token // as the organization lists them; not to be changed
 }
@@ -37,17 +37,25 @@ func inventoryOf(all []*orgTokens) (i Inventory) {
 	for _, one := range all {
 		o := Organization{Name: one.organization, Loading: !closed(one.done)}
 		if !o.Loading {
-			o.Failed, o.Tokens = one.failed, one.tokens
+			o.Failed, o.Tokens, o.Reading = one.failed, one.tokens, one.number
 			if i.Since.IsZero() || one.ended.Before(i.Since) {
 				i.Since = one.ended
 			}
-			i.Tokens = append(i.Tokens, one.tokens...)
 		}
 		i.Organizations = append(i.Organizations, o)
 	}
-	i.Tokens = once(i.Tokens, Token.Global) // each organization's own are so already
-	markTwins(i.Tokens, Token.Global)
 	return i
+}
+
+// Tokens are those of all organizations, each once, a global one too. They are put together anew by each call.
+func (i Inventory) Tokens() []Token {
+	var all []Token
+	for _, o := range i.Organizations {
+		all = append(all, o.Tokens...)
+	}
+	all = once(all, (*Token).Global) // each organization's own are so already
+	markTwins(all, (*Token).Global)
+	return all
 }
 
 // SignInErr is the error that leads to a new sign-in, where nothing at all could be read for want of one; needed says

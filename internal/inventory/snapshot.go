@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -27,7 +28,8 @@ const (
 // snapshots are those of all sessions. They are bounded in number and in bytes: those that weren't looked at for the
 // longest time go first.
 type snapshots struct {
-	now func() time.Time
+	now      func() time.Time
+	readings atomic.Uint64 // that were begun
 
 	mu    sync.Mutex                        // of the snapshots in it, too
 	all   *simplelru.LRU[string, *snapshot] // by session
@@ -66,6 +68,7 @@ type snapshot struct {
 // orgTokens is what one organization has. All but done, organization and begun may be read only after done is closed.
 type orgTokens struct {
 	organization string
+	number       uint64 // of this reading, among all of this process
 	begun        time.Time
 	done         chan struct{}
 
@@ -190,7 +193,7 @@ func (s *snapshot) read(log *slog.Logger, organization string, list func() ([]To
 	if one, ok := s.organizations[key]; ok && (!closed(one.done) || now().Sub(one.ended) < snapshotLife) {
 		return one
 	}
-	one := &orgTokens{organization: organization, begun: now(), done: make(chan struct{})}
+	one := &orgTokens{organization: organization, number: s.in.readings.Add(1), begun: now(), done: make(chan struct{})}
 	s.drop(key)
 	s.organizations[key] = one
 	panics.Go(log, "reading tokens", func() {

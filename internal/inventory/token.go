@@ -70,17 +70,18 @@ func statusRank(s azuredevops.Status) int { return slices.Index(Statuses(), s) }
 
 // once keeps each token once. Those can be there twice for which which is true: any of one answer, as tokens move from
 // page to page meanwhile; of several organizations the global ones, which each of them lists, under the same id.
-func once(tokens []Token, which func(Token) bool) []Token {
-	seen, out := map[string]int{}, make([]Token, 0, len(tokens))
-	for _, t := range tokens {
+func once(tokens []Token, which func(*Token) bool) []Token {
+	seen, out := make(map[string]int, len(tokens)), make([]Token, 0, len(tokens))
+	for i := range tokens {
+		t := &tokens[i]
 		if !t.Addressable() || !which(t) {
-			out = append(out, t)
+			out = append(out, *t)
 			continue
 		}
 		at, twice := seen[t.AuthorizationID]
 		if !twice {
 			seen[t.AuthorizationID] = len(out)
-			out = append(out, t)
+			out = append(out, *t)
 			continue
 		}
 		if statusRank(t.Status) > statusRank(out[at].Status) {
@@ -90,22 +91,27 @@ func once(tokens []Token, which func(Token) bool) []Token {
 	return out
 }
 
-func anyToken(Token) bool { return true }
+func anyToken(*Token) bool { return true }
 
 // markTwins marks active tokens, of those for which which is true, that share their name with another one of the same
 // organization.
-func markTwins(tokens []Token, which func(Token) bool) {
+func markTwins(tokens []Token, which func(*Token) bool) {
 	type named struct{ organization, name string }
-	of := func(t Token) named { return named{t.OrganizationKey(), strings.TrimSpace(t.DisplayName)} }
-	count := map[named]int{}
-	for _, t := range tokens {
-		if t.Status == azuredevops.Active && which(t) {
-			count[of(t)]++
+	first := make(map[named]*Token, len(tokens))
+	for i := range tokens {
+		t := &tokens[i]
+		if !which(t) {
+			continue
 		}
-	}
-	for i, t := range tokens {
-		if which(t) {
-			tokens[i].Twin = t.Status == azuredevops.Active && count[of(t)] > 1
+		t.Twin = false
+		if t.Status != azuredevops.Active {
+			continue
 		}
+		name := named{t.OrganizationKey(), strings.TrimSpace(t.DisplayName)}
+		if other, ok := first[name]; ok {
+			other.Twin, t.Twin = true, true
+			continue
+		}
+		first[name] = t
 	}
 }

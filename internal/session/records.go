@@ -227,6 +227,15 @@ func (r *Records) read(ctx context.Context, k Key, into any) (held, error) {
 	return held{version, o.expires, unknown}, err
 }
 
+// version is that of the record k, which isn't opened: whether it can be is for whoever needs more of it.
+func (r *Records) version(ctx context.Context, k Key) (string, error) {
+	_, version, err := r.backend.Read(ctx, k.Name())
+	if err != nil {
+		return "", r.readError(k.Name(), err)
+	}
+	return version, nil
+}
+
 // update writes value over the record that was read as was. ErrConflict, ErrNotFound.
 func (r *Records) update(ctx context.Context, k Key, was held, value any) error {
 	sealed, err := r.seal(k, value, was.unknown, was.expires)

@@ -24,6 +24,19 @@ func (t *Tokens) create(ctx context.Context, blob []byte) error {
 	return t.s.m.records.Create(ctx, t.key(), tokenRecord{blob}, t.s.Expires())
 }
 
+// Version names the cache's content, without opening it: another content has another version. "" if the session has
+// none or has ended.
+func (t *Tokens) Version(ctx context.Context) (string, error) {
+	if !t.s.SignedIn() {
+		return "", nil
+	}
+	version, err := t.s.m.records.version(ctx, t.key())
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return version, err
+}
+
 // Load returns the cache; nil if it was dropped, or the session has none or has ended.
 func (t *Tokens) Load(ctx context.Context) ([]byte, error) {
 	if !t.s.SignedIn() {

@@ -368,6 +368,42 @@ func TestOverviewSeesTheOwnChanges(t *testing.T) {
 	}
 }
 
+// What was found out about tokens that were read a moment ago isn't shown where it wouldn't be found any more: on another
+// day, in another language, or after another reading.
+func TestOverviewIsOfItsMoment(t *testing.T) {
+	t.Parallel()
+	clock := testkit.NewClockAt(time.Date(2026, 10, 10, 23, 59, 30, 0, time.UTC))
+	sim := apptest.ManyTokens(2)
+	sim.Now = clock.Now
+	d := apptest.Start(t, apptest.Options{Sim: sim, Now: clock.Now})
+	add := func(name string, days int) {
+		d.Sim.AddToken(simulator.Token{DisplayName: name, Organization: "org-01", Scope: "vso.code", ValidFrom: clock.Now(), ValidTo: clock.Now().AddDate(0, 0, days)})
+	}
+	add("made before", 5)
+	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+"/overview")
+	read, last := d.Sim.Calls("list"), map[string]bool{}
+	seen := func(what string) {
+		t.Helper()
+		text := apptest.OpenWhole(t, b, d.URL+"/overview").Page.Find("#overview-attention, #overview-places").Text()
+		if last[text] {
+			t.Errorf("%s: the overview is the same:\n%s", what, text)
+		}
+		last[text] = true
+	}
+	seen("at first")
+	clock.Move(40 * time.Second)
+	seen("on the next day")
+	if again := d.Sim.Calls("list"); again != read {
+		t.Errorf("it took %d calls more, so nothing that was read before was shown", again-read)
+	}
+	b.Edit(func(r *http.Request) { r.Header.Set("Accept-Language", "ko") })
+	seen("in Korean")
+	clock.Move(time.Second)
+	add("made elsewhere", 2)
+	b.Open(d.URL + "/overview?retry=")
+	seen("after another reading")
+}
+
 // Requests that come at the same time share what is read.
 func TestOverviewReadsOnceForAllRequests(t *testing.T) {
 	t.Parallel()

@@ -53,39 +53,39 @@ func SeveralOf(v *web.Request, view View, tokens []inventory.Token) Several {
 }
 
 // Rows are tokens as a list shows them.
-func Rows(v *web.Request, view View, several Several, tokens []inventory.Token) []Row {
+func Rows(v *web.Request, view View, several Several, tokens []inventory.Token) templates.Rows[Row] {
 	unfinished := UnfinishedByToken(v)
 	scopes := map[string]string{} // by ids: many tokens have the same
 	powerful := v.Words.Text("kind.powerful")
-	rows := make([]Row, 0, len(tokens))
-	for i, t := range tokens {
+	rows := make(templates.Rows[Row], len(tokens))
+	for i := range tokens {
+		t, row := &tokens[i], &rows[i]
 		ids := strings.Join(t.Scopes, " ")
 		if _, known := scopes[ids]; !known {
 			scopes[ids] = scopesText(v.Words, t.Scopes)
 		}
 		tool := azuredevops.MadeBy(t.DisplayName)
-		row := Row{
+		*row = Row{
 			Several: several, Number: i + 1, Name: web.ShownName(v.Words, t.DisplayName), URL: web.TokenURL(v, t.Organization, &t.Token), Odd: web.OddText(v.Words, &t.Token),
 			Organization: web.WorksIn(v.Words, &t.Token, t.Organization), Global: t.LivingGlobal(), Scopes: scopes[ids], FullAccess: t.FullAccess(),
-			Expires: web.Ends(v, t), Tool: tool != "", MadeBy: web.ToolName(v.Words, tool),
+			Expires: web.Ends(v, *t), Tool: tool != "", MadeBy: web.ToolName(v.Words, tool),
 		}
-		row.Status, row.Class = web.StatusOf(v, t)
+		row.Status, row.Class = web.StatusOf(v, *t)
 		if t.Status == azuredevops.Active {
 			row.Urgency = t.Urgency(v.Now)
 			if t.HighPrivilege() && t.LongLived() && !t.FullAccess() {
 				row.Powerful = powerful
 			}
 		}
-		if changeable(t) {
-			row.Pick = PickValue(t)
+		if changeable(*t) {
+			row.Pick = PickValue(*t)
 			row.Picked = slices.ContainsFunc(view.Picked, func(value string) bool { return strings.EqualFold(value, row.Pick) })
 		}
-		row.Kept, row.KeptOdd = keptIn(v, view.Kept, t)
+		row.Kept, row.KeptOdd = keptIn(v, view.Kept, *t)
 		if op, ok := unfinished[t.AuthorizationID]; ok {
 			row.Unfinished = PartOfRotation(v.Words, op, t.AuthorizationID)
 			row.UnfinishedURL = v.Link(web.OperationPath(op.ID))
 		}
-		rows = append(rows, row)
 	}
 	return rows
 }

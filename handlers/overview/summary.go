@@ -1,0 +1,90 @@
+package overview
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/patdesk/patdesk/handlers/web"
+	"github.com/patdesk/patdesk/internal/azuredevops"
+	"github.com/patdesk/patdesk/internal/inventory"
+	"github.com/patdesk/patdesk/templates"
+)
+
+// summary is what the overview says of the tokens alone.
+type summary struct {
+	made      time.Time
+	attention []attentionGroup
+	timeline  *timeline
+	places    []place
+	active    int
+	tokens    int
+}
+
+// summaryFor is what a summary depends on, but for the time since it was made.
+type summaryFor struct {
+	session, reads string
+	words          *templates.Words
+	root, zone     string
+	day            string
+	globalsOver    bool
+}
+
+const (
+	manySummaries = 64
+	summaryLife   = time.Minute // as long as what was read counts, too: what ends in minutes is worded by the minute
+)
+
+func newSummaries() *lru.Cache[summaryFor, summary] {
+	all, _ := lru.New[summaryFor, summary](manySummaries) // fails for sizes below one
+	return all
+}
+
+// summaryOf is the summary of what was read. To look at thousands of tokens takes longer than all else of the page, so
+// it is done once for what was read whole. Nobody may change it.
+func (h *Handlers) summaryOf(v *web.Request, s inventory.Inventory) summary {
+	if !s.Complete() {
+		return newSummary(v, s)
+	}
+	of := summaryFor{
+		session: v.Session.Hash(), reads: readsOf(s), words: v.Words, root: v.Link(""), zone: v.Now.Location().String(),
+		day: v.Now.Format(time.DateOnly), globalsOver: !v.Now.Before(azuredevops.GlobalTokensEnd),
+	}
+	if known, ok := h.summaries.Get(of); ok && v.Now.Sub(known.made).Abs() < summaryLife {
+		return known
+	}
+	made := newSummary(v, s)
+	h.summaries.Add(of, made)
+	return made
+}
+
+// readsOf names the readings that s was put together from.
+func readsOf(s inventory.Inventory) string {
+	var b strings.Builder
+	for _, o := range s.Organizations {
+		b.WriteString(strconv.FormatUint(o.Reading, 36) + " ")
+	}
+	return b.String()
+}
+
+func newSummary(v *web.Request, s inventory.Inventory) summary {
+	tokens := s.Tokens()
+	out := summary{made: v.Now, attention: attention(v, tokens), timeline: newTimeline(v, tokens), tokens: len(tokens), active: countActive(tokens)}
+	for _, o := range s.Organizations {
+		out.places = append(out.places, place{
+			Name: o.Name, URL: v.Link(web.ListPath(o.Name)), Unread: o.Loading || len(o.Failed) > 0 && len(o.Tokens) == 0, Active: countActive(o.Tokens),
+		})
+	}
+	return out
+}
+
+func countActive(tokens []inventory.Token) (n int) {
+	for i := range tokens {
+		if tokens[i].Status == azuredevops.Active {
+			n++
+		}
+	}
+	return n
+}
