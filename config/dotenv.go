@@ -61,7 +61,7 @@ func readBegin(path string, limit int64) ([]byte, error) {
 func noText(content []byte, err error) (problem, fix string) {
 	switch {
 	case err != nil:
-		return "can't be read", "Let the user that runs patdesk read it, or remove it."
+		return "can't be read", "Let the user that runs patdesk read it and enter its folder, or start patdesk in another folder."
 	case len(content) > maxDotenv:
 		return "has more than 64 kB, which settings don't have", "Leave the settings alone in it. A certificate has a file of its own."
 	case isUTF16(content):

@@ -359,7 +359,7 @@ func checkDeb(t *testing.T, deb string) {
 		}
 	}
 	gid := regexp.MustCompile(`(?m)^patdesk:x:(\d+):`).FindStringSubmatch(read(t, filepath.Join(root, "etc/group")))
-	if groups := read(t, filepath.Join(root, "etc/group")); !strings.Contains(groups, "\npatdesk-proxy:") {
+	if groups := read(t, filepath.Join(root, "etc/group")); !regexp.MustCompile(`(?m)^patdesk-proxy:`).MatchString(groups) {
 		t.Errorf("patdesk.socket's group isn't made:\n%s", groups)
 	}
 	if output, err := run(t, nil, "stat", "-c", "%u %g", filepath.Join(root, "etc/patdesk/patdesk.env")); err != nil || gid == nil || strings.TrimSpace(output) != "0 "+gid[1] {
@@ -368,7 +368,12 @@ func checkDeb(t *testing.T, deb string) {
 	if text := read(t, filepath.Join(root, "etc/patdesk/patdesk.env")); strings.Contains(text, "go run") || !strings.Contains(text, "\nCLIENT_ID=\n") {
 		t.Errorf("the settings are\n%s", text)
 	}
+	if output, err := run(t, nil, "systemctl", "--root="+root, "enable", "patdesk.service", "patdesk.socket"); err != nil {
+		t.Errorf("%v\n%s", err, output)
+	}
 	dpkg("-r", "patdesk")
+	there("etc/systemd/system/multi-user.target.wants/patdesk.service", false)
+	there("etc/systemd/system/sockets.target.wants/patdesk.socket", false)
 	there("usr/bin/patdesk", false)
 	there("etc/patdesk/patdesk.env", true)
 	if said := dpkg("-P", "patdesk"); !strings.Contains(said, "stays in /var/lib/patdesk") {
