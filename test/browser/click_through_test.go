@@ -5,6 +5,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
 	"github.com/patdesk/patdesk/internal/testkit"
 )
 
@@ -28,6 +31,7 @@ func TestClickThrough(t *testing.T) {
 			r.at = func(name string) {
 				// For the time: each page in three windows, two of which differ in both respects, and with axe in one of them.
 				first := []int{0, 1, 3, 2}[stops%4]
+				r.fits(name)
 				by := []window{windows[first], windows[3-first], otherWindows[stops%len(otherWindows)]}
 				if slices.Contains(quarter, stops%4) {
 					r.accessible(name, by, 1)
@@ -37,6 +41,28 @@ func TestClickThrough(t *testing.T) {
 			through(r)
 			r.quiet()
 		})
+	}
+}
+
+// fits checks what only one page has to be: the form for a new token short, and the list worth printing, with names that
+// are no smaller than the scopes beside them.
+func (r tour) fits(name string) {
+	r.t.Helper()
+	r.through(windows[0])
+	switch name {
+	case "new":
+		if height := read(r.tab, "height", chromedp.Evaluate[int](`document.documentElement.scrollHeight`)); height >= 1500 {
+			r.t.Errorf("the form for a new token is %d px high before anything is unfolded", height)
+		}
+	case "tokens":
+		r.do("look at the print", command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}))
+		if !read(r.tab, "sizes", chromedp.Evaluate[bool](`(() => {
+			const size = (part) => parseFloat(getComputedStyle(document.querySelector("#token-rows tr:last-child " + part)).fontSize);
+			return size("th a") >= size("td:nth-child(3)") && !document.querySelector("#token-rows input").offsetParent;
+		})()`)) {
+			r.t.Error("on paper scopes are larger than names, or boxes are printed")
+		}
+		r.through(windows[0])
 	}
 }
 
