@@ -43,17 +43,17 @@ func (h *Handlers) batchChanges(v *web.Request) ([]changeRow, error) {
 	for i := range batches {
 		b := &batches[i]
 		words := map[string]any{"Count": len(b.Items), "Done": b.Tally.Done}
-		state, told := "partly", tenseTried
+		state, tense := "partly", tenseTried
 		switch {
 		case b.Running:
-			state, told = "sent", tenseDoing
+			state, tense = "sent", tenseDoing
 		case b.Ended.IsZero() || b.Working:
-			state, told = "halfway", tenseDoing
+			state, tense = "halfway", tenseDoing
 		case b.Tally.Done == len(b.Items):
-			state, told = "succeeded", tenseDone
+			state, tense = "succeeded", tenseDone
 		}
 		out = append(out, changeRow{
-			When: v.When(b.Started), What: v.Words.Text(told.many + web.BulkVerb(b.Action)),
+			When: v.When(b.Started), What: v.Words.Text(tense.many + web.BulkVerb(b.Action)),
 			Token: v.Words.Message("bulk.changeTokens", words).Title, Organization: batchPlaces(v.Words, b),
 			Outcome: v.Words.Message("bulk.outcome."+state, words).Title, OutcomeClass: map[string]string{"partly": "unknown"}[state] + strings.TrimPrefix(state, "partly"),
 			URL: v.Link(web.BatchPath(b.ID)), started: b.Started, Address: b.Asked.Address, Browser: web.BrowserName(v.Words, b.Asked.Browser),

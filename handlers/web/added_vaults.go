@@ -73,7 +73,7 @@ func vaultsToRead(v *Request) []string {
 }
 
 // Agree leads through Entra ID's question whether patdesk may reach vaults in the person's name, and back to the page
-// that it was asked on. It asks once: who comes back and still mayn't is told why there.
+// that it was asked on. It asks once: who comes back and still mayn't finds the reason there.
 func Agree(v *Request) (Answer, error) {
 	if v.site.Vaults == nil {
 		return nil, &HTTPError{Status: http.StatusNotFound}

@@ -65,13 +65,13 @@ type Options struct {
 
 	// Settings reads the settings again, when Hangup says so and when Entra ID refuses the credential. nil: they stay.
 	Settings func() (config.Config, error)
-	// Hangup is told that the settings are to be read again, or, with HangupStops, that the program is to end.
+	// Hangup receives when the settings are to be read again, or, with HangupStops, when the program is to end.
 	Hangup      <-chan os.Signal
 	HangupStops bool
 
 	// Sockets were handed over by whoever started the program, at the addresses of the settings.
 	Sockets systemd.Sockets
-	// Manager is told how the program stands; nil: nobody is.
+	// Manager receives reports of how the program stands; nil: none are sent.
 	Manager *systemd.Manager
 
 	Now         func() time.Time                                 // the clock of sessions, sign-ins, operations and pages; nil: time.Now

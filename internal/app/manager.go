@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// statusEvery is how often the service manager is told whether the program can do its work.
+// statusEvery is how often the service manager gets a report whether the program can do its work.
 const statusEvery = 10 * time.Second
 
 // reportToManager keeps the service manager up to date until ctx ends: that the program isn't stuck, and whether its

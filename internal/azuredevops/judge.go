@@ -176,15 +176,15 @@ func (f fault) peopleOnly() bool {
 		strings.HasPrefix(f.Message, "The requested operation is not allowed")
 }
 
-// nobody is how a refusal names the user whom the service has not recognized.
-var nobody = regexp.MustCompile(`(?i)\buser (?:'\s*'|"\s*"|‘\s*’|“\s*”|&#39;\s*&#39;|&quot;\s*&quot;|) is not authorized|\banonymous access\b`)
+// unnamedUser is how a refusal names the user whom the service has not recognized.
+var unnamedUser = regexp.MustCompile(`(?i)\buser (?:'\s*'|"\s*"|‘\s*’|“\s*”|&#39;\s*&#39;|&quot;\s*&quot;|) is not authorized|\banonymous access\b`)
 
 // kindOf401 distinguishes a bearer that the service understood and refused from one that it could do nothing with.
 func (a answer) kindOf401(f fault) Kind {
 	switch {
 	case claims(a.header) != "":
 		return KindClaims
-	case nobody.MatchString(f.Message + " " + a.serviceError()):
+	case unnamedUser.MatchString(f.Message + " " + a.serviceError()):
 		return KindSignIn
 	case f.typeKey() != "", a.header.Get("X-Tfs-Serviceerror") != "", numberPattern.MatchString(f.Message):
 		return KindRefused

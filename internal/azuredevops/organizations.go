@@ -130,7 +130,7 @@ func (a *wireAccount) closed() bool {
 	return slices.Contains([]string{"disabled", "2", "deleted", "3", "moved", "4"}, strings.ToLower(a.Status.string))
 }
 
-// name is what the organization is called in addresses, "" if that can't be told. Where its own address can be read,
+// name is what the organization is called in addresses, "" if unknown. Where its own address can be read,
 // that decides: it need not be what the organization is called elsewhere.
 func (a *wireAccount) name() string {
 	for _, name := range []string{nameInURI(a.URI.string), strings.TrimSpace(a.Name.string)} {
@@ -162,7 +162,7 @@ func nameInURI(uri string) string {
 	return name
 }
 
-// organizations are those that can be worked in; unnamed counts those that can't be told how to be called.
+// organizations are those that can be worked in; unnamed counts those whose name is unknown.
 func organizations(accounts []wireAccount) (found []Organization, unnamed int) {
 	for _, a := range accounts {
 		name := a.name()

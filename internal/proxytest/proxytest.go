@@ -184,9 +184,6 @@ func (p *Proxy) stop() {
 	}
 }
 
-// Log is what the proxy has said.
-func (p *Proxy) Log() string { return p.log.String() }
-
 // Transport is a browser's way to the proxy, under its public name: to the address at, one of the proxy's, coming from
 // the address from of this machine, "" for any, and trusting its certificate and those in also, which may be nil. Other
 // addresses are reached as usual.

@@ -222,16 +222,6 @@ func (s *Server) Empty() {
 	s.Do("EVAL", "for _, k in ipairs(redis.call('KEYS', 'ballast:*')) do redis.call('DEL', k) end", 0)
 }
 
-// Login makes Do use a user's name and password.
-func (s *Server) Login(user, password string) {
-	o := *s.client.Options()
-	o.Username, o.Password = user, password
-	_ = s.client.Close()
-	s.client = redis.NewClient(&o)
-	client := s.client
-	s.tb.Cleanup(func() { _ = client.Close() })
-}
-
 // Addresses are those of servers.
 func Addresses(servers []*Server) []string {
 	list := make([]string, 0, len(servers))
