@@ -751,7 +751,9 @@ func vaultSamples() []sample {
 		Problem:   &problemSummary{"You may not write to this vault", hostile, "Ask for the role Key Vault Secrets Officer.", []field{{"Code", "ForbiddenByRbac"}}},
 		TryAction: "/pat/operations/1/deliver", ShowAction: "/pat/operations/1/show-instead",
 	}
-	return []sample{{"operation", "in-vault", written}, {"operation", "vault-pending", pending}, {"operation", "vault-failed", failed}}
+	shown := operationSample("rotated", "succeeded")
+	shown.Vault, shown.Secret, shown.SecretUntil, shown.SaveAction = &intoVault{State: "written", Secret: "team/ci-nuget"}, secret, at(0, 9), "/pat/operations/1/acknowledge"
+	return []sample{{"operation", "in-vault", written}, {"operation", "in-vault-and-shown", shown}, {"operation", "vault-pending", pending}, {"operation", "vault-failed", failed}}
 }
 
 func withOld(p operationPage, state, sentence string) operationPage {

@@ -116,6 +116,9 @@ func TestVaultRefusesBeforeACreation(t *testing.T) {
 	if n := len(d.Sim.VaultSecrets(simulator.TeamVault, "smtp-password")); n != 2 || apptest.SecretOf(b) == "" {
 		t.Errorf("%d versions\n%s", n, apptest.Says(b))
 	}
+	if !strings.Contains(b.Text(), "The vault has its secret") || strings.Contains(b.Text(), "isn't saved yet") {
+		t.Errorf("a secret that is in its vault, and shown:\n%s", apptest.Says(b))
+	}
 	fillNew(b, d.URL, "odd", "no_name", false).Press("Create token")
 	if b.Status != http.StatusUnprocessableEntity || !strings.Contains(b.Text(), "up to 127 letters") {
 		t.Errorf("a name that is none: %d\n%s", b.Status, apptest.Says(b))
