@@ -22,7 +22,7 @@ func (w *world) visitUntil(r *replica, until time.Time) {
 		w.t.Fatal(err)
 	}
 	over := make(chan struct{})
-	operation.OnLookPause(r.Journal, func(ctx context.Context, d time.Duration) {
+	r.onRest(func(ctx context.Context, d time.Duration) {
 		if next := w.clock.Now().Add(d); next.Before(until) {
 			w.clock.Move(d)
 			return

@@ -152,6 +152,24 @@ type replica struct {
 	batches *batch.Batches
 	store   *store
 	paused  atomic.Pointer[func(d time.Duration)]
+
+	rested  atomic.Pointer[func(ctx context.Context, d time.Duration)]
+	resting chan struct{} // until onRest
+	once    sync.Once
+}
+
+// onRest has f called instead of resting between two looks, also by who rests already.
+func (r *replica) onRest(f func(ctx context.Context, d time.Duration)) {
+	r.rested.Store(&f)
+	r.once.Do(func() { close(r.resting) })
+}
+
+func (r *replica) rest(ctx context.Context, d time.Duration) {
+	select {
+	case <-r.resting:
+		(*r.rested.Load())(ctx, d)
+	case <-ctx.Done():
+	}
 }
 
 // onPause has f called instead of waiting between two tries.
@@ -188,12 +206,12 @@ func (w *world) replicaAt(now func() time.Time) *replica {
 
 // newReplica waits for nothing, and looks again when its person visits.
 func newReplica(s *store, records *session.Records, o operation.Options) *replica {
-	r := &replica{store: s}
+	r := &replica{store: s, resting: make(chan struct{})}
 	r.onPause(func(time.Duration) {})
 	o.Pause = r.pause
 	r.Journal = operation.New(records, o)
 	r.batches = batch.New(records, r.Journal)
-	operation.OnLookPause(r.Journal, func(ctx context.Context, _ time.Duration) { <-ctx.Done() })
+	operation.OnLookPause(r.Journal, r.rest)
 	return r
 }
 
