@@ -45,16 +45,20 @@ WATCH = -race -gcflags=all=-d=checkptr=0
 WATCHED = GORACE=$(or $(GORACE),atexit_sleep_ms=0) GOGC=$(or $(GOGC),400) go test $(WATCH) $(QUICKLY) -timeout 20m
 
 # Compiling comes first, as it can use every core. Then two packages at a time, so that one works while the other one is
-# linked, or waits. Those of the whole program take longest, so they begin.
+# linked, or waits. Those of the whole program take longest, so they begin; where everything is tried they go one by one,
+# as some say how long somebody waits.
 WHOLE = browser guarantees features security proxies
 .PHONY: test test-long
 test: ## Run all tests with the race detector; as root it installs what they need, else it says what is missing
 test-long: ## The same with everything that "make test" tries samples of, others each day; PATDESK_SAMPLE=… picks them
+test: AT_ONCE = 2
+test-long: AT_ONCE = 1
 test-long: export PATDESK_LONG = 1
 test test-long:
 	@scripts/test-deps
 	@go list $(WATCH) -export -test ./... >/dev/null
-	$(WATCHED) -p 2 $(addprefix ./test/,$(WHOLE)) $$(go list ./... | grep -v $(patsubst %,-e /test/%$$,$(WHOLE)))
+	$(WATCHED) -p $(AT_ONCE) $(addprefix ./test/,$(WHOLE)); parts=$$?; \
+		$(WATCHED) -p 2 $$(go list ./... | grep -v $(patsubst %,-e /test/%$$,$(WHOLE))) && exit $$parts
 
 .PHONY: soak
 soak: ## Run 2,000 rounds of changes under random faults, lags and kills, in ten minutes; ROUNDS=… SEED=… ROUND=… replay
