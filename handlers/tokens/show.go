@@ -58,13 +58,16 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	p := tokenPage{
 		Base: v.Base(plaintext.InSentence(web.ShownName(v.Words, t.DisplayName)), "tokens"),
 		Name: web.ShownName(v.Words, t.DisplayName), AuthorizationID: t.AuthorizationID, OrganizationText: web.WorksIn(v.Words, &t.Token, organization),
-		Created: v.When(t.ValidFrom), Expires: web.Ends(v, t), Urgency: t.Urgency(v.Now),
+		Created: v.When(t.ValidFrom), Expires: web.Ends(v, t),
 		Global: t.Global(), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 		AzureURL: h.AzureURL + "/" + organization + "/_usersSettings/tokens", BackURL: v.Link(web.ListPath(organization)), Done: h.Outcomes.Done(v),
 		Odd:        web.OddText(v.Words, &t.Token),
 		ReplaceURL: v.Link(web.ReplacementPath(organization, t.Token)),
 	}
 	p.Status, p.StatusClass = web.StatusOf(v, t)
+	if t.Status != azuredevops.Revoked {
+		p.Urgency = t.Urgency(v.Now)
+	}
 	for _, id := range t.Scopes {
 		p.Scopes = append(p.Scopes, explain(v.Words, id))
 	}
