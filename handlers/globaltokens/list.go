@@ -45,7 +45,7 @@ func (h *Handlers) List(v *web.Request) (web.Answer, error) {
 	p := globalTokensPage{
 		Base:     v.Base(v.Words.Message("globalTokens.title", nil).Title, "overview"),
 		Progress: tokenlist.ProgressOf(v, tokenlist.View{Path: web.GlobalTokensPath}, s),
-		Heading:  note.Title, What: note.What, Dead: !v.Now.Before(azuredevops.GlobalTokensEnd), BackURL: v.Link(web.OverviewPath), Complete: s.Complete(),
+		Heading:  note.Title, What: note.What, Dead: azuredevops.GlobalTokensOver(v.Now), BackURL: v.Link(web.OverviewPath), Complete: s.Complete(),
 	}
 	living := slices.DeleteFunc(s.Tokens(), func(t inventory.Token) bool { return !t.LivingGlobal() })
 	for _, t := range (tokenlist.View{Sort: "name"}).Arrange(v.Words, living, v.Now) {

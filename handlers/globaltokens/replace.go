@@ -115,7 +115,7 @@ func (h *Handlers) replaceAnswer(v *web.Request, f replaceForm, t inventory.Toke
 			Base:       v.Base(v.Words.Message("globalReplace.title", map[string]any{"Token": plaintext.InSentence(web.ShownName(v.Words, t.DisplayName))}).Title, "overview"),
 			FormAction: v.Link(web.GlobalPath(f.organization, f.id)), Problem: state.Problem, CancelURL: v.Link(web.GlobalTokensPath),
 		},
-		Heading: note.Title, What: note.What, Dead: !v.Now.Before(azuredevops.GlobalTokensEnd), OldName: web.ShownName(v.Words, t.DisplayName),
+		Heading: note.Title, What: note.What, Dead: azuredevops.GlobalTokensOver(v.Now), OldName: web.ShownName(v.Words, t.DisplayName),
 		OldScopes: web.ScopeTerms(v.Words, t.Scopes), OldExpires: web.Ends(v, t), MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	f.FormID = h.usable(v, f.FormID, operation.Revoke, web.ChangeTarget(f.organization, f.id))

@@ -251,7 +251,7 @@ func (h *Handlers) describeGlobal(v *web.Request, f replaceForm, old *operation.
 		}
 	}
 	key := "globalResult." + p.OldState
-	if p.OldState == "alive" && !v.Now.Before(azuredevops.GlobalTokensEnd) {
+	if p.OldState == "alive" && azuredevops.GlobalTokensOver(v.Now) {
 		key += "After"
 	}
 	p.OldWhat = v.Words.Message(key, nil).What

@@ -130,7 +130,7 @@ func attention(v *web.Request, tokens []inventory.Token) []attentionGroup {
 
 func (r attentionRule) group(v *web.Request, found, all []inventory.Token) attentionGroup {
 	key := "attention." + r.id
-	if r.id == "global" && !v.Now.Before(azuredevops.GlobalTokensEnd) {
+	if r.id == "global" && azuredevops.GlobalTokensOver(v.Now) {
 		key += "After"
 	}
 	text := v.Words.Message(key, nil)

@@ -50,7 +50,7 @@ func (h *Handlers) summaryOf(v *web.Request, s inventory.Inventory) summary {
 	}
 	of := summaryFor{
 		session: v.Session.Hash(), reads: readsOf(s), words: v.Words, root: v.Link(""), zone: v.Now.Location().String(),
-		day: v.Now.Format(time.DateOnly), globalsOver: !v.Now.Before(azuredevops.GlobalTokensEnd),
+		day: v.Now.Format(time.DateOnly), globalsOver: azuredevops.GlobalTokensOver(v.Now),
 	}
 	if known, ok := h.summaries.Get(of); ok && v.Now.Sub(known.made).Abs() < summaryLife {
 		return known

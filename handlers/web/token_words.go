@@ -85,7 +85,7 @@ func StatusOf(v *Request, t inventory.Token) (text, class string) {
 
 // GlobalOver says that t is global and has stopped with all global tokens.
 func GlobalOver(v *Request, t *azuredevops.Token) bool {
-	return t.Global() && !v.Now.Before(azuredevops.GlobalTokensEnd)
+	return t.Global() && azuredevops.GlobalTokensOver(v.Now)
 }
 
 // GlobalText is the message with that prefix for the time before or after global tokens end. Before, it can name how far
@@ -93,7 +93,7 @@ func GlobalOver(v *Request, t *azuredevops.Token) bool {
 func GlobalText(v *Request, prefix string, words map[string]any) templates.Text {
 	tense, all := "after", map[string]any{}
 	maps.Copy(all, words)
-	if v.Now.Before(azuredevops.GlobalTokensEnd) {
+	if !azuredevops.GlobalTokensOver(v.Now) {
 		tense, all["When"] = "before", v.When(azuredevops.GlobalTokensEnd).Relative
 	}
 	return v.Words.Message(prefix+tense, all)

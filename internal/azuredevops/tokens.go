@@ -24,6 +24,9 @@ const (
 // (https://devblogs.microsoft.com/devops/retirement-of-global-personal-access-tokens-in-azure-devops/).
 var GlobalTokensEnd = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
 
+// GlobalTokensOver says that they have stopped by now.
+func GlobalTokensOver(now time.Time) bool { return !now.Before(GlobalTokensEnd) }
+
 // Token is a personal access token's record; never its secret.
 type Token struct {
 	AuthorizationID string    `json:"authorizationId"` // "": the service has sent none that can be one; nothing can be done with the token

@@ -62,7 +62,7 @@ func (t Token) LivingGlobal() bool { return t.Global() && t.Status == azuredevop
 
 // GlobalOver says that t has ended with all global tokens, although the service may still list it as active.
 func (t Token) GlobalOver(now time.Time) bool {
-	return t.LivingGlobal() && !now.Before(azuredevops.GlobalTokensEnd)
+	return t.LivingGlobal() && azuredevops.GlobalTokensOver(now)
 }
 
 // statusRank orders what several organizations say of one global token: the later status is the stronger.
