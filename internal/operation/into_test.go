@@ -338,3 +338,19 @@ func TestSecretForAVaultExpires(t *testing.T) {
 		t.Errorf("%+v, %v", op, err)
 	}
 }
+
+// One that is in its vault, and was shown as well, isn't lost when it is shown no longer.
+func TestShownSecretInAVaultExpires(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica()
+	q := w.create(r)
+	w.into(&q, false, false)
+	op := w.do(r, q)
+	if op.Phase() != operation.PhaseSecretWaiting || len(w.vault.of(op.ID)) != 1 {
+		t.Errorf("at first: %+v", op)
+	}
+	w.clock.Move(shown + time.Second)
+	if op = w.get(r, op.ID); op.Phase() != operation.PhaseDone || op.Pending() {
+		t.Errorf("later: %+v", op)
+	}
+}

@@ -49,7 +49,7 @@ const (
 	SecretWaiting   SecretState = "waiting"   // kept, to be shown until SecretUntil
 	SecretSaved     SecretState = "saved"     // "I have saved it"
 	SecretExpired   SecretState = "expired"   // display time over without acknowledgement
-	SecretDelivered SecretState = "delivered" // put into a vault unseen, and kept no more
+	SecretDelivered SecretState = "delivered" // put into a vault, and kept no more
 	SecretUnkept    SecretState = "unkept"    // could not be kept: in the answer to its form only (see Shown), or the token was revoked
 )
 
@@ -153,6 +153,9 @@ func (o *Operation) at(now time.Time) *Operation {
 	c := o.clone()
 	if c.Secret == SecretWaiting && !now.Before(c.SecretUntil) {
 		c.Secret = SecretExpired
+		if c.Into != nil && c.Into.State == IntoWritten { // it was shown beside that, and nothing is lost
+			c.Secret = SecretDelivered
+		}
 	}
 	c.Missed = c.Scheduled() && !now.Before(c.RevokeAt.Add(lateRevoke))
 	if c.Doubtful {

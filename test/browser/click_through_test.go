@@ -13,7 +13,7 @@ import (
 
 // Every page and form, clicked through with the strict content security policy: nobody else is asked for anything, the
 // console stays empty, and each page can be used by those who don't see it, or see it on a phone or with large text. A short
-// run goes through one of the halves, and looks at every fourth of its pages for that.
+// run goes through one of the parts, and looks at every fourth of its pages for that.
 func TestClickThrough(t *testing.T) {
 	t.Parallel()
 	if _, err := axe(); err != nil {
@@ -22,12 +22,11 @@ func TestClickThrough(t *testing.T) {
 		}
 		t.Logf("there is no npm here, so pages are checked without axe-core: %v", err)
 	}
-	for _, half := range testkit.Sample(t, 1, []string{"changing", "looking"}) {
-		through := halves[half]
-		t.Run(half, func(t *testing.T) {
+	for _, name := range testkit.Sample(t, 1, partNames) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			quarter := testkit.Sample(t, 1, []int{0, 1, 2, 3})
-			r, stops := tour{tab: openTab(t), demo: startDemo(t)}, 0
+			r, stops := tour{tab: openTab(t), demo: parts[name].start(t)}, 0
 			r.at = func(name string) {
 				// For the time: each page in three windows, two of which differ in both respects, and with axe in one of them.
 				first := []int{0, 1, 3, 2}[stops%4]
@@ -38,7 +37,7 @@ func TestClickThrough(t *testing.T) {
 				}
 				stops++
 			}
-			through(r)
+			parts[name].through(r)
 			r.quiet()
 		})
 	}
@@ -66,16 +65,15 @@ func (r tour) fits(name string) {
 	}
 }
 
-// The same with JavaScript switched off; in a short run the other half.
+// The same with JavaScript switched off; in a short run another part.
 func TestClickThroughWithoutScripts(t *testing.T) {
 	t.Parallel()
-	for _, half := range testkit.SampleFor(t, 1, 1, []string{"changing", "looking"}) {
-		through := halves[half]
-		t.Run(half, func(t *testing.T) {
+	for _, name := range testkit.SampleFor(t, 1, 1, partNames) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := tour{tab: openTab(t), demo: startDemo(t), at: func(string) {}}
+			r := tour{tab: openTab(t), demo: parts[name].start(t), at: func(string) {}}
 			r.withoutScripts()
-			through(r)
+			parts[name].through(r)
 			r.quiet()
 		})
 	}

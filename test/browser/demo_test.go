@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/testkit"
 )
 
@@ -21,6 +22,10 @@ type demo struct {
 	t     *testing.T
 	url   string // what it says to open
 	panel string // where its services are made to fail
+
+	// Of a program in this process, see startVaults.
+	sim   *simulator.Simulator
+	clock *testkit.Clock
 }
 
 var saysOpen = regexp.MustCompile(`open (http://\S+) .* fail at (http://\S+)\.$`)

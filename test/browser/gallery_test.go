@@ -77,10 +77,10 @@ func TestGallery(t *testing.T) {
 		if err := os.MkdirAll(folder, 0o750); err != nil {
 			t.Fatal(err)
 		}
-		for half, through := range halves {
-			t.Run(language.tag+" "+half, func(t *testing.T) {
+		for name, part := range parts {
+			t.Run(language.tag+" "+name, func(t *testing.T) {
 				t.Parallel()
-				r, all := tour{tab: openTab(t), demo: startDemo(t), in: in}, slices.Concat(windows, otherWindows)
+				r, all := tour{tab: openTab(t), demo: part.start(t), in: in}, slices.Concat(windows, otherWindows)
 				r.at = func(name string) {
 					if name == "overview" { // for the README
 						r.save(filepath.Join(folder, "overview.png"))
@@ -89,7 +89,7 @@ func TestGallery(t *testing.T) {
 					r.accessible(name, all, len(windows))
 				}
 				r.into(language.name)
-				through(r)
+				part.through(r)
 				r.quiet()
 			})
 		}

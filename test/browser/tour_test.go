@@ -1,7 +1,10 @@
 package browser
 
 import (
+	"maps"
+	"slices"
 	"strings"
+	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -16,9 +19,22 @@ type tour struct {
 	at   func(name string)
 }
 
-// halves are the whole tour, in two parts that know nothing of each other: each begins signed out, and can be gone through
-// beside the other one, with a demo of its own.
-var halves = map[string]func(tour){"looking": tour.looking, "changing": tour.changing}
+// parts are the whole tour, in parts that know nothing of each other: each begins signed out, and can be gone through
+// beside the others, with a demo of its own.
+var parts = map[string]part{
+	"looking":  {startProgram, tour.looking},
+	"changing": {startProgram, tour.changing},
+	"vaults":   {startVaults, tour.vaults},
+}
+
+var partNames = slices.Sorted(maps.Keys(parts))
+
+type part struct {
+	start   func(*testing.T) *demo
+	through func(tour)
+}
+
+func startProgram(t *testing.T) *demo { t.Helper(); return startDemo(t) }
 
 func (r tour) looking() {
 	r.t.Helper()

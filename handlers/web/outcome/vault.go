@@ -33,7 +33,7 @@ func DescribeInto(v *web.Request, op *operation.Operation) *IntoVault {
 	switch in.State {
 	case operation.IntoWritten:
 		p.Sentence = v.Words.Text("intoVault.written", "Secret", p.Secret)
-		if op.Secret == operation.SecretDelivered {
+		if in.Unseen {
 			p.Sentence = v.Words.Text("intoVault.writtenUnseen", "Secret", p.Secret)
 		}
 		p.Uses = VaultUses(in.Secret)
