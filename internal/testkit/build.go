@@ -11,7 +11,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+
+	"github.com/gofrs/flock"
 )
 
 // Root is the folder of the module.
@@ -69,20 +72,37 @@ func path(t testing.TB, of func() (string, error)) string {
 	return path
 }
 
-// build builds as scripts/build does: what is tested is what is released, and both share what was compiled.
+// build builds as scripts/build does: what is tested is what is released, and both share what was compiled. Linking, which
+// takes seconds, is done once for all packages that are tested, and not again until something has changed; each has its own
+// copy, which stays the same while it runs.
 func build(name string, flags ...string) (string, error) {
 	dir, err := builds()
 	if err != nil {
 		return "", err
 	}
 	built = true
-	path := filepath.Join(dir, name)
-	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-buildvcs=false", "-o", path}, flags...), ".")...)
+	shared := filepath.Join(Root, ".bin", "tests", name)
+	if err := os.MkdirAll(filepath.Dir(shared), 0o750); err != nil {
+		return "", err
+	}
+	lock := flock.New(shared + ".lock")
+	if err := lock.Lock(); err != nil {
+		return "", err
+	}
+	defer func() { _ = lock.Unlock() }() // ends with the process, too
+	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-buildvcs=false", "-o", shared}, flags...), ".")...)
 	cmd.Dir, cmd.Env = Root, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.New(err.Error() + "\n" + strings.TrimSpace(string(output)))
 	}
-	return path, nil
+	content, err := os.ReadFile(shared)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	syscall.ForkLock.RLock() // or a process that starts meanwhile holds the file open, and "text file busy" is what it ends with
+	defer syscall.ForkLock.RUnlock()
+	return path, os.WriteFile(path, content, 0o755)
 }
 
 // Main is TestMain of packages that build the program: it cleans up after them, and does what else they want done last.
