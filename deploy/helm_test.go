@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -19,21 +20,45 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/patdesk/patdesk/config"
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 const chart = "helm/patdesk"
 
-// Tools of scripts/tool in their pinned versions, looked for once. The first time ever they are built, which takes minutes.
+// Tools of scripts/tool in their pinned versions, looked for once.
 var (
 	helmTool      = sync.OnceValues(func() (string, error) { return tool("helm") })
 	kustomizeTool = sync.OnceValues(func() (string, error) { return tool("kustomize") })
 )
 
+var errNotBuilt = errors.New("a tool isn't built here yet")
+
+// tool finds a tool, and builds it where everything is tried, which takes minutes the first time ever. Else it does so for
+// nobody who didn't ask for it.
 func tool(name string) (path string, err error) {
-	cmd := exec.Command("../scripts/tool", name)
+	args := []string{name}
+	if !testkit.Long() && !*whole {
+		args = append(args, "if-built")
+	}
+	cmd := exec.Command("../scripts/tool", args...)
 	cmd.Stderr = os.Stderr
 	output, err := cmd.Output()
+	if err != nil && len(args) > 1 {
+		err = errNotBuilt
+	}
 	return strings.TrimSpace(string(output)), err
+}
+
+// leftOut reports that a short run does without a test, as one of the tools that it needs isn't built yet. A long one builds it.
+func leftOut(t *testing.T, tools ...func() (string, error)) bool {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := tool(); errors.Is(err, errNotBuilt) {
+			t.Logf("left to make test-long: %v", err)
+			return true
+		}
+	}
+	return false
 }
 
 // helm runs the real one, without anything of whoever runs the test.
@@ -105,6 +130,9 @@ func tree(t *testing.T, values string) map[string]any {
 
 // Each of these is linted, rendered, and held together: see manifests.check.
 func TestChartRenders(t *testing.T) {
+	if leftOut(t, helmTool) {
+		return
+	}
 	for name, c := range map[string]struct {
 		values []string
 		check  func(t *testing.T, m manifests, c config.Config)
@@ -332,6 +360,9 @@ func TestChartRenders(t *testing.T) {
 
 // Releases side by side in one namespace share nothing.
 func TestChartTwice(t *testing.T) {
+	if leftOut(t, helmTool) {
+		return
+	}
 	one, other := render(t, "patdesk", minimal), render(t, "team", minimal)
 	other.check(t)
 	for _, d := range one {
@@ -348,6 +379,9 @@ func TestChartTwice(t *testing.T) {
 
 // A change of what is in the ConfigMap or the Secret replaces the pods.
 func TestChartRolls(t *testing.T) {
+	if leftOut(t, helmTool) {
+		return
+	}
 	sums := map[string]string{}
 	for _, values := range []string{"", "settings: {LOG_LEVEL: debug}", "sessionKeys: {value: b25lLW9uZS1vbmUtb25lLW9uZS1vbmUtb25lLW9uZSE=}", "sessionKeys: {value: dHdvLW9uZS1vbmUtb25lLW9uZS1vbmUtb25lLW9uZSE=}"} {
 		annotations := fmt.Sprint(render(t, "patdesk", minimal, values).template().at("metadata", "annotations").texts())
@@ -360,6 +394,9 @@ func TestChartRolls(t *testing.T) {
 
 // What can't work is refused before anything is made, and says why.
 func TestChartRefuses(t *testing.T) {
+	if leftOut(t, helmTool) {
+		return
+	}
 	seen := struct {
 		sync.Mutex
 		strings.Builder
@@ -432,6 +469,9 @@ func TestChartRefuses(t *testing.T) {
 
 // All faults are said at once, as patdesk itself does.
 func TestChartListsAllFaults(t *testing.T) {
+	if leftOut(t, helmTool) {
+		return
+	}
 	_, problem, err := helm(t, "template", "patdesk", chart)
 	if err == nil || strings.Count(problem, "\n- ") != 4 {
 		t.Errorf("%v\n%s", err, problem)
@@ -440,6 +480,9 @@ func TestChartListsAllFaults(t *testing.T) {
 
 // Names that aren't values and values of the wrong kind are refused by the schema.
 func TestChartRefusesTypos(t *testing.T) {
+	if leftOut(t, helmTool) {
+		return
+	}
 	for values, want := range map[string]string{
 		"setings: {}":                          "setings",
 		"settings: {TRUSTED_PROXYS: a}":        "TRUSTED_PROXYS",
@@ -579,6 +622,9 @@ func TestChartSchemaFits(t *testing.T) {
 
 // Where chart and kustomize say the same thing they say it alike.
 func TestChartAgreesWithKustomize(t *testing.T) {
+	if leftOut(t, helmTool, kustomizeTool) {
+		return
+	}
 	compare := func(what string, a, b node, paths ...[]any) {
 		t.Helper()
 		for _, path := range paths {
@@ -615,6 +661,9 @@ func TestChartAgreesWithKustomize(t *testing.T) {
 // A packed chart has its version and its image in it, is the same bytes each time, and leads nowhere that only the repository
 // has.
 func TestChartIsStamped(t *testing.T) {
+	if leftOut(t, helmTool) {
+		return
+	}
 	digest := "sha256:" + strings.Repeat("1f", 32)
 	pack := func(env ...string) string {
 		output, err := run(t, env, "../scripts/chart", t.TempDir())
@@ -661,6 +710,9 @@ func TestChartIsStamped(t *testing.T) {
 
 // Whoever has installed it is told what to register, what has to be there, and what to look at.
 func TestChartNotes(t *testing.T) {
+	if leftOut(t, helmTool) {
+		return
+	}
 	for _, c := range []struct {
 		values        string
 		want, without []string

@@ -3,9 +3,12 @@ package browser
 import (
 	"context"
 	"os"
+	"os/exec"
 	"sync"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
 // chromium is one browser process: starting one takes as long as a small test. Each tab has cookies and a profile of
@@ -41,19 +44,41 @@ func startChromium(more ...chromedp.ExecAllocatorOption) *chromium {
 	return c
 }
 
-// sharedChromium is the browser of all tests that need no flags.
+// The browsers that tests share, each started for the first one that wants it.
 var (
-	startShared sync.Once
-	shared      *chromium
+	sharedMu sync.Mutex
+	shared   = map[string]*chromium{} // by their programs
 )
 
-func sharedChromium() *chromium {
-	startShared.Do(func() { shared = startChromium() })
-	return shared
+func sharedChromium(program string) *chromium {
+	sharedMu.Lock()
+	defer sharedMu.Unlock()
+	if shared[program] == nil {
+		var flags []chromedp.ExecAllocatorOption
+		if program != wholeChromium {
+			flags = append(flags, chromedp.ExecPath(program))
+		}
+		shared[program] = startChromium(flags...)
+	}
+	return shared[program]
 }
 
-func closeBrowser() {
-	if shared != nil {
-		shared.stop()
+func closeBrowsers() {
+	for _, c := range shared {
+		c.stop()
 	}
+}
+
+// wholeChromium stands for the browser that people have, wherever it is found.
+const wholeChromium = ""
+
+// headlessShell is the program of Chromium that has nothing but pages, and takes half of the processor's time: a short run
+// does most of its tests in it, where it is installed. It keeps no page that it has left. Where everything is tried, or
+// looked at, that is done in the whole one.
+func headlessShell() string {
+	const program = "chromium-headless-shell"
+	if _, err := exec.LookPath(program); err != nil || testkit.Long() || *gallery != "" || *lighthouse != "" {
+		return wholeChromium
+	}
+	return program
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/patdesk/patdesk/internal/testkit"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m, closeBrowser) }
+func TestMain(m *testing.M) { testkit.Main(m, closeBrowsers) }
 
 // demo is the running program.
 type demo struct {

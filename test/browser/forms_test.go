@@ -11,13 +11,13 @@ import (
 )
 
 // twice runs a test with JavaScript and without.
-func twice(t *testing.T, test func(t *testing.T, b *tab)) {
+func twice(t *testing.T, open func(*testing.T) *tab, test func(t *testing.T, b *tab)) {
 	t.Helper()
 	t.Parallel()
 	for _, scripts := range []bool{true, false} {
 		t.Run(map[bool]string{true: "with scripts", false: "without scripts"}[scripts], func(t *testing.T) {
 			t.Parallel()
-			b := openTab(t)
+			b := open(t)
 			if !scripts {
 				b.withoutScripts()
 			}
@@ -38,7 +38,7 @@ func (b *tab) one(d *demo, name string) {
 
 // A form makes one token: however its button is pressed, and also after going back to it.
 func TestOneTokenPerForm(t *testing.T) {
-	twice(t, func(t *testing.T, b *tab) {
+	twice(t, openKeepingTab, func(t *testing.T, b *tab) {
 		d := startDemo(t)
 		b.open(d.url)
 		b.signIn("Mona Rivera")
@@ -85,7 +85,7 @@ func TestOneTokenPerForm(t *testing.T) {
 // A secret that was saved is not shown again, not by going back either to a page that the browser has kept.
 func TestBackAfterSaving(t *testing.T) {
 	t.Parallel()
-	b, d := openTab(t), startDemo(t)
+	b, d := openKeepingTab(t), startDemo(t)
 	b.open(d.url)
 	b.signIn("Mona Rivera")
 	b.press(link("New token"))
@@ -109,7 +109,7 @@ func TestBackAfterSaving(t *testing.T) {
 // A rotation is not begun a second time by going back to its form.
 func TestBackAfterRotating(t *testing.T) {
 	t.Parallel()
-	b, d := openTab(t), startDemo(t)
+	b, d := openKeepingTab(t), startDemo(t)
 	b.open(d.url)
 	b.signIn("Mona Rivera")
 	b.open(d.url + "/tokens?organization=contoso&q=Build+agent")
@@ -163,7 +163,7 @@ func TestNewTokenByKeyboard(t *testing.T) {
 
 // A session that ended meanwhile costs one sign-in and nothing that was typed.
 func TestSessionEndsWhileTyping(t *testing.T) {
-	twice(t, func(t *testing.T, b *tab) {
+	twice(t, openTab, func(t *testing.T, b *tab) {
 		d := startDemo(t)
 		b.open(d.url)
 		b.signIn("Mona Rivera")
@@ -196,7 +196,7 @@ func TestSessionEndsWhileTyping(t *testing.T) {
 
 // Signing out leads over Entra, whose sign-in ends too, and back; declining there leads to a page that says so.
 func TestSignOutAndDecline(t *testing.T) {
-	twice(t, func(t *testing.T, b *tab) {
+	twice(t, openTab, func(t *testing.T, b *tab) {
 		d := startDemo(t)
 		b.open(d.url)
 		b.signIn("Mona Rivera")

@@ -59,10 +59,16 @@ type tab struct {
 	asked      []*url.URL // everything that was asked for
 }
 
-// openTab opens a tab in the browser that all tests share.
+// openTab opens a tab in a browser that tests share.
 func openTab(t *testing.T) *tab {
 	t.Helper()
-	return openTabIn(t, sharedChromium())
+	return openTabIn(t, sharedChromium(headlessShell()))
+}
+
+// openKeepingTab is openTab for tests that go back: in a browser that keeps pages for that.
+func openKeepingTab(t *testing.T) *tab {
+	t.Helper()
+	return openTabIn(t, sharedChromium(wholeChromium))
 }
 
 // tabLimit bounds what one test does in its tab.
