@@ -89,6 +89,7 @@ type (
 	}
 	bulkHalt struct {
 		Organization, Heading, What, Advice string
+		Named                               bool
 		Until                               when
 		Details                             []field
 	}

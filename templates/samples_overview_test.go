@@ -39,6 +39,7 @@ type (
 	}
 	organizationProblem struct {
 		Organization, Heading, What, Advice string
+		Named                               bool
 		Until                               when
 		Partly                              bool
 		RetryURL, RetryText                 string
@@ -136,7 +137,7 @@ func (s shownNames) All() []string {
 func fullReading() reading {
 	return reading{Address: "/pat/overview?q=x", Since: at(0, -1), AgainURL: "/pat/overview?retry=", Read: 2, Count: 3, Problems: []organizationProblem{
 		{Organization: "fabrikam", Heading: "A security rule blocks this", What: "A policy refused.", Advice: "Try elsewhere.", RetryURL: "/pat/overview?retry=fabrikam", RetryText: "Try again", Details: []field{{"Activity ID", "d3b7a1f0"}}},
-		{Organization: "northwind", Heading: "It is paused", Until: at(0, 1), Partly: true, RetryURL: "/pat/overview?retry=northwind", RetryText: "Try again"},
+		{Organization: "northwind", Heading: "northwind is paused", Named: true, Until: at(0, 1), Partly: true, RetryURL: "/pat/overview?retry=northwind", RetryText: "Try again"},
 	}}
 }
 

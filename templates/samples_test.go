@@ -273,7 +273,7 @@ type (
 	operationPage struct {
 		base
 		Heading                           string
-		InProgress                        bool
+		Named, InProgress                 bool
 		State, Sentence, Advice           string
 		Details                           []field
 		Cause                             string

@@ -253,3 +253,20 @@ func TestValuesAreNotExecuted(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A line doesn't end between a number and what it counts, where the language has a space there.
+func TestNumbersStayWithWhatTheyCount(t *testing.T) {
+	t.Parallel()
+	apart := regexp.MustCompile(`(\d|\{\{\.(Count|Max|Done|All)\}\})( \p{Han}|(분|시간|일|년) (후|전)(\W|$))`)
+	for _, tag := range []string{"ko", "zh-Hant"} {
+		source, err := os.ReadFile("words/" + tag + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(source), "\n") {
+			if found := apart.FindString(line); found != "" {
+				t.Errorf("%s.json, line %d: %q has no \\u00a0", tag, i+1, found)
+			}
+		}
+	}
+}

@@ -56,6 +56,7 @@ type bulkRunPage struct {
 // bulkHalt is an organization in which nothing more was begun, or which is waited for.
 type bulkHalt struct {
 	Organization, Heading, What, Advice string
+	Named                               bool // the heading has the organization's name
 	Until                               templates.When
 	Details                             []web.Field
 }
@@ -193,11 +194,10 @@ func describeHalts(v *web.Request, b *batch.Batch, p *bulkRunPage) {
 	}
 	for at, halt := range b.Halted {
 		described := web.Beside(v, v.DescribeFailure(halt.In(names[at]), b.Ended))
-		text := described.Text
 		if b.Action == operation.Rotate && slices.ContainsFunc(b.Items, func(i batch.Item) bool { return strings.EqualFold(i.Organization, at) && mayHaveMade(i) }) {
-			text.Advice = v.Words.Message("bulk.haltedInDoubt", nil).Advice // the person must not be advised to try those again
+			described.Text.Advice = v.Words.Message("bulk.haltedInDoubt", nil).Advice // the person must not be advised to try those again
 		}
-		p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: text.Title, What: text.What, Advice: text.Advice, Details: v.Support(described)})
+		p.Halts = append(p.Halts, bulkHalt{Organization: names[at], Heading: described.Text.Title, Named: described.Named, What: described.Text.What, Advice: described.Text.Advice, Details: v.Support(described)})
 	}
 	for at, until := range b.Resting {
 		if b.Running && until.After(v.Now) {

@@ -183,7 +183,7 @@ func (h *Handlers) replacedResult(v *web.Request, r replacement) (one replacedRe
 		}
 		v.NoteError(r.err)
 		t := v.Describe(r.err)
-		one.State, one.Heading, one.Sentence, one.Advice = string(operation.Unknown), t.Text.Title, t.Text.What, t.Text.Advice
+		one.State, one.Heading, one.Sentence, one.Advice, one.Named = string(operation.Unknown), t.Text.Title, t.Text.What, t.Text.Advice, t.Named
 		return one, t.Status, nil
 	}
 	p, status, err := h.Outcomes.Describe(v, r.op, web.Base{})

@@ -76,6 +76,7 @@ type UserError struct {
 	Text       templates.Text
 	Details    []Field
 	RetryAfter time.Duration
+	Named      bool   // the heading has the organization's name
 	source     string // "azuredevops", "entra", "store", "http"
 	kind       string
 }
@@ -207,6 +208,7 @@ func (v *Request) DescribeFailure(f *failure.Failure, seen time.Time) UserError 
 	default:
 		t.Status = apiStatus(azuredevops.Kind(f.Kind))
 		t.Text = v.Words.Message("azuredevops."+f.Kind, words)
+		t.Named = f.Organization != "" && v.Words.Has("azuredevops."+f.Kind+".title.withoutOrganization")
 	}
 	t.Details = failureDetails(v.Words, f)
 	return t

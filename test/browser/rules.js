@@ -51,6 +51,16 @@
     if (wide && overflowX === "visible" && box.matches("button, .button, .badge, td, th, h1, h2, h3, dd")) faults.push(`text leaves ${told(box)}`);
   }
 
+  // Where text isn't enlarged, the way out stands beside the mark, the tabs in one line, and names of months apart.
+  if (getComputedStyle(document.documentElement).fontSize === "16px") {
+    for (const line of [".brand, .account", ".tabs li"]) {
+      const boxes = all(line).map((one) => one.getBoundingClientRect());
+      if (Math.max(...boxes.map((box) => box.top)) >= Math.min(...boxes.map((box) => box.bottom))) faults.push(`more than one line: ${line}`);
+    }
+    const months = all(".timeline-name").filter(shown).map((name) => name.getBoundingClientRect());
+    if (months.some((month, i) => month.left < (months[i - 1]?.right ?? 0) + 4)) faults.push("names of months touch");
+  }
+
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) faults.push(`${scrollWidth - clientWidth} pixels wider than the window`);
   return faults;

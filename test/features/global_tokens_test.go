@@ -108,7 +108,7 @@ func TestReplaceWhereOneOrganizationFails(t *testing.T) {
 	d.Sim.SetFault("patTokenError:disablePatCreationPolicyViolation", simulator.FaultOptions{Organization: "fabrikam"})
 	b.Check("contoso").Check("fabrikam").Check("northwind-labs").Choose("The global token", "Revoke it as soon as all new ones are created").Press("Create the tokens")
 	secrets := secretsByPlace(b)
-	if b.Status != http.StatusOK || len(secrets) != 2 || !strings.Contains(b.Text(), "2 of 3 tokens created") {
+	if b.Status != http.StatusOK || len(secrets) != 2 || !strings.Contains(b.Text(), "2 of 3 tokens created") || strings.Contains(b.Text(), "fabrikam: fabrikam") {
 		t.Fatalf("%d, %d secrets\n%s", b.Status, len(secrets), b.Text())
 	}
 	if _, old := apptest.NamedTokens(d, "Global clone")[""]; !old {

@@ -155,7 +155,7 @@ func TestVaultsThatPeopleAdd(t *testing.T) {
 	if b.Open(d.URL + "/tokens"); !strings.Contains(b.Text(), "In platform-vault/vaulted") {
 		t.Errorf("after a delivery\n%s", apptest.Says(b))
 	}
-	if b.Open(d.URL + "/vaults").Press("Look into platform-vault.vault.azure.net no more"); strings.Contains(b.Text(), "platform-vault") {
+	if b.Open(d.URL + "/vaults").Press("Stop looking into it: platform-vault.vault.azure.net"); strings.Contains(b.Text(), "platform-vault") {
 		t.Errorf("after it was removed\n%s", apptest.Says(b))
 	}
 	for i := range 9 {

@@ -21,6 +21,7 @@ const LookWait = 2 * time.Second
 type Page struct {
 	web.Base
 	Heading        string
+	Named          bool // the heading has the organization's name
 	InProgress     bool
 	State          string
 	Sentence       string
@@ -105,7 +106,7 @@ func (o *Outcomes) Describe(v *web.Request, op *operation.Operation, frame web.B
 	case phase == operation.PhaseFailed:
 		t := web.DescribeChange(v, op)
 		status, p.Details = t.Status, v.Support(t)
-		p.Heading, p.Sentence, p.Advice = t.Text.Title, t.Text.What, t.Text.Advice
+		p.Heading, p.Sentence, p.Advice, p.Named = t.Text.Title, t.Text.What, t.Text.Advice, t.Named
 		if web.KeptByRotation(op) { // the same again would be refused again
 			p.NextActions = append(p.NextActions, web.NextAction{Text: v.Words.Message("action.replace", nil).Title, URL: v.Link(web.ReplacementPath(op.Organization, *op.Before)), Primary: true})
 			break

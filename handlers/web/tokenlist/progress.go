@@ -29,6 +29,7 @@ type Progress struct {
 type OrganizationProblem struct {
 	Organization          string
 	Heading, What, Advice string
+	Named                 bool           // the heading has the organization's name
 	Until                 templates.When // it is paused until then
 	Partly                bool           // some of its tokens are there
 	RetryURL, RetryText   string
@@ -76,7 +77,7 @@ func ProgressOf(v *web.Request, view View, s inventory.Inventory) Progress {
 func problemOf(v *web.Request, view View, o inventory.Organization, pauses map[string]time.Time) OrganizationProblem {
 	t := web.DescribeBeside(v, o.Failed[0].Err)
 	p := OrganizationProblem{
-		Organization: o.Name, Heading: t.Text.Title, What: t.Text.What, Advice: t.Text.Advice, Details: v.Support(t),
+		Organization: o.Name, Heading: t.Text.Title, Named: t.Named, What: t.Text.What, Advice: t.Text.Advice, Details: v.Support(t),
 		Partly:   len(o.Failed) < len(inventory.Statuses()) || len(o.Tokens) > 0,
 		RetryURL: v.Link(retryAddress(view, o.Name)), RetryText: v.Words.Message("action.tryAgain", nil).Title,
 	}
