@@ -25,7 +25,7 @@ type Config struct {
 	ClientID       string
 	Credential     Credential
 	Authority      string   // https://login.microsoftonline.com/{tenant}, no trailing slash
-	AllowedTenants []string // lower-case GUIDs; empty: whoever the authority lets in
+	AllowedTenants []string // lower-case GUIDs; empty: all that the authority accepts
 	RedirectPath   string   // "/getAToken", below the public address
 	Scopes         []string // of the API; OpenID Connect's own scopes are not among them
 
@@ -138,7 +138,7 @@ func (c Config) Secure() bool {
 // AddressFromProxies reports whether trusted proxies' headers give the public address.
 func (c Config) AddressFromProxies() bool { return c.BaseURL == "" && len(c.TrustedProxies) > 0 }
 
-// ListenSocket is the path of the Unix socket to listen on; "" if it is TCP. Whoever may connect there is the proxy.
+// ListenSocket is the path of the Unix socket to listen on; "" if it is TCP. Every peer there is the proxy.
 func (c Config) ListenSocket() string {
 	path, is := strings.CutPrefix(c.ListenAddress, socketPrefix)
 	if !is {

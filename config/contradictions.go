@@ -48,7 +48,7 @@ func (c Config) overPlainHTTP() bool {
 	return err == nil && u.Scheme == "http" && !isLoopback(u.Hostname())
 }
 
-// doubledPath: whoever takes BASE_URL for the redirect URI registers one address and sends another.
+// doubledPath: an operator who takes BASE_URL for the redirect URI registers one address and sends another.
 func (c Config) doubledPath() []contradiction {
 	if c.BaseURL == "" || c.RedirectPath == "" || !strings.HasSuffix(strings.ToLower(c.BaseURL), strings.ToLower(c.RedirectPath)) {
 		return nil

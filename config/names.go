@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// warnOfNames warns of every name in .env that isn't a setting: the file is patdesk's own, so whoever wrote it meant
+// warnOfNames warns of every name in .env that isn't a setting: the file is patdesk's own, so its author meant
 // something by it.
 func (s *source) warnOfNames() {
 	for _, name := range slices.Sorted(maps.Keys(s.dotenv)) {

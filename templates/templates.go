@@ -1,5 +1,5 @@
 // Package templates holds every sentence and every HTML tag that people get to see: the words of each language in
-// words/*.json, and the pages that say them. Words are a value: whoever answers a request asks Languages for those of
+// words/*.json, and the pages that say them. Words are a value: the answer to a request asks Languages for those of
 // the visit.
 //
 // A page is the template of its own name ("tokens" is pages/tokens.html) inside layout.html; pieces that several pages

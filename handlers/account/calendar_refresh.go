@@ -39,7 +39,7 @@ func refreshCalendar(ctx context.Context, feeds *calendar.Feeds, r inventory.Rea
 			continue
 		case errors.As(missing.Err, &api) && api.Kind == azuredevops.KindOrganization:
 			return feeds.Forget(ctx, r.Person, r.Organization)
-		case errors.Is(missing.Err, context.Canceled): // nobody waited for it
+		case errors.Is(missing.Err, context.Canceled): // no request waited for it
 			return nil
 		}
 		return feeds.Miss(ctx, r.Person, r.Organization, r.Begun)

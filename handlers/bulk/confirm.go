@@ -158,8 +158,8 @@ func (h *Handlers) faultyStart(v *web.Request, b *batch.Batch, f bulkForm) web.A
 	return nil
 }
 
-// unlikeShown names what to say where a plan was confirmed with another expiry than the page had dates for: whoever
-// confirms is to have seen them. It is "" where they are the same.
+// unlikeShown names what to say where a plan was confirmed with another expiry than the page had dates for: the
+// person must have seen them. It is "" where they are the same.
 func unlikeShown(b *batch.Batch, expiry bulkExpiry, form url.Values) string {
 	shown := bulkExpiryOf(b.Action, form.Get("shown"), form.Get("shownDate"), expiry.zone)
 	switch {

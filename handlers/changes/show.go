@@ -30,8 +30,8 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	return h.Outcomes.Answer(v, op)
 }
 
-// lookInto looks for what a change of unknown outcome has done, as that is due. Whoever comes to see then finds it, and
-// need not ask for it. If it can't be found out now, or not that fast, the operation's page says so.
+// lookInto looks for what a change of unknown outcome has done, as that is due. So the page shows it
+// and need not ask for it. If it can't be found out now, or not that fast, the operation's page says so.
 func (h *Handlers) lookInto(v *web.Request, op *operation.Operation) (*operation.Operation, error) {
 	ctx, cancel := context.WithTimeout(v.Context(), outcome.LookWait)
 	defer cancel()

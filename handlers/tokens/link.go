@@ -41,7 +41,7 @@ func sourceOf(v *web.Request, journal *operation.Journal) source {
 		return ours
 	case "none":
 		if journal.Check(v.URL.Query().Get("form"), v.Person(), operation.Create, "") == nil {
-			return ours // nobody else knows an id of the person's forms
+			return ours // no one else knows an id of the person's forms
 		}
 		return direct
 	case "": // the browser is an old one, and may say where the link stood

@@ -18,8 +18,8 @@ import (
 // New shows the form, filled from the address: so a link can propose a name, an expiry, scopes or a preset; one from
 // elsewhere only what is harmless (see filled).
 //
-// A form that is filled has its id in its address, too: whoever goes back to it after creating the token and sends it
-// again finds that token and makes no second one. An empty form can't be sent by mistake.
+// A form that is filled has its id in its address, too: going back to it after creating the token and sending it
+// again leads to that token and makes no second one. An empty form can't be sent by mistake.
 func (h *Handlers) New(v *web.Request) (web.Answer, error) {
 	values := v.URL.Query()
 	person := v.Person()

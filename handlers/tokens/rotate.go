@@ -190,8 +190,8 @@ func (h *Handlers) notRotatable(v *web.Request, organization string, t inventory
 	return nil
 }
 
-// unfinishedRotation is a rotation of this token that is to be finished. Whoever goes back to the form and sends it
-// again doesn't want a third token.
+// unfinishedRotation is a rotation of this token that is to be finished. A person who goes back to the form and sends
+// it again doesn't want a third token.
 func (h *Handlers) unfinishedRotation(v *web.Request, id string) *operation.Operation {
 	pending, err := h.Journal.Pending(v.Context(), v.Person())
 	if err != nil {

@@ -103,7 +103,7 @@ func VaultNeedsSignIn(v *Request, r vault.Reference) error {
 	if _, signIn := NeedsSignIn(err); signIn {
 		return err
 	}
-	return nil // whoever asks in earnest finds out
+	return nil // the call that follows reports any other error
 }
 
 // agreed reports whether a vault's error isn't that its person hasn't agreed, or has to sign in again.

@@ -110,8 +110,8 @@ func forwardedAddress(r *http.Request) (Address, bool) {
 }
 
 // cameByHTTPS reports whether the browser's way to the outermost proxy was encrypted, as far as the proxies say. Each of
-// several adds how it was reached itself ("https,http" where TLS ends at the first), so one of them is enough: whoever
-// writes the word into a request of his own gets a redirect URI that he can't use.
+// several adds how it was reached itself ("https,http" where TLS ends at the first), so one of them is enough: a client
+// that forges the header only gets a redirect URI that it can't use.
 func cameByHTTPS(r *http.Request) bool {
 	ways := strings.Split(strings.Join(r.Header.Values("X-Forwarded-Proto"), ","), ",")
 	return slices.ContainsFunc(ways, func(way string) bool { return strings.EqualFold(strings.TrimSpace(way), "https") })

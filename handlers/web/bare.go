@@ -35,7 +35,7 @@ func (s *Site) Serving(server *http.Server, listener net.Listener) *Listener {
 type Listener struct {
 	net.Listener
 	front *front
-	fresh atomic.Int64 // connections whose first request nobody has seen yet
+	fresh atomic.Int64 // connections whose first request no handler has seen yet
 }
 
 // Accept is part of net.Listener.

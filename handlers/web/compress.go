@@ -24,7 +24,7 @@ func newCompress() func(http.Handler) http.HandlerFunc {
 }
 
 // compressible says if the length of the answer may depend on all of its content. It may not where a secret stands
-// beside text that somebody else chose: a right guess at the secret makes such an answer shorter
+// beside text that an attacker chose: a right guess at the secret makes such an answer shorter
 // (BREACH, https://www.breachattack.com). So an answer with a secret is never compressed, nor is one that another site
 // has a browser ask for in words of its own.
 func compressible(v *Request, private bool) bool {

@@ -62,7 +62,7 @@ func (h *Health) Readyz(w http.ResponseWriter, r *http.Request) {
 	case err != nil: // the log has it; it may name hosts
 		NoteError(r.Context(), err)
 		writeText(w, http.StatusServiceUnavailable, "not ready: the session store can't be read and written\n")
-	case h.Entra.MetadataError() != nil: // whoever is signed in goes on, so this is no reason
+	case h.Entra.MetadataError() != nil: // signed-in people can go on, so this is no reason
 		writeText(w, http.StatusOK, "ready, but nobody can sign in just now: the metadata of the authority can't be fetched\n")
 	default:
 		writeText(w, http.StatusOK, "ready\n")

@@ -190,7 +190,7 @@ func (k *Kept) Note(v *Request) *VaultNote {
 	return &VaultNote{Text: v.Words.Sentences(parts...)}
 }
 
-// AgreeURL is where somebody agrees that patdesk looks into vaults, and from where they come back to this page.
+// AgreeURL is where the person agrees that patdesk looks into vaults, and from where they come back to this page.
 func AgreeURL(v *Request) string {
 	return v.Link(AgreePath + "?" + url.Values{"return": {v.Here()}}.Encode())
 }

@@ -158,7 +158,7 @@ func Finishing(site *Site, e *endpoint) {
 }
 
 // SignInBegun counts the attempt among those that aren't finished. The oldest ones that have to go for it are dropped:
-// whoever floods a network's list doesn't keep its people from signing in.
+// so a flood from a network doesn't keep its people from signing in.
 func (l *Limits) SignInBegun(v *Request, attempt string) {
 	for _, oldest := range l.pending.Begin(v.network(), attempt) {
 		if err := l.Sessions.DropAttempt(v.Context(), oldest); err != nil {
@@ -167,7 +167,7 @@ func (l *Limits) SignInBegun(v *Request, attempt string) {
 	}
 }
 
-// takeTurn waits until a sign-in can be finished. It comes before the attempt is taken, so whoever had to be sent away
+// takeTurn waits until a sign-in can be finished. It comes before the attempt is taken, so a person who is turned away
 // can load the same address again.
 func (l *Limits) takeTurn(v *Request) (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(v.Context(), l.finishWait)

@@ -7,7 +7,7 @@ import (
 	"github.com/patdesk/patdesk/internal/session"
 )
 
-// Look is how somebody wants pages in this browser.
+// Look is how pages are shown in this browser.
 type Look struct {
 	Theme     string // "light" or "dark"; "": as the system has it
 	Shortcuts bool   // single keys do something

@@ -238,7 +238,7 @@ func clipped(text string) string {
 // clientAddress replaces RemoteAddr by the client's own address, without a port: who connected or, where that is a
 // trusted proxy, the right-most hop of X-Forwarded-For that is not a trusted proxy itself. What stands left of it
 // anybody can have written. Where a proxy says that it doesn't know ("unknown"), it stands for its client itself. Who
-// came by a Unix socket is such a proxy: the socket's rights let in nobody else.
+// came by a Unix socket is such a proxy: the socket's mode lets in no one else.
 func (f *front) clientAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bySocket := cameBySocket(r)
@@ -258,7 +258,7 @@ func (f *front) clientAddress(next http.Handler) http.Handler {
 	})
 }
 
-// socketPeer is what stands for the address of who came by a Unix socket, where the proxy says of nobody else.
+// socketPeer stands for the address of a peer on a Unix socket, where the proxy forwards no client's.
 const socketPeer = "unix"
 
 func cameBySocket(r *http.Request) bool {

@@ -15,7 +15,7 @@ type Notice struct {
 }
 
 // urgency is the order of the kinds in the frame: a secret is lost for good, an outcome that isn't known may be asked for
-// twice, and what runs needs nobody.
+// twice, and what runs needs no one.
 var urgency = []string{"warning", "secret", "unknown", "rotation", "running"}
 
 // byUrgency sorts the banners of the frame. It shows the first and all secrets, and folds the others.

@@ -34,8 +34,8 @@ type ProblemPage struct {
 	Details []Field // for support: activity id, error code, request id
 	Actions []NextAction
 	Resend  *resendForm // what was sent, to be sent again
-	Request string      // to be copied, for somebody else who has to act
-	Approve *NextAction // where they do
+	Request string      // to be copied, for an administrator
+	Approve *NextAction // where they act
 }
 
 // resendForm sends a form again as it was.

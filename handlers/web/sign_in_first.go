@@ -82,7 +82,7 @@ func (s *Site) signInFirst(v *Request, c Challenge) (Answer, error) {
 	}
 	switch {
 	case v.Method == http.MethodPost && c.claims == "" && !s.Forms.Drawn(v.PostForm.Get("form")):
-		query.Set("return", SafeReturn(v.formPath())) // not a form of ours: nothing is kept for whoever sent it
+		query.Set("return", SafeReturn(v.formPath())) // not a form of ours: its input isn't kept
 	case v.Method == http.MethodPost:
 		id, err := s.keepTyped(v, c)
 		if err != nil {

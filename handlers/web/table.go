@@ -64,7 +64,7 @@ func (t *Table) Probe(path string, h http.HandlerFunc) {
 	t.pages.Get(path, h)
 }
 
-// File answers with a file or a text, whoever asks and how often.
+// File answers with a file or a text, without sign-in or limit.
 func (t *Table) File(pattern string, h http.HandlerFunc) { t.pages.Get(pattern, h) }
 
 // Any is File for every method.

@@ -15,7 +15,7 @@ const unkeptWriteTimeout = 30 * time.Second
 // errNotShown says that an answer has nothing of what was handed out for it: a redirect, an error page, a HEAD.
 var errNotShown = errors.New("the answer shows no secret")
 
-// answerWriter notes what is answered, and sees to it that no cache keeps a failure, whoever wrote it: what net/http
+// answerWriter notes what is answered, and sees to it that no cache keeps a failure, net/http's own included: what it
 // has for files drops the header from its errors. It leaves Flush to http.ResponseController, which finds that of the
 // connection through Unwrap: its error says that the answer didn't go out.
 type answerWriter struct {

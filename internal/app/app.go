@@ -69,7 +69,7 @@ type Options struct {
 	Hangup      <-chan os.Signal
 	HangupStops bool
 
-	// Sockets were handed over by whoever started the program, at the addresses of the settings.
+	// Sockets were handed over by the parent process, at the addresses of the settings.
 	Sockets systemd.Sockets
 	// Manager receives reports of how the program stands; nil: none are sent.
 	Manager *systemd.Manager
@@ -282,7 +282,7 @@ func (a *App) serve(ctx context.Context) error {
 		return err
 	}
 	return a.shutDown(server, func() {
-		_ = serving.Close() // a socket that was handed over goes on collecting connections, for whoever serves next
+		_ = serving.Close() // a socket that was handed over goes on collecting connections, for the next process
 		<-ended
 		serving.Settle(settleTimeout)
 	})

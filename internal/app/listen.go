@@ -74,7 +74,7 @@ func (a *App) listen(ctx context.Context) (err error) {
 func (a *App) closeListeners() {
 	for _, l := range []net.Listener{a.listener, a.measured} {
 		if l != nil {
-			_ = l.Close() // whoever stops has a better error, or none
+			_ = l.Close() // the stop reports a better error, or none
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (a *App) reportToManager(ctx context.Context) {
 	}
 }
 
-// standing is how the program stands, in words for whoever runs it.
+// standing is how the program stands, in words for its operator.
 func (a *App) standing(ctx context.Context) string {
 	at := a.URL()
 	if at == "" {

@@ -13,7 +13,7 @@ import (
 )
 
 // Proxies and portals of a network answer in their own name: they lead to where one signs in to them, or show a page.
-// That helps nobody as a failure of the service, or as a sign-in that has run out.
+// That helps no one as a failure of the service, or as a sign-in that has run out.
 
 // serviceDomains are those of the service and of its sign-in: a redirect to them is its own.
 //

@@ -29,7 +29,7 @@ func newPages() pages {
 	return pages{known}
 }
 
-// read is call.page. The tokens are shared: whoever gets them leaves them as they are.
+// read is call.page. The tokens are shared: read only.
 func (p pages) read(q call, a answer) (tokens []Token, next string, failure *Error) {
 	if len(a.body) > mostKept {
 		return q.page(a)

@@ -87,7 +87,7 @@ func ValidAuthorizationID(id string) bool {
 }
 
 // List returns all pages of the organization's tokens with that status, each token once, in the order of the service.
-// With an error it also returns the tokens it got before. They may be other callers', too: nobody may change them.
+// With an error it also returns the tokens it got before. They are shared with other callers: read only.
 func (c *Caller) List(ctx context.Context, organization string, s Status) ([]Token, error) {
 	var tokens distinct
 	buffer := listBuffers.Get().(*[listBuffer]byte) //nolint:forcetypeassert,errcheck // nothing else is put there

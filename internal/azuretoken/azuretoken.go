@@ -85,8 +85,8 @@ func New(scope string) (*Source, error) {
 }
 
 // Token returns a token that is good for five minutes or more, unless the identity's endpoint hands out an older one. It
-// takes 20 seconds at most. Whoever waits for less leaves the request running, for the next caller: an endpoint that is
-// slower than one call would otherwise never be heard to its end. Errors are those of this package.
+// takes 20 seconds at most. A caller that gives up earlier leaves the request running, for the next one: an endpoint that
+// is slower than one call would otherwise never answer. Errors are those of this package.
 func (s *Source) Token(ctx context.Context) (Token, error) {
 	flight := s.flights.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest)

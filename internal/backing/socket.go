@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// socketMode lets the owner and the group connect, and nobody else: whoever connects is taken for the reverse proxy.
+	// socketMode lets the owner and the group connect, and no one else: every peer is taken for the reverse proxy.
 	socketMode = 0o660
 	// dialLimit is how long a live socket may take to show that it is one.
 	dialLimit = 2 * time.Second
@@ -73,7 +73,7 @@ func lockFolder(ctx context.Context, path string) (unlock func(), err error) {
 	return func() { _ = lock.Close() }, err // closing frees it
 }
 
-// removeDead removes the socket at path if nobody listens there.
+// removeDead removes the socket at path if no process listens there.
 func removeDead(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -88,8 +88,8 @@ func (c idClaims) isFor(app string) bool {
 	return !others || c.Party == app
 }
 
-// forMSAL is a token with only what MSAL reads of it, in the types that it takes. MSAL checks no signature, and nobody
-// reads this one again.
+// forMSAL is a token with only what MSAL reads of it, in the types that it takes. MSAL checks no signature, and this
+// one isn't read again.
 func (c idClaims) forMSAL() string {
 	audience := ""
 	if len(c.Audience) > 0 {

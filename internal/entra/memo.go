@@ -133,7 +133,7 @@ func (m *memo[T]) renew(key string) (T, error) {
 		k.value, k.has, k.fetched = value, true, k.tried
 	} else {
 		k.err = networkError(err)
-		if k.has { // otherwise whoever waits for it gets the error, and records it
+		if k.has { // otherwise the callers that wait for it get the error, and record it
 			m.log.Warn(m.words, "kept", true, "error", k.err)
 		}
 	}

@@ -194,7 +194,7 @@ func (c *sessionCache) Replace(_ context.Context, into cache.Unmarshaler, _ cach
 	return nil
 }
 
-// Export ignores the hints: the cache belongs to the session, whoever MSAL thinks it belongs to.
+// Export ignores the hints: the cache belongs to the session, whatever MSAL takes for its key.
 func (c *sessionCache) Export(_ context.Context, from cache.Marshaler, _ cache.ExportHints) error {
 	blob, err := from.Marshal()
 	if err != nil {

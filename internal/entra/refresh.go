@@ -87,7 +87,7 @@ func (p *Provider) refreshFailed(ctx context.Context, w want, held string, failu
 	temporary := failure.Kind == KindUnavailable || failure.Kind == KindMisconfigured || failure.Kind == KindTooLong || failure.Kind == KindOther
 	revoked := failure.Kind == KindInteraction && failure.Code == "invalid_grant"
 	if !temporary && (held == "" || revoked) {
-		if !p.other(w) { // else nobody has to sign in again
+		if !p.other(w) { // else no one has to sign in again
 			p.o.Refreshed(refreshSignIn)
 		}
 		return "", p.signInAgain(ctx, w, failure) // MSAL would keep the dead refresh token

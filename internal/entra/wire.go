@@ -45,7 +45,7 @@ var (
 type exchange struct {
 	offline bool   // no call may be made: what is in the cache has to do
 	trial   bool   // the credential alone is tried: see TryCredential
-	mayAsk  bool   // for tokens: whoever signs in, and whoever holds the session's lock
+	mayAsk  bool   // for tokens: a sign-in may, and the holder of the session's lock
 	account string // home account id, for answers without client_info; "" at sign-in
 
 	refused  bool   // a call would have been needed

@@ -38,7 +38,7 @@ type snapshots struct {
 
 func newSnapshots(now func() time.Time) *snapshots {
 	s := &snapshots{now: now}
-	s.all = newLRU(snapshotLimit, func(_ string, one *snapshot) { // whoever waits for its organizations gets them all the same
+	s.all = newLRU(snapshotLimit, func(_ string, one *snapshot) { // requests that wait for its organizations get them all the same
 		one.dropped = true
 		s.bytes -= one.bytes
 	})

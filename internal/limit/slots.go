@@ -20,7 +20,7 @@ func NewSlots(total, each int) *Slots {
 	return &Slots{total: total, each: each, by: map[string]int{}, freed: make(chan struct{})}
 }
 
-// Enter waits for a slot until ctx ends, whose error it then returns. Whoever got one must leave.
+// Enter waits for a slot until ctx ends, whose error it then returns. A caller that got one must leave.
 func (p *Slots) Enter(ctx context.Context, key string) (leave func(), err error) {
 	for {
 		freed, ok := p.take(key)

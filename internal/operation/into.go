@@ -12,8 +12,8 @@ import (
 
 // A new token's secret can be put into a vault of its person. It is kept as any other first, then written as a version
 // that names this operation in its tags, read back by its properties, and recorded; only after that is a kept one
-// forgotten that nobody wanted to see, or an old token revoked. A vault has no idempotency key either: whoever writes
-// again looks for the operation's tag first.
+// forgotten that isn't to be shown, or an old token revoked. A vault has no idempotency key either: a second write looks
+// for the operation's tag first.
 
 // IntoState says how far a secret's way into a vault is.
 type IntoState string

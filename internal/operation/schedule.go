@@ -8,7 +8,7 @@ import (
 // The old token of a rotation can be revoked at a time that its person chooses. There is no queue for that: the person's
 // watcher does it, as the person, with an access token out of the sign-in that was used last. So it takes that the
 // program runs, and that this sign-in has not ended. When that isn't so, the token is left as it is and the change says
-// so. Nothing is revoked long after the time that was chosen: whoever finds a token alive then may have built on it.
+// so. Nothing is revoked long after the time that was chosen: its owner may have seen it alive and built on it.
 
 // lateRevoke is how late an old token is still revoked by itself.
 const lateRevoke = 15 * time.Minute

@@ -255,7 +255,7 @@ func (c Check) service(ctx context.Context, setting, address string, marked bool
 	}
 }
 
-// peoplesVault asks without a token, as whoever signs in does first: a vault then says which resource it wants one for.
+// peoplesVault asks without a token, as the client does first after a sign-in: a vault then says which resource it wants one for.
 func (c Check) peoplesVault(ctx context.Context, address string) row {
 	last := c.wire.get(ctx, address+"/secrets?api-version=7.4")
 	const advice = "Look at VAULTS, and if a proxy or a sign-in page of the network answers in its place."

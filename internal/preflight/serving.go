@@ -103,7 +103,7 @@ func askHere(ctx context.Context, address, path string) (here, error) {
 }
 
 // traces sends the collector a request without spans, which one that takes OTLP over HTTP accepts
-// (https://opentelemetry.io/docs/specs/otlp/#otlphttp-request). What it does otherwise keeps nobody from serving.
+// (https://opentelemetry.io/docs/specs/otlp/#otlphttp-request). What it does otherwise doesn't keep patdesk from serving.
 func (c Check) traces(ctx context.Context) row {
 	o := c.Config.Traces
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.Endpoint, http.NoBody)

@@ -113,7 +113,7 @@ func badGateway502(x *exchange, _ FaultOptions) *answer {
 	return a
 }
 
-// redirect302 leads to another host. Whoever follows it must not carry the bearer there.
+// redirect302 leads to another host. A client that follows it must not carry the bearer there.
 func (x *exchange) redirect302(FaultOptions) *answer {
 	a := htmlAnswer(http.StatusFound, "<html><head><title>Object moved</title></head><body><h2>Object moved to <a href=\"/_signin\">here</a>.</h2></body></html>")
 	a.header.Set("Location", x.s.browserBase(x.r)+"/_signin?realm=vssps.dev.azure.com&reply_to="+x.r.URL.Path)

@@ -73,7 +73,7 @@ func vaultFaults() []Fault {
 	)
 }
 
-// foreignChallenge is the challenge of a host that wants somebody else's token.
+// foreignChallenge is the challenge of a host that wants a token of another resource.
 func (x *exchange) foreignChallenge(FaultOptions) *answer {
 	a := x.vaultError(http.StatusUnauthorized, "Unauthorized", "", "AKV10000: Request is missing a Bearer or PoP token.")
 	a.header.Set("WWW-Authenticate", `Bearer authorization="`+x.s.machineBase(x.r)+`/organizations", resource="https://graph.microsoft.com"`)

@@ -25,7 +25,7 @@ const (
 	vaultResourceID = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
 )
 
-// Vault is an Azure Key Vault. Whoever isn't among its officers is refused by role.
+// Vault is an Azure Key Vault. Callers that aren't among its officers are refused by role.
 type Vault struct {
 	Name     string
 	TenantID string   // whose tokens it takes; "" for DefaultTenantID

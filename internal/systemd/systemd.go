@@ -22,7 +22,7 @@ import (
 const MetricsName = "metrics"
 
 // Sockets are the listeners that were handed over; nil where there was none. They outlive the process, with all
-// connections that nobody has accepted yet.
+// connections that haven't been accepted yet.
 type Sockets struct{ People, Metrics net.Listener }
 
 // Take takes over the sockets that were meant for this process, once: their variables are taken out of the environment.
@@ -103,12 +103,12 @@ func (m *Manager) WatchEvery() time.Duration {
 	}
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		return 0 // the variables are somebody else's
+		return 0 // the variables are another process's
 	}
 	return limit / 2
 }
 
-// notify sends states and status, of which each is a line. A manager that is gone has nobody to tell that to.
+// notify sends states and status, of which each is a line. Errors are dropped: the manager is gone then.
 func (m *Manager) notify(status string, states ...string) {
 	if m == nil {
 		return

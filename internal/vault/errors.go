@@ -20,7 +20,7 @@ const (
 	KindRefused             Kind = "refused"             // 401 for another reason
 	KindForbiddenByRole     Kind = "forbiddenByRole"     // 403: no role assignment lets the person do that
 	KindForbiddenByPolicy   Kind = "forbiddenByPolicy"   // 403: the vault's access policies don't
-	KindForbiddenByFirewall Kind = "forbiddenByFirewall" // 403: the vault's firewall keeps patdesk's address out, or lets nobody in from the internet
+	KindForbiddenByFirewall Kind = "forbiddenByFirewall" // 403: the vault's firewall keeps patdesk's address out, or the whole internet
 	KindForbidden           Kind = "forbidden"           // 403 for another reason
 	KindNoVault             Kind = "noVault"             // there is no vault of that name
 	KindNoSecret            Kind = "noSecret"            // 404: the vault has no such secret, or no such version

@@ -71,7 +71,7 @@ func (c *Client) Vaults() []string { return slices.Clone(c.o.Vaults) }
 // MayAdd reports whether people may use vaults that the operator hasn't named.
 func (c *Client) MayAdd() bool { return len(c.o.Allow) > 0 }
 
-// Address is the address of the vault that somebody has typed: its name, its host, its address or that of something in
+// Address is the address of the vault that a person has typed: its name, its host, its address or that of something in
 // it. Errors: *Error with KindBadVault or KindNotAllowed.
 func (c *Client) Address(typed string) (string, error) {
 	host := strings.ToLower(strings.TrimSpace(typed))

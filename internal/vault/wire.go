@@ -251,7 +251,7 @@ func (x *exchange) fault(ctx context.Context, err error, r Reference) error {
 		own = x.failure
 	case ctx.Err() != nil:
 		own = networkError(ctx.Err())
-	default: // a challenge of somebody else, or an answer of another form
+	default: // another host's challenge, or an answer of another form
 		own = &Error{Kind: KindNotUnderstood}
 	}
 	if x.operation == operationWrite && x.sent && (own.Status < 400 || own.Status >= 500 || own.Status == http.StatusRequestTimeout) && own.Claims == "" {

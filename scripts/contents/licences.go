@@ -130,7 +130,7 @@ func licencesIn(folder string, deep bool) ([]licence, error) {
 		case d.IsDir() || source.MatchString(name) || !terms.MatchString(name) && !notice.MatchString(name):
 			return nil
 		}
-		text, err := os.ReadFile(path) //nolint:gosec // G122: the module cache is nobody else's
+		text, err := os.ReadFile(path) //nolint:gosec // G122: the module cache belongs to no one else
 		if err != nil {
 			return err
 		}
