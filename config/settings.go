@@ -1,5 +1,7 @@
 package config
 
+import "reflect"
+
 // Names of settings that several files mention.
 const (
 	clientID              = "CLIENT_ID"
@@ -109,6 +111,17 @@ func Names() []string {
 		names = append(names, s.Name)
 		if s.Secret {
 			names = append(names, s.Name+fileSuffix)
+		}
+	}
+	return names
+}
+
+// Restart names the settings in which c differs from old and that a running patdesk can't take over.
+func (c Config) Restart(old Config) []string {
+	var names []string
+	for _, s := range Settings() {
+		if s.fixed != nil && !reflect.DeepEqual(s.fixed(&c), s.fixed(&old)) {
+			names = append(names, s.Name)
 		}
 	}
 	return names

@@ -114,7 +114,7 @@ func serve(w http.ResponseWriter, r *http.Request, f file, cacheControl string) 
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
-// accepts says if a browser takes that content coding (RFC 9110, 12.5.3).
+// accepts reports whether a browser takes that content coding (RFC 9110, 12.5.3).
 func accepts(header http.Header, coding string) bool {
 	for _, listed := range strings.Split(strings.Join(header.Values("Accept-Encoding"), ","), ",") {
 		name, weight, _ := strings.Cut(listed, ";")

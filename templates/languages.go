@@ -33,7 +33,7 @@ func (l Languages) Choices(current *Words) []LanguageChoice {
 	return out
 }
 
-// Has says if the language with that tag is offered.
+// Has reports whether the language with that tag is offered.
 func (l Languages) Has(tag string) bool { return l.exactly(tag) != nil }
 
 // maxAcceptLanguage is how much of an Accept-Language header is read, in bytes: browsers send a tenth of it.

@@ -213,7 +213,7 @@ func (w *Words) Text(key string, pairs ...any) string {
 	return w.filled(key, v)
 }
 
-// Has says if there is a message key, or one of its parts.
+// Has reports whether there is a message key, or one of its parts.
 func (w *Words) Has(key string) bool {
 	for _, part := range []string{"", ".title", ".what", ".advice"} {
 		if w.messages[key+part] != nil {

@@ -181,7 +181,7 @@ func calendarFiles(v *web.Request, address string) (files []calendarFile) {
 	return files
 }
 
-// loopbackOrigin says that only this machine can open our address.
+// loopbackOrigin reports whether only this machine can open our address.
 func loopbackOrigin(a web.Address) bool {
 	u, err := url.Parse(a.Origin)
 	return err == nil && web.LoopbackHost(u.Host)

@@ -120,7 +120,7 @@ func (h *Handlers) UnknownFeed(w http.ResponseWriter, r *http.Request) {
 	h.refuseFeed(w, r, calendar.Feed{}, http.StatusNotFound, "calendar.unknown")
 }
 
-// personAllowed says if a person, by their key, would still be let in.
+// personAllowed reports whether a person, by their key, would still be let in.
 func (h *Handlers) personAllowed(key string) bool {
 	return h.Entra.TenantAllowed(session.TenantOf(key))
 }

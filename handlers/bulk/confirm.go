@@ -172,7 +172,7 @@ func unlikeShown(b *batch.Batch, expiry bulkExpiry, form url.Values) string {
 	}
 }
 
-// sameTokens says that a plan changes the same tokens with one expiry as with another.
+// sameTokens reports whether a plan changes the same tokens with one expiry as with another.
 func sameTokens(b *batch.Batch, one, other bulkExpiry) bool {
 	x, y := *b, *b
 	one.settle(&x)

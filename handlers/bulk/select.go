@@ -78,7 +78,7 @@ func (h *Handlers) Selection(v *web.Request) (web.Answer, error) {
 	return v.To(web.TokensPath), nil // another person's, left in this browser
 }
 
-// ownSelection says that a list's form was drawn for the visitor.
+// ownSelection reports whether a list's form was drawn for the visitor.
 func (h *Handlers) ownSelection(v *web.Request, form string) bool {
 	_, err := h.Site.Forms.Check(form, v.Person(), tokenlist.Purpose, "")
 	return err == nil

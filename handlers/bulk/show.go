@@ -330,7 +330,8 @@ func offerSteps(b *batch.Batch, p *bulkRunPage) {
 	p.MayDismiss = !b.Dismissed && p.OldAlive == 0 && p.SecretsMade+p.Undelivered == 0 && (p.NotBegun+p.Failed > 0 || slices.ContainsFunc(b.Items, pendingItem))
 }
 
-// notAsAsked says that a token was changed, but its secret was not saved or its life is shorter than was asked for.
+// notAsAsked reports whether a token was changed, but its secret was not saved or its life is shorter than was asked
+// for.
 func notAsAsked(item batch.Item) bool {
 	switch item.Phase() {
 	case "":
@@ -341,7 +342,7 @@ func notAsAsked(item batch.Item) bool {
 	return outcome.Shortened(item.Operation)
 }
 
-// mayHaveMade says that a token may have been made whose owner hasn't settled what becomes of it.
+// mayHaveMade reports whether a token may have been made whose owner hasn't settled what becomes of it.
 func mayHaveMade(item batch.Item) bool {
 	phase := item.Phase()
 	return phase == operation.PhaseInDoubt || phase == operation.PhaseFound || phase == operation.PhaseUnreadable

@@ -206,7 +206,7 @@ func (h *Handlers) Replace(v *web.Request) (web.Answer, error) {
 	return h.replacedAnswer(v, f, results, old)
 }
 
-// plain says that every result can be shown again by its address alone.
+// plain reports whether every result can be shown again by its address alone.
 func plain(results []replacement) bool {
 	return !slices.ContainsFunc(results, func(r replacement) bool { return r.err != nil || r.op.Phase() == operation.PhaseShowOnce })
 }
@@ -329,8 +329,8 @@ func (h *Handlers) revokeGlobal(ctx context.Context, v *web.Request, f replaceFo
 	return op
 }
 
-// inHand says that a token was made and that its secret waits for its owner, or is with them; or in the vault that it is
-// for.
+// inHand reports whether a token was made and its secret waits for its owner, or is with them; or in the vault
+// that it is for.
 func inHand(op *operation.Operation) bool {
 	phase := op.Phase()
 	if op.Into != nil && op.Into.State != operation.IntoWritten {

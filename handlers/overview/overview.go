@@ -32,8 +32,8 @@ type place struct {
 	Unread    bool // not yet, or not at all
 }
 
-// Show is the overview. It once had the list, with the list's view in its address: such an address redirects to the
-// list.
+// Show is the overview. It once had the list, with the list's view in its address: whoever kept such an address is led
+// to the list.
 func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 	q := v.URL.Query()
 	view := tokenlist.View{Path: web.OverviewPath}

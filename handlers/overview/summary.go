@@ -43,7 +43,7 @@ func newSummaries() *lru.Cache[summaryFor, summary] {
 }
 
 // summaryOf is the summary of what was read. To look at thousands of tokens takes longer than all else of the page, so
-// it is done once for what was read whole. The result is shared: read only.
+// it is done once for what was read whole. Nobody may change it.
 func (h *Handlers) summaryOf(v *web.Request, s inventory.Inventory) summary {
 	if !s.Complete() {
 		return newSummary(v, s)

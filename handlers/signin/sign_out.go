@@ -72,13 +72,13 @@ func (h *Handlers) SignOut(v *web.Request) (web.Answer, error) {
 	return web.Page{Template: "signed-out", Data: p}, nil
 }
 
-// batchRuns says if a batch is being run: it begins nothing more once its person has signed out.
+// batchRuns reports whether a batch is being run: it begins nothing more once its person has signed out.
 func (h *Handlers) batchRuns(v *web.Request) bool {
 	open, err := h.Batches.Open(v.Context(), v.Person())
 	return err == nil && slices.ContainsFunc(open, func(b batch.Summary) bool { return b.Running })
 }
 
-// secretWaits says if a secret waits to be saved, or will in a moment.
+// secretWaits reports whether a secret waits to be saved, or will in a moment.
 func secretWaits(pending []operation.Operation) bool {
 	for i := range pending {
 		if kind, _ := web.NoticeKind(&pending[i]); kind == "secret" {

@@ -101,7 +101,7 @@ func (h *Handlers) filled(v *web.Request, asked url.Values) url.Values {
 	return noted(out, left, from != ours && slices.ContainsFunc([]string{"name", "expiry", "preset", "scope"}, out.Has))
 }
 
-// mayPropose says if an address may choose that organization.
+// mayPropose reports whether an address may choose that organization.
 func mayPropose(v *web.Request, known *inventory.Cache, name string, from source) bool {
 	if from != elsewhere {
 		return known.Allowed(name) || !known.Fixed() // what can't be a name stands in the field, to be mended

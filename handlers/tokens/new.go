@@ -86,7 +86,7 @@ func (h *Handlers) nameNote(v *web.Request, organization, name string) string {
 	return ""
 }
 
-// proposes says if an address fills the form with more than where the token is to be.
+// proposes reports whether an address fills the form with more than where the token is to be.
 func proposes(address url.Values) bool {
 	for name := range address {
 		if name != "organization" && name != "draft" {

@@ -5,8 +5,8 @@ import (
 	"github.com/patdesk/patdesk/internal/operation"
 )
 
-// sentBefore says if this form has been sent already: its answer is then the operation's, whatever has become of the
-// token since.
+// sentBefore reports whether this form has been sent already: its answer is then the operation's, whatever has become
+// of the token since.
 func (h *Handlers) sentBefore(v *web.Request, form string) bool {
 	_, err := h.Journal.Find(v.Context(), v.Person(), form)
 	return err == nil

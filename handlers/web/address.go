@@ -151,7 +151,7 @@ func portOf(host string) string {
 	return ""
 }
 
-// LoopbackHost says if host is a name of this machine that no other machine can open.
+// LoopbackHost reports whether host is a name of this machine that no other machine can open.
 func LoopbackHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,7 +76,8 @@ func (f *front) setSecurityHeaders(header http.Header, id string) {
 	}
 }
 
-// overHTTPS says that people come by https: BASE_URL says so, or trusted proxies, from whom nothing else is accepted.
+// overHTTPS reports whether people come by https: BASE_URL says so, or trusted proxies, from whom nothing else is
+// accepted.
 func (f *front) overHTTPS() bool {
 	if f.site.BaseURL != nil {
 		return f.site.BaseURL.Scheme == "https"
@@ -175,7 +177,7 @@ func activityOf(err error) string {
 	}
 }
 
-// routed says that a pattern is of a route, and not of where they are mounted.
+// routed reports whether a pattern is of a route, and not of where they are mounted.
 func routed(pattern string) bool { return pattern != "" && pattern != "/*" }
 
 // routeOf is the pattern of the route that the request has taken, as the table has it; "" if there is none.
@@ -305,4 +307,43 @@ func parseHop(hop string) (netip.Addr, error) {
 	}
 	addr, err := netip.ParseAddr(strings.Trim(hop, "[]"))
 	return addr.WithZone(""), err
+}
+
+// crossOriginGuard refuses forms that other sites send in the visitor's name.
+type crossOriginGuard struct{ protection *http.CrossOriginProtection }
+
+// newCrossOriginGuard trusts BASE_URL's origin besides the request's own Host, because a proxy may not pass Host on and
+// old browsers send nothing but Origin.
+func newCrossOriginGuard(baseURL *url.URL) (*crossOriginGuard, error) {
+	protection := http.NewCrossOriginProtection()
+	if baseURL != nil {
+		if err := protection.AddTrustedOrigin(baseURL.Scheme + "://" + baseURL.Host); err != nil {
+			return nil, err
+		}
+	}
+	return &crossOriginGuard{protection}, nil
+}
+
+func (g *crossOriginGuard) protect(site *Site) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := g.protection.Check(site.front.asAddressed(r)); err != nil {
+				NoteError(r.Context(), err)
+				site.writePlain(w, r, http.StatusForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// asAddressed is the request under the name that the visitor's browser knows, with which its Origin is compared: a
+// proxy that sends our name in X-Forwarded-Host may well send another one as Host.
+func (f *front) asAddressed(r *http.Request) *http.Request {
+	if f.site.BaseURL != nil || len(f.site.TrustedProxies) == 0 {
+		return r
+	}
+	named := *r
+	named.Host = strings.TrimPrefix(AddressOf(r.Context()).Origin, "https://")
+	return &named
 }

@@ -233,7 +233,7 @@ func DescribeChange(v *Request, op *operation.Operation) UserError {
 	return t
 }
 
-// KeptByRotation says that op is a rotation that was refused for what it keeps of the old token.
+// KeptByRotation reports whether op is a rotation that was refused for what it keeps of the old token.
 func KeptByRotation(op *operation.Operation) bool {
 	return op.Action == operation.Rotate && op.Failure != nil && op.Failure.Source == failure.SourceAzureDevOps &&
 		slices.Contains(keptByRotation, azuredevops.Kind(op.Failure.Kind))

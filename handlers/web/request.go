@@ -28,7 +28,7 @@ type Request struct {
 	Words   *templates.Words // of the visitor's language
 	Session *session.Session
 	Address Address
-	Now     time.Time // by the reader's own clock, see zone.go
+	Now     time.Time // by the reader's own clock, see preferences.go
 	Barred  bool      // the session has just ended, as its person isn't let in any more
 	step    string    // of a posted form: what its path has behind that of the page that holds it
 	Begun   func()    // says that a form's operation is under way; nil: nothing waits for that
@@ -72,15 +72,15 @@ func (v *Request) To(path string) Redirect { return Redirect{v.Link(path)} }
 // When words a moment as seen now.
 func (v *Request) When(t time.Time) templates.When { return v.Words.At(t, v.Now) }
 
-// fromElsewhere says that another site led here, by a link or without being asked
+// fromElsewhere reports whether another site led here, by a link or without being asked
 // (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header). Coming back from Entra counts as that too.
 func (v *Request) fromElsewhere() bool {
 	site := v.Header.Get("Sec-Fetch-Site")
 	return site == "cross-site" || site == "same-site"
 }
 
-// navigates says that the browser opens the page itself, as far as it says so (https://www.w3.org/TR/fetch-metadata/):
-// not in a frame, as an image, for a script, or for later.
+// navigates reports whether the browser opens the page itself, as far as it says so
+// (https://www.w3.org/TR/fetch-metadata/): not in a frame, as an image, for a script, or for later.
 func (v *Request) navigates() bool {
 	mode, dest := v.Header.Get("Sec-Fetch-Mode"), v.Header.Get("Sec-Fetch-Dest")
 	if mode != "" && mode != "navigate" || dest != "" && dest != "document" {

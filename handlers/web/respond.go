@@ -3,18 +3,57 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/klauspost/compress/gzhttp"
+
 	"github.com/patdesk/patdesk/internal/audit"
 	"github.com/patdesk/patdesk/internal/operation"
 	"github.com/patdesk/patdesk/internal/session"
 )
+
+// Download is a file to be saved.
+type Download struct {
+	Name, ContentType string
+	Content           []byte
+}
+
+// Answer is what an action decided: a page or a redirect.
+type Answer interface{ isAnswer() }
+
+// Page is an HTML page; template names it, data embeds base.
+type Page struct {
+	Status   int // 0 = 200
+	Template string
+	Data     any
+	Header   http.Header
+	Private  bool // shows something that opens something, beside what an operation hands out
+}
+
+// Redirect answers 303 See Other: the browser follows with a GET, whatever the method was.
+type Redirect struct{ To string }
+
+func (Download) isAnswer() {}
+
+func (d Download) write(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", d.ContentType)
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": d.Name}))
+	w.Header().Set("Content-Length", strconv.Itoa(len(d.Content)))
+	_, err := w.Write(d.Content)
+	return err
+}
+
+func (Page) isAnswer() {}
+
+func (Redirect) isAnswer() {}
 
 // handle makes an http.HandlerFunc of an action.
 func (s *Site) handle(e endpoint) http.HandlerFunc {
@@ -212,5 +251,50 @@ func (s *Site) homeAddress() string {
 	return ""
 }
 
-// StoreDown says that the session store could not be asked or written.
+// StoreDown reports whether the session store could not be asked or written.
 func StoreDown(err error) bool { return errors.Is(err, session.ErrUnavailable) }
+
+// padding is by how many bytes at most a compressed answer is longer than need be. How many follows from its content,
+// so that repeating a request doesn't average it out.
+const padding = 64
+
+// compress has what a handler writes compressed, if the browser takes that and it is worth it.
+var compress = newCompress()
+
+func newCompress() func(http.Handler) http.HandlerFunc {
+	// A list of 100 tokens takes a tenth of the time that it takes at the usual level, and gets 6 % larger.
+	wrap, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false), gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.RandomJitter(padding, 0, false))
+	if err != nil {
+		panic(err) // the options are literals
+	}
+	return wrap
+}
+
+// compressible reports whether the length of the answer may depend on all of its content. It may not where a secret
+// stands beside text that an attacker chose: a right guess at the secret makes such an answer shorter (BREACH,
+// https://www.breachattack.com). So an answer with a secret is never compressed, nor is one that another site has a
+// browser ask for in words of its own.
+func compressible(v *Request, private bool) bool {
+	if private || v.Delivery.HandedOut() || v.Delivery.Awaited() {
+		return false
+	}
+	switch v.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return v.Method != http.MethodPost && v.URL.RawQuery == ""
+	default:
+		return true
+	}
+}
+
+// Compressed has a handler's answers compressed. It is for what has no secret in it.
+func Compressed(h http.HandlerFunc) http.HandlerFunc { return compress(h) }
+
+// send writes an answer, compressed if it may be. private says that there is a secret in it that no operation has
+// handed out.
+func send(v *Request, private bool, write func(http.ResponseWriter) error) (err error) {
+	if !compressible(v, private) {
+		return write(v.Writer)
+	}
+	compress(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { err = write(w) })).ServeHTTP(v.Writer, v.Request)
+	return err
+}

@@ -1,9 +1,13 @@
 package web
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/patdesk/patdesk/internal/azuredevops"
@@ -139,7 +143,7 @@ func (s *Site) keepTyped(v *Request, c Challenge) (id string, err error) {
 	return id, err
 }
 
-// SignInHelps says if an error means that the person has to sign in again.
+// SignInHelps reports whether an error means that the person has to sign in again.
 func SignInHelps(err error) bool {
 	_, again := NeedsSignIn(err)
 	return again
@@ -167,4 +171,30 @@ func NeedsSignIn(err error) (Challenge, bool) {
 	default:
 		return Challenge{}, false
 	}
+}
+
+// maxChallenges bounds how many answered challenges a session remembers.
+const maxChallenges = 5
+
+// NoteChallenge remembers that this session began by answering claims.
+func NoteChallenge(ctx context.Context, s *session.Session, claims string) error {
+	return s.Change(ctx, func(state *session.State) {
+		state.Challenges = append(state.Challenges, challengeName(claims))
+		if extra := len(state.Challenges) - maxChallenges; extra > 0 {
+			state.Challenges = slices.Delete(state.Challenges, 0, extra)
+		}
+	})
+}
+
+// AnsweredBefore reports whether err is a challenge that this session has answered already: asking the person to sign
+// in once more would never end.
+func AnsweredBefore(s *session.Session, err error) bool {
+	f := failure.Of(err)
+	return f.Source == failure.SourceAzureDevOps && f.Kind == string(azuredevops.KindClaims) &&
+		slices.Contains(s.State().Challenges, challengeName(f.Claims))
+}
+
+func challengeName(claims string) string {
+	sum := sha256.Sum256([]byte(claims))
+	return hex.EncodeToString(sum[:8])
 }

@@ -126,7 +126,7 @@ type Search []string
 // SearchFor takes a query apart.
 func SearchFor(query string) Search { return strings.Fields(strings.ToLower(query)) }
 
-// In says if the text has all of the words.
+// In reports whether the text has all of the words.
 func (s Search) In(text string) bool {
 	text = strings.ToLower(text)
 	return !slices.ContainsFunc(s, func(word string) bool { return !strings.Contains(text, word) })

@@ -64,7 +64,7 @@ func (c *Client) timeForChange() *allowance {
 // errTimeUp is the cause of the end of an exchange that has used up the service's time. Every other end is our side's.
 var errTimeUp = errors.New("the service has used up its time")
 
-// change says that the call must be sent at most once.
+// change reports whether the call must be sent at most once.
 func (q call) change() bool { return q.method != http.MethodGet }
 
 // fail returns an Error of this call.
@@ -115,7 +115,7 @@ func (c *Caller) do(ctx context.Context, q call) (answer, error) {
 	}
 }
 
-// passing says that the same read may well succeed in a moment.
+// passing reports whether the same read may well succeed in a moment.
 func (e *Error) passing() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable || e.Kind == KindConnection
 }
@@ -218,7 +218,7 @@ func (c *Client) converse(ctx context.Context, q call, bearer string, p *pass, h
 	return a, nil
 }
 
-// holding says that Retry-After with this status is about the requests to come.
+// holding reports whether Retry-After with this status is about the requests to come.
 func holding(status int) bool {
 	return status/100 == 2 || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }

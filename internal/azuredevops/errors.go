@@ -49,7 +49,7 @@ func Kinds() []Kind {
 	return append(kinds, patTokenErrors[1:]...)
 }
 
-// NotFound says that what was asked for isn't there: the organization, or the token.
+// NotFound reports whether what was asked for isn't there: the organization, or the token.
 func (k Kind) NotFound() bool {
 	switch k {
 	case KindOrganization, "authorizationNotFound", "tokenNotFound", "hostAuthorizationNotFound":
@@ -176,7 +176,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Missing says that e is the service's word that it knows no such token.
+// Missing reports whether e is the service's word that it knows no such token.
 func (e *Error) Missing() bool {
 	return !e.Unknown && (e.Kind == kindAuthorizationNotFound || e.Kind == kindTokenNotFound)
 }

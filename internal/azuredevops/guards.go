@@ -210,7 +210,7 @@ func (c *circuit) stale(now time.Time) bool { return now.Sub(c.lastFailure) > fo
 
 func (c *circuit) idle() bool { return c.calls == 0 }
 
-// memorable says that it makes a difference whether the circuit is remembered.
+// memorable reports whether it makes a difference whether the circuit is remembered.
 func (c *circuit) memorable(now time.Time) bool {
 	return c.failures > 0 && !c.stale(now) || c.hold.until.After(now)
 }

@@ -22,7 +22,7 @@ var serviceDomains = []string{
 	"azure.com", "visualstudio.com", "microsoft.com", "microsoftonline.com", "microsoftonline.us", "microsoftonline.cn", "live.com", "windows.net",
 }
 
-// between says that a, which is of that kind by its status, comes from something on the way: nothing in it is the
+// between reports whether a, which is of that kind by its status, comes from something on the way: nothing in it is the
 // service's, and the service doesn't answer so.
 func (q call) between(a answer, f fault, kind Kind) bool {
 	if a.hasServiceHeader() || !a.foreign(f) {
@@ -42,12 +42,13 @@ func (q call) between(a answer, f fault, kind Kind) bool {
 	return false
 }
 
-// ofFrontDoor says that a comes from what Microsoft has put before its services, which may refuse in its own words.
+// ofFrontDoor reports whether a comes from what Microsoft has put before its services, which may refuse in its own
+// words.
 func (a answer) ofFrontDoor() bool {
 	return a.header.Get("X-Msedge-Ref") != "" || a.header.Get("X-Azure-Ref") != ""
 }
 
-// knows says that host is the one that was asked, or another of the service's.
+// knows reports whether host is the one that was asked, or another of the service's.
 func (q call) knows(host string) bool {
 	if asked, err := url.Parse(q.url); err != nil || strings.EqualFold(asked.Hostname(), host) {
 		return true

@@ -38,7 +38,8 @@ var (
 	claimsPattern   = regexp.MustCompile(`(?i)\bclaims\s*=\s*"?([A-Za-z0-9+/_=-]+)`)
 )
 
-// result says that the answer can hold the result of a call. 203 can't: with it the service sends its sign-in page.
+// result reports whether the answer can hold the result of a call. 203 can't: with it the service sends its sign-in
+// page.
 func (a answer) result() bool {
 	switch {
 	case a.status == http.StatusNoContent:
@@ -288,13 +289,13 @@ func kindOf(ctx context.Context, err error) Kind {
 	return KindConnection
 }
 
-// garbled says that the body isn't compressed as its header says.
+// garbled reports whether the body isn't compressed as its header says.
 func garbled(err error) bool {
 	var corrupt flate.CorruptInputError
 	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt)
 }
 
-// untrusted says that the TLS handshake failed.
+// untrusted reports whether the TLS handshake failed.
 func untrusted(err error) bool {
 	var verification *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -306,7 +307,7 @@ func untrusted(err error) bool {
 		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &certificate)
 }
 
-// dialing says that err is of making a connection.
+// dialing reports whether err is of making a connection.
 func dialing(err error) bool {
 	var operation *net.OpError
 	var dns *net.DNSError

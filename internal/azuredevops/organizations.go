@@ -125,7 +125,7 @@ func (a *wireAccount) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*members)(a))
 }
 
-// closed says that the organization can't be worked in.
+// closed reports whether the organization can't be worked in.
 func (a *wireAccount) closed() bool {
 	return slices.Contains([]string{"disabled", "2", "deleted", "3", "moved", "4"}, strings.ToLower(a.Status.string))
 }

@@ -20,9 +20,9 @@ var serviceNamespaces = []string{"Microsoft.VisualStudio.", "Microsoft.TeamFound
 // serviceRealm is what the service names when it asks for other credentials.
 var serviceRealm = regexp.MustCompile(`(?i)\brealm="https://[a-z0-9.-]+\.(?:visualstudio\.com|azure\.com)/?"`)
 
-// refuses says that a is certainly the service's own refusal of a change, so that nothing was done. What slows people
-// down or gives up on slow requests (429, 408) stands before the service, like what signs them in (203, redirects): it
-// may have answered although the change went through.
+// refuses reports whether a is certainly the service's own refusal of a change, so that nothing was done. What slows
+// people down or gives up on slow requests (429, 408) stands before the service, like what signs them in (203,
+// redirects): it may have answered although the change went through.
 func (a answer) refuses(f fault) bool {
 	switch {
 	case f.missingToken() && a.ownForm(f): // also with 5xx
@@ -42,7 +42,7 @@ func (a answer) refuses(f fault) bool {
 	return a.names(f.PatTokenError) && !f.PatToken.there() || a.ownForm(f)
 }
 
-// ownForm says that a describes an error as the service does, and holds something that only the service sends.
+// ownForm reports whether a describes an error as the service does, and holds something that only the service sends.
 func (a answer) ownForm(f fault) bool {
 	return f.typeKey() != "" && a.isJSON() && wholeObject(a.body) && (a.hasServiceHeader() || f.inServiceTerms())
 }
@@ -50,7 +50,7 @@ func (a answer) ownForm(f fault) bool {
 // missingException is what the service calls it that there is no such token, with whatever status.
 var missingException = regexp.MustCompile(`(?i)^(?:session|personalaccess)?(?:token|authorization(?:id)?)notfoundexception$`)
 
-// missingToken says that f means a token that isn't there.
+// missingToken reports whether f means a token that isn't there.
 func (f fault) missingToken() bool { return missingException.MatchString(f.typeKey()) }
 
 // typeKey is the name of the exception. Without one it is the last part of typeName, before the assembly's name.
@@ -62,7 +62,8 @@ func (f fault) typeKey() string {
 	return strings.TrimSpace(name[strings.LastIndexByte(name, '.')+1:])
 }
 
-// names says that p can only come from the service: it is a value that is known, or came with the service's headers.
+// names reports whether p can only come from the service: it is a value that is known, or came with the service's
+// headers.
 func (a answer) names(p patTokenError) bool {
 	_, known := lookupPatTokenError(string(p))
 	return p.failed() && (known || a.hasServiceHeader())
@@ -81,7 +82,8 @@ func (f fault) inServiceTerms() bool {
 	return f.named() != ""
 }
 
-// hasServiceHeader says that a came through the service. What X-MSEdge-Ref names stands before many other sites, too.
+// hasServiceHeader reports whether a came through the service. What X-MSEdge-Ref names stands before many other sites,
+// too.
 func (a answer) hasServiceHeader() bool {
 	for name := range a.header {
 		if name == "Activityid" || name == "X-Vss-E2eid" || strings.HasPrefix(name, "X-Tfs-") {
@@ -91,7 +93,7 @@ func (a answer) hasServiceHeader() bool {
 	return false
 }
 
-// foreign says that nothing in a refusal is the service's, so that its status says nothing of the service either.
+// foreign reports whether nothing in a refusal is the service's, so that its status says nothing of the service either.
 func (a answer) foreign(f fault) bool {
 	return f.typeKey() == "" && f.named() == "" && !numberPattern.MatchString(f.Message+" "+a.serviceError()) && !bytes.Contains(a.body, []byte(conditionalAccessNumber))
 }

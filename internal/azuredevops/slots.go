@@ -77,12 +77,12 @@ func (g *guards) bound(c *circuit) Bound {
 	return ""
 }
 
-// free says that the person's other exchanges leave one more to the organization.
+// free reports whether the person's other exchanges leave one more to the organization.
 func (c *circuit) free() bool {
 	return share(c.exchanges, maxOwnExchanges, maxPersonExchanges-c.person.exchanges, partOfPerson)
 }
 
-// full says that the process has no more for a person who has so many, nor for one who has more.
+// full reports whether the process has no more for a person who has so many, nor for one who has more.
 func (g *guards) full(has int) bool {
 	if has == 0 {
 		return g.exchanges >= maxExchanges

@@ -24,7 +24,7 @@ const (
 // (https://devblogs.microsoft.com/devops/retirement-of-global-personal-access-tokens-in-azure-devops/).
 var GlobalTokensEnd = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
 
-// GlobalTokensOver says that they have stopped by now.
+// GlobalTokensOver reports whether they have stopped by now.
 func GlobalTokensOver(now time.Time) bool { return !now.Before(GlobalTokensEnd) }
 
 // Token is a personal access token's record; never its secret.
@@ -38,15 +38,15 @@ type Token struct {
 	Odd             []Member  `json:"odd,omitempty"`  // what the service has sent in a form that isn't understood
 }
 
-// Addressable says that something can be done with t: the service has said what it is called.
+// Addressable reports whether something can be done with t: the service has said what it is called.
 func (t Token) Addressable() bool { return t.AuthorizationID != "" }
 
-// NotUnderstood says that this member of t's record came in a form that isn't understood.
+// NotUnderstood reports whether this member of t's record came in a form that isn't understood.
 func (t Token) NotUnderstood(m Member) bool {
 	return slices.Contains(t.Odd, m) || slices.Contains(t.Odd, MemberRecord)
 }
 
-// Global says that t works in all organizations of its owner.
+// Global reports whether t works in all organizations of its owner.
 func (t Token) Global() bool { return t.TargetAccounts == nil }
 
 // Ends is when t really stops working: a global token ends with all global ones, whatever its date says. Zero: that
@@ -390,7 +390,7 @@ func (w Wanted) invalid(whole bool) Kind {
 	return ""
 }
 
-// plain says that scope is n words of printable ASCII with single spaces between.
+// plain reports whether scope is n words of printable ASCII with single spaces between.
 func plain(scope string, n int) bool {
 	if strings.ContainsFunc(scope, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return false

@@ -333,10 +333,10 @@ func (p *patTokenError) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// odd says that there is one, and that it can't be understood.
+// odd reports whether there is one that can't be understood.
 func (p patTokenError) odd() bool { return p == patTokenErrorOdd }
 
-// failed says that it is neither absent nor "none".
+// failed reports whether it is neither absent nor "none".
 func (p patTokenError) failed() bool {
 	return p != "" && !p.odd() && !strings.EqualFold(string(p), string(patTokenErrorNone))
 }
@@ -352,7 +352,7 @@ func (p patTokenError) kind() Kind {
 // withoutBOM drops the byte order mark that the service puts before some bodies.
 func withoutBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) }
 
-// wholeObject says that b is one JSON object from beginning to end.
+// wholeObject reports whether b is one JSON object from beginning to end.
 func wholeObject(b []byte) bool {
 	b = bytes.TrimSpace(withoutBOM(b))
 	return bytes.HasPrefix(b, []byte("{")) && unmarshal(b, new(presence)) == nil

@@ -347,7 +347,7 @@ func (f *Feeds) Parts(ctx context.Context, person string) (parts []Part, err err
 	return parts, err
 }
 
-// Has says that the person has a feed.
+// Has reports whether the person has a feed.
 func (f *Feeds) Has(ctx context.Context, person string) (bool, error) {
 	kept, _, err := f.load(ctx, person)
 	return kept.Address != "", err
@@ -455,7 +455,7 @@ func (f *Feeds) Forget(ctx context.Context, person, organization string) error {
 	return f.records.Delete(ctx, partKey(person, organization))
 }
 
-// same says that two expiries look the same in a calendar.
+// same reports whether two expiries look the same in a calendar.
 func same(a, b Expiry) bool {
 	return a.ID == b.ID && a.Name == b.Name && a.Ends.Equal(b.Ends) && a.Global == b.Global
 }

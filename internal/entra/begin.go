@@ -139,8 +139,8 @@ const (
 	maxClaims = 1000
 )
 
-// FitsSignIn says that a sign-in can be asked to satisfy these claims: they are short enough for its address. Without
-// what it was to satisfy it would be asked for again and again.
+// FitsSignIn reports whether a sign-in can be asked to satisfy these claims: they are short enough for its address.
+// Without what it was to satisfy it would be asked for again and again.
 func FitsSignIn(claims string) bool {
 	return len(url.QueryEscape(strings.TrimSpace(claims))) <= maxClaims
 }

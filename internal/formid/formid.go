@@ -78,8 +78,8 @@ func (f *Forms) fresh(one form) bool {
 	return age <= Life && age >= -Skew
 }
 
-// Drawn says that form was drawn here, for whomever, and isn't stale. It is for deciding what may be kept for a visitor
-// who isn't signed in any more; only Check says whose form it is.
+// Drawn reports whether form was drawn here, for whomever, and isn't stale. It is for deciding what may be kept for a
+// visitor who isn't signed in any more; only Check says whose form it is.
 func (f *Forms) Drawn(form string) bool {
 	one, ok := parse(form)
 	return ok && f.fresh(one) && f.records.CheckMAC(one.stamp, stampPurpose, one.id, strconv.FormatInt(one.drawn, 10))

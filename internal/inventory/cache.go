@@ -54,10 +54,10 @@ func New(o Options) *Cache {
 	return &Cache{newSnapshots(o.Now), o, newDiscoveries(o.Now)}
 }
 
-// Fixed says that the operator has named the organizations.
+// Fixed reports whether the operator has named the organizations.
 func (c *Cache) Fixed() bool { return len(c.options.Organizations) > 0 }
 
-// Allowed says if name can be an organization that people may look at.
+// Allowed reports whether name can be an organization that people may look at.
 func (c *Cache) Allowed(name string) bool {
 	return azuredevops.ValidOrganization(name) && (!c.Fixed() || ContainsFold(c.options.Organizations, name))
 }

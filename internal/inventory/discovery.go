@@ -95,7 +95,7 @@ func mergeOrganizations(found []azuredevops.Organization, typed []string) []stri
 	return names
 }
 
-// ContainsFold says if name is among the names of organizations, which are the same in upper and lower case.
+// ContainsFold reports whether name is among the names of organizations, which are the same in upper and lower case.
 func ContainsFold(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }

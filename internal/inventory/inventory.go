@@ -29,7 +29,7 @@ func (i Inventory) Loading() (n int) {
 	return n
 }
 
-// Complete says that nothing is still being read.
+// Complete reports whether nothing is still being read.
 func (i Inventory) Complete() bool { return !i.Discovering && i.Loading() == 0 }
 
 // inventoryOf is what these organizations hold at this moment.

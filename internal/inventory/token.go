@@ -41,26 +41,26 @@ func (t Token) OrganizationKey() string {
 	return t.Organization
 }
 
-// FullAccess says that t may do whatever its owner may.
+// FullAccess reports whether t may do whatever its owner may.
 func (t Token) FullAccess() bool { return slices.Contains(t.Scopes, azuredevops.FullAccess) }
 
-// HighPrivilege says that one of t's scopes is powerful.
+// HighPrivilege reports whether one of t's scopes is powerful.
 func (t Token) HighPrivilege() bool {
 	return slices.ContainsFunc(t.Scopes, func(id string) bool { return azuredevops.LookupScope(id).High })
 }
 
-// LongLived says that t was given a long life.
+// LongLived reports whether t was given a long life.
 func (t Token) LongLived() bool {
 	return !t.ValidFrom.IsZero() && t.ValidTo.Sub(t.ValidFrom) > longLife
 }
 
-// NotUnderstood says that something of t's record isn't understood.
+// NotUnderstood reports whether something of t's record isn't understood.
 func (t Token) NotUnderstood() bool { return len(t.Odd) > 0 }
 
-// LivingGlobal says that t works in all organizations, now.
+// LivingGlobal reports whether t works in all organizations, now.
 func (t Token) LivingGlobal() bool { return t.Global() && t.Status == azuredevops.Active }
 
-// GlobalOver says that t has ended with all global tokens, although the service may still list it as active.
+// GlobalOver reports whether t has ended with all global tokens, although the service may still list it as active.
 func (t Token) GlobalOver(now time.Time) bool {
 	return t.LivingGlobal() && azuredevops.GlobalTokensOver(now)
 }

@@ -38,8 +38,8 @@ func (t Token) Urgency(now time.Time) Urgency {
 	}
 }
 
-// endsWithin says that t ends within so many days, or, if it lives for less than part times as long, within that part
-// of its life. The life of a token whose beginning isn't known counts as long.
+// endsWithin reports whether t ends within so many days, or, if it lives for less than part times as long, within that
+// part of its life. The life of a token whose beginning isn't known counts as long.
 func (t Token) endsWithin(now time.Time, days, part int) bool {
 	life := t.Ends().Sub(t.ValidFrom)
 	if t.ValidFrom.IsZero() || life <= 0 || life >= time.Duration(part*days)*day {
@@ -48,7 +48,7 @@ func (t Token) endsWithin(now time.Time, days, part int) bool {
 	return t.Ends().Sub(now) <= life/time.Duration(part)
 }
 
-// Ending says that t is active and about to end, or ended a moment ago by a clock that isn't quite the service's.
+// Ending reports whether t is active and about to end, or ended a moment ago by a clock that isn't quite the service's.
 func (t Token) Ending(now time.Time) bool {
 	u := t.Urgency(now)
 	return t.Status == azuredevops.Active && (u == Urgent || u == Over && DaysUntil(t.Ends(), now) > -2)
@@ -60,8 +60,8 @@ func DaysUntil(t, now time.Time) int {
 	return int(date(t.In(now.Location())).Sub(date(now)) / day)
 }
 
-// Within says that t is at most so many calendar days from now, or past. Most moments are far off, which costs less to
-// see than on which day they are.
+// Within reports whether t is at most so many calendar days from now, or past. Most moments are far off, which costs
+// less to see than on which day they are.
 func Within(t, now time.Time, days int) bool {
 	return t.Sub(now) < time.Duration(days+2)*day && DaysUntil(t, now) <= days
 }

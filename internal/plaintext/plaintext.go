@@ -28,7 +28,7 @@ func Line(text string, most int) string {
 	return text
 }
 
-// bidiControl says if r is one of the marks that embed, override or isolate
+// bidiControl reports whether r is one of the marks that embed, override or isolate
 // (https://www.unicode.org/reports/tr9/#Directional_Formatting_Codes).
 func bidiControl(r rune) bool {
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
@@ -60,7 +60,7 @@ func InSentence(name string) string {
 	return "\u2068" + name + "\u2069"
 }
 
-// rightToLeft says if r lies in the blocks of scripts that are written so.
+// rightToLeft reports whether r lies in the blocks of scripts that are written so.
 func rightToLeft(r rune) bool {
 	return r >= 0x590 && r <= 0x8ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff || r >= 0x10800 && r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff
 }

@@ -10,7 +10,7 @@ import (
 
 // Cache reads records that are read again and again. The store is asked each time, so that what others write counts at
 // once; but a record that wasn't written since is neither decrypted nor decoded again, which takes most of the time.
-// The values are shared: read only.
+// The values are shared: whoever gets one leaves it as it is.
 type Cache[T any] struct {
 	records *Records
 	most    int // bytes of the values that are kept, as they are stored
@@ -135,7 +135,7 @@ func (c *Cache[T]) keep(group string, read map[Name]cached[T]) {
 	if size == 0 || size > c.most {
 		return
 	}
-	for other := range c.groups { // any
+	for other := range c.groups { // whoever comes first
 		if c.bytes+size <= c.most {
 			break
 		}

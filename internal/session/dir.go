@@ -21,7 +21,7 @@ import (
 //	.locks/, .tmp/                             for itself
 //
 // A record is replaced by writing a temporary file, syncing it and renaming it, so a reader sees either the old or the
-// new one, also after a crash, and needs no lock. A write or delete holds the lock of the record's stripe, so
+// new one, also after a crash, and needs no lock. Whoever writes or deletes holds the lock of the record's stripe, so
 // that an update can't bring back what was deleted.
 //
 // The folder is opened anew by each call: when it vanishes (a volume that isn't mounted) calls fail, and when it is
@@ -39,7 +39,7 @@ type Dir struct {
 // because they may have put something there. now is the clock by which records expire.
 func OpenDir(path string, now func() time.Time) (*Dir, error) { return openDir(path, ownerOnly, now) }
 
-// OpenGroupDir is OpenDir of a folder that its group may read and write, and no one else: another user's, if that is a
+// OpenGroupDir is OpenDir of a folder that its group may read and write, and nobody else: another user's, if that is a
 // group of the one who runs the program, and one whose modes can't be changed. What it makes in there the group can use,
 // so that a later process can be another user. Members of the group can remove records, and can't read them as long as
 // the keys are elsewhere.

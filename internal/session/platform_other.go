@@ -4,7 +4,7 @@ package session
 
 import "io/fs"
 
-// Where files have no modes and no numbered owner, who may read the folder is up to the machine's administrator.
+// Where files have no modes and no numbered owner, who may read the folder is up to whoever sets up the machine.
 const (
 	noFollow    = 0
 	hasModes    = false

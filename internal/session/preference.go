@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Preference is what was chosen in this browser, for all who sign in there: its cookie's name. These cookies aren't
+// Preference is what somebody has chosen for this browser, whoever is signed in: its cookie's name. These cookies aren't
 // signed, as they decide nothing but how pages look; those of OwnPreference are.
 type Preference string
 
@@ -46,7 +46,7 @@ func (m *Manager) SetPreference(w http.ResponseWriter, p Preference, value strin
 // maxOwn bounds what is kept of one person in a browser: every page's request carries it.
 const maxOwn = 250
 
-// OwnPreference is what a person has chosen in this browser, "" if nothing, if another person has used it since, or if it
+// OwnPreference is what a person has chosen in this browser, "" if nothing, if somebody else has used it since, or if it
 // isn't what SetOwnPreference has kept.
 func (m *Manager) OwnPreference(r *http.Request, p Preference, of Person) string {
 	kept, _ := cookieValue(r, m.cookieName(string(p)))

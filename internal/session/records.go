@@ -227,7 +227,7 @@ func (r *Records) read(ctx context.Context, k Key, into any) (held, error) {
 	return held{version, o.expires, unknown}, err
 }
 
-// version is that of the record k, which isn't opened: that may fail, and the version needs none of it.
+// version is that of the record k, which isn't opened: whether it can be is for whoever needs more of it.
 func (r *Records) version(ctx context.Context, k Key) (string, error) {
 	_, version, err := r.backend.Read(ctx, k.Name())
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 // is unreadable.
 //
 // For a record without a group the ID itself goes into the derivation, not its hash. Of sessions and their token caches
-// only the browser's cookie holds it: with a stolen store and our keys they still can't be read. A record of a
+// only the browser's cookie holds it: whoever has stolen the store and our keys still can't read them. A record of a
 // group is listed without knowing its ID, which is therefore inside, and its hash goes into the derivation.
 type sealHead struct {
 	Version byte

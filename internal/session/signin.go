@@ -8,7 +8,7 @@ import (
 )
 
 // SignIn begins a session for p with its token cache, under a new id, and sets its cookie. The session that the request
-// came with ends, also another person's; p's own hands on its state.
+// came with ends, whoever it belonged to; p's own hands on its state.
 //
 // When several tabs sign in, the first to come back begins the session that the others, whose attempts started before
 // it, then find in their cookie. It is theirs already: it stays, and gets the newer token cache.

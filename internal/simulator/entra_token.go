@@ -245,7 +245,7 @@ func containsFold(list []string, s string) bool {
 	return slices.ContainsFunc(list, func(e string) bool { return strings.EqualFold(e, s) })
 }
 
-// has says if an OIDC scope was granted and is asked for now.
+// has reports whether an OIDC scope was granted and is asked for now.
 func (g grant) has(scope string) bool {
 	return slices.Contains(g.scopes, scope) && slices.Contains(g.asked, scope)
 }

@@ -38,7 +38,7 @@ type FaultOptions struct {
 	Organization string   // only calls to this one; "" for all
 	Times        int      // how often; 0 means always
 	After        int      // so many fitting calls are spared first
-	People       []string // only calls in the name of these, by username; nil for everybody's. See faults_people.go
+	People       []string // only calls in the name of these, by username; nil for everybody's. Azure DevOps throttles people one by one
 
 	Value      string        // see Fault.Value
 	Bytes      int64         // where a body is cut, or how long a huge one is; 0 for the fault's own idea
@@ -204,4 +204,11 @@ func (x *exchange) fault(name string) (FaultOptions, bool) {
 func (x *exchange) has(name string) bool {
 	_, ok := x.fault(name)
 	return ok
+}
+
+// Azure DevOps throttles people one by one, so a fault can hit some of them and spare the others.
+
+// meets reports whether the fault hits calls of that user; "" is an unknown caller.
+func (f *activeFault) meets(username string) bool {
+	return f.o.People == nil || slices.ContainsFunc(f.o.People, func(name string) bool { return strings.EqualFold(name, username) })
 }

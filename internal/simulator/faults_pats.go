@@ -210,7 +210,7 @@ func (x *exchange) claimsChallenge(bearer accessToken) *answer {
 	return a
 }
 
-// claimsInclude says if every member that wanted has under access_token is in have, unchanged.
+// claimsInclude reports whether every member that wanted has under access_token is in have, unchanged.
 func claimsInclude(have, wanted string) bool {
 	type parameter struct {
 		AccessToken map[string]any `json:"access_token"`
@@ -225,4 +225,33 @@ func claimsInclude(have, wanted string) bool {
 		}
 	}
 	return true
+}
+
+// patTokenErrors are the values that the API can refuse with. See PatTokenError in
+// https://learn.microsoft.com/rest/api/azure/devops/tokens/pats/create.
+var patTokenErrors = []string{
+	"displayNameRequired", "invalidDisplayName", "invalidValidTo", "invalidScope", "userIdRequired",
+	"invalidUserId", "invalidUserType", "accessDenied", "failedToIssueAccessToken", "invalidClient",
+	"invalidClientType", "invalidClientId", "invalidTargetAccounts", "hostAuthorizationNotFound",
+	"authorizationNotFound", "failedToUpdateAccessToken", "sourceNotSupported", "invalidSourceIP",
+	"invalidSource", "duplicateHash", "sshPolicyDisabled", "invalidToken", "tokenNotFound",
+	"invalidAuthorizationId", "failedToReadTenantPolicy", "globalPatPolicyViolation",
+	"fullScopePatPolicyViolation", "patLifespanPolicyViolation", "invalidTokenType", "invalidAudience",
+	"invalidSubject", "deploymentHostNotSupported", "disablePatCreationPolicyViolation",
+	"failedToReadOrgPolicy", "globalPATCreationBlocked", "expiredPatCannotBeExtended",
+}
+
+func refusalFaults() []Fault {
+	var faults []Fault
+	for _, value := range patTokenErrors {
+		faults = append(faults, patTokenErrorFault(value))
+	}
+	return faults
+}
+
+func patTokenErrorFault(value string) Fault {
+	return Fault{Name: "patTokenError:" + value, Group: GroupRefusals,
+		Calls:    []string{CallGet, CallCreate, CallUpdate, CallRevoke},
+		Sentence: "The API refuses with patTokenError " + value + ".",
+		before:   func(x *exchange, _ FaultOptions) *answer { return x.patError(value) }}
 }

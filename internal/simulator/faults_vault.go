@@ -116,7 +116,7 @@ func (x *exchange) vaultTokenFault(g grant) *oauthError {
 	return nil
 }
 
-// ofVaults says that a scope is one of Azure Key Vault.
+// ofVaults reports whether a scope is one of Azure Key Vault.
 func ofVaults(scope string) bool {
 	_, ok := vaultPermission(scope)
 	return ok

@@ -47,7 +47,7 @@ type panelGroup struct {
 	Faults []Fault
 }
 
-// PerOrganization says if the fault can be narrowed to one organization.
+// PerOrganization reports whether the fault can be narrowed to one organization.
 func (f Fault) PerOrganization() bool {
 	return slices.Contains(f.Calls, CallList) || slices.Contains(f.Calls, CallCreate)
 }

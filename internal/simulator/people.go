@@ -68,7 +68,7 @@ func (s *Simulator) organization(name string) (Organization, bool) {
 	return s.o.Organizations[i], true
 }
 
-// memberOf says if the organization lets the person in: the same tenant, and a member.
+// memberOf reports whether the organization lets the person in: the same tenant, and a member.
 func (p Person) memberOf(o Organization) bool {
 	return p.TenantID == o.TenantID &&
 		slices.ContainsFunc(p.Organizations, func(n string) bool { return strings.EqualFold(n, o.Name) })

@@ -238,7 +238,7 @@ func (b *Browser) find(within *goquery.Selection, selector, name string) *goquer
 	return found
 }
 
-// Has says if the page has a control of that role ("link", "button", "field", "group") and name.
+// Has reports whether the page has a control of that role ("link", "button", "field", "group") and name.
 func (b *Browser) Has(role, name string) bool {
 	return b.Page.Find(roles[role]).FilterFunction(func(_ int, s *goquery.Selection) bool { return b.roleName(role, s) == name }).Length() > 0
 }

@@ -89,10 +89,10 @@ var lifeChoices = []struct {
 // shortLife is the longest that a link from another site may propose.
 const shortLife = 90 * web.Day
 
-// KnownExpiry says if the form has that choice of an expiry.
+// KnownExpiry reports whether the form has that choice of an expiry.
 func KnownExpiry(choice string) bool { return choice == "date" || lifeOf(choice) > 0 }
 
-// ShortExpiry says that a choice of an expiry is of at most 90 days.
+// ShortExpiry reports whether a choice of an expiry is of at most 90 days.
 func ShortExpiry(choice string) bool { return lifeOf(choice) > 0 && lifeOf(choice) <= shortLife }
 
 func lifeOf(choice string) time.Duration {

@@ -41,7 +41,7 @@ type Row struct {
 // Several says which columns differ from row to row. The others would repeat one value.
 type Several struct{ Organizations, Statuses bool }
 
-// SeveralOf looks at what a list has before it is narrowed down: columns don't come and go while a person filters.
+// SeveralOf looks at what a list has before it is narrowed down: columns don't come and go while somebody filters.
 func SeveralOf(v *web.Request, view View, tokens []inventory.Token) Several {
 	s := Several{Statuses: view.Status == "all"}
 	for _, t := range tokens {

@@ -75,7 +75,7 @@ type Warning int
 // Warnings.
 const (
 	Evicts      Warning = iota // Redis drops records that haven't expired when its memory is full
-	Unconfirmed                // it has replicas, or may have some, and doesn't allow WAIT
+	Unconfirmed                // it has replicas, or may have some, and lets nobody wait for them
 )
 
 var errIsCluster = errors.New("redisstore: it is part of a Cluster")

@@ -83,7 +83,7 @@ func StatusOf(v *Request, t inventory.Token) (text, class string) {
 	return v.Words.Message("status."+string(t.Status), nil).Title, string(t.Status)
 }
 
-// GlobalOver says that t is global and has stopped with all global tokens.
+// GlobalOver reports whether t is global and has stopped with all global tokens.
 func GlobalOver(v *Request, t *azuredevops.Token) bool {
 	return t.Global() && azuredevops.GlobalTokensOver(v.Now)
 }
@@ -123,7 +123,7 @@ func OddText(w *templates.Words, t *azuredevops.Token) string {
 	return text
 }
 
-// Copyable says that a token's name and scopes are known, so that another one can be made like it.
+// Copyable reports whether a token's name and scopes are known, so that another one can be made like it.
 func Copyable(t *azuredevops.Token) bool {
 	return strings.TrimSpace(t.DisplayName) != "" && len(t.Scopes) > 0 &&
 		!t.NotUnderstood(azuredevops.MemberDisplayName) && !t.NotUnderstood(azuredevops.MemberScope)
@@ -135,4 +135,71 @@ func TokenURL(v *Request, organization string, t *azuredevops.Token) string {
 		return ""
 	}
 	return v.Link(TokenPath(organization, t.AuthorizationID, ""))
+}
+
+// BulkVerbs are what can be done with many tokens at once, by the word in addresses.
+var BulkVerbs = map[string]operation.Action{"rotate": operation.Rotate, "extend": operation.Update, "revoke": operation.Revoke}
+
+// BulkVerb is the word for an action.
+func BulkVerb(a operation.Action) string {
+	for verb, action := range BulkVerbs {
+		if action == a {
+			return verb
+		}
+	}
+	return ""
+}
+
+// OperationWords is what the catalogue's sentences about an operation can name.
+func OperationWords(v *Request, op *operation.Operation) map[string]any {
+	words := map[string]any{
+		"Organization": op.Organization, "Token": plaintext.InSentence(OperationToken(v.Words, op)), "Action": string(op.Action),
+		"Until": v.When(op.SecretUntil).Relative, "Asked": v.When(op.Want.ValidTo).Date, "Sent": v.When(op.Started).Clock,
+	}
+	if v.Now.Before(op.LookUntil) && (op.State != operation.Unknown || !op.Dismissed) {
+		words["LookUntil"] = v.When(op.LookUntil).Clock
+	}
+	if !op.RevokeAt.IsZero() {
+		at := v.When(op.RevokeAt)
+		words["Date"], words["Clock"] = at.Date, at.Clock
+	}
+	if op.Into != nil {
+		words["Secret"] = op.Into.Secret.String()
+	}
+	if op.Result != nil {
+		words["Granted"] = v.When(op.Result.ValidTo).Date
+	}
+	return words
+}
+
+// OperationToken names the token that an operation is about.
+func OperationToken(w *templates.Words, op *operation.Operation) string {
+	return cmp.Or(visible(op.Want.DisplayName), NameOf(op.Before), NameOf(op.Result), w.Message("token.unnamed", nil).Title)
+}
+
+// browsers and systems are what the User-Agent of a browser has in it, the more special ones first: nearly all of them
+// call themselves Safari and Linux too.
+var (
+	browsers = []productMark{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"FxiOS/", "Firefox"}, {"Firefox/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}}
+	systems  = []productMark{{"Windows", "Windows"}, {"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}}
+)
+
+type productMark struct{ mark, name string }
+
+func productName(marks []productMark, userAgent string) string {
+	for _, m := range marks {
+		if strings.Contains(userAgent, m.mark) {
+			return m.name
+		}
+	}
+	return ""
+}
+
+// BrowserName words a User-Agent: "Firefox on Windows". One that isn't a known browser's stays as it is.
+func BrowserName(w *templates.Words, userAgent string) string {
+	browser := productName(browsers, userAgent)
+	if browser == "" {
+		return userAgent
+	}
+	return w.Message("sessions.browser", map[string]any{"Browser": browser, "System": productName(systems, userAgent)}).Title
 }
