@@ -71,74 +71,39 @@ func readFromProcess(name string) bool {
 }
 
 // otherNames are what other programs call our settings.
-var otherNames = map[string]string{
-	"AZURE_CLIENT_ID":               clientID,
-	"APPLICATION_ID":                clientID,
-	"APP_ID":                        clientID,
-	"AZURE_CLIENT_SECRET":           clientSecret,
-	"AZURE_CLIENT_CERTIFICATE_PATH": certificateFile,
-	"CERTIFICATE_FILE":              certificateFile,
-	"CLIENT_CERTIFICATE":            certificateFile,
-	"CLIENT_CERTIFICATE_PATH":       certificateFile,
-	"CLIENT_CERT":                   certificateFile,
-	"CERTIFICATE_PASSWORD":          certificatePassword,
-	"TENANT_ID":                     authority,
-	"AZURE_TENANT_ID":               authority,
-	"TENANT":                        authority,
-	"COLLECTION":                    organizations,
-	"AZURE_DEVOPS_ORGANIZATION":     organizations,
-	"REDIRECT_URI":                  redirectPath,
-	"REDIRECT_URL":                  redirectPath,
-	"HOST":                          listenAddress,
-	"PORT":                          listenAddress,
-	"LISTEN":                        listenAddress,
-	"BIND":                          listenAddress,
-	"BIND_ADDRESS":                  listenAddress,
-	"PUBLIC_URL":                    baseURL,
-	"EXTERNAL_URL":                  baseURL,
-	"ROOT_URL":                      baseURL,
-	"APP_URL":                       baseURL,
-	"SESSION_SECRET":                sessionKeys,
-	"SESSION_COOKIE_SECRET":         sessionKeys,
-	"COOKIE_SECRET":                 sessionKeys,
-	"SECRET_KEY":                    sessionKeys,
-	"SESSION_TIMEOUT":               sessionIdleTimeout,
-	"IDLE_TIMEOUT":                  sessionIdleTimeout,
-	"SESSION_MAX_AGE":               sessionLifetime,
-	"SESSION_STORE":                 sessionType,
-	"SESSION_BACKEND":               sessionType,
-	"SESSION_FILE_DIR":              sessionDir,
-	"REDIS_HOST":                    redisURL,
-	"REDIS_PORT":                    redisURL,
-	"REDIS_ADDRESS":                 redisURL,
-	"DEBUG":                         logLevel,
-	"VERBOSE":                       logLevel,
-	"METRICS_PORT":                  metricsAddress,
-	"METRICS_LISTEN":                metricsAddress,
-	"CALLBACK_PATH":                 redirectPath,
-	"CALLBACK_URL":                  redirectPath,
-	"BASE_PATH":                     baseURL,
-	"PUBLIC_BASE_URL":               baseURL,
-	"SITE_URL":                      baseURL,
-	"SESSION_PATH":                  sessionDir,
-	"SESSION_LIFESPAN":              sessionLifetime,
-	"SESSION_TTL":                   sessionLifetime,
-	"SHUTDOWN_TIMEOUT":              shutdownDelay,
-	"SECRET_TTL":                    secretDisplayTime,
-	"KEYVAULT_NAME":                 keyVaultURL,
-	"KEY_VAULT_NAME":                keyVaultURL,
-	"OTEL_ENDPOINT":                 tracesEndpoint,
-	"OTLP_ENDPOINT":                 tracesEndpoint,
-	"TENANTS":                       allowedTenants,
-	"ORGS":                          organizations,
-	"PROXIES":                       trustedProxies,
+var otherNames = map[string][]string{
+	clientID:            {"AZURE_CLIENT_ID", "APPLICATION_ID", "APP_ID"},
+	clientSecret:        {"AZURE_CLIENT_SECRET"},
+	certificateFile:     {"AZURE_CLIENT_CERTIFICATE_PATH", "CERTIFICATE_FILE", "CLIENT_CERTIFICATE", "CLIENT_CERTIFICATE_PATH", "CLIENT_CERT"},
+	certificatePassword: {"CERTIFICATE_PASSWORD"},
+	authority:           {"TENANT_ID", "AZURE_TENANT_ID", "TENANT"},
+	organizations:       {"COLLECTION", "AZURE_DEVOPS_ORGANIZATION", "ORGS"},
+	redirectPath:        {"REDIRECT_URI", "REDIRECT_URL", "CALLBACK_PATH", "CALLBACK_URL"},
+	listenAddress:       {"HOST", "PORT", "LISTEN", "BIND", "BIND_ADDRESS"},
+	baseURL:             {"PUBLIC_URL", "EXTERNAL_URL", "ROOT_URL", "APP_URL", "BASE_PATH", "PUBLIC_BASE_URL", "SITE_URL"},
+	sessionKeys:         {"SESSION_SECRET", "SESSION_COOKIE_SECRET", "COOKIE_SECRET", "SECRET_KEY"},
+	sessionIdleTimeout:  {"SESSION_TIMEOUT", "IDLE_TIMEOUT"},
+	sessionLifetime:     {"SESSION_MAX_AGE", "SESSION_LIFESPAN", "SESSION_TTL"},
+	sessionType:         {"SESSION_STORE", "SESSION_BACKEND"},
+	sessionDir:          {"SESSION_FILE_DIR", "SESSION_PATH"},
+	redisURL:            {"REDIS_HOST", "REDIS_PORT", "REDIS_ADDRESS"},
+	logLevel:            {"DEBUG", "VERBOSE"},
+	metricsAddress:      {"METRICS_PORT", "METRICS_LISTEN"},
+	shutdownDelay:       {"SHUTDOWN_TIMEOUT"},
+	secretDisplayTime:   {"SECRET_TTL"},
+	keyVaultURL:         {"KEYVAULT_NAME", "KEY_VAULT_NAME"},
+	tracesEndpoint:      {"OTEL_ENDPOINT", "OTLP_ENDPOINT"},
+	allowedTenants:      {"TENANTS"},
+	trustedProxies:      {"PROXIES"},
 }
 
 // similar returns the setting that name was probably meant to be, "" if none comes close.
 func similar(name string) string {
 	name = strings.ToUpper(name)
-	if meant := otherNames[name]; meant != "" {
-		return meant
+	for known, others := range otherNames {
+		if slices.Contains(others, name) {
+			return known
+		}
 	}
 	for _, known := range Names() { // Kubernetes sets PATDESK_PORT and its like by itself
 		if name == "PATDESK_"+known || slices.Equal(wordsOf(name), wordsOf(known)) {

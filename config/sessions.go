@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,7 +88,7 @@ func readSessionKeys(s *source) []Secret {
 			s.fault(sessionKeys, which+"is shorter than 32 bytes", fix)
 		case len(bytes.Trim(key, string(key[:1]))) == 0:
 			s.fault(sessionKeys, which+"is one byte repeated, which anybody can guess", fix)
-		case containsBytes(seen, key):
+		case slices.ContainsFunc(seen, func(other []byte) bool { return bytes.Equal(other, key) }):
 			s.fault(sessionKeys, which+"is there twice", fix)
 		default:
 			keys = append(keys, NewSecret(string(key)))
@@ -109,15 +110,6 @@ func decodeKey(text string) ([]byte, bool) {
 	text = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "=")
 	key, err := base64.RawStdEncoding.DecodeString(text)
 	return key, err == nil
-}
-
-func containsBytes(all [][]byte, one []byte) bool {
-	for _, b := range all {
-		if bytes.Equal(b, one) {
-			return true
-		}
-	}
-	return false
 }
 
 // readDuration takes Go's form. A bare number is refused, because it reads as minutes to one and seconds to another.

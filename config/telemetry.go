@@ -82,7 +82,7 @@ func readTracesHeaders(s *source) map[string]Secret {
 		name, escaped, ok := strings.Cut(pair, "=")
 		value, err := url.PathUnescape(strings.TrimSpace(escaped))
 		name = strings.TrimSpace(name)
-		if !ok || err != nil || !headerName(name) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		if !ok || err != nil || !tokenName.MatchString(name) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			s.fault(tracesHeaders, "has an entry that isn't name=value", fix)
 			return nil
 		}
@@ -92,9 +92,5 @@ func readTracesHeaders(s *source) map[string]Secret {
 	return headers
 }
 
-// headerName reports whether name is made of the usual characters of RFC 9110's tokens.
-func headerName(name string) bool {
-	return tokenName.MatchString(name)
-}
-
+// tokenName has the usual characters of RFC 9110's tokens.
 var tokenName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)

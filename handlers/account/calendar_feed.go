@@ -147,10 +147,14 @@ func (h *Handlers) wordsOfFeed(w http.ResponseWriter, r *http.Request, kept cale
 // stale one, which moves on with the day.
 func (f feed) calendar() calendar.Document {
 	text := f.words.Message("calendar.document", map[string]any{"Date": f.words.At(f.Refreshed, f.now).Date})
-	if left := expiriesLeft(f.parts); left > 0 {
+	var left, undated int // expiries without room in the kept parts, and tokens without a date
+	for _, part := range f.parts {
+		left, undated = left+part.Left, undated+part.Undated
+	}
+	if left > 0 {
 		text.What = f.words.Sentences(text.What, f.words.Text("calendar.document.left", "Count", left))
 	}
-	if undated := expiriesUndated(f.parts); undated > 0 {
+	if undated > 0 {
 		text.What = f.words.Sentences(text.What, f.words.Text("calendar.document.undated", "Count", undated))
 	}
 	d := calendar.Document{Name: text.Title, Description: text.What + "\n" + f.at.URL(web.CalendarPath), Product: calendarProduct, Modified: f.Refreshed}
@@ -186,22 +190,6 @@ func (f feed) atom() calendar.Document {
 // list is what programs read.
 func (f feed) list() calendar.List {
 	return calendar.ListOf(f.Feed, f.parts, func(organization, id string) string { return f.at.URL(web.TokenPath(organization, id, "")) })
-}
-
-// expiriesLeft counts those that found no room in the kept parts.
-func expiriesLeft(parts []calendar.Part) (n int) {
-	for _, part := range parts {
-		n += part.Left
-	}
-	return n
-}
-
-// expiriesUndated counts the tokens that no entry can stand for.
-func expiriesUndated(parts []calendar.Part) (n int) {
-	for _, part := range parts {
-		n += part.Undated
-	}
-	return n
 }
 
 // expiryEvents are the end of a token and the reminders of it, as entries of their own: most programs leave the alarms

@@ -3,6 +3,7 @@ package bulk
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/internal/batch"
@@ -118,11 +119,10 @@ const stepsAtOnce = 8
 
 // Save is "I have saved all". That is said of the secrets that the page showed, not of those that came since.
 func (h *Handlers) Save(v *web.Request) (web.Answer, error) {
-	shown := map[string]bool{}
-	for _, id := range v.PostForm["operation"] {
-		shown[id] = true
-	}
-	return h.eachOperation(v, func(op *operation.Operation) bool { return shown[op.ID] && op.Phase() == operation.PhaseSecretWaiting }, h.Journal.Acknowledge)
+	shown := v.PostForm["operation"]
+	return h.eachOperation(v, func(op *operation.Operation) bool {
+		return op.Phase() == operation.PhaseSecretWaiting && slices.Contains(shown, op.ID)
+	}, h.Journal.Acknowledge)
 }
 
 // KeepOld leaves the old tokens of all rotations alive on purpose.

@@ -330,8 +330,7 @@ func offerSteps(b *batch.Batch, p *bulkRunPage) {
 	p.MayDismiss = !b.Dismissed && p.OldAlive == 0 && p.SecretsMade+p.Undelivered == 0 && (p.NotBegun+p.Failed > 0 || slices.ContainsFunc(b.Items, pendingItem))
 }
 
-// notAsAsked reports whether a token was changed, but its secret was not saved or its life is shorter than was asked
-// for.
+// notAsAsked reports whether a token was changed, but its secret wasn't saved or it ends sooner than was asked for.
 func notAsAsked(item batch.Item) bool {
 	switch item.Phase() {
 	case "":

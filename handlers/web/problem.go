@@ -397,10 +397,6 @@ func entraStatus(k entra.Kind) int {
 	}
 }
 
-func notFoundPage(*Request) (Answer, error) {
-	return nil, &HTTPError{Status: http.StatusNotFound}
-}
-
 // methodNotAllowed says which methods the path takes (RFC 9110, section 15.5.6).
 func methodNotAllowed(routes chi.Routes) Action {
 	return func(v *Request) (Answer, error) {

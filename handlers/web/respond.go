@@ -61,7 +61,7 @@ func (s *Site) handle(e endpoint) http.HandlerFunc {
 		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(e.maxBytes, maxFormBytes)) // answered as 413
 		v := &Request{
 			Request: withReadableQuery(r), Writer: w, site: s, Words: s.wordsFor(r),
-			Address: AddressOf(r.Context()), Now: s.nowFor(r), step: e.step, Delivery: operation.NewDelivery()}
+			Address: AddressOf(r.Context()), Now: s.nowFor(r), step: e.step, Delivery: new(operation.Delivery)}
 		defer v.Delivery.Done(errNotShown) // if it panics
 		result, err := s.decide(v, e.action)
 		if err != nil { // what was handed out doesn't stand on the page of an error

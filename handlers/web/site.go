@@ -8,6 +8,7 @@ package web
 
 import (
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"time"
@@ -86,6 +87,7 @@ type Site struct {
 // New makes a Site. It fails only if BaseURL can't be an origin.
 func New(o Options) (*Site, error) {
 	s := &Site{Options: o, Limits: newLimits(o), Health: &Health{Sessions: o.Sessions, Entra: o.Entra}}
+	s.sending.forms = map[string]chan struct{}{}
 	if o.Vaults != nil {
 		s.readings = vault.NewReadings(o.Vaults, o.Log)
 	}
@@ -103,5 +105,5 @@ func New(o Options) (*Site, error) {
 // front is what stands around all routes: the outermost handler, and the addresses that a request came from and to.
 type front struct {
 	site  *Site
-	guard *crossOriginGuard
+	guard *http.CrossOriginProtection
 }

@@ -24,11 +24,12 @@ type Table struct {
 // NewTable makes a table with everything that stands around all routes.
 func NewTable(site *Site) *Table {
 	t := &Table{site: site, outer: chi.NewRouter(), pages: chi.NewRouter()}
-	notFound, notAllowed := site.handle(endpoint{action: notFoundPage}), site.handle(endpoint{action: methodNotAllowed(t.pages)})
+	notFound := site.handle(endpoint{action: func(*Request) (Answer, error) { return nil, &HTTPError{Status: http.StatusNotFound} }})
+	notAllowed := site.handle(endpoint{action: methodNotAllowed(t.pages)})
 	t.outer.Use(site.front.outermost, site.front.clientAddress, site.front.identify, site.Health.closeWhenStopping, headAsGet)
 	t.outer.NotFound(site.front.publicAddress(t.pages, notFound).ServeHTTP) // what isn't a path at all
 	t.outer.MethodNotAllowed(site.front.publicAddress(t.pages, notAllowed).ServeHTTP)
-	t.pages.Use(site.front.guard.protect(site))
+	t.pages.Use(site.front.refuseCrossOrigin)
 	t.pages.NotFound(notFound)
 	t.pages.MethodNotAllowed(notAllowed)
 	return t
@@ -213,9 +214,7 @@ func (s *sending) enter(ctx context.Context, form string) (begun, over func(), e
 		s.mu.Lock()
 		other := s.forms[form]
 		if other == nil {
-			if s.forms == nil {
-				s.forms = map[string]chan struct{}{}
-			}
+
 			s.forms[form] = mine
 			s.mu.Unlock()
 			leave := sync.OnceFunc(func() {

@@ -208,7 +208,7 @@ func newVaults(cfg config.Config, o Options, tel *telemetry) *vault.Client {
 		return nil
 	}
 	return vault.New(vault.Options{
-		Vaults: cfg.Vaults.Addresses, Allow: cfg.Vaults.Allow, Suffix: cfg.Vaults.Suffix, HTTPClient: o.Client, Now: o.Now, Watch: tel.watchVaults,
+		Vaults: cfg.Vaults.Addresses, Allow: cfg.Vaults.Allow, Suffix: cfg.Vaults.Suffix, HTTPClient: o.Client, Now: o.Now, Watch: tel.watch(serviceVaults),
 	})
 }
 
@@ -224,7 +224,7 @@ func newProvider(ctx context.Context, cfg config.Config, o Options, tel *telemet
 	return entra.New(entra.Options{
 		ClientID: cfg.ClientID, Authority: cfg.Authority, Scopes: cfg.Scopes, AllowedTenants: cfg.AllowedTenants,
 		Credential: credential.Credential, HTTPClient: o.Client, Now: o.Now, Log: log,
-		Watch: tel.watchEntra, Refreshed: tel.Refreshed,
+		Watch: tel.watch(serviceEntra), Refreshed: tel.Refreshed,
 	})
 }
 

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
+	stdlog "log" //nolint:depguard // for what libraries write there
 	"log/slog"
 	"net/http"
 	"slices"
@@ -98,23 +100,16 @@ func (t *telemetry) watchAzureDevOps(ctx context.Context, operation string, head
 	}
 }
 
-// watchEntra is entra.Options.Watch.
-func (t *telemetry) watchEntra(ctx context.Context, call string, header http.Header) func(int, string) {
-	return t.watch(ctx, serviceEntra, call, header)
-}
-
-// watchVaults is vault.Options.Watch.
-func (t *telemetry) watchVaults(ctx context.Context, operation string, header http.Header) func(int, string) {
-	return t.watch(ctx, serviceVaults, operation, header)
-}
-
-func (t *telemetry) watch(ctx context.Context, service, call string, header http.Header) func(int, string) {
-	start, traced := time.Now(), t.tracer.Call(ctx, service, call, header)
-	return func(status int, outcome string) {
-		took := time.Since(start)
-		t.Upstream(service, call, outcome, took)
-		traced(status, outcome, "")
-		web.NoteUpstream(ctx, took, "")
+// watch is Options.Watch of entra and vault.
+func (t *telemetry) watch(service string) func(ctx context.Context, call string, header http.Header) func(int, string) {
+	return func(ctx context.Context, call string, header http.Header) func(int, string) {
+		start, traced := time.Now(), t.tracer.Call(ctx, service, call, header)
+		return func(status int, outcome string) {
+			took := time.Since(start)
+			t.Upstream(service, call, outcome, took)
+			traced(status, outcome, "")
+			web.NoteUpstream(ctx, took, "")
+		}
 	}
 }
 
@@ -211,4 +206,29 @@ func answered(next http.Handler, log *slog.Logger) http.Handler {
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		}
 	})
+}
+
+// newLog makes the log. Its level can be changed.
+func newLog(cfg config.Config, level *slog.LevelVar, w io.Writer) *slog.Logger {
+	level.Set(cfg.LogLevel)
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// recordLibraries takes over Go's standard logger, where libraries write what they don't return.
+func recordLibraries(log *slog.Logger) {
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(libraries{log})
+}
+
+// libraries records what is written to it up to the first quotation: net/http quotes what a server has sent unasked.
+type libraries struct{ log *slog.Logger }
+
+func (l libraries) Write(line []byte) (int, error) {
+	words, _, _ := strings.Cut(string(line), `"`)
+	l.log.Warn("a library reports", "words", strings.TrimSpace(words))
+	return len(line), nil
 }

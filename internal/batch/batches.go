@@ -316,34 +316,30 @@ func (s *Batches) Resume(ctx context.Context, person, id string, pick func(*Item
 
 // RevokeOld has the old tokens of a batch's rotations revoked whose new secret was saved, when it is run again.
 func (s *Batches) RevokeOld(ctx context.Context, person, id string) error {
-	b, err := s.Get(ctx, person, id)
-	if err != nil {
-		return err
-	}
-	chosen := map[string]bool{}
-	for i := range b.Items {
-		chosen[b.Items[i].Form] = b.Items[i].Phase().OldLeft()
-	}
-	return s.reopen(ctx, person, id, func(b *Batch) {
-		for i := range b.Items {
-			b.Items[i].RevokeOld = b.Items[i].RevokeOld || chosen[b.Items[i].Form]
-		}
-	})
+	return s.mark(ctx, person, id, func(i *Item) bool { return i.Phase().OldLeft() }, func(i *Item) { i.RevokeOld = true })
 }
 
 // Deliver has the secrets put into their vault that couldn't be put there, when the batch is run again.
 func (s *Batches) Deliver(ctx context.Context, person, id string) error {
+	fits := func(i *Item) bool { return i.Operation != nil && i.Operation.MayDeliver() }
+	return s.mark(ctx, person, id, fits, func(i *Item) { i.Deliver = true })
+}
+
+// mark makes a batch fit to be run again, with a mark on the items that fit.
+func (s *Batches) mark(ctx context.Context, person, id string, fits func(*Item) bool, set func(*Item)) error {
 	b, err := s.Get(ctx, person, id)
 	if err != nil {
 		return err
 	}
-	chosen := map[string]bool{}
+	chosen := map[string]bool{} // by form
 	for i := range b.Items {
-		chosen[b.Items[i].Form] = b.Items[i].Operation != nil && b.Items[i].Operation.MayDeliver()
+		chosen[b.Items[i].Form] = fits(&b.Items[i])
 	}
 	return s.reopen(ctx, person, id, func(b *Batch) {
 		for i := range b.Items {
-			b.Items[i].Deliver = b.Items[i].Deliver || chosen[b.Items[i].Form]
+			if item := &b.Items[i]; chosen[item.Form] {
+				set(item)
+			}
 		}
 	})
 }

@@ -347,7 +347,7 @@ func (r *round) send() {
 
 func (r *round) sendOnce(at *replica) {
 	q := r.request
-	q.Delivery = operation.NewDelivery()
+	q.Delivery = new(operation.Delivery)
 	defer func() {
 		if r.nobody {
 			q.Delivery.Done(errors.New("the browser has gone"))

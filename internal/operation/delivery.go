@@ -12,9 +12,6 @@ type Delivery struct {
 	waiting []func(written bool)
 }
 
-// NewDelivery begins an answer.
-func NewDelivery() *Delivery { return &Delivery{} }
-
 // Done ends the answer. With nil, all that was handed out for it was written to the browser's connection. Only the
 // first call counts.
 func (d *Delivery) Done(err error) {

@@ -68,7 +68,7 @@ func TestUnkeptSecretIsReadWhenItsAnswerIsWritten(t *testing.T) {
 				r := w.replica()
 				var answers []*operation.Delivery
 				for range results {
-					answers = append(answers, operation.NewDelivery())
+					answers = append(answers, new(operation.Delivery))
 				}
 				op := w.unkept(r, w.request(r, action), answers...)
 				token := op.Result.AuthorizationID
@@ -114,7 +114,7 @@ func TestWaitForWhatBecomesOfAnUnkeptSecret(t *testing.T) {
 	for result, want := range map[error]string{nil: "shown", errReset: "revoked"} {
 		w := newWorld(t)
 		r := w.replica()
-		answer := operation.NewDelivery()
+		answer := new(operation.Delivery)
 		op := w.unkept(r, w.create(r), answer)
 		short, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 		now, err := r.Wait(short, mona, op.ID)
@@ -147,7 +147,7 @@ func TestOutcomeOfAnUnkeptSecretIsRecordedLater(t *testing.T) {
 		w := newWorld(t)
 		r := w.replica()
 		q := w.create(r)
-		q.Delivery = operation.NewDelivery()
+		q.Delivery = new(operation.Delivery)
 		w.azure.fail(nil, func(_ context.Context, call string) error {
 			if call == "create" {
 				r.store.failing(func(call, _ string) fault {
@@ -178,7 +178,7 @@ func TestDrainWaitsForAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := w.replica()
-	answer := operation.NewDelivery()
+	answer := new(operation.Delivery)
 	op := w.unkept(r, w.create(r), answer)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -199,7 +199,7 @@ func TestShowingIsReportedWhenWritten(t *testing.T) {
 	op := w.do(r, w.create(r))
 	want := 0
 	for _, result := range []error{nil, errReset, nil} {
-		d := operation.NewDelivery()
+		d := new(operation.Delivery)
 		if secret, err := r.RevealSecret(context.Background(), d, mona, op.ID); err != nil || secret == "" || !d.HandedOut() || d.Awaited() {
 			t.Fatalf("%q, %v", secret, err)
 		}

@@ -248,7 +248,7 @@ func (w *world) request(r *replica, a operation.Action) operation.Request {
 func (w *world) do(r *replica, q operation.Request) *operation.Operation {
 	w.t.Helper()
 	if q.Delivery == nil {
-		q.Delivery = operation.NewDelivery()
+		q.Delivery = new(operation.Delivery)
 		defer q.Delivery.Done(nil)
 	}
 	op, err := r.Do(context.Background(), w.azure, q)
@@ -260,7 +260,7 @@ func (w *world) do(r *replica, q operation.Request) *operation.Operation {
 
 // unread is an answer whose browser has gone.
 func unread() *operation.Delivery {
-	d := operation.NewDelivery()
+	d := new(operation.Delivery)
 	d.Done(errors.New("the connection was reset"))
 	return d
 }

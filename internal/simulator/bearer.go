@@ -124,13 +124,8 @@ func (s *Simulator) addHeaders(x *exchange, a *answer) {
 // caller is whose bearer the request carries.
 func (x *exchange) caller() (Person, bool) {
 	_, value, _ := strings.Cut(x.r.Header.Get("Authorization"), " ")
-	x.s.mu.Lock()
-	defer x.s.mu.Unlock()
-	t, ok := x.s.entra.accessTokens[value]
-	if !ok || t.app {
-		return Person{}, false
-	}
-	return t.person, true
+	t, ok := x.s.accessToken(value)
+	return t.person, ok && !t.app
 }
 
 // accessToken is the token that has this value, as it stands now; not ok if there never was one.

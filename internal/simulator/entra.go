@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -130,13 +131,8 @@ func (s *Simulator) RevokeSignIns() {
 // BearerClaims reports with which claims parameter (JSON, "" for none) a bearer was asked for; ok is false for one that
 // isn't valid.
 func (s *Simulator) BearerClaims(bearer string) (claims string, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, ok := s.entra.accessTokens[bearer]
-	if !ok {
-		return "", false
-	}
-	return t.claims, true
+	t, ok := s.accessToken(bearer)
+	return t.claims, ok
 }
 
 // forget throws away what has expired, now and then; s.mu is held.
@@ -145,21 +141,9 @@ func (e *entraState) forget(now time.Time) {
 		return
 	}
 	e.issued = 0
-	for k, v := range e.codes {
-		if now.After(v.expires.Add(codeLifetime)) {
-			delete(e.codes, k)
-		}
-	}
-	for k, v := range e.accessTokens {
-		if now.After(v.expires) {
-			delete(e.accessTokens, k)
-		}
-	}
-	for k, v := range e.refreshTokens {
-		if now.After(v.expires) {
-			delete(e.refreshTokens, k)
-		}
-	}
+	maps.DeleteFunc(e.codes, func(_ string, a *authorization) bool { return now.After(a.expires.Add(codeLifetime)) })
+	maps.DeleteFunc(e.accessTokens, func(_ string, t *accessToken) bool { return now.After(t.expires) })
+	maps.DeleteFunc(e.refreshTokens, func(_ string, t *refreshToken) bool { return now.After(t.expires) })
 }
 
 // serveEntra routes what machines ask Entra ID; false if it isn't for it.

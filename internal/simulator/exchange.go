@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -99,7 +100,7 @@ func (x *exchange) finish(w http.ResponseWriter, a *answer) {
 	if !a.foreign {
 		x.s.addHeaders(x, a)
 	}
-	copyHeader(w.Header(), a.header)
+	maps.Copy(w.Header(), a.header)
 	if a.send != nil {
 		a.send(w, x.r)
 		return
@@ -111,12 +112,6 @@ func (x *exchange) finish(w http.ResponseWriter, a *answer) {
 	w.WriteHeader(a.status)
 	if x.r.Method != http.MethodHead && a.status != http.StatusNoContent {
 		_, _ = w.Write(a.body)
-	}
-}
-
-func copyHeader(to, from http.Header) {
-	for k, v := range from {
-		to[k] = v
 	}
 }
 

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -76,9 +77,7 @@ func (s *Simulator) setFault(name string, o FaultOptions) error {
 			return err
 		}
 	}
-	if o.RetryAfter == 0 {
-		o.RetryAfter = 30 * time.Second
-	}
+	o.RetryAfter = cmp.Or(o.RetryAfter, 30*time.Second)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &activeFault{fault: f, o: o, left: o.Times, spare: o.After})

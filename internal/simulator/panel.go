@@ -3,6 +3,7 @@ package simulator
 import (
 	"errors"
 	"html/template"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -190,7 +191,7 @@ func (s *Simulator) showPanel(w http.ResponseWriter, r *http.Request, status int
 	}
 	s.mu.Unlock()
 	a := pageAnswer(status, panelTemplate, v)
-	copyHeader(w.Header(), a.header)
+	maps.Copy(w.Header(), a.header)
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(a.body)

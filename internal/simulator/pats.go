@@ -76,9 +76,7 @@ func (s *Simulator) Token(authorizationID string) (Token, bool) {
 // AddToken puts a token there without asking the API's rules. What is missing is made up: an id, a secret, the first
 // person as owner, a life from now for 30 days, and the accounts that fit the organization (none: a global token).
 func (s *Simulator) AddToken(t Token) Token {
-	if t.Owner == "" {
-		t.Owner = s.o.People[0].Username
-	}
+	t.Owner = cmp.Or(t.Owner, s.o.People[0].Username)
 	if t.ValidFrom.IsZero() {
 		t.ValidFrom = s.now()
 	}

@@ -29,8 +29,6 @@ const (
 	CallVaultGet      = "vaultGet" // a value is read
 	CallVaultWrite    = "vaultWrite"
 	CallVaultUpdate   = "vaultUpdate"
-	CallVaultDelete   = "vaultDelete"
-	CallVaultRecover  = "vaultRecover"
 
 	CallSignIn  = "signin"  // where redirect302 leads; no client should come
 	CallUnknown = "unknown" // no such address

@@ -77,12 +77,8 @@ func (s *Simulator) AddVaultSecret(v VaultSecret) VaultSecret {
 
 // add stores a version; Simulator.mu is held.
 func (v *vaultState) add(s *Simulator, secret VaultSecret) *VaultSecret {
-	if secret.Version == "" {
-		secret.Version = strings.ReplaceAll(newGUID(), "-", "")
-	}
-	if secret.Value == "" {
-		secret.Value = newSecret(s.o.RealisticSecrets)
-	}
+	secret.Version = cmp.Or(secret.Version, strings.ReplaceAll(newGUID(), "-", ""))
+	secret.Value = cmp.Or(secret.Value, newSecret(s.o.RealisticSecrets))
 	if secret.Created.IsZero() {
 		secret.Created = s.now()
 	}
@@ -196,8 +192,7 @@ func (s *Simulator) serveVault(w http.ResponseWriter, r *http.Request) bool {
 
 type vaultCall func(x *exchange, vault string) *answer
 
-// vaultRoute is what a request is about: /secrets, /secrets/{name}, /secrets/{name}/{version or "versions"} and what is
-// deleted.
+// vaultRoute is what a request is about: /secrets, /secrets/{name}, /secrets/{name}/{version or "versions"}.
 func vaultRoute(r *http.Request) (string, vaultCall) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	route := r.Method + " " + parts[0]
@@ -212,10 +207,6 @@ func vaultRoute(r *http.Request) (string, vaultCall) {
 		return CallVaultWrite, (*exchange).setSecret
 	case route == "PATCH secrets" && len(parts) <= 3 && len(parts) > 1:
 		return CallVaultUpdate, (*exchange).updateSecret
-	case route == "DELETE secrets" && len(parts) == 2:
-		return CallVaultDelete, (*exchange).deleteSecret
-	case route == "POST deletedsecrets" && len(parts) == 3 && parts[2] == "recover":
-		return CallVaultRecover, (*exchange).recoverSecret
 	}
 	return CallUnknown, func(x *exchange, _ string) *answer {
 		return x.vaultError(http.StatusNotFound, "NotFound", "", "The requested resource does not exist.")
@@ -233,10 +224,7 @@ func (x *exchange) part(n int) string {
 
 // authenticateAtVault checks the bearer: a vault says what it wants a token for, and takes it of its own tenant alone.
 func (x *exchange) authenticateAtVault(v Vault) *answer {
-	tenant := v.TenantID
-	if tenant == "" {
-		tenant = DefaultTenantID
-	}
+	tenant := cmp.Or(v.TenantID, DefaultTenantID)
 	challenge := `Bearer authorization="` + x.s.machineBase(x.r) + "/" + tenant + `", resource="` + vaultResource + `"`
 	refuse := func(message string) *answer {
 		a := x.vaultError(http.StatusUnauthorized, "Unauthorized", "", message)
@@ -443,35 +431,6 @@ func (x *exchange) updateSecret(vault string) *answer {
 	}
 	one.change(body, x.s.now())
 	return x.json(http.StatusOK, one.bundle(false))
-}
-
-func (x *exchange) deleteSecret(vault string) *answer {
-	x.s.mu.Lock()
-	defer x.s.mu.Unlock()
-	key := secretKey(vault, x.part(1))
-	versions := x.s.vaults.secrets[key]
-	if len(versions) == 0 {
-		return x.noSecret()
-	}
-	x.s.vaults.deleted[key] = versions
-	delete(x.s.vaults.secrets, key)
-	bundle := versions[len(versions)-1].bundle(false)
-	bundle["recoveryId"] = vault + "/deletedsecrets/" + x.part(1)
-	bundle["deletedDate"] = x.s.now().Unix()
-	return x.json(http.StatusOK, bundle)
-}
-
-func (x *exchange) recoverSecret(vault string) *answer {
-	x.s.mu.Lock()
-	defer x.s.mu.Unlock()
-	key := secretKey(vault, x.part(1))
-	versions := x.s.vaults.deleted[key]
-	if len(versions) == 0 {
-		return x.noSecret()
-	}
-	x.s.vaults.secrets[key] = versions
-	delete(x.s.vaults.deleted, key)
-	return x.json(http.StatusOK, versions[len(versions)-1].bundle(false))
 }
 
 // find is a version of a secret, the newest for ""; Simulator.mu is held.

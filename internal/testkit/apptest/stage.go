@@ -55,7 +55,7 @@ type Stage struct {
 	batch                     string // path of a bulk change to be confirmed
 }
 
-// SetStage starts a program with a signed-in person who has something to lose.
+// SetStage starts a program and puts somebody with something to lose on it.
 func SetStage(t *testing.T) *Stage {
 	t.Helper()
 	return SetStageOn(t, Start(t, Seeded()))
