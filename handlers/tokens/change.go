@@ -110,15 +110,19 @@ func (h *Handlers) restoredForm(v *web.Request, form string, a operation.Action,
 	}
 }
 
-// restoredOrNew is the form id for a page that has nothing else to restore.
-func (h *Handlers) restoredOrNew(v *web.Request, a operation.Action, target string) (form string, done web.Answer) {
+// restored is the form id for a page, and what was typed there before a sign-in, nil for nothing; or the answer where
+// that was carried out.
+func (h *Handlers) restored(v *web.Request, a operation.Action, target string) (form string, typed url.Values, done web.Answer) {
 	kept, ok := v.Restore()
 	if !ok {
-		return h.Journal.Form(v.Person(), a, target), nil
+		return h.Journal.Form(v.Person(), a, target), nil, nil
 	}
-	next, op, _ := h.restoredForm(v, kept.Get("form"), a, target)
-	if op != nil {
-		return "", v.To(web.OperationPath(op.ID))
+	form, op, mine := h.restoredForm(v, kept.Get("form"), a, target)
+	switch {
+	case op != nil:
+		return "", nil, v.To(web.OperationPath(op.ID))
+	case mine:
+		typed = kept
 	}
-	return next, nil
+	return form, typed, nil
 }

@@ -23,18 +23,15 @@ func (h *Handlers) Edit(v *web.Request) (web.Answer, error) {
 	if t.Status != azuredevops.Active {
 		return unchangeable(v, organization, t), nil
 	}
-	target := web.ChangeTarget(organization, t.AuthorizationID)
-	f := tokenform.Form{Name: t.DisplayName, Expiry: "keep", Scopes: tokenform.Pick(t.Scopes), FormID: h.Journal.Form(v.Person(), operation.Update, target)}
-	if kept, ok := v.Restore(); ok {
-		next, done, mine := h.restoredForm(v, kept.Get("form"), operation.Update, target)
-		if done != nil {
-			return v.To(web.OperationPath(done.ID)), nil
-		}
-		if mine {
-			f = tokenform.Read(kept)
-		}
-		f.FormID = next
+	form, typed, done := h.restored(v, operation.Update, web.ChangeTarget(organization, t.AuthorizationID))
+	if done != nil {
+		return done, nil
 	}
+	f := tokenform.Form{Name: t.DisplayName, Expiry: "keep", Scopes: tokenform.Pick(t.Scopes)}
+	if typed != nil {
+		f = tokenform.Read(typed)
+	}
+	f.FormID = form
 	return editAnswer(v, organization, t, f, tokenform.Faults{}, web.FormState{}), nil
 }
 
@@ -119,8 +116,6 @@ func expiryWords(v *web.Request, end templates.When) string {
 }
 
 func sameScopes(a, b []string) bool {
-	x, y := slices.Clone(a), slices.Clone(b)
-	slices.Sort(x)
-	slices.Sort(y)
-	return slices.Equal(slices.Compact(x), slices.Compact(y))
+	set := func(scopes []string) []string { return slices.Compact(slices.Sorted(slices.Values(scopes))) }
+	return slices.Equal(set(a), set(b))
 }

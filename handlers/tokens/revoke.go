@@ -30,7 +30,7 @@ func (h *Handlers) AskRevoke(v *web.Request) (web.Answer, error) {
 	if t.Status == azuredevops.Revoked {
 		return unchangeable(v, organization, t), nil
 	}
-	form, done := h.restoredOrNew(v, operation.Revoke, web.ChangeTarget(organization, t.AuthorizationID))
+	form, _, done := h.restored(v, operation.Revoke, web.ChangeTarget(organization, t.AuthorizationID))
 	if done != nil {
 		return done, nil
 	}

@@ -58,21 +58,18 @@ func (h *Handlers) AskRotate(v *web.Request) (web.Answer, error) {
 	if answer := h.notRotatable(v, organization, t); answer != nil {
 		return answer, nil
 	}
-	target := web.ChangeTarget(organization, t.AuthorizationID)
-	f := rotateForm{Form: tokenform.Form{Expiry: tokenform.KeepsLife, FormID: h.Journal.Form(v.Person(), operation.Rotate, target)}, old: "confirm"}
+	form, typed, done := h.restored(v, operation.Rotate, web.ChangeTarget(organization, t.AuthorizationID))
+	if done != nil {
+		return done, nil
+	}
+	f := rotateForm{Form: tokenform.Form{Expiry: tokenform.KeepsLife}, old: "confirm"}
 	if r, ok := web.InVaults(v).Holder(t); ok {
 		f.Vault.Choice, f.Vault.Secret = r.Vault, r.Name
 	}
-	if kept, ok := v.Restore(); ok {
-		next, done, mine := h.restoredForm(v, kept.Get("form"), operation.Rotate, target)
-		if done != nil {
-			return v.To(web.OperationPath(done.ID)), nil
-		}
-		if mine {
-			f = readRotateForm(kept)
-		}
-		f.FormID = next
+	if typed != nil {
+		f = readRotateForm(typed)
 	}
+	f.FormID = form
 	life, err := h.sameLife(v, t.Token)
 	if err != nil { // said in the banner, and no change is taken while that is so
 		life = tokenform.SameLife(t.Token, 0)
@@ -111,14 +108,6 @@ func (f rotateForm) revokeAt(v *web.Request) (at time.Time, fault string) {
 		return outcome.ReadSchedule(v, f.at)
 	}
 	return time.Time{}, "form.oldRequired"
-}
-
-// scheduleFault is what is wrong with the time that was chosen.
-func scheduleFault(f rotateForm, faults tokenform.Faults) string {
-	if f.old != "later" {
-		return ""
-	}
-	return faults["old"]
 }
 
 // sameLife is how long a new token lives which is to live as long as t.
@@ -217,7 +206,11 @@ func rotateAnswer(v *web.Request, organization string, t inventory.Token, f rota
 		MadeBy: web.ToolName(v.Words, azuredevops.MadeBy(t.DisplayName)),
 	}
 	p.chooseExpiry(v, t.Token, f, life, faults)
-	p.Schedule = outcome.NewSchedule(v, f.at, scheduleFault(f, faults))
+	fault := ""
+	if f.old == "later" {
+		fault = faults["old"]
+	}
+	p.Schedule = outcome.NewSchedule(v, f.at, fault)
 	for _, choice := range []string{"confirm", "now", "later"} {
 		text := v.Words.Message("rotate.old."+choice, nil)
 		if web.GlobalOver(v, &t.Token) {

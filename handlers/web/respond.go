@@ -278,12 +278,7 @@ func compressible(v *Request, private bool) bool {
 	if private || v.Delivery.HandedOut() || v.Delivery.Awaited() {
 		return false
 	}
-	switch v.Header.Get("Sec-Fetch-Site") {
-	case "cross-site", "same-site":
-		return v.Method != http.MethodPost && v.URL.RawQuery == ""
-	default:
-		return true
-	}
+	return !v.fromElsewhere() || v.Method != http.MethodPost && v.URL.RawQuery == ""
 }
 
 // Compressed has a handler's answers compressed. It is for what has no secret in it.

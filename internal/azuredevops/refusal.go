@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -74,12 +75,8 @@ func (f fault) inServiceTerms() bool {
 	if f.Message == "" {
 		return false
 	}
-	for _, namespace := range serviceNamespaces {
-		if strings.HasPrefix(f.TypeName, namespace) {
-			return true
-		}
-	}
-	return f.named() != ""
+	ours := func(namespace string) bool { return strings.HasPrefix(f.TypeName, namespace) }
+	return slices.ContainsFunc(serviceNamespaces, ours) || f.named() != ""
 }
 
 // hasServiceHeader reports whether a came through the service. What X-MSEdge-Ref names stands before many other sites,

@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/xml"
 	"fmt"
@@ -57,10 +58,7 @@ func EncodeAtom(d Document, now time.Time) ([]byte, error) {
 		feed.Entries, feed.Updated = append(feed.Entries, entry), latest(feed.Updated, entry.Updated)
 	}
 	slices.SortFunc(feed.Entries, func(a, b atomEntry) int {
-		if order := b.Updated.Compare(a.Updated); order != 0 {
-			return order
-		}
-		return strings.Compare(a.ID, b.ID)
+		return cmp.Or(b.Updated.Compare(a.Updated), strings.Compare(a.ID, b.ID))
 	})
 	content, err := xml.MarshalIndent(feed, "", "  ")
 	if err != nil {

@@ -365,11 +365,7 @@ func (f *Feeds) Refresh(ctx context.Context, person, organization string, read t
 	if err != nil {
 		return err
 	}
-	written, err := f.write(ctx, person, fresh)
-	if err != nil || !written {
-		return err
-	}
-	return f.prolong(ctx, person, fresh)
+	return f.write(ctx, person, fresh)
 }
 
 // Miss notes that a reading of an organization that began then has failed. What was read before stays.
@@ -378,16 +374,11 @@ func (f *Feeds) Miss(ctx context.Context, person, organization string, begun tim
 	if err != nil || kept.Address == "" {
 		return err
 	}
-	missed := Part{Organization: organization, Failed: begun.UTC()}
-	written, err := f.write(ctx, person, missed)
-	if err != nil || !written {
-		return err
-	}
-	return f.prolong(ctx, person, missed)
+	return f.write(ctx, person, Part{Organization: organization, Failed: begun.UTC()})
 }
 
-// write puts a part into the store. It tries again where another request was faster.
-func (f *Feeds) write(ctx context.Context, person string, fresh Part) (written bool, err error) {
+// write puts a part into the store, and notes the reading in the feed. It tries again where another request was faster.
+func (f *Feeds) write(ctx context.Context, person string, fresh Part) (err error) {
 	key, until := partKey(person, fresh.Organization), time.Time{}
 	if !fresh.Read.IsZero() {
 		until = fresh.Read.Add(Life)
@@ -403,7 +394,7 @@ func (f *Feeds) write(ctx context.Context, person string, fresh Part) (written b
 			return nil
 		})
 		if errors.Is(err, session.ErrDamaged) { // it is left to the program that can read it
-			return false, nil
+			return nil
 		}
 		if errors.Is(err, session.ErrNotFound) {
 			first := fresh.after(Part{})
@@ -413,10 +404,13 @@ func (f *Feeds) write(ctx context.Context, person string, fresh Part) (written b
 			break
 		}
 	}
-	if errors.Is(err, errUnchanged) {
-		return false, nil
+	switch {
+	case errors.Is(err, errUnchanged):
+		return nil
+	case err != nil:
+		return err
 	}
-	return err == nil, err
+	return f.prolong(ctx, person, fresh)
 }
 
 // prolong notes the reading in the feed, and lets the address live on. If the feed was revoked meanwhile, the part that

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ListVersion is raised when a program that reads the list as it was would misread it. Members are added without that.
-const ListVersion = 1
+// listVersion is raised when a program that reads the list as it was would misread it. Members are added without that.
+const listVersion = 1
 
 // List is what a feed knows of its owner's tokens, for programs: in no language, and the same until something was read
 // anew. docs/feeds.md and docs/tokens.schema.json say what each member means.
@@ -46,7 +46,7 @@ type Listed struct {
 // ListOf is the list of a feed, with times to the second: as texts they have the order of the times. page is the
 // address of a token's page.
 func ListOf(feed Feed, parts []Part, page func(organization, id string) string) List {
-	l := List{Version: ListVersion, Refreshed: whole(feed.Refreshed), Complete: len(parts) > 0, Organizations: []ListedPart{}, Tokens: []Listed{}}
+	l := List{Version: listVersion, Refreshed: whole(feed.Refreshed), Complete: len(parts) > 0, Organizations: []ListedPart{}, Tokens: []Listed{}}
 	for _, p := range parts {
 		l.Organizations = append(l.Organizations, ListedPart{p.Organization, whole(p.Read), whole(p.Failed), len(p.Expiries), p.Left, p.Undated})
 		l.Complete = l.Complete && p.Failed.IsZero() && p.Left == 0 && p.Undated == 0

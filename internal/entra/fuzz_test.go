@@ -92,8 +92,8 @@ func FuzzIDToken(f *testing.F) {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		p.wire.documents.keep(p.metadata, kept[[]byte]{value: metadata, has: true, fetched: now})
-		p.wire.documents.keep(host+"/keys", kept[[]byte]{value: keys, has: true, fetched: now, forced: now})
+		p.wire.documents.kept[p.metadata] = kept[[]byte]{value: metadata, has: true, fetched: now}
+		p.wire.documents.kept[host+"/keys"] = kept[[]byte]{value: keys, has: true, fetched: now, forced: now}
 		_, err = p.checkIDToken(t.Context(), raw, "the nonce")
 		if kindOf(err) != KindForged {
 			t.Fatalf("%q: %v", raw, err)
@@ -120,7 +120,7 @@ func FuzzRedirectQuery(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.wire.documents.keep(p.metadata, kept[[]byte]{value: metadata, has: true, fetched: time.Now()})
+		p.wire.documents.kept[p.metadata] = kept[[]byte]{value: metadata, has: true, fetched: time.Now()}
 		code, err := p.checkQuery(t.Context(), a, query)
 		honest := len(query["state"]) == 1 && query.Get("state") == a.State
 		if err == nil {

@@ -180,12 +180,9 @@ var errNoKeys = &Error{Kind: KindUnavailable, Err: errors.New("the ID token can'
 func verifies(token *jwt.JSONWebToken, keys jose.JSONWebKeySet) bool {
 	var claims map[string]any
 	id := token.Headers[0].KeyID
-	for _, key := range keys.Keys {
-		if (id == "" || key.KeyID == id) && key.Use != "enc" && token.Claims(key.Key, &claims) == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(keys.Keys, func(key jose.JSONWebKey) bool {
+		return (id == "" || key.KeyID == id) && key.Use != "enc" && token.Claims(key.Key, &claims) == nil
+	})
 }
 
 // parseKeys reads a key set one key at a time: a key of a kind that we don't know must not spoil the others.

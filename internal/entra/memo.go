@@ -85,7 +85,7 @@ func (m *memo[T]) getNewer(ctx context.Context, key string) (value T, ok bool) {
 		return value, false
 	}
 	k.forced = m.now()
-	m.keep(key, k)
+	m.kept[key] = k
 	m.mu.Unlock()
 	value, err := m.wait(ctx, key)
 	return value, err == nil
@@ -95,15 +95,7 @@ func (m *memo[T]) getNewer(ctx context.Context, key string) (value T, ok bool) {
 func (m *memo[T]) forget(key string, why error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keep(key, kept[T]{tried: m.now(), err: why})
-}
-
-// keep stores k; m is locked.
-func (m *memo[T]) keep(key string, k kept[T]) {
-	if m.kept == nil {
-		m.kept = map[string]kept[T]{}
-	}
-	m.kept[key] = k
+	m.kept[key] = kept[T]{tried: m.now(), err: why}
 }
 
 func (m *memo[T]) wait(ctx context.Context, key string) (T, error) {
@@ -137,7 +129,7 @@ func (m *memo[T]) renew(key string) (T, error) {
 			m.log.Warn(m.words, "kept", true, "error", k.err)
 		}
 	}
-	m.keep(key, k)
+	m.kept[key] = k
 	return value, k.err
 }
 

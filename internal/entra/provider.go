@@ -104,9 +104,11 @@ func New(o Options) (*Provider, error) {
 	p := &Provider{o: o, metadata: o.Authority + "/v2.0/.well-known/openid-configuration", pauses: newPauses(o.Now)}
 	p.peeked, _ = lru.New[string, holding](manyPeeked) // fails for sizes below one
 	p.wire = newWire(o, p.metadata)
-	p.vault = &memo[Credential]{fetch: p.readCurrent, fresh: credentialFresh, now: o.Now, log: o.Log, words: "the app's credential could not be read"}
+	p.vault = &memo[Credential]{
+		fetch: p.readCurrent, fresh: credentialFresh, now: o.Now, log: o.Log, words: "the app's credential could not be read", kept: map[string]kept[Credential]{},
+	}
 	if first := (Credential{Secret: o.Credential.Secret, Certificate: o.Credential.Certificate}); first.Secret != "" || first.Certificate != nil {
-		p.vault.keep(theCredential, kept[Credential]{value: first, has: true, fetched: o.Now()})
+		p.vault.kept[theCredential] = kept[Credential]{value: first, has: true, fetched: o.Now()}
 	}
 	return p, nil
 }

@@ -59,7 +59,7 @@ func (p *Provider) refresh(w want) (token string, err error) {
 		return "", err
 	}
 	p.o.Refreshed(refreshOK)
-	p.pauses.end(w.key())
+	p.pauses.rest.Remove(w.key())
 	return token, nil
 }
 
@@ -132,8 +132,6 @@ func (p *pauses) err(key string) error {
 	}
 	return nil
 }
-
-func (p *pauses) end(key string) { p.rest.Remove(key) }
 
 // start begins a pause: twice as long as the last one, and not shorter than least.
 func (p *pauses) start(key string, err error, least time.Duration) {

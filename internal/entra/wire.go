@@ -86,7 +86,9 @@ func newWire(o Options, metadata string) *wire {
 		}
 	}
 	w := &wire{client: client, metadata: metadata, now: o.Now, watch: o.Watch}
-	w.documents = &memo[[]byte]{fetch: w.get, fresh: documentFresh, now: o.Now, log: o.Log, words: "Entra's metadata or keys could not be fetched"}
+	w.documents = &memo[[]byte]{
+		fetch: w.get, fresh: documentFresh, now: o.Now, log: o.Log, words: "Entra's metadata or keys could not be fetched", kept: map[string]kept[[]byte]{},
+	}
 	return w
 }
 

@@ -151,7 +151,8 @@ func (c Check) redis(ctx context.Context) row {
 	days, ends := c.clientCertificate(*c.Config.Redis)
 	switch {
 	case err != nil:
-		return failed(where+": "+sentence(redisCause(err)), backing.RedisAdvice(*c.Config.Redis, err)+".")
+		cause := strings.ReplaceAll(err.Error(), session.ErrUnavailable.Error()+": ", "") // it holds no password
+		return failed(where+": "+sentence(cause), backing.RedisAdvice(*c.Config.Redis, err)+".")
 	case len(warnings) > 0:
 		but := ""
 		for _, w := range warnings {
@@ -163,11 +164,6 @@ func (c Check) redis(ctx context.Context) row {
 	default:
 		return ok(strings.TrimSpace(where + " can be used: a record was written, read, changed, locked and deleted. " + ends))
 	}
-}
-
-// redisCause is what Redis or the network says, which holds no password.
-func redisCause(err error) string {
-	return strings.ReplaceAll(err.Error(), session.ErrUnavailable.Error()+": ", "")
 }
 
 // redisAddress is where Redis is, without user and password.

@@ -17,9 +17,9 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// MetricsName is what a socket for Prometheus is called: FileDescriptorName= of its unit. A socket of any other name is
+// metricsName is what a socket for Prometheus is called: FileDescriptorName= of its unit. A socket of any other name is
 // the one for people.
-const MetricsName = "metrics"
+const metricsName = "metrics"
 
 // Sockets are the listeners that were handed over; nil where there was none. They outlive the process, with all
 // connections that haven't been accepted yet.
@@ -34,7 +34,7 @@ func Take() (Sockets, error) {
 		listener, err := net.FileListener(file)
 		_ = file.Close() // the listener has a copy
 		to := &s.People
-		if name == MetricsName {
+		if name == metricsName {
 			to = &s.Metrics
 		}
 		switch {
@@ -42,7 +42,7 @@ func Take() (Sockets, error) {
 			return s, fmt.Errorf("the socket %q isn't one to accept connections from: it takes ListenStream= and Accept=no", name)
 		case *to != nil:
 			_ = listener.Close() // it isn't used
-			return s, errors.New("there are several: patdesk takes one for people, and one with FileDescriptorName=" + MetricsName + " for Prometheus")
+			return s, errors.New("there are several: patdesk takes one for people, and one with FileDescriptorName=" + metricsName + " for Prometheus")
 		}
 		*to = listener
 	}

@@ -8,6 +8,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -19,7 +20,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/patdesk/patdesk/internal/network"
@@ -82,18 +83,14 @@ type Client struct {
 
 // New makes a Client. It makes no call.
 func New(o Options) *Client {
-	if o.Suffix == "" {
-		o.Suffix = "vault.azure.net"
-	}
+	o.Suffix, o.FirstDelay = cmp.Or(o.Suffix, "vault.azure.net"), cmp.Or(o.FirstDelay, firstDelay)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Watch == nil {
 		o.Watch = func(context.Context, string, http.Header) func(int, string) { return func(int, string) {} }
 	}
-	if o.FirstDelay == 0 {
-		o.FirstDelay = firstDelay
-	}
+
 	return &Client{o: o, http: newHTTPClient(o.HTTPClient)}
 }
 
@@ -152,17 +149,7 @@ func (c *Caller) List(ctx context.Context, vault string) ([]Secret, error) {
 	var found []Secret
 	err := c.call(ctx, operationList, Reference{Vault: vault}, func(ctx context.Context, secrets *azsecrets.Client) error {
 		pages := secrets.NewListSecretPropertiesPager(nil)
-		for pages.More() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return err
-			}
-			if found = appendAll(found, vault, page.Value); len(found) > MaxSecrets {
-				found = found[:MaxSecrets]
-				return &Error{Kind: KindTooMany}
-			}
-		}
-		return nil
+		return readAll(ctx, pages, vault, &found, func(p azsecrets.ListSecretPropertiesResponse) []*azsecrets.SecretProperties { return p.Value })
 	})
 	return found, err
 }
@@ -173,19 +160,32 @@ func (c *Caller) Versions(ctx context.Context, r Reference) ([]Secret, error) {
 	var found []Secret
 	err := c.call(ctx, operationVersions, r, func(ctx context.Context, secrets *azsecrets.Client) error {
 		pages := secrets.NewListSecretPropertiesVersionsPager(r.Name, nil)
-		for pages.More() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return err
-			}
-			if found = appendAll(found, r.Vault, page.Value); len(found) > MaxSecrets {
-				found = found[:MaxSecrets]
-				return &Error{Kind: KindTooMany}
-			}
-		}
-		return nil
+		return readAll(ctx, pages, r.Vault, &found, func(p azsecrets.ListSecretPropertiesVersionsResponse) []*azsecrets.SecretProperties { return p.Value })
 	})
 	return found, err
+}
+
+// readAll adds what can be understood of all pages: KindTooMany with those that were read.
+func readAll[P any](ctx context.Context, pages *runtime.Pager[P], vault string, found *[]Secret, in func(P) []*azsecrets.SecretProperties) error {
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range in(page) {
+			if p == nil {
+				continue
+			}
+			if s := secretOf(vault, p.ID, p.Attributes, p.ContentType, p.Tags, p.Managed); s.Name != "" {
+				*found = append(*found, s)
+			}
+		}
+		if len(*found) > MaxSecrets {
+			*found = (*found)[:MaxSecrets]
+			return &Error{Kind: KindTooMany}
+		}
+	}
+	return nil
 }
 
 // Write adds a version with that value, which becomes the newest, and returns it without the value. It is sent at most
@@ -196,9 +196,9 @@ func (c *Caller) Write(ctx context.Context, r Reference, value string, p Propert
 		return Secret{}, err.at(r)
 	}
 	err := c.call(ctx, operationWrite, r, func(ctx context.Context, secrets *azsecrets.Client) error {
-		attributes := &azsecrets.SecretAttributes{Enabled: to.Ptr(true)}
+		attributes := &azsecrets.SecretAttributes{Enabled: new(true)}
 		if !p.Expires.IsZero() {
-			attributes.Expires = to.Ptr(p.Expires.UTC().Truncate(time.Second))
+			attributes.Expires = new(p.Expires.UTC().Truncate(time.Second))
 		}
 		answer, err := secrets.SetSecret(ctx, r.Name, azsecrets.SetSecretParameters{
 			Value: &value, ContentType: &p.ContentType, Tags: pointers(p.Tags), SecretAttributes: attributes,
@@ -220,7 +220,7 @@ func (c *Caller) Write(ctx context.Context, r Reference, value string, p Propert
 // List.
 func (c *Caller) Disable(ctx context.Context, r Reference, version string) error {
 	return c.update(ctx, r, version, azsecrets.UpdateSecretPropertiesParameters{
-		SecretAttributes: &azsecrets.SecretAttributes{Enabled: to.Ptr(false)},
+		SecretAttributes: &azsecrets.SecretAttributes{Enabled: new(false)},
 	})
 }
 

@@ -267,19 +267,6 @@ func (e *Error) at(r Reference) *Error {
 	return &c
 }
 
-// appendAll adds what can be understood of a page.
-func appendAll(found []Secret, vault string, page []*azsecrets.SecretProperties) []Secret {
-	for _, p := range page {
-		if p == nil {
-			continue
-		}
-		if s := secretOf(vault, p.ID, p.Attributes, p.ContentType, p.Tags, p.Managed); s.Name != "" {
-			found = append(found, s)
-		}
-	}
-	return found
-}
-
 func secretOf(vault string, id *azsecrets.ID, a *azsecrets.SecretAttributes, contentType *string, tags map[string]*string, managed *bool) Secret {
 	s := Secret{Reference: Reference{Vault: vault}, ContentType: value(contentType), Managed: value(managed), Tags: map[string]string{}}
 	s.Name, s.Version = parseID(string(value(id)))

@@ -148,7 +148,7 @@ func (p *Page) describeResult(v *web.Request, op *operation.Operation) {
 }
 
 func (o *Outcomes) describeSuccess(v *web.Request, op *operation.Operation, p *Page, words map[string]any) error {
-	text := v.Words.Message(SuccessKey(op), words)
+	text := v.Words.Message(successKey(op), words)
 	p.Heading, p.Sentence, p.Advice = text.Title, text.What, text.Advice
 	switch op.Phase() {
 	case operation.PhaseShowOnce: // also where only the record of it couldn't be kept: the store isn't to be relied on now
@@ -408,7 +408,7 @@ func (o Outcomes) Done(v *web.Request) *web.Notice {
 	if err != nil || op.State != operation.Succeeded {
 		return nil
 	}
-	text := v.Words.Message(SuccessKey(op), web.OperationWords(v, op))
+	text := v.Words.Message(successKey(op), web.OperationWords(v, op))
 	notice := web.Notice{Kind: "done", Text: v.Words.Sentences(text.What, text.Advice)}
 	if Shortened(op) {
 		notice.Kind = "warning"
@@ -431,8 +431,8 @@ func Organizations(b *batch.Batch) int {
 	return len(names)
 }
 
-// SuccessKey names the sentence for a change that succeeded.
-func SuccessKey(op *operation.Operation) string {
+// successKey names the sentence for a change that succeeded.
+func successKey(op *operation.Operation) string {
 	key := map[operation.Action]string{
 		operation.Create: "operation.created", operation.Update: "operation.updated",
 		operation.Revoke: "operation.revoked", operation.Rotate: "operation.rotated",

@@ -85,23 +85,28 @@ func usesOf(organization string, scopes []string, windows bool) []Use {
 		}
 	}
 	fill := func(lines string) string {
-		lines = strings.ReplaceAll(lines, "{api}", "https://"+api)
-		return strings.TrimSuffix(strings.ReplaceAll(lines, "{organization}", organization), "\n")
+		return strings.ReplaceAll(strings.ReplaceAll(lines, "{api}", "https://"+api), "{organization}", organization)
 	}
 	var out []Use
 	for _, way := range ways {
 		if !full && way.groups != nil && !slices.ContainsFunc(way.groups, func(g azuredevops.GroupID) bool { return has[g] }) {
 			continue
 		}
-		one := Use{ID: way.id}
-		for _, shell := range way.shells {
-			lines, _ := useFiles.ReadFile("uses/" + way.id + "." + shell) // a test reads all of them
-			one.Parts = append(one.Parts, usePart{way.id, shell, fill(string(lines))})
-		}
+		one := newUse(way.id, way.shells, fill)
 		if n := len(one.Parts); windows {
 			one.Parts[n-2], one.Parts[n-1] = one.Parts[n-1], one.Parts[n-2]
 		}
 		out = append(out, one)
 	}
 	return out
+}
+
+// newUse reads the lines of a way to use a secret and fills them in.
+func newUse(id string, shells []string, fill func(lines string) string) Use {
+	use := Use{ID: id}
+	for _, shell := range shells {
+		lines, _ := useFiles.ReadFile("uses/" + id + "." + shell) // a test reads all of them
+		use.Parts = append(use.Parts, usePart{id, shell, strings.TrimSuffix(fill(string(lines)), "\n")})
+	}
+	return use
 }

@@ -103,12 +103,7 @@ func VaultUses(r vault.Reference) []Use {
 	fill := strings.NewReplacer("{vault}", vault.ShortName(r.Vault), "{address}", r.Vault, "{secret}", r.Name)
 	var out []Use
 	for _, way := range vaultWays {
-		one := Use{ID: way.id}
-		for _, kind := range way.parts {
-			lines, _ := useFiles.ReadFile("uses/" + way.id + "." + kind) // a test reads all of them
-			one.Parts = append(one.Parts, usePart{way.id, kind, strings.TrimSuffix(fill.Replace(string(lines)), "\n")})
-		}
-		out = append(out, one)
+		out = append(out, newUse(way.id, way.parts, fill.Replace))
 	}
 	return out
 }

@@ -111,7 +111,7 @@ func Read(values url.Values) Form {
 	return Form{
 		Name: strings.TrimSpace(values.Get("name")), Organization: strings.TrimSpace(values.Get("organization")),
 		Expiry: values.Get("expiry"), Date: strings.TrimSpace(values.Get("date")), Zone: ReadZone(values),
-		Scopes: ReadScopes(values), FormID: values.Get("form"), Vault: ReadVault(values),
+		Scopes: ReadScopes(values), FormID: values.Get("form"), Vault: readVault(values),
 	}
 }
 

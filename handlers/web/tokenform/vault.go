@@ -58,8 +58,8 @@ type Vault struct {
 	taken                    bool
 }
 
-// ReadVault takes what was typed from a form.
-func ReadVault(values url.Values) Vault {
+// readVault takes what was typed from a form.
+func readVault(values url.Values) Vault {
 	return Vault{
 		Choice: strings.TrimSpace(values.Get(vaultField)), Typed: strings.TrimSpace(values.Get(addressField)),
 		Secret: strings.TrimSpace(values.Get(secretField)),

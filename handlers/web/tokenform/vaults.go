@@ -66,7 +66,7 @@ type Vaults struct {
 
 // ReadVaults takes what was typed from a form.
 func ReadVaults(values url.Values) Vaults {
-	f := Vaults{Vault: ReadVault(values), AtOnce: values.Get(atOnceField) != "", Names: map[string]string{}, over: map[string]bool{}}
+	f := Vaults{Vault: readVault(values), AtOnce: values.Get(atOnceField) != "", Names: map[string]string{}, over: map[string]bool{}}
 	for field, typed := range values {
 		if key, ok := strings.CutPrefix(field, secretField+":"); ok && len(typed) > 0 {
 			f.Names[key] = strings.TrimSpace(typed[0])
