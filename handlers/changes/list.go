@@ -3,7 +3,6 @@ package changes
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/patdesk/patdesk/handlers/web"
@@ -43,19 +42,19 @@ func (h *Handlers) batchChanges(v *web.Request) ([]changeRow, error) {
 	for i := range batches {
 		b := &batches[i]
 		words := map[string]any{"Count": len(b.Items), "Done": b.Tally.Done}
-		state, tense := "partly", tenseTried
+		state, class, tense := "partly", "unknown", tenseTried
 		switch {
 		case b.Running:
-			state, tense = "sent", tenseDoing
+			state, class, tense = "sent", "sent", tenseDoing
 		case b.Ended.IsZero() || b.Working:
-			state, tense = "halfway", tenseDoing
+			state, class, tense = "halfway", "halfway", tenseDoing
 		case b.Tally.Done == len(b.Items):
-			state, tense = "succeeded", tenseDone
+			state, class, tense = "succeeded", "succeeded", tenseDone
 		}
 		out = append(out, changeRow{
 			When: v.When(b.Started), What: v.Words.Text(tense.many + web.BulkVerb(b.Action)),
 			Token: v.Words.Message("bulk.changeTokens", words).Title, Organization: batchPlaces(v.Words, b),
-			Outcome: v.Words.Message("bulk.outcome."+state, words).Title, OutcomeClass: map[string]string{"partly": "unknown"}[state] + strings.TrimPrefix(state, "partly"),
+			Outcome: v.Words.Message("bulk.outcome."+state, words).Title, OutcomeClass: class,
 			URL: v.Link(web.BatchPath(b.ID)), started: b.Started, Address: b.Asked.Address, Browser: web.BrowserName(v.Words, b.Asked.Browser),
 		})
 	}

@@ -73,7 +73,7 @@ func TestLimitsGoByTheClientsNetwork(t *testing.T) {
 func TestUnfinishedSignInsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *handlers.Options) { o.SignInsPerMinute = 1_000_000 })
-	web.SetPending(w.h.Site, limit.NewPending(50, 60, web.AttemptLife, nil))
+	web.SetPending(w.h.Site, limit.NewPending(50, 60, web.AttemptLife, time.Now))
 	other := w.begun("203.0.113.2:1")
 	first := w.begun("203.0.113.1:1")
 	for i := range 500 {
@@ -306,7 +306,7 @@ func TestLimitsAreWorded(t *testing.T) {
 func TestManyNetworksStayBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	web.SetPending(w.h.Site, limit.NewPending(web.MaxPending, 100, web.AttemptLife, nil))
+	web.SetPending(w.h.Site, limit.NewPending(web.MaxPending, 100, web.AttemptLife, time.Now))
 	state, code, cookies := w.begin()
 	for i := range 1000 {
 		w.startsFrom(fmt.Sprintf("[2001:db8:9:%x::1]:80", i))
@@ -323,7 +323,7 @@ func TestManyNetworksStayBounded(t *testing.T) {
 func TestDraftsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	web.SetDrafts(w.h.Site, limit.NewPending(3, 100, web.AttemptLife, nil))
+	web.SetDrafts(w.h.Site, limit.NewPending(3, 100, web.AttemptLife, time.Now))
 	before := w.store.Len()
 	form := url.Values{"form": {w.h.Site.Journal.Form("tenant.person", operation.Create, "")}, "name": {"typed"}}.Encode()
 	for range 10 {

@@ -28,11 +28,9 @@ type begun struct {
 	inKey, inWider *list.Element
 }
 
-// NewPending makes a Pending for so many things of each key, and in all. now is time.Now if nil.
+// NewPending makes a Pending for so many things of each key, and in all.
 func NewPending(each, total int, life time.Duration, now func() time.Time) *Pending {
-	if now == nil {
-		now = time.Now
-	}
+
 	return &Pending{
 		each: each, total: total, life: life, now: now,
 		all: list.New(), by: map[string]*list.List{}, wide: map[string]*list.List{}, ranks: map[int]map[string]bool{},

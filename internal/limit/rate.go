@@ -18,11 +18,9 @@ type Rate struct {
 	all *lru.Cache[string, *rate.Limiter]
 }
 
-// NewRate makes a Rate; perMinute 0 bounds nothing. now is time.Now if nil.
+// NewRate makes a Rate; perMinute 0 bounds nothing.
 func NewRate(perMinute int, now func() time.Time) *Rate {
-	if now == nil {
-		now = time.Now
-	}
+
 	all, _ := lru.New[string, *rate.Limiter](manyKeys) // fails for sizes below one
 	return &Rate{perMinute: perMinute, now: now, all: all}
 }

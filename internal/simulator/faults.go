@@ -136,11 +136,7 @@ func faultByName(name string) (Fault, bool) {
 	if value, ok := strings.CutPrefix(name, "patTokenError:"); ok && value != "" {
 		return patTokenErrorFault(value), true
 	}
-	i := slices.IndexFunc(allFaults, func(f Fault) bool { return f.Name == name })
-	if i < 0 {
-		return Fault{}, false
-	}
-	return allFaults[i], true
+	return find(allFaults, func(f Fault) bool { return f.Name == name })
 }
 
 // matchFaults takes the faults that hit a call, and uses up those with a count; s.mu is held.

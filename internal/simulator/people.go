@@ -51,21 +51,21 @@ func (s *Simulator) People() []Person { return slices.Clone(s.o.People) }
 // Organizations returns the organizations.
 func (s *Simulator) Organizations() []Organization { return slices.Clone(s.o.Organizations) }
 
+// find returns the first of all for which is is true.
+func find[T any](all []T, is func(T) bool) (first T, ok bool) {
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i], true
+	}
+	return first, false
+}
+
 // personByUsername finds a person; names are compared as addresses are, without case.
 func (s *Simulator) personByUsername(name string) (Person, bool) {
-	i := slices.IndexFunc(s.o.People, func(p Person) bool { return strings.EqualFold(p.Username, name) })
-	if i < 0 {
-		return Person{}, false
-	}
-	return s.o.People[i], true
+	return find(s.o.People, func(p Person) bool { return strings.EqualFold(p.Username, name) })
 }
 
 func (s *Simulator) organization(name string) (Organization, bool) {
-	i := slices.IndexFunc(s.o.Organizations, func(o Organization) bool { return strings.EqualFold(o.Name, name) })
-	if i < 0 {
-		return Organization{}, false
-	}
-	return s.o.Organizations[i], true
+	return find(s.o.Organizations, func(o Organization) bool { return strings.EqualFold(o.Name, name) })
 }
 
 // memberOf reports whether the organization lets the person in: the same tenant, and a member.

@@ -439,10 +439,8 @@ func (v *vaultState) find(vault, name, version string) *VaultSecret {
 	if version == "" && len(versions) > 0 {
 		return versions[len(versions)-1]
 	}
-	if i := slices.IndexFunc(versions, func(one *VaultSecret) bool { return one.Version == version }); i >= 0 {
-		return versions[i]
-	}
-	return nil
+	found, _ := find(versions, func(one *VaultSecret) bool { return one.Version == version })
+	return found
 }
 
 // wire is how properties are sent.
