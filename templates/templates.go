@@ -98,7 +98,7 @@ func parsers(w *Words) map[string]func() *template.Template {
 
 func parseCommon(w *Words) *template.Template {
 	common := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{
-		"asset": static.Path, "clock": w.clock, "codes": w.codes, "counted": w.counted, "exactClock": w.exactClock, "kept": w.kept, "lang": w.Language,
+		"asset": static.Path, "clock": w.Clock, "codes": w.codes, "counted": w.counted, "exactClock": w.exactClock, "kept": w.kept, "lang": w.Language,
 		"list": w.list, "names": w.names, "number": w.Number, "subscription": subscription, "t": w.t,
 	})
 	for _, name := range filesIn("layout.html", "partials/*.html") {

@@ -111,8 +111,8 @@ func date(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 }
 
-// clock is the time of day in the ISO form of a moment: "09:39 UTC", or "18:39" in the reader's own zone.
-func (w *Words) clock(iso string) string {
+// Clock is the time of day in the ISO form of a moment: "09:39 UTC", or "18:39" in the reader's own zone.
+func (w *Words) Clock(iso string) string {
 	t, err := time.Parse(time.RFC3339, iso)
 	if err != nil {
 		return iso
@@ -127,7 +127,7 @@ func (w *Words) clockOf(t time.Time, layout string) string {
 	return w.Text("time.clock", "Time", t.Format(layout), "Zone", zoneOf(t))
 }
 
-// exactClock is clock with the zone, whichever it is: "18:39 UTC+9".
+// exactClock is Clock with the zone, whichever it is: "18:39 UTC+9".
 func (w *Words) exactClock(iso string) string {
 	t, err := time.Parse(time.RFC3339, iso)
 	if err != nil {

@@ -184,7 +184,7 @@ func (k *Kept) Note(v *Request) *VaultNote {
 	for _, address := range k.Vaults {
 		if err := k.Failed[address]; err != nil {
 			t := v.Describe(err)
-			parts = append(parts, v.Words.Sentences(t.Text.What, t.Text.Advice))
+			parts = append(parts, v.Words.Sentences(v.Words.Text("sentence.heading", "Heading", t.Text.Title), t.Text.Advice)) // the heading names the vault
 		}
 	}
 	return &VaultNote{Text: v.Words.Sentences(parts...)}

@@ -161,7 +161,7 @@ func OperationWords(v *Request, op *operation.Operation) map[string]any {
 	}
 	if !op.RevokeAt.IsZero() {
 		at := v.When(op.RevokeAt)
-		words["Date"], words["Clock"] = at.Date, at.Clock
+		words["Date"], words["Clock"] = at.Date, v.Words.Clock(at.ISO) // it was chosen to the minute
 	}
 	if op.Into != nil {
 		words["Secret"] = op.Into.Secret.String()

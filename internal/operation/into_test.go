@@ -353,4 +353,7 @@ func TestShownSecretInAVaultExpires(t *testing.T) {
 	if op = w.get(r, op.ID); op.Phase() != operation.PhaseDone || op.Pending() {
 		t.Errorf("later: %+v", op)
 	}
+	if pending, err := r.Pending(context.Background(), mona); err != nil || len(pending) > 0 {
+		t.Errorf("%d wait, %v", len(pending), err)
+	}
 }

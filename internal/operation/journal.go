@@ -182,7 +182,9 @@ func (s *store) Pending(ctx context.Context, person string) ([]Operation, error)
 			s.settle(ctx, r)
 			continue
 		}
-		pending = append(pending, *r.at(s.options.Now()))
+		if op := r.at(s.options.Now()); op.Pending() {
+			pending = append(pending, *op)
+		}
 	}
 	slices.SortFunc(pending, func(a, b Operation) int { return a.newer(&b) })
 	return pending, nil

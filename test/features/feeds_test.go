@@ -366,7 +366,7 @@ func TestAtomFeedOfWhatIsAboutToExpire(t *testing.T) {
 		t.Errorf("renamed: %+v", renamed)
 	}
 	b.Open(d.URL + "/calendar").Press("한국어").Press("한국어로 작성")
-	if spoken, _ := readAtom(t, d, address); spoken.Language != "ko" || !strings.Contains(spoken.Entries[0].Title[0], "토큰 만료 6일 후: renamed") || spoken.Entries[0].ID[0] != first.Entries[0].ID[0] {
+	if spoken, _ := readAtom(t, d, address); spoken.Language != "ko" || !strings.Contains(spoken.Entries[0].Title[0], "토큰 만료 6일\u00a0후: renamed") || spoken.Entries[0].ID[0] != first.Entries[0].ID[0] {
 		t.Errorf("%+v", spoken)
 	}
 	b.Open(d.URL + "/calendar").Press("English").Press("Write them in English")
