@@ -28,13 +28,15 @@ QUICKLY = -vet=off -ldflags=-s
 
 # Needs nothing installed beside Go. Tests that start servers or take seconds are left to "make test", and most of the whole program.
 QUICK_LEAVES_OUT = ^(TestCampaign|TestPendingFarAway|TestSecretSurvives.*|TestKilled.*|TestMany.*|TestLostCreationAmong.*|TestLargestPlan|TestOneLookForAll|TestBatchOf.*|TestBatchLists.*|TestSweepDelays.*|TestDir.*|TestNoTornReads|TestProcessBound|TestListTooLarge|TestMemory.*|TestOneUserHoldsUp.*|TestFailuresAreForgotten|TestSlotsAreReleased|TestFaultsOfAzureDevOps|TestShortTokens|TestBackOff.*|TestCredentialFrom.*|TestKeyVaultAtStart|TestExitCodes|TestGuessesAreLimited|TestRedirectPathAmong.*)$$
+# As the program is compiled that "make test" runs, and that is released: what was compiled for the one serves the other.
+AS_RELEASED = CGO_ENABLED=0 GOFLAGS=-trimpath
 .PHONY: quick
 quick: ## After each edit: formatting, vet, unit tests and a short run of the whole program, in half a minute
 	@unformatted=$$(gofmt -l .); \
 		if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
-	go vet ./...
-	@go test $(QUICKLY) -skip '$(QUICK_LEAVES_OUT)' $$(go list ./... | grep -v -e /test/ -e /deploy -e /redisstore -e /preflight) | grep -v 'no test files'; exit $${PIPESTATUS[0]}
-	go test $(QUICKLY) -run '^(TestMainJob|TestList|TestRotateAtOnce|TestBulkRotate|TestOverviewShowsAllOrganizations)$$' ./test/features
+	$(AS_RELEASED) go vet ./...
+	@$(AS_RELEASED) go test $(QUICKLY) -skip '$(QUICK_LEAVES_OUT)' $$(go list ./... | grep -v -e /test/ -e /deploy -e /redisstore -e /preflight) | grep -v 'no test files'; exit $${PIPESTATUS[0]}
+	$(AS_RELEASED) go test $(QUICKLY) -run '^(TestMainJob|TestList|TestRotateAtOnce|TestBulkRotate|TestOverviewShowsAllOrganizations)$$' ./test/features
 
 
 # Without checks of pointers, which take an eighth: no code here makes any of its own.
@@ -45,20 +47,22 @@ WATCH = -race -gcflags=all=-d=checkptr=0
 WATCHED = GORACE=$(or $(GORACE),atexit_sleep_ms=0) GOGC=$(or $(GOGC),400) go test $(WATCH) $(QUICKLY) -timeout 20m
 
 # Compiling comes first, as it can use every core. Then two packages at a time, so that one works while the other one is
-# linked, or waits. Those of the whole program take longest, so they begin; where everything is tried they go one by one,
-# as some say how long somebody waits.
-WHOLE = browser guarantees features security proxies
+# linked, or waits. Those that take longest begin, so that the other core has something to do until the end. Where everything
+# is tried those of the whole program go one by one, as some say how long somebody waits.
+WHOLE = $(addprefix ./test/,browser guarantees features security proxies)
+LARGE = $(addprefix ./internal/,operation session session/redisstore azuredevops entra simulator)
 .PHONY: test test-long
 test: ## Run all tests with the race detector; as root it installs what they need, else it says what is missing
-test-long: ## The same with everything that "make test" tries samples of, others each day; PATDESK_SAMPLE=… picks them
-test: AT_ONCE = 2
-test-long: AT_ONCE = 1
-test-long: export PATDESK_LONG = 1
-test test-long:
 	@scripts/test-deps
 	@go list $(WATCH) -export -test ./... >/dev/null
-	$(WATCHED) -p $(AT_ONCE) $(addprefix ./test/,$(WHOLE)); parts=$$?; \
-		$(WATCHED) -p 2 $$(go list ./... | grep -v $(patsubst %,-e /test/%$$,$(WHOLE))) && exit $$parts
+	$(WATCHED) -p 2 $(WHOLE) $(LARGE) ./...
+
+test-long: export PATDESK_LONG = 1
+test-long: ## The same with everything that "make test" tries samples of, others each day; PATDESK_SAMPLE=… picks them
+	@scripts/test-deps
+	@go list $(WATCH) -export -test ./... >/dev/null
+	$(WATCHED) -p 1 $(WHOLE); parts=$$?; \
+		$(WATCHED) -p 2 $(LARGE) $$(go list ./... | grep -v $(patsubst ./%,-e /%$$,$(WHOLE))) && exit $$parts
 
 .PHONY: soak
 soak: ## Run 2,000 rounds of changes under random faults, lags and kills, in ten minutes; ROUNDS=… SEED=… ROUND=… replay

@@ -8,13 +8,15 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/patdesk/patdesk/internal/testkit"
 )
 
-// twice runs a test with JavaScript and without.
+// twice runs a test with JavaScript and without; a short run has one of them.
 func twice(t *testing.T, open func(*testing.T) *tab, test func(t *testing.T, b *tab)) {
 	t.Helper()
 	t.Parallel()
-	for _, scripts := range []bool{true, false} {
+	for _, scripts := range testkit.Sample(t, 1, []bool{true, false}) {
 		t.Run(map[bool]string{true: "with scripts", false: "without scripts"}[scripts], func(t *testing.T) {
 			t.Parallel()
 			b := open(t)
