@@ -27,7 +27,7 @@ check: ## Say what is wrong with the settings
 QUICKLY = -vet=off -ldflags=-s
 
 # Needs nothing installed beside Go. Tests that start servers or take seconds are left to "make test", and most of the whole program.
-QUICK_LEAVES_OUT = ^(TestCampaign|TestPendingFarAway|TestSecretSurvives.*|TestKilled.*|TestMany.*|TestLostCreationAmong.*|TestLargestPlan|TestOneLookForAll|TestBatchOf.*|TestBatchLists.*|TestSweepDelays.*|TestDir.*|TestNoTornReads|TestProcessBound|TestListTooLarge|TestMemory.*|TestOneUserHoldsUp.*|TestFailuresAreForgotten|TestSlotsAreReleased|TestFaultsOfAzureDevOps|TestShortTokens|TestBackOff.*|TestCredentialFrom.*|TestKeyVaultAtStart|TestExitCodes|TestGuessesAreLimited|TestRedirectPathAmong.*)$$
+QUICK_LEAVES_OUT = ^(TestCampaign|TestPendingFarAway|TestSecretSurvives.*|TestKilled.*|TestMany.*|TestLostCreationAmong.*|TestLargestPlan|TestOneLookForAll|TestBatch(Of|Lists|With|Into|Waits|Gives).*|TestDeathOn.*|TestPendingReads.*|TestLooking.*|TestRevoke(AtATime|sAlways.*)|TestSweepDelays.*|TestDir.*|TestNoTornReads|TestProcessBound|TestListTooLarge|TestMemory.*|TestOneUserHoldsUp.*|TestFailuresAreForgotten|TestSlotsAreReleased|TestFaultsOfAzureDevOps|TestShortTokens|TestBackOff.*|TestCredentialFrom.*|TestKeyVaultAtStart|TestExitCodes|TestGuessesAreLimited|TestRedirectPathAmong.*)$$
 # As the program is compiled that "make test" runs, and that is released: what was compiled for the one serves the other.
 AS_RELEASED = CGO_ENABLED=0 GOFLAGS=-trimpath
 .PHONY: quick
