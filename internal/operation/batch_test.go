@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +64,7 @@ func (w *world) settled(r *replica, id string) *batch.Batch {
 		if !b.Running {
 			return b
 		}
-		runtime.Gosched()
+		pause()
 	}
 }
 
@@ -349,7 +348,7 @@ func TestDrainEndsBatches(t *testing.T) {
 	drained := make(chan error, 1)
 	go func() { drained <- r.Drain(context.Background()) }()
 	for !operation.Stopping(r.Journal) {
-		runtime.Gosched()
+		pause()
 	}
 	goOn()
 	if err := <-drained; err != nil {

@@ -3,7 +3,6 @@ package operation_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -48,7 +47,7 @@ func TestDrainWaitsForWorkInFlight(t *testing.T) {
 	drained := make(chan error, 1)
 	go func() { drained <- r.Drain(context.Background()) }()
 	for !operation.Stopping(r.Journal) {
-		runtime.Gosched()
+		pause()
 	}
 	_, err := r.Do(context.Background(), w.azure, other)
 	if !errors.Is(err, operation.ErrStopping) || !errors.Is(err, operation.ErrNotKept) {

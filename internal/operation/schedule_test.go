@@ -3,7 +3,6 @@ package operation_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"testing"
 	"time"
 
@@ -36,7 +35,7 @@ func (w *world) visitUntil(r *replica, until time.Time) {
 		case <-over:
 			return
 		default:
-			runtime.Gosched()
+			pause()
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -122,7 +121,7 @@ func (w *world) lookToTheEnd(r *replica) {
 	}
 	r.LookSoon(context.Background(), w.azure, nil, mona, pending)
 	for operation.Watching(r.Journal) > 0 {
-		runtime.Gosched()
+		pause()
 	}
 }
 

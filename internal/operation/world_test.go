@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -283,7 +282,7 @@ func (w *world) visit(r *replica, id string) (*operation.Operation, error) {
 		if !op.LookDue(w.clock.Now()) {
 			return op, err
 		}
-		runtime.Gosched()
+		pause()
 	}
 }
 
@@ -456,6 +455,9 @@ func (w *world) empty() {
 // awaitReaders returns when n requests wait for the outcome of work at r.
 func awaitReaders(r *replica, n int) {
 	for operation.Readers(r.Journal) < n {
-		runtime.Gosched()
+		pause()
 	}
 }
+
+// pause comes between two looks at what others are about to do: looking all the time takes the processor from them.
+func pause() { <-time.After(time.Millisecond) }
