@@ -73,14 +73,10 @@ func pairsOf(pairs []any) (map[string]any, error) {
 
 // counted are the attributes from which a script takes the plural message key: data-one for one, data-many for more,
 // with {count} where the number goes.
-func (w *Words) counted(key string) (template.HTMLAttr, error) {
-	if w.messages[key] == nil {
-		return "", fmt.Errorf("no message %q", key)
-	}
+func (w *Words) counted(key string) string {
 	one := w.filled(key, values{all: []value{{"Count", "1"}}, count: 1})
 	many := w.filled(key, values{all: []value{{"Count", "{count}"}}})
-	attributes := fmt.Sprintf(`data-one="%s" data-many="%s"`, template.HTMLEscapeString(one), template.HTMLEscapeString(many))
-	return template.HTMLAttr(attributes), nil //nolint:gosec // escaped one by one
+	return fmt.Sprintf(`data-one="%s" data-many="%s"`, template.HTMLEscapeString(one), template.HTMLEscapeString(many))
 }
 
 // list is the parts one after the other, as the language separates them. What is empty is left out.

@@ -22,6 +22,7 @@ type (
 		Organization         string
 		Organizations        []organizationLink
 		Notices              []notice
+		SignOutAsks          bool
 		Section              string
 		Here                 string
 		Zone                 string
@@ -442,6 +443,7 @@ func frame(title, section string) base {
 }
 
 func noticed(b base) base {
+	b.SignOutAsks = true
 	b.Notices = []notice{
 		{"secret", "The secret of build agent 7 is waiting to be saved; the time runs out in 9 minutes.", "Show the secret", "/pat/operations/1"},
 		{"rotation", "The rotation of nuget-publish isn't finished: the old token still works.", "Finish the rotation", "/pat/operations/2"},

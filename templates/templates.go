@@ -98,7 +98,7 @@ func parsers(w *Words) map[string]func() *template.Template {
 
 func parseCommon(w *Words) *template.Template {
 	common := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{
-		"asset": static.Path, "clock": w.Clock, "codes": w.codes, "counted": w.counted, "exactClock": w.exactClock, "kept": w.kept, "lang": w.Language,
+		"clock": w.Clock, "codes": w.codes, "exactClock": w.exactClock, "kept": w.kept, "lang": w.Language,
 		"list": w.list, "names": w.names, "number": w.Number, "subscription": subscription, "t": w.t,
 	})
 	for _, name := range filesIn("layout.html", "partials/*.html") {
@@ -131,23 +131,31 @@ func filesIn(patterns ...string) []string {
 	return names
 }
 
-// fixedText is where a page names a message without values.
-var fixedText = regexp.MustCompile(`\{\{t "([^"]+)"\}\}`)
+// fixed is where a page names a message without values, or a file.
+var fixed = regexp.MustCompile(`\{\{(t|counted|asset) "([^"]+)"\}\}`)
 
 // indentation is for those who read the files. No page has an element in which it would be seen.
 var indentation = regexp.MustCompile(`\n\s+`)
 
-// read is the file of a page with its fixed messages in their places: most texts then cost nothing when a page is made.
+// read is the file of a page with what is fixed in its place: most texts then cost nothing when a page is made.
 func (w *Words) read(name string) string {
 	content, err := files.ReadFile(name)
 	if err != nil {
 		panic(err) // the file is part of the program
 	}
-	return fixedText.ReplaceAllStringFunc(indentation.ReplaceAllString(string(content), "\n"), func(call string) string {
-		m := w.messages[fixedText.FindStringSubmatch(call)[1]]
-		if m == nil {
-			panic(fmt.Sprintf("templates: %s: there is no message for %s", name, call))
+	return fixed.ReplaceAllStringFunc(indentation.ReplaceAllString(string(content), "\n"), func(call string) string {
+		named := fixed.FindStringSubmatch(call)
+		if named[1] == "asset" {
+			return static.Path(named[2])
 		}
-		return m.Other
+		m := w.messages[named[2]]
+		switch {
+		case m == nil:
+			panic(fmt.Sprintf("templates: %s: there is no message for %s", name, call))
+		case named[1] == "counted":
+			return w.counted(named[2])
+		default:
+			return m.Other
+		}
 	})
 }

@@ -137,7 +137,7 @@ func noteLives(v *web.Request, journal *operation.Journal, b *batch.Batch) error
 
 // rotating says of a token whether its rotation is to be finished first.
 func rotating(v *web.Request) func(id string) bool {
-	unfinished := tokenlist.UnfinishedByToken(v)
+	unfinished := tokenlist.UnfinishedOf(v)
 	return func(id string) bool { return unfinished[id] != nil && tokenlist.ToBeFinished(unfinished[id]) }
 }
 
@@ -259,8 +259,8 @@ func (h *Handlers) allMatching(v *web.Request, address string, enough <-chan tim
 		return nil, err
 	}
 	var chosen []chosenToken
-	view, marked := view.WithVaults(v, s.Tokens())
-	for _, t := range view.Selected(v.Words, marked, v.Now) {
+	view.Kept = web.InVaults(v)
+	for _, t := range view.Selected(v.Words, view.Marked(s.Tokens()), v.Now) {
 		if t.Status != azuredevops.Active {
 			continue // the list offers no box for it
 		}

@@ -123,7 +123,7 @@ func (h *Handlers) batchAnswer(v *web.Request, b *batch.Batch, state web.FormSta
 	if !b.Running {
 		offerSteps(b, &p)
 	}
-	p.Notices = slices.DeleteFunc(p.Notices, func(n web.Notice) bool { return n.URL == p.Address })
+	p.LeaveOut(func(n web.Notice) bool { return n.URL == p.Address })
 	p.Base.Failed = p.Problem != nil
 	return web.Page{Status: state.Status, Template: "bulk-run", Data: p, Header: state.Header}, nil
 }

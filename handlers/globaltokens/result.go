@@ -127,7 +127,7 @@ func (h *Handlers) replacedAnswer(v *web.Request, f replaceForm, results []repla
 	if p.Return = here; p.Unsaved > 1 {
 		p.SaveAll = v.Link(web.GlobalPath(f.organization, f.id) + "/result/saved")
 	}
-	p.Notices = slices.DeleteFunc(p.Notices, func(n web.Notice) bool { // what they lead to stands here
+	p.LeaveOut(func(n web.Notice) bool { // what they lead to stands here
 		return slices.ContainsFunc(p.Results, func(one replacedResult) bool { return one.PageURL == n.URL && one.Secret != "" })
 	})
 	if p.Made > 0 || p.Loading { // some have worked: the page is theirs

@@ -13,10 +13,11 @@ import (
 type Handlers struct {
 	Inventory *inventory.Cache
 	Outcomes  outcome.Outcomes
-	summaries *lru.Cache[summaryFor, summary]
+	summaries *lru.Cache[seen, summary]
+	listings  *lru.Cache[listingFor, keptListing]
 }
 
 // New makes the Handlers.
 func New(all *inventory.Cache, outcomes outcome.Outcomes) *Handlers {
-	return &Handlers{Inventory: all, Outcomes: outcomes, summaries: newSummaries()}
+	return &Handlers{Inventory: all, Outcomes: outcomes, summaries: newSummaries(), listings: newListings()}
 }

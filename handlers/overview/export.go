@@ -78,8 +78,8 @@ func (h *Handlers) exportAll(v *web.Request) (export, error) {
 		}
 	}
 	out.Complete = len(out.Missing) == 0
-	view, marked := view.WithVaults(v, s.Tokens())
-	for _, t := range view.Selected(v.Words, marked, v.Now) {
+	view.Kept = web.InVaults(v)
+	for _, t := range view.Selected(v.Words, view.Marked(s.Tokens()), v.Now) {
 		out.Tokens = append(out.Tokens, exported{
 			Name: t.DisplayName, Organization: t.OrganizationKey(), Global: t.Global(), Status: string(t.Status), Scopes: t.Scopes,
 			FullAccess: t.FullAccess(), HighPrivilege: t.HighPrivilege(), MadeBy: azuredevops.MadeBy(t.DisplayName).Term(),

@@ -23,36 +23,40 @@ type summary struct {
 	tokens    int
 }
 
-// summaryFor is what a summary depends on, but for the time since it was made.
-type summaryFor struct {
-	session, reads string
-	words          *templates.Words
-	root, zone     string
-	day            string
-	globalsOver    bool
+// seen is what words about tokens depend on, but for the hour: which were read, and who reads when and where.
+type seen struct {
+	reads       string
+	words       *templates.Words
+	root, zone  string
+	day         string
+	globalsOver bool
+}
+
+func seenNow(v *web.Request, read inventory.Inventory) seen {
+	return seen{
+		reads: readsOf(read), words: v.Words, root: v.Link(""), zone: v.Now.Location().String(),
+		day: v.Now.Format(time.DateOnly), globalsOver: azuredevops.GlobalTokensOver(v.Now),
+	}
 }
 
 const (
 	manySummaries = 64
-	summaryLife   = time.Minute // as long as what was read counts, too: what ends in minutes is worded by the minute
+	keptFor       = time.Minute // as long as what was read counts, too: what ends in minutes is worded by the minute
 )
 
-func newSummaries() *lru.Cache[summaryFor, summary] {
-	all, _ := lru.New[summaryFor, summary](manySummaries) // fails for sizes below one
+func newSummaries() *lru.Cache[seen, summary] {
+	all, _ := lru.New[seen, summary](manySummaries) // fails for sizes below one
 	return all
 }
 
 // summaryOf is the summary of what was read. To look at thousands of tokens takes longer than all else of the page, so
-// it is done once for what was read whole. Nobody may change it.
+// it is done once for what was read whole. Callers leave it as it is.
 func (h *Handlers) summaryOf(v *web.Request, s inventory.Inventory) summary {
 	if !s.Complete() {
 		return newSummary(v, s)
 	}
-	of := summaryFor{
-		session: v.Session.Hash(), reads: readsOf(s), words: v.Words, root: v.Link(""), zone: v.Now.Location().String(),
-		day: v.Now.Format(time.DateOnly), globalsOver: azuredevops.GlobalTokensOver(v.Now),
-	}
-	if known, ok := h.summaries.Get(of); ok && v.Now.Sub(known.made).Abs() < summaryLife {
+	of := seenNow(v, s)
+	if known, ok := h.summaries.Get(of); ok && v.Now.Sub(known.made).Abs() < keptFor {
 		return known
 	}
 	made := newSummary(v, s)

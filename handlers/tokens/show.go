@@ -79,7 +79,7 @@ func (h *Handlers) Show(v *web.Request) (web.Answer, error) {
 		p.Targets = append(p.Targets, id)
 	}
 	p.offerChanges(v, organization, t)
-	if op, ok := tokenlist.UnfinishedByToken(v)[t.AuthorizationID]; ok {
+	if op, ok := tokenlist.UnfinishedOf(v)[t.AuthorizationID]; ok {
 		p.Unfinished = tokenlist.PartOfRotation(v.Words, op, t.AuthorizationID)
 		p.UnfinishedURL = v.Link(web.OperationPath(op.ID))
 	}

@@ -22,6 +22,7 @@ type Base struct {
 	Organization  string                     // that the page is about, "" where it is about all
 	Organizations []OrganizationLink         // for the switcher
 	Notices       []Notice                   // on every page: secrets that wait, rotations half-way, unknown outcomes
+	SignOutAsks   bool                       // as one of them would suffer from it
 	Here          string                     // address of the page below the root, to come back to
 	Languages     []templates.LanguageChoice // to choose among; none where there is one language
 	Look          Look
@@ -59,9 +60,17 @@ func (v *Request) Base(title, section string) Base {
 	for _, name := range v.site.Inventory.Known(v.Owner()) {
 		b.Organizations = append(b.Organizations, OrganizationLink{Name: name, URL: v.Link(ListPath(name))})
 	}
-	b.Notices = v.site.notices(v)
+	b.note(v.site.notices(v))
 	return b.In(visitedOrganization(v))
 }
+
+func (b *Base) note(all []Notice) {
+	b.Notices = all
+	b.SignOutAsks = slices.ContainsFunc(all, func(n Notice) bool { return n.Kind == "secret" || n.Kind == "running" })
+}
+
+// LeaveOut takes notices off the page, as what they lead to stands on it.
+func (b *Base) LeaveOut(which func(Notice) bool) { b.note(slices.DeleteFunc(b.Notices, which)) }
 
 // In is the frame around what is about that organization, "" for none. A form that comes back names its own, which need
 // not be the one last looked at.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/panics"
 )
@@ -56,11 +58,13 @@ type Cache struct {
 	*snapshots
 	options     Options
 	discoveries *discoveries
+	lists       *lru.Cache[list, Organization]
 }
 
 // New makes an empty Cache.
 func New(o Options) *Cache {
-	return &Cache{newSnapshots(o.Now), o, newDiscoveries(o.Now)}
+	lists, _ := lru.New[list, Organization](manyLists) // fails for sizes below one
+	return &Cache{newSnapshots(o.Now), o, newDiscoveries(o.Now), lists}
 }
 
 // Fixed reports whether the operator has named the organizations.
@@ -104,47 +108,6 @@ func (c *Cache) Organizations(ctx context.Context, o Owner) ([]string, error) {
 	return c.Known(o), err
 }
 
-// List asks an organization for the lists of several statuses, side by side. What could be read comes back together
-// with the failures.
-func (c *Cache) List(ctx context.Context, o Owner, organization string, statuses []azuredevops.Status) (tokens []Token, failed []Missing) {
-	r := Read{Person: o.Person, Organization: organization, Begun: c.options.Now(), Statuses: statuses}
-	r.Tokens, r.Failed = readLists(ctx, o.API, organization, statuses)
-	if c.options.Observe != nil {
-		c.options.Observe(ctx, r)
-	}
-	return r.Tokens, r.Failed
-}
-
-func readLists(ctx context.Context, api *azuredevops.Caller, organization string, statuses []azuredevops.Status) (tokens []Token, failed []Missing) {
-	found, errs := make([][]azuredevops.Token, len(statuses)), make([]error, len(statuses))
-	var group panics.Group
-	for i, status := range statuses {
-		group.Go(func() error {
-			found[i], errs[i] = api.List(ctx, organization, status)
-			return nil // each failure is shown beside the others' results
-		})
-	}
-	_ = group.Wait() // always nil, see above
-	count := 0
-	for i := range found {
-		count += len(found[i])
-	}
-	tokens = make([]Token, 0, count)
-	for i, status := range statuses {
-		for k := range found[i] {
-			tokens = append(tokens, Token{Token: found[i][k], Status: status, Organization: organization})
-		}
-		if errs[i] != nil {
-			failed = append(failed, Missing{status, errs[i]})
-		}
-	}
-	if len(statuses) > 1 { // each of them lists a token once
-		tokens = once(tokens, anyToken)
-	}
-	markTwins(tokens, anyToken)
-	return tokens, failed
-}
-
 // Load reads all organizations, and waits for them at most until enough is closed or ctx ends. What isn't there by then
 // goes on being read.
 func (c *Cache) Load(ctx context.Context, o Owner, enough <-chan time.Time) Inventory {
@@ -171,7 +134,8 @@ func (c *Cache) read(ctx context.Context, o Owner, kept *snapshot, names []strin
 		all[i] = kept.read(c.options.Log, name, func() ([]Token, []Missing) {
 			ctx, cancel := context.WithTimeout(lasting, readTimeout)
 			defer cancel()
-			return c.List(ctx, o, name, Statuses())
+			read := c.List(ctx, o, name, Statuses())
+			return read.Tokens, read.Failed
 		})
 	}
 	for _, one := range all {

@@ -14,7 +14,7 @@ type Inventory struct {
 type Organization struct {
 	Name    string
 	Loading bool
-	Reading uint64 // which reading of it this is: no two have the same
+	Reading uint64 // which reading of it this is: two that are the same have the same tokens
 	Failed  []Missing
 	Tokens  []Token // as the organization lists them; not to be changed
 }

@@ -95,11 +95,13 @@ func (d *Dir) Read(_ context.Context, name Name) (value []byte, version string, 
 	if err := name.Valid(); err != nil {
 		return nil, "", err
 	}
-	var rec fileRecord
-	err = d.inside(func(root *os.Root) (err error) {
-		rec, err = d.read(root, name)
-		return err
-	})
+	rec, err := d.record(readAtOnce(d.path, name.file(), headSize+MaxValue))
+	if errors.Is(err, errLookCloser) {
+		err = d.inside(func(root *os.Root) (err error) {
+			rec, err = d.read(root, name)
+			return err
+		})
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -251,11 +253,15 @@ func (d *Dir) read(root *os.Root, name Name) (fileRecord, error) {
 
 // readFile is read of the record in a file, which is named from root on.
 func (d *Dir) readFile(root *os.Root, file string) (fileRecord, error) {
-	b, err := readRegular(root, file, headSize+MaxValue)
+	return d.record(readRegular(root, file, headSize+MaxValue))
+}
+
+// record is what a file holds that was read: ErrNotFound if it expired.
+func (d *Dir) record(content []byte, err error) (fileRecord, error) {
 	if err != nil {
 		return fileRecord{}, err
 	}
-	rec, err := parseFile(b)
+	rec, err := parseFile(content)
 	if err != nil {
 		return fileRecord{}, err
 	}
@@ -282,6 +288,9 @@ func readRegular(root *os.Root, file string, limit int) ([]byte, error) {
 	}
 	return b.Bytes(), nil
 }
+
+// errLookCloser says that something isn't as nearly every file is, so os.Root has to say what it is.
+var errLookCloser = errors.New("this isn't a plain file, or the system can't say")
 
 // openRegular opens file for reading if it is a plain file, and returns its size in bytes. os.Root follows links that
 // stay inside the folder, therefore what was opened must be what Lstat saw. A file that is replaced between the two

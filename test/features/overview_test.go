@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 
+	"github.com/patdesk/patdesk/internal/azuredevops"
 	"github.com/patdesk/patdesk/internal/simulator"
 	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
@@ -402,6 +404,62 @@ func TestOverviewIsOfItsMoment(t *testing.T) {
 	add("made elsewhere", 2)
 	b.Open(d.URL + "/overview?retry=")
 	seen("after another reading")
+}
+
+// A list that was shown a moment ago isn't shown again where it would be another one: on another day, in another
+// language or view, with something selected, with a rotation half-way, after a change, when global tokens have stopped.
+func TestListIsOfItsMoment(t *testing.T) {
+	t.Parallel()
+	clock := testkit.NewClockAt(azuredevops.GlobalTokensEnd.Add(-30 * time.Second))
+	sim := apptest.ManyTokens(2)
+	sim.Now = clock.Now
+	d := apptest.Start(t, apptest.Options{Sim: sim, Now: clock.Now})
+	for _, name := range []string{"first", "second"} {
+		d.Sim.AddToken(simulator.Token{DisplayName: name, Organization: "org-01", Scope: "vso.code", ValidFrom: clock.Now(), ValidTo: clock.Now().AddDate(0, 0, 5)})
+	}
+	d.Sim.AddToken(simulator.Token{DisplayName: "worldwide", Scope: "vso.code", ValidFrom: clock.Now(), ValidTo: clock.Now().AddDate(0, 0, 50)})
+	const one, all = "/tokens?organization=org-01", "/tokens"
+	b := apptest.OpenWhole(t, d.SignedIn(apptest.Mona), d.URL+all)
+	last := map[string]string{}
+	seen := func(what, address string) {
+		t.Helper()
+		b.Open(d.URL + address)
+		rows := b.Page.Find("#token-rows")
+		shown := fmt.Sprint(rows.Text(), rows.Find("[checked]").Length())
+		if before, ok := last[shown]; ok {
+			t.Errorf("%s, the list is the same as %s:\n%s", what, before, shown)
+		}
+		last[shown] = what
+	}
+	for _, of := range []string{one, all} {
+		sign := "?"
+		if of == one {
+			sign = "&"
+		}
+		pick := b.Open(d.URL+of).Page.Find("[name=token]").First().AttrOr("value", "")
+		seen("at first", of)
+		seen("by name", of+sign+"sort=name")
+		seen("by name, downwards", of+sign+"sort=name&order=desc")
+		seen("searched", of+sign+"q=second")
+		seen("filtered", of+sign+"within=3")
+		seen("of all statuses", of+sign+"status=all")
+		seen("with one selected", of+sign+"token="+url.QueryEscape(pick))
+	}
+	clock.Move(40 * time.Second) // a day later, and global tokens have stopped
+	seen("on the next day", one)
+	seen("on the next day, everywhere", all)
+	seen("searched on the next day", one+"&q=second")
+	seen("searched on the next day, everywhere", all+"?q=second")
+	b.Edit(func(r *http.Request) { r.Header.Set("Accept-Language", "ko") })
+	seen("searched in Korean", one+"&q=second")
+	seen("searched in Korean, everywhere", all+"?q=second")
+	b.Edit(nil)
+	d.Sim.AddToken(simulator.Token{DisplayName: "third", Organization: "org-01", Scope: "vso.code", ValidFrom: clock.Now(), ValidTo: clock.Now().AddDate(0, 0, 5)})
+	seen("after another reading", one)
+	b.Open(d.URL + one).Click("first").Click("Rotate").Press("Rotate")
+	seen("with a rotation half-way", one)
+	b.Open(d.URL + one).Click("Rotation not finished: the old one").Press("I have saved it").Press("Keep the old token")
+	seen("with a rotation that is over", one)
 }
 
 // Requests that come at the same time share what is read.

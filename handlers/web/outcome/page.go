@@ -85,7 +85,7 @@ func (o *Outcomes) Answer(v *web.Request, op *operation.Operation) (web.Answer, 
 		return nil, err
 	}
 	p.Title = v.Words.Text("operation.pageTitle", "Heading", p.Heading, "Token", plaintext.InSentence(web.OperationToken(v.Words, op)))
-	p.Notices = slices.DeleteFunc(p.Notices, func(n web.Notice) bool { return n.URL == v.Link(web.OperationPath(op.ID)) }) // this is what it leads to
+	p.LeaveOut(func(n web.Notice) bool { return n.URL == v.Link(web.OperationPath(op.ID)) }) // this is what it leads to
 	return web.Page{Status: status, Template: "operation", Data: p}, nil
 }
 

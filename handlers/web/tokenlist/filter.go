@@ -42,16 +42,16 @@ var TokenKinds = []struct {
 // Unstored is the kind of tokens that no vault is known to hold. It can be asked for where there are vaults.
 const Unstored = "unstored"
 
-// WithVaults returns the view with what the vaults hold, and the tokens marked by it where it asks for that.
-func (l View) WithVaults(v *web.Request, tokens []inventory.Token) (View, []inventory.Token) {
-	if l.Kept = web.InVaults(v); l.Kept == nil || !slices.Contains(l.Narrow.Is, Unstored) {
-		return l, tokens
+// Marked is tokens marked by what the vaults hold, where the view asks for that.
+func (l View) Marked(tokens []inventory.Token) []inventory.Token {
+	if l.Kept == nil || !slices.Contains(l.Narrow.Is, Unstored) {
+		return tokens
 	}
 	marked := slices.Clone(tokens) // they are everybody's
 	for i := range marked {
 		marked[i].Unstored = !l.Kept.Holds(marked[i])
 	}
-	return l, marked
+	return marked
 }
 
 func anytime(fits func(inventory.Token) bool) func(inventory.Token, time.Time) bool {

@@ -23,20 +23,30 @@ type Picking struct {
 	PickCount    string   // how many are selected and where, as the page was made; "" for none
 }
 
-// NewPicking is for a list that these tokens match, on all its pages, some of them in these rows.
-func NewPicking(v *web.Request, view View, matching []inventory.Token, rows []Row) Picking {
-	p := Picking{}
+// Pickable counts the tokens of a list, on all its pages, with which something can be done.
+type Pickable struct {
+	Any, Global int
+}
+
+// PickableOf counts those that a list shows.
+func PickableOf(matching []inventory.Token) (p Pickable) {
+	for i := range matching {
+		if changeable(matching[i]) {
+			p.Any++
+		}
+		if matching[i].LivingGlobal() {
+			p.Global++
+		}
+	}
+	return p
+}
+
+// NewPicking is for a list with these tokens, some of them in these rows.
+func NewPicking(v *web.Request, view View, of Pickable, rows []Row) Picking {
+	p := Picking{PickMatching: of.Any, PickGlobal: of.Global}
 	for _, value := range view.Picked {
 		if !slices.ContainsFunc(rows, func(r Row) bool { return strings.EqualFold(r.Pick, value) }) {
 			p.PickHidden = append(p.PickHidden, value)
-		}
-	}
-	for _, t := range matching {
-		if changeable(t) {
-			p.PickMatching++
-		}
-		if t.LivingGlobal() {
-			p.PickGlobal++
 		}
 	}
 	if p.PickMatching+len(p.PickHidden) == 0 {

@@ -52,9 +52,8 @@ func SeveralOf(v *web.Request, view View, tokens []inventory.Token) Several {
 	return s
 }
 
-// Rows are tokens as a list shows them.
-func Rows(v *web.Request, view View, several Several, tokens []inventory.Token) templates.Rows[Row] {
-	unfinished := UnfinishedByToken(v)
+// Rows are tokens as a list shows them. unfinished is UnfinishedOf(v).
+func Rows(v *web.Request, view View, several Several, unfinished Unfinished, tokens []inventory.Token) templates.Rows[Row] {
 	scopes := map[string]string{} // by ids: many tokens have the same
 	powerful := v.Words.Text("kind.powerful")
 	rows := make(templates.Rows[Row], len(tokens))
@@ -116,14 +115,17 @@ func rank(scope string) int {
 	return 1
 }
 
-// UnfinishedByToken finds rotations that need the person, by their old and by their new token: of several the last one
+// Unfinished are rotations that need the person, by the ids of their old and of their new token: of several the last one
 // that is to be finished, or else the last one.
-func UnfinishedByToken(v *web.Request) map[string]*operation.Operation {
+type Unfinished map[string]*operation.Operation
+
+// UnfinishedOf finds the person's.
+func UnfinishedOf(v *web.Request) Unfinished {
 	pending, err := v.Pending()
 	if err != nil {
 		return nil // the banner says so already
 	}
-	out := map[string]*operation.Operation{}
+	out := Unfinished{}
 	for i := range pending {
 		op := &pending[i]
 		if op.Action != operation.Rotate || op.Before == nil {
