@@ -71,13 +71,13 @@ var (
 	fillings = regexp.MustCompile(`\{\{.*?\}\}|<[^>]*>`)
 )
 
-// called is what holds in XPath of an element that is called so.
+// called is what holds in XPath of an element that is called so. XPath knows no escapes, so nothing is quoted as in Go.
 func (s speech) called(english string) string {
-	any := []string{fmt.Sprintf(`normalize-space()=%q`, english)}
+	any := []string{fmt.Sprintf(`normalize-space()="%s"`, english)}
 	for text, theirs := range s {
 		if tags.ReplaceAllString(text, "") == english {
 			for _, name := range theirs {
-				any = append(any, fmt.Sprintf(`normalize-space()=%q`, tags.ReplaceAllString(name, "")))
+				any = append(any, fmt.Sprintf(`normalize-space()="%s"`, tags.ReplaceAllString(name, "")))
 			}
 		}
 	}
@@ -87,12 +87,12 @@ func (s speech) called(english string) string {
 // saying is what holds in XPath of an element that has the text: in other languages, of each message that has it the
 // longest part between what is filled in.
 func (s speech) saying(english string) string {
-	any := []string{fmt.Sprintf(`contains(., %q)`, english)}
+	any := []string{fmt.Sprintf(`contains(., "%s")`, english)}
 	for text, theirs := range s {
 		if strings.Contains(text, english) {
 			parts := fillings.Split(theirs[0], -1)
 			longest := slices.MaxFunc(parts, func(a, b string) int { return len(a) - len(b) })
-			any = append(any, fmt.Sprintf(`contains(., %q)`, strings.TrimSpace(longest)))
+			any = append(any, fmt.Sprintf(`contains(., "%s")`, strings.TrimSpace(longest)))
 		}
 	}
 	return strings.Join(any, " or ")
