@@ -44,7 +44,8 @@ func (m mount) String() string {
 	return name
 }
 
-// mounts are all ways there are. A short run has one path for each proxy, and each path for one at least.
+// mounts are all ways there are. A short run has one path for each proxy, each path for one at least, and half of them
+// with BASE_URL.
 func mounts(t *testing.T) []mount {
 	t.Helper()
 	var all []mount
@@ -55,7 +56,7 @@ func mounts(t *testing.T) []mount {
 	paths := []mount{{}, {subpath: true}, {subpath: true, strip: true}}
 	for i, program := range programs {
 		for _, m := range testkit.SampleFor(t, i, 1, paths) {
-			for _, m.forwarded = range []bool{false, true} {
+			for _, m.forwarded = range testkit.SampleFor(t, i, 1, []bool{false, true}) {
 				m.program = program
 				all = append(all, m)
 			}
