@@ -67,7 +67,7 @@ type keptListing struct {
 	listing
 }
 
-const manyListings = 64
+const manyListings = 128
 
 func newListings() *lru.Cache[listingFor, keptListing] {
 	all, _ := lru.New[listingFor, keptListing](manyListings) // fails for sizes below one

@@ -217,7 +217,7 @@ func memberName(raw []byte) string {
 }
 
 const (
-	manyPages = 64       // that are kept
+	manyPages = 128      // that are kept
 	mostKept  = 96 << 10 // bytes of one's answer; a full page has some 50 KB
 )
 

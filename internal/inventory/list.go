@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	manyLists = 64  // that are kept
+	manyLists = 128 // that are kept
 	keptSize  = 100 // tokens in one of them at most: the answer to one call
 )
 
