@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/patdesk/patdesk/internal/session/redisstore/redistest"
 	"github.com/patdesk/patdesk/internal/testkit"
 	"github.com/patdesk/patdesk/internal/testkit/apptest"
@@ -119,12 +121,18 @@ func TestTenThousandSessions(t *testing.T) {
 	}
 	u := startUpstream(t)
 	p := startPatdesk(t, u, 1)
+	var sessions errgroup.Group
+	sessions.SetLimit(4)
 	for i := range 10_000 {
-		b := p.signedIn(t, u, fmt.Sprintf("Person %d", i%people))
-		if b.Open(p.url + listPath); b.Status != http.StatusOK {
-			t.Fatalf("session %d: %d", i, b.Status)
-		}
+		sessions.Go(func() error {
+			b := p.signedIn(t, u, fmt.Sprintf("Person %d", i%people))
+			if b.Open(p.url + listPath); b.Status != http.StatusOK {
+				return fmt.Errorf("session %d: %d", i, b.Status)
+			}
+			return nil
+		})
 	}
+	testkit.Must(t, sessions.Wait())
 	fmt.Printf("\n10,000 sessions in use: %d MB resident, %d MB at most\n", statusOf(t, p.Cmd.Process.Pid, "VmRSS:")>>10, peakOf(t, p.Cmd.Process.Pid)>>10)
 }
 
