@@ -10,13 +10,13 @@ import (
 const (
 	heapRoom   = 24 << 20 // bytes that are allocated at least before the heap is collected again
 	maxPercent = 800      // what that may come to of what is in use
-	minPercent = 50       // Go has 100: much in use is caches, and twice as much of them is more than they are worth
+	minPercent = 25       // Go has 100, which doubles what caches take
 )
 
 // LetHeapGrow has garbage collected less often than Go would by itself while little is in use: with 6 MB in use it
 // would be after every sixth page, which takes a sixth of the time of all. With more than heapRoom in use it is more
-// often, so that memory stays small. A GOGC in the environment decides instead. It is for the process as a whole, so
-// only main calls it.
+// often, so that memory stays small, but not before a quarter of what is in use was allocated. A GOGC in the environment
+// decides instead. It is for the process as a whole, so only main calls it.
 func LetHeapGrow() {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -40,7 +40,7 @@ type collected struct{ _ [16]byte }
 
 // percentFor is the value of GOGC that leaves heapRoom, in steps, as setting it stops the program for a moment.
 func percentFor(live uint64) int {
-	const step = 25
+	const step = 5
 	percent := heapRoom * 100 / max(live, 1)
 	return int(min(max(percent/step*step, minPercent), maxPercent))
 }

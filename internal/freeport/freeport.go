@@ -58,7 +58,7 @@ func Address(tb testing.TB, host string) string {
 func claim(tb testing.TB) {
 	tb.Helper()
 	const blocks = (last - first) / block
-	for _, i := range rand.Perm(blocks) {
+	for _, i := range rand.Perm(blocks) { //nolint:gosec // a port is no secret
 		at := first + i*block
 		if l, err := listen(tb, "127.0.0.1", at); err == nil {
 			claims, next = append(claims, l), at+1

@@ -19,7 +19,7 @@ import (
 
 const (
 	snapshotLife  = time.Minute // how long what was read is taken as true
-	snapshotLimit = 500         // sessions whose tokens are kept in memory
+	snapshotLimit = 400         // sessions whose tokens are kept in memory
 	snapshotBytes = 128 << 20   // of the tokens of all of them
 	sessionBytes  = 32 << 20    // of the tokens of one: at least 50,000 usual ones
 	readsAtOnce   = 10          // organizations read at the same time for one session
