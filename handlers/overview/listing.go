@@ -76,10 +76,10 @@ func newListings() *lru.Cache[listingFor, keptListing] {
 
 // listingOf is the listing of what was read. People reload lists and come back to them, so it is kept for a short while.
 // What depends on more than the tokens and the view isn't (what is in vaults, rotations half-way), nor what is rarely
-// asked for twice: a selection, all rows. Callers leave it as it is.
+// or never asked for twice: a selection, all rows, a reading that doesn't come again. Callers leave it as it is.
 func (h *Handlers) listingOf(v *web.Request, view tokenlist.View, read inventory.Inventory) listing {
 	unfinished := tokenlist.UnfinishedOf(v)
-	if !read.Complete() || view.Kept != nil || len(view.Picked) > 0 || len(unfinished) > 0 || view.Number == 0 {
+	if !read.ComesAgain() || view.Kept != nil || len(view.Picked) > 0 || len(unfinished) > 0 || view.Number == 0 {
 		return newListing(v, view, unfinished, read.Tokens())
 	}
 	of := listingFor{seenNow(v, read), view.Address()}

@@ -1,6 +1,9 @@
 package inventory
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Inventory is what is known of a person's tokens at one moment.
 type Inventory struct {
@@ -14,7 +17,7 @@ type Inventory struct {
 type Organization struct {
 	Name    string
 	Loading bool
-	Reading uint64 // which reading of it this is: two that are the same have the same tokens
+	Reading uint64 // which reading of it this is: two that are the same have the same tokens; 0: one that doesn't come again
 	Failed  []Missing
 	Tokens  []Token // as the organization lists them; not to be changed
 }
@@ -31,6 +34,11 @@ func (i Inventory) Loading() (n int) {
 
 // Complete reports whether nothing is still being read.
 func (i Inventory) Complete() bool { return !i.Discovering && i.Loading() == 0 }
+
+// ComesAgain reports whether all of it is of readings that can be the same again.
+func (i Inventory) ComesAgain() bool {
+	return i.Complete() && !slices.ContainsFunc(i.Organizations, func(o Organization) bool { return o.Reading == 0 })
+}
 
 // inventoryOf is what these organizations hold at this moment.
 func inventoryOf(all []*orgTokens) (i Inventory) {

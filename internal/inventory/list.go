@@ -22,7 +22,8 @@ type list struct {
 }
 
 // List asks an organization for the lists of several statuses, side by side. What could be read comes back together
-// with the failures. It is the same Reading if the service says the same as lately.
+// with the failures. A list of one status that is the answer to one call has a Reading, the same one if the service says
+// the same as lately.
 func (c *Cache) List(ctx context.Context, o Owner, organization string, statuses []azuredevops.Status) Organization {
 	r := Read{Person: o.Person, Organization: organization, Begun: c.options.Now(), Statuses: statuses}
 	found, failed := readLists(ctx, o.API, organization, statuses)
@@ -36,7 +37,7 @@ func (c *Cache) List(ctx context.Context, o Owner, organization string, statuses
 
 func (c *Cache) listed(organization string, statuses []azuredevops.Status, found [][]azuredevops.Token, failed []Missing) Organization {
 	if len(found) != 1 || len(failed) > 0 || len(found[0]) == 0 || len(found[0]) > keptSize {
-		return Organization{Name: organization, Reading: c.readings.Add(1), Tokens: merged(organization, statuses, found), Failed: failed}
+		return Organization{Name: organization, Tokens: merged(organization, statuses, found), Failed: failed}
 	}
 	of := list{organization, statuses[0], &found[0][0], len(found[0])}
 	known, ok := c.lists.Get(of)
