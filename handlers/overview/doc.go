@@ -3,8 +3,6 @@
 package overview
 
 import (
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/patdesk/patdesk/handlers/web/outcome"
 	"github.com/patdesk/patdesk/internal/inventory"
 )
@@ -13,11 +11,16 @@ import (
 type Handlers struct {
 	Inventory *inventory.Cache
 	Outcomes  outcome.Outcomes
-	summaries *lru.Cache[seen, summary]
-	listings  *lru.Cache[listingFor, keptListing]
+	summaries made[seen, summary]
+	listings  made[listingFor, listing]
 }
+
+const (
+	manySummaries = 64
+	manyListings  = 128
+)
 
 // New makes the Handlers.
 func New(all *inventory.Cache, outcomes outcome.Outcomes) *Handlers {
-	return &Handlers{Inventory: all, Outcomes: outcomes, summaries: newSummaries(), listings: newListings()}
+	return &Handlers{Inventory: all, Outcomes: outcomes, summaries: newMade[seen, summary](manySummaries), listings: newMade[listingFor, listing](manyListings)}
 }

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/patdesk/patdesk/handlers/web"
 	"github.com/patdesk/patdesk/handlers/web/tokenlist"
 	"github.com/patdesk/patdesk/internal/inventory"
@@ -62,33 +60,16 @@ type listingFor struct {
 	address string // of the view
 }
 
-type keptListing struct {
-	made time.Time
-	listing
-}
-
-const manyListings = 128
-
-func newListings() *lru.Cache[listingFor, keptListing] {
-	all, _ := lru.New[listingFor, keptListing](manyListings) // fails for sizes below one
-	return all
-}
-
 // listingOf is the listing of what was read. People reload lists and come back to them, so it is kept for a short while.
 // What depends on more than the tokens and the view isn't (what is in vaults, rotations half-way), nor what is rarely
-// or never asked for twice: a selection, all rows, a reading that doesn't come again. Callers leave it as it is.
+// or never asked for twice: a selection, all rows, a reading that doesn't come again.
 func (h *Handlers) listingOf(v *web.Request, view tokenlist.View, read inventory.Inventory) listing {
 	unfinished := tokenlist.UnfinishedOf(v)
 	if !read.ComesAgain() || view.Kept != nil || len(view.Picked) > 0 || len(unfinished) > 0 || view.Number == 0 {
 		return newListing(v, view, unfinished, read.Tokens())
 	}
 	of := listingFor{seenNow(v, read), view.Address()}
-	if known, ok := h.listings.Get(of); ok && v.Now.Sub(known.made).Abs() < keptFor {
-		return known.listing
-	}
-	made := newListing(v, view, unfinished, read.Tokens())
-	h.listings.Add(of, keptListing{v.Now, made})
-	return made
+	return h.listings.get(of, v.Now, func() listing { return newListing(v, view, unfinished, read.Tokens()) })
 }
 
 func newListing(v *web.Request, view tokenlist.View, unfinished tokenlist.Unfinished, listed []inventory.Token) listing {

@@ -15,7 +15,6 @@ import (
 
 // summary is what the overview says of the tokens alone.
 type summary struct {
-	made      time.Time
 	attention []attentionGroup
 	timeline  *timeline
 	places    []place
@@ -39,29 +38,39 @@ func seenNow(v *web.Request, read inventory.Inventory) seen {
 	}
 }
 
-const (
-	manySummaries = 64
-	keptFor       = time.Minute // as long as what was read counts, too: what ends in minutes is worded by the minute
-)
+// keptFor is as long as what was read counts, too: what ends in minutes is worded by the minute.
+const keptFor = time.Minute
 
-func newSummaries() *lru.Cache[seen, summary] {
-	all, _ := lru.New[seen, summary](manySummaries) // fails for sizes below one
-	return all
+// made is what was made lately, by all that it depends on but the hour. It is shared: callers leave it as it is.
+type made[K comparable, V any] struct{ all *lru.Cache[K, dated[V]] }
+
+type dated[V any] struct {
+	at    time.Time
+	value V
+}
+
+func newMade[K comparable, V any](most int) made[K, V] {
+	all, _ := lru.New[K, dated[V]](most) // fails for sizes below one
+	return made[K, V]{all}
+}
+
+// get returns what was made of that within keptFor, or makes it.
+func (m made[K, V]) get(of K, now time.Time, build func() V) V {
+	if known, ok := m.all.Get(of); ok && now.Sub(known.at).Abs() < keptFor {
+		return known.value
+	}
+	value := build()
+	m.all.Add(of, dated[V]{now, value})
+	return value
 }
 
 // summaryOf is the summary of what was read. To look at thousands of tokens takes longer than all else of the page, so
-// it is done once for what was read whole. Callers leave it as it is.
+// it is done once for what was read whole.
 func (h *Handlers) summaryOf(v *web.Request, s inventory.Inventory) summary {
 	if !s.Complete() {
 		return newSummary(v, s)
 	}
-	of := seenNow(v, s)
-	if known, ok := h.summaries.Get(of); ok && v.Now.Sub(known.made).Abs() < keptFor {
-		return known
-	}
-	made := newSummary(v, s)
-	h.summaries.Add(of, made)
-	return made
+	return h.summaries.get(seenNow(v, s), v.Now, func() summary { return newSummary(v, s) })
 }
 
 // readsOf names the readings that s was put together from.
@@ -75,7 +84,7 @@ func readsOf(s inventory.Inventory) string {
 
 func newSummary(v *web.Request, s inventory.Inventory) summary {
 	tokens := s.Tokens()
-	out := summary{made: v.Now, attention: attention(v, tokens), timeline: newTimeline(v, tokens), tokens: len(tokens), active: countActive(tokens)}
+	out := summary{attention: attention(v, tokens), timeline: newTimeline(v, tokens), tokens: len(tokens), active: countActive(tokens)}
 	for _, o := range s.Organizations {
 		out.places = append(out.places, place{
 			Name: o.Name, URL: v.Link(web.ListPath(o.Name)), Unread: o.Loading || len(o.Failed) > 0 && len(o.Tokens) == 0, Active: countActive(o.Tokens),
